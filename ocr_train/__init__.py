@@ -1,0 +1,1 @@
+"""Train PaddleOCR with its own trainer, tracked in MLflow and resumable from any checkpoint."""
