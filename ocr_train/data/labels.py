@@ -79,17 +79,13 @@ def _parse_line(path: Path, number: int, raw: bytes, *, bom: bool) -> LabelLine 
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        return BadLine(
-            file=path, line=number, kind="not_utf8", text=shorten(body.decode("utf-8", "replace"))
-        )
+        return BadLine(file=path, line=number, kind="not_utf8", text=shorten(body.decode("utf-8", "replace")))
     image, tab, label = text.partition("\t")
     if not tab:
         return BadLine(file=path, line=number, kind="no_tab", text=shorten(text))
     if not image.strip():
         return BadLine(file=path, line=number, kind="empty_image", text=shorten(text))
-    return LabelLine(
-        file=path, line=number, image=image, label=label, crlf=raw.endswith(b"\r\n"), bom=bom
-    )
+    return LabelLine(file=path, line=number, image=image, label=label, crlf=raw.endswith(b"\r\n"), bom=bom)
 
 
 def shorten(text: str, limit: int = 80) -> str:

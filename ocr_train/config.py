@@ -1,0 +1,340 @@
+"""What a run is asked to do: one frozen `Experiment`, every problem reported at once.
+
+Precedence: defaults < experiments/*.yaml (its `demo:` block when `data` is empty) < parameters < overrides.
+Nothing is downloaded or started here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ocr_train.errors import ConfigError
+from ocr_train.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
+
+TASKS = ("det", "rec", "cls")
+EXPERIMENT_KEYS = ("task", "description", "dictionary", "demo", "paddleocr", "seed")
+DEMO_KEYS = ("language", "train", "val", "epochs", "batch_size", "learning_rate", "overrides", "size")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """The parameters as they were given, all text; empty means: what the experiment says."""
+
+    model: str = "det"
+    data: str = ""
+    resume: str = ""
+    epochs: str = ""
+    batch_size: str = ""
+    learning_rate: str = ""
+    overrides: str = ""
+    gpus: str = "auto"
+    seed: str = "0"
+    trainer_python: str = ""
+    paddleocr: str = ""
+    val: str = "0.2"
+    on_bad_sample: str = "stop"
+    output: str = ""
+
+    def command(self) -> str:
+        """The `mlflow run` command that repeats this launch; defaults are left out."""
+        plain = Launch()
+        words = ["mlflow run ."]
+        for name in MLPROJECT_PARAMETERS:
+            value = getattr(self, name)
+            if name == "model" or value != getattr(plain, name):
+                words.append(f'-P {name}="{value}"' if " " in value else f"-P {name}={value}")
+        return " ".join(words)
+
+
+MLPROJECT_PARAMETERS = (
+    *("model", "data", "resume", "epochs", "batch_size", "learning_rate"),
+    *("overrides", "gpus", "seed", "trainer_python", "paddleocr"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """The built-in demo set: `train` and `val` count pages (det) or crops; `size` is (w, h) in pixels."""
+
+    language: str = "en"
+    train: int = 40
+    val: int = 8
+    size: tuple[int, int] = (320, 320)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Everything a run needs to know, resolved and checked.
+
+    `trainer` is the PaddleOCR configuration but for data, output, device and resume; `demo` is set when the
+    demo set is to be drawn; `gpus` is "auto", "cpu" or a tuple of device numbers.
+    """
+
+    name: str
+    source: Path
+    task: str
+    description: str
+    trainer: Mapping[str, Any]
+    data: str
+    demo: Demo | None
+    resume: str
+    gpus: str | tuple[int, ...]
+    seed: int
+    trainer_python: str
+    paddleocr: str
+    val_fraction: float
+    on_bad_sample: str
+    launch: Launch = field(repr=False)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs to train in all, counted from the beginning, not from a resume."""
+        return int(self.trainer["Global"]["epoch_num"])
+
+    @property
+    def batch_size(self) -> int:
+        """Training samples in one step on one device."""
+        return int(get_key(self.trainer, "Train.loader.batch_size_per_card"))
+
+    @property
+    def main_metric(self) -> str:
+        """The metric that decides which checkpoint is best: `hmean` or `acc`, as PaddleOCR names it."""
+        return str(get_key(self.trainer, "Metric.main_indicator", "acc"))
+
+    @property
+    def dictionary(self) -> str:
+        """The path of the character dictionary, empty where the model has none."""
+        return str(get_key(self.trainer, "Global.character_dict_path", None) or "")
+
+
+def load_experiment(launch: Launch, experiments: Path) -> Experiment:
+    """Resolve `launch` against the folder `experiments`; raises `ConfigError` with every problem in it."""
+    source, document = _read_model(launch.model, experiments)
+    problems: list[str] = []
+    file = _experiment_file(document, source, problems)
+    demo = _demo(file, launch, source, problems)
+    trainer = _trainer(file, demo, launch, source, problems)
+    experiment = Experiment(
+        name=source.stem,
+        source=source,
+        task=file["task"],
+        description=file["description"],
+        trainer=trainer,
+        data=launch.data,
+        demo=_demo_values(demo),
+        resume=launch.resume,
+        gpus=_gpus(launch.gpus, problems),
+        seed=_number(launch.seed or "0", "seed", int, problems, least=0),
+        trainer_python=launch.trainer_python,
+        paddleocr=launch.paddleocr,
+        val_fraction=_fraction(launch.val, problems),
+        on_bad_sample=_choice(launch.on_bad_sample, "on_bad_sample", ("stop", "quarantine"), problems),
+        launch=launch,
+    )
+    problems += _check_trainer(trainer, source)
+    if problems:
+        raise ConfigError(
+            f"{len(problems)} problem(s) in the configuration:\n"
+            + "\n".join(f"  - {line}" for line in problems),
+            hint="Nothing was downloaded or started. `python -m ocr_train train --help` lists all parameters.",
+        )
+    set_key(experiment.trainer, "Global.seed", get_key(trainer, "Global.seed", None) or experiment.seed)
+    return experiment
+
+
+def available_models(experiments: Path) -> list[str]:
+    """The names that `model` can take, sorted."""
+    return sorted(path.stem for path in experiments.glob("*.y*ml"))
+
+
+def _read_model(model: str, experiments: Path) -> tuple[Path, Mapping[str, Any]]:
+    path = _find_model(model, experiments)
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"model {model!r}: {path} cannot be read: {exc}") from exc
+    except yaml.YAMLError as exc:
+        raise ConfigError(
+            f"model {model!r}: {path} is not YAML: {exc}", hint="Mend the file at that line."
+        ) from exc
+    if not isinstance(document, dict):
+        raise ConfigError(
+            f"model {model!r}: {path} holds no mapping: it is neither an experiment nor PaddleOCR's."
+        )
+    return path, document
+
+
+def _find_model(model: str, experiments: Path) -> Path:
+    if model.endswith((".yml", ".yaml")) or "/" in model:
+        path = Path(model).expanduser()
+        if not path.is_file():
+            raise ConfigError(
+                f"model {model!r}: there is no such file (looked in {path.absolute().parent}).",
+                hint=f"Give a PaddleOCR configuration, or one of: {', '.join(available_models(experiments))}.",
+            )
+        return path
+    path = experiments / f"{model}.yaml"
+    if not model or not path.is_file():
+        names = available_models(experiments)
+        raise ConfigError(
+            f"unknown model {model!r}{nearest(model, names)}",
+            hint=f"Known models: {', '.join(names)}. A path to a PaddleOCR configuration file works too.",
+        )
+    return path
+
+
+def _experiment_file(document: Mapping[str, Any], source: Path, problems: list[str]) -> dict[str, Any]:
+    """The experiment in `document`; a plain PaddleOCR configuration becomes one that changes nothing."""
+    if "Architecture" in document and "paddleocr" not in document:
+        architecture = document["Architecture"]
+        task = architecture.get("model_type", "") if isinstance(architecture, dict) else ""
+        return {
+            "task": str(task),
+            "description": f"PaddleOCR configuration {source.name}",
+            "paddleocr": document,
+        }
+    problems += [
+        f"{source}: unknown key {key!r}{nearest(str(key), list(EXPERIMENT_KEYS))}"
+        for key in document
+        if key not in EXPERIMENT_KEYS
+    ]
+    if not isinstance(document.get("paddleocr"), dict):
+        raise ConfigError(
+            f"{source} has no `paddleocr:` block and no `Architecture:`.",
+            hint="Write an experiment like those in experiments/, or name a PaddleOCR configuration file.",
+        )
+    result = {"description": "", **document}
+    result["task"] = _choice(str(document.get("task", "")), f"{source}: task", TASKS, problems)
+    return result
+
+
+def _demo(
+    file: Mapping[str, Any], launch: Launch, source: Path, problems: list[str]
+) -> Mapping[str, Any] | None:
+    """The demo block when the demo set is wanted; a task without one needs data."""
+    if launch.data:
+        return None
+    if file["task"] not in TASKS:
+        problems.append(
+            f"data: there is no demo set for {file['task']!r} models: give data=FOLDER or s3://..."
+        )
+        return None
+    demo = file.get("demo") or {}
+    if not isinstance(demo, dict):
+        problems.append(f"{source}: `demo` is not a mapping")
+        return {}
+    problems += [
+        f"{source}: unknown key 'demo.{key}'{nearest(str(key), list(DEMO_KEYS))}"
+        for key in demo
+        if key not in DEMO_KEYS
+    ]
+    return demo
+
+
+def _demo_values(demo: Mapping[str, Any] | None) -> Demo | None:
+    if demo is None:
+        return None
+    plain = Demo()
+    width, height = demo.get("size", plain.size)
+    return Demo(
+        language=str(demo.get("language", plain.language)),
+        train=int(demo.get("train", plain.train)),
+        val=int(demo.get("val", plain.val)),
+        size=(int(width), int(height)),
+    )
+
+
+def _trainer(
+    file: Mapping[str, Any], demo: Mapping[str, Any] | None, launch: Launch, source: Path, problems: list[str]
+) -> dict[str, Any]:
+    """The PaddleOCR configuration with demo block, parameters and overrides laid over it, in that order."""
+    config: dict[str, Any] = dict(file["paddleocr"])
+    if file.get("dictionary"):
+        dictionary = (source.parent / str(file["dictionary"])).absolute()
+        config, _ = with_overrides(config, {"Global.character_dict_path": str(dictionary)})
+    if demo:
+        config, found = with_overrides(config, demo.get("overrides") or {}, where=f"{source}: demo.overrides")
+        problems += found
+    config, _ = with_overrides(config, {})
+    for values in (demo or {}, vars(launch)):
+        _set_numbers(config, values, problems)
+    values, found = parse_overrides(launch.overrides)
+    problems += found
+    config, found = with_overrides(config, values)
+    problems += found
+    return config
+
+
+def _set_numbers(config: dict[str, Any], values: Mapping[str, Any], problems: list[str]) -> None:
+    """Lay the three everyday numbers over `config`, where they are given."""
+    for name, key, kind in (
+        ("epochs", "Global.epoch_num", int),
+        ("batch_size", "Train.loader.batch_size_per_card", int),
+        ("learning_rate", "Optimizer.lr.learning_rate", float),
+    ):
+        if values.get(name) not in (None, ""):
+            set_key(
+                config, key, _number(str(values[name]), name, kind, problems, least=0 if kind is float else 1)
+            )
+
+
+def _check_trainer(config: Mapping[str, Any], source: Path) -> list[str]:
+    """What a PaddleOCR configuration must have for a run to be possible at all."""
+    problems = []
+    for key in (
+        *("Global.epoch_num", "Architecture.algorithm", "Train.dataset", "Train.loader.batch_size_per_card"),
+        *("Eval.dataset", "Eval.loader", "PostProcess", "Metric", "Optimizer", "Loss"),
+    ):
+        if get_key(config, key, None) is None:
+            problems.append(f"{source}: the PaddleOCR configuration has no {key!r}")
+    for key in ("Global.epoch_num", "Train.loader.batch_size_per_card"):
+        value = get_key(config, key, None)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            problems.append(f"{key} is {value!r}: give a whole number of at least 1")
+    return problems
+
+
+def _number(text: str, name: str, kind: type, problems: list[str], *, least: float) -> Any:
+    try:
+        value = kind(text)
+    except ValueError:
+        problems.append(f"{name}: {text!r} is not a {'whole number' if kind is int else 'number'}")
+        return kind(1)
+    if not value >= least or (kind is float and not 0 < value < float("inf")):
+        problems.append(
+            f"{name}: {text!r} is too small: give {'more than 0' if kind is float else f'at least {least}'}"
+        )
+    return value
+
+
+def _fraction(text: str, problems: list[str]) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1:
+        problems.append(f"val: {text!r} is not a fraction between 0 and 1, such as 0.2")
+    return value
+
+
+def _choice(text: str, name: str, choices: tuple[str, ...], problems: list[str]) -> str:
+    if text not in choices:
+        problems.append(f"{name}: {text!r} is none of {', '.join(choices)}{nearest(text, list(choices))}")
+    return text
+
+
+def _gpus(text: str, problems: list[str]) -> str | tuple[int, ...]:
+    if text in ("", "auto"):
+        return "auto"
+    if text == "cpu":
+        return "cpu"
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() for part in parts) or len(set(parts)) != len(parts):
+        problems.append(f"gpus: {text!r} is none of auto, cpu, or device numbers such as 0 or 0,1")
+        return "auto"
+    return tuple(int(part) for part in parts)

@@ -1,0 +1,270 @@
+"""PaddleOCR's side of a run: where its `tools/train.py` is, on which device, with which configuration and argv."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ocr_train.errors import ConfigError, SetupError
+from ocr_train.overrides import get_key, set_key
+from ocr_train.probe import Facts
+
+TRAIN_SCRIPT = Path("tools") / "train.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaddleOcr:
+    """A PaddleOCR with training code: `root` holds tools/train.py; `version` is empty where it is unknown."""
+
+    root: Path
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """Where training runs: `gpus` are device numbers, empty for the CPU; `note` is one line for people."""
+
+    gpus: tuple[int, ...]
+    note: str
+    warning: str = ""
+
+    @property
+    def name(self) -> str:
+        """`cpu`, `gpu:0` or `gpu:0,1`, as a tag."""
+        return f"gpu:{','.join(map(str, self.gpus))}" if self.gpus else "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """What the trainer reads: label files whose image paths are relative to `images`; counts of samples."""
+
+    images: Path
+    train_labels: tuple[Path, ...]
+    val_labels: tuple[Path, ...]
+    train_samples: int
+    val_samples: int
+
+
+def find_paddleocr(checkout: str, facts: Facts) -> PaddleOcr:
+    """The checkout where one is given, else the interpreter's own package; raises `SetupError`."""
+    if checkout:
+        root = Path(checkout).expanduser().absolute()
+        if not (root / TRAIN_SCRIPT).is_file():
+            raise SetupError(
+                f"paddleocr {checkout!r} holds no {TRAIN_SCRIPT}.",
+                hint="Give the folder of a PaddleOCR checkout, or leave `paddleocr` empty.",
+            )
+        return PaddleOcr(root=root, version=_git_version(root))
+    for package, folder in facts.roots.items():
+        if (Path(folder) / TRAIN_SCRIPT).is_file():
+            version = facts.versions.get(package.replace("_", "-"), "")
+            return PaddleOcr(root=Path(folder), version=version)
+    found = ", ".join(facts.roots) or "no PaddleOCR package"
+    raise SetupError(
+        f"no PaddleOCR with training code: the interpreter has {found}, without {TRAIN_SCRIPT}.",
+        hint="Install unstructured-paddleocr (the official paddleocr package has no training code), or give a "
+        "checkout: paddleocr=FOLDER.",
+    )
+
+
+def _git_version(root: Path) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "describe", "--tags", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
+
+
+def choose_device(gpus: str | tuple[int, ...], facts: Facts) -> Device:
+    """Turn `gpus` (auto, cpu or numbers) into a device; raises `SetupError` for GPUs that are not there."""
+    if gpus == "cpu":
+        return Device(gpus=(), note="training on the CPU, as asked (gpus=cpu)")
+    if gpus == "auto":
+        return _auto_device(facts)
+    wanted = tuple(int(number) for number in gpus)
+    if not facts.cuda:
+        raise SetupError(
+            f"gpus={','.join(map(str, wanted))}, but paddlepaddle {facts.paddle} is a CPU build.",
+            hint="`make gpu` installs paddlepaddle-gpu; gpus=cpu trains on the CPU.",
+        )
+    missing = [str(number) for number in wanted if number >= facts.gpus]
+    if missing:
+        raise SetupError(
+            f"gpus={','.join(map(str, wanted))}, but Paddle sees {facts.gpus} GPU(s): no GPU {', '.join(missing)}.",
+            hint="Check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or use gpus=auto.",
+        )
+    return Device(gpus=wanted, note=f"training on {_gpu_names(wanted, facts)}")
+
+
+def _auto_device(facts: Facts) -> Device:
+    if facts.gpus:
+        every = tuple(range(facts.gpus))
+        return Device(gpus=every, note=f"training on {_gpu_names(every, facts)}")
+    if facts.cuda:
+        warning = "paddlepaddle-gpu is installed but no GPU can be used (no driver, or none visible)"
+        return Device(gpus=(), note=f"training on the CPU: {warning}", warning=warning)
+    return Device(gpus=(), note=f"training on the CPU (paddlepaddle {facts.paddle} is a CPU build)")
+
+
+def _gpu_names(gpus: Sequence[int], facts: Facts) -> str:
+    named = [f"GPU {number}" + (f" ({facts.names[number]})" if facts.names else "") for number in gpus]
+    return ", ".join(named)
+
+
+def steps_per_epoch(config: Mapping[str, Any], train_samples: int, devices: int) -> int:
+    """Optimizer steps in one epoch, as PaddleOCR's DistributedBatchSampler counts them."""
+    batch = int(get_key(config, "Train.loader.batch_size_per_card"))
+    per_device = math.ceil(train_samples / max(1, devices))
+    exact = per_device / batch
+    return math.floor(exact) if get_key(config, "Train.loader.drop_last", False) else math.ceil(exact)
+
+
+def render_config(
+    trainer: Mapping[str, Any],
+    data: TrainingData,
+    device: Device,
+    *,
+    save_dir: Path,
+    checkpoint: Path | None,
+) -> dict[str, Any]:
+    """The YAML that tools/train.py reads: `trainer` with data, output, device and resume filled in.
+
+    `checkpoint` is a prefix: PaddleOCR adds `.pdparams`, `.pdopt` and `.states`. Raises `ConfigError` where
+    an epoch would have no step at all: PaddleOCR ends such a run with exit code 0.
+    """
+    config = deepcopy(dict(trainer))
+    set_key(config, "Global.save_model_dir", str(save_dir))
+    set_key(config, "Global.checkpoints", str(checkpoint) if checkpoint else None)
+    set_key(config, "Global.use_gpu", bool(device.gpus))
+    set_key(config, "Global.distributed", len(device.gpus) > 1)
+    if not device.gpus:
+        # A GPU build without a driver crashes on its first progress line otherwise.
+        set_key(config, "Global.print_mem_info", False)
+    for part, labels in (("Train", data.train_labels), ("Eval", data.val_labels)):
+        dataset = config[part]["dataset"]
+        dataset["data_dir"] = str(data.images)
+        dataset["label_file_list"] = [str(path) for path in labels]
+        if dataset.get("name") == "LMDBDataSet":
+            dataset["name"] = "SimpleDataSet"  # our data are label files
+        ratios = dataset.get("ratio_list")
+        if isinstance(ratios, list) and len(ratios) != len(labels):
+            dataset["ratio_list"] = [1.0] * len(labels)
+    _check_steps(config, data, device)
+    return config
+
+
+def _check_steps(config: Mapping[str, Any], data: TrainingData, device: Device) -> None:
+    if steps_per_epoch(config, data.train_samples, len(device.gpus)) >= 1:
+        return
+    batch = get_key(config, "Train.loader.batch_size_per_card")
+    raise ConfigError(
+        f"{data.train_samples} training samples do not fill one batch of {batch}"
+        f"{f' on each of {len(device.gpus)} GPUs' if len(device.gpus) > 1 else ''}: nothing would be trained.",
+        hint=f"Use batch_size={max(1, data.train_samples // max(1, len(device.gpus)))} or less, or "
+        "overrides=Train.loader.drop_last=false.",
+    )
+
+
+def evaluate_at_least_once(config: dict[str, Any], steps: int, epochs_to_go: int) -> str:
+    """Evaluate each epoch where the configured interval would never come; says so in one line, or nothing.
+
+    `steps` is per epoch. Without an evaluation a run has neither a score nor a best checkpoint.
+    """
+    interval = get_key(config, "Global.eval_batch_step", None)
+    if get_key(config, "Global.eval_batch_epoch", None) or interval is None:
+        return ""
+    start, every = interval if isinstance(interval, list) else (0, interval)
+    total = steps * epochs_to_go
+    if start + every <= total:
+        return ""
+    set_key(config, "Global.eval_batch_step", [0, steps])
+    return (
+        f"evaluating every epoch ({steps} steps): the configured interval, {every} steps after step {start}, "
+        f"would not come in {total} steps"
+    )
+
+
+def write_config(config: Mapping[str, Any], path: Path) -> None:
+    """Write `config` as YAML, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    part.replace(path)
+
+
+def trainer_argv(
+    python: Path, paddleocr: PaddleOcr, config: Path, device: Device, *, log_dir: Path
+) -> list[str]:
+    """The command that trains; several GPUs go through Paddle's own launcher."""
+    script = [str(paddleocr.root / TRAIN_SCRIPT), "-c", str(config)]
+    if len(device.gpus) > 1:
+        gpus = ",".join(map(str, device.gpus))
+        launcher = ["-m", "paddle.distributed.launch", "--gpus", gpus, "--log_dir", str(log_dir)]
+        return [str(python), *launcher, *script]
+    return [str(python), *script]
+
+
+def trainer_env(base: Mapping[str, str], device: Device) -> dict[str, str]:
+    """The trainer's environment: unbuffered output, the chosen GPU, and no tracking variables to meddle with."""
+    env = {key: value for key, value in base.items() if not key.startswith("MLFLOW_")}
+    env["PYTHONUNBUFFERED"] = "1"
+    env["PYTHONIOENCODING"] = "utf-8"
+    if not device.gpus:
+        # Two OpenMP threads were slower than one on small machines, for DB and for CRNN (docs/requirements.md).
+        env.setdefault("OMP_NUM_THREADS", "1")
+    if len(device.gpus) == 1:
+        env["CUDA_VISIBLE_DEVICES"] = _visible(base, device.gpus[0])
+    return env
+
+
+def _visible(base: Mapping[str, str], number: int) -> str:
+    """Device `number` counts among the visible ones: translate it where CUDA_VISIBLE_DEVICES is set."""
+    names = [name for name in base.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return names[number].strip() if number < len(names) else str(number)
+
+
+def resolve_paths(trainer: Mapping[str, Any], source: Path, paddleocr: PaddleOcr) -> dict[str, Any]:
+    """Make the paths in `trainer` absolute: as given, beside the configuration, or inside PaddleOCR.
+
+    Raises `ConfigError` with every path that leads nowhere.
+    """
+    config = deepcopy(dict(trainer))
+    problems = []
+    for key, suffixes in (
+        ("Global.character_dict_path", ("",)),
+        ("Global.pretrained_model", ("", ".pdparams")),
+    ):
+        value = get_key(config, key, None)
+        if not value or "://" in str(value):
+            continue
+        places = (Path.cwd(), source.parent.absolute(), paddleocr.root)
+        found = next((place / str(value) for place in places if _exists(place / str(value), suffixes)), None)
+        if found is None:
+            problems.append(
+                f"{key} names {str(value)!r}: no such file (looked in {', '.join(map(str, places))})"
+            )
+        else:
+            set_key(config, key, os.path.normpath(found))
+    if problems:
+        raise ConfigError(
+            "\n".join(problems), hint="Give the path of an existing file, or leave it out: overrides='KEY='."
+        )
+    return config
+
+
+def _exists(path: Path, suffixes: Sequence[str]) -> bool:
+    return any(Path(f"{path}{suffix}").is_file() for suffix in suffixes)

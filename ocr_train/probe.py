@@ -1,0 +1,119 @@
+"""What an interpreter can train with, asked in one short child process.
+
+The interpreter that trains need not be the one that tracks: it may be another Python with another Paddle.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ocr_train.errors import SetupError
+
+PROBE_TIMEOUT_S = 180.0
+
+# Runs in the trainer's interpreter, which may be as old as Python 3.7: plain syntax only.
+_SCRIPT = r"""
+import importlib.util, json, platform, sys
+facts = {"python": platform.python_version(), "paddle": "", "cuda": False, "gpus": 0, "error": "", "roots": {},
+         "versions": {}, "names": []}
+for package in ("paddleocr", "unstructured_paddleocr"):
+    try:
+        spec = importlib.util.find_spec(package)
+    except Exception:
+        spec = None
+    if spec is not None and spec.submodule_search_locations:
+        facts["roots"][package] = list(spec.submodule_search_locations)[0]
+try:
+    from importlib import metadata
+    for name in ("paddlepaddle", "paddlepaddle-gpu", "paddleocr", "unstructured-paddleocr", "numpy",
+                 "opencv-python", "albumentations"):
+        try:
+            facts["versions"][name] = metadata.version(name)
+        except Exception:
+            pass
+except ImportError:
+    pass
+try:
+    import paddle
+    facts["paddle"] = paddle.__version__
+    facts["cuda"] = bool(paddle.device.is_compiled_with_cuda())
+    if facts["cuda"]:
+        facts["gpus"] = int(paddle.device.cuda.device_count())
+        for index in range(facts["gpus"]):
+            facts["names"].append(str(paddle.device.cuda.get_device_name(index)))
+except Exception as exc:
+    facts["error"] = "%s: %s" % (type(exc).__name__, exc)
+sys.stdout.write("\nFACTS " + json.dumps(facts) + "\n")
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What was found: `gpus` counts the GPUs that Paddle can use; `roots` are packages with their folders."""
+
+    python: str = ""
+    paddle: str = ""
+    cuda: bool = False
+    gpus: int = 0
+    error: str = ""
+    roots: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+
+def probe(python: Path, *, env: Mapping[str, str] | None = None) -> Facts:
+    """Ask `python` for its Paddle, GPUs and PaddleOCR; raises `SetupError` where it cannot answer."""
+    try:
+        done = subprocess.run(
+            [str(python), "-c", _SCRIPT],
+            capture_output=True,
+            text=True,
+            timeout=PROBE_TIMEOUT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=dict(os.environ if env is None else env),
+            cwd=python.parent,  # not the current folder: its files must not shadow packages
+        )
+    except OSError as exc:
+        raise SetupError(
+            f"trainer_python {str(python)!r} cannot be started: {exc.strerror}",
+            hint="Give the path of a Python interpreter, or leave trainer_python empty.",
+        ) from exc
+    except subprocess.TimeoutExpired as exc:
+        raise SetupError(
+            f"{str(python)!r} did not answer within {PROBE_TIMEOUT_S:.0f} s when asked for its PaddlePaddle.",
+            hint=f"Try `{python} -c 'import paddle'` by hand: it hangs or is very slow.",
+        ) from exc
+    facts = _parse(done.stdout)
+    if facts is None:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no output"]
+        raise SetupError(
+            f"{str(python)!r} could not be asked for its PaddlePaddle: {last[0]}",
+            hint="Check trainer_python: it must be a Python interpreter (3.7 or newer).",
+        )
+    if facts.error:
+        raise SetupError(
+            f"PaddlePaddle does not work in {str(python)!r}: {facts.error}",
+            hint="`make setup` installs the locked CPU build; `make gpu` the GPU build. "
+            "For another interpreter set trainer_python.",
+        )
+    return facts
+
+
+def interpreter(trainer_python: str) -> Path:
+    """The interpreter that trains: `trainer_python`, or the one that runs this."""
+    return Path(trainer_python).expanduser().absolute() if trainer_python else Path(sys.executable)
+
+
+def _parse(output: str) -> Facts | None:
+    for line in reversed(output.splitlines()):
+        if line.startswith("FACTS "):
+            values = json.loads(line.removeprefix("FACTS "))
+            return Facts(**{**values, "names": tuple(values["names"])})
+    return None

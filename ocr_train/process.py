@@ -1,0 +1,167 @@
+"""The trainer's process: its own process group, its output line by line, a stop that escalates.
+
+    Child.start -> Child.items() yields Line and Pause values until the process is gone -> Child.exit
+
+A reader thread does nothing but copy the output to a file and a queue, so a slow consumer never blocks the
+trainer. Lines end at a newline; a progress bar's carriage returns stay inside the line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ocr_train.errors import SetupError
+
+PIPE_DRAIN_S = 5.0
+MAX_LINE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of output without its newline; `time_ms` is when it was read."""
+
+    text: str
+    time_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """Nothing was printed for a tick."""
+
+    time_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exit:
+    """How a process ended: `code` is None for a death by signal, `signal` its name, such as "SIGKILL"."""
+
+    code: int | None
+    signal: str = ""
+
+    def __str__(self) -> str:
+        return f"signal {self.signal}" if self.signal else f"exit code {self.code}"
+
+
+class Child:
+    """One child process in a session of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+        self._process = process
+        self._log = log
+        self._queue: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, name="trainer-output", daemon=True)
+        self._reader.start()
+
+    @classmethod
+    def start(cls, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> Child:
+        """Start `argv`; its stdout and stderr go to `log` (appended) and to `items`.
+
+        Raises `SetupError` where the program cannot be started.
+        """
+        log.parent.mkdir(parents=True, exist_ok=True)
+        out = log.open("ab", buffering=0)
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=dict(env),
+                cwd=cwd,
+                start_new_session=True,
+            )
+        except OSError as exc:
+            out.close()
+            raise SetupError(
+                f"the trainer cannot be started: {argv[0]!r}: {exc.strerror}",
+                hint="Check trainer_python: it must be a Python interpreter.",
+            ) from exc
+        return cls(process, out)
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is also that of its group."""
+        return self._process.pid
+
+    def running(self) -> bool:
+        """Whether the process is still there."""
+        return self._process.poll() is None
+
+    @property
+    def exit(self) -> Exit:
+        """How it ended; waits for the end."""
+        code = self._process.wait()
+        if code < 0:
+            return Exit(code=None, signal=signal.Signals(-code).name)
+        return Exit(code=code)
+
+    def items(self, *, tick_s: float = 1.0, clock: Callable[[], float] = time.time) -> Iterator[Line | Pause]:
+        """Lines as they come, and a `Pause` at least every `tick_s`, until the process and its output end."""
+        ended_at: float | None = None
+        next_tick = time.monotonic() + tick_s
+        while True:
+            with contextlib.suppress(queue.Empty):
+                item = self._queue.get(timeout=max(0.01, next_tick - time.monotonic()))
+                if item is None:
+                    break
+                yield item
+            now = time.monotonic()
+            if now >= next_tick:
+                next_tick = now + tick_s
+                yield Pause(time_ms=int(clock() * 1000))
+            if not self.running():
+                # A grandchild may hold the pipe open after the trainer is gone.
+                ended_at = ended_at or now
+                if now - ended_at > PIPE_DRAIN_S:
+                    break
+        self._process.wait()
+
+    def stop(
+        self, *, grace_s: float = 10.0, signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM)
+    ) -> None:
+        """Ask the whole group to end with each of `signals` in turn, `grace_s` apart, then SIGKILL it."""
+        for number in signals:
+            if not self.running():
+                break
+            self._signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=grace_s)
+        self._signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Leave nothing behind: no process of the group, no thread, no open file. May be called twice."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        self._reader.join(timeout=PIPE_DRAIN_S)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._log.close()
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+    def _read(self) -> None:
+        pipe = self._process.stdout
+        if pipe is None:  # never with stdout=PIPE
+            return
+        try:
+            while raw := pipe.readline(MAX_LINE_BYTES):
+                now = int(time.time() * 1000)
+                with contextlib.suppress(OSError, ValueError):  # a full disk must not stop the reading
+                    self._log.write(raw)
+                self._queue.put(Line(text=raw.decode("utf-8", "replace").rstrip("\n"), time_ms=now))
+        except (OSError, ValueError):
+            pass  # the pipe was closed under us: the process is gone
+        finally:
+            self._queue.put(None)

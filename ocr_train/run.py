@@ -1,0 +1,37 @@
+"""What the parts of a run share: where it keeps its files, what it is, where its steps begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training run, as callbacks see it.
+
+    `folder` is the run's own, on this machine; `step_offset` is added to the trainer's own global step, which
+    restarts at 0 on a resume; `best` is the main metric to beat, None where there is none yet; `gpus` are the
+    host's GPU numbers in use.
+    """
+
+    run_id: str
+    folder: Path
+    model: str
+    task: str
+    main_metric: str
+    epochs: int
+    steps_per_epoch: int
+    config: Path
+    dictionary: Path | None = None
+    step_offset: int = 0
+    best: float | None = None
+    dataset_digest: str = ""
+    gpus: tuple[int, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of all epochs, from the very beginning."""
+        return self.epochs * self.steps_per_epoch

@@ -1,0 +1,249 @@
+"""The journal behind tracking: every metric, param and tag on disk first, then to MLflow from another thread.
+
+`journal.jsonl` holds one record a line and is only ever appended to; a torn last line is ignored. `journal.sent`
+holds the number of bytes that the server has taken. Sending the same batch twice changes nothing in MLflow's SQL
+stores, so a crash between the two files costs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MAX_METRICS = 900  # MLflow takes 1000 entries a batch, of which 100 params and 100 tags
+MAX_PARAMS = 100
+MAX_TAGS = 100
+RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class RefusedRecords(Exception):  # noqa: N818 - it is about records, not an error of ours
+    """The server answered and said no: sending the same batch again would not help."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One point: `step` is the run's step, `time_ms` Unix time in milliseconds when it was printed."""
+
+    key: str
+    value: float
+    step: int
+    time_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Param:
+    """One parameter of the run; immutable once the server has it."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tag:
+    """One tag of the run; a later one replaces an earlier one."""
+
+    key: str
+    value: str
+
+
+Record = Metric | Param | Tag
+_KINDS: dict[str, type[Any]] = {"metric": Metric, "param": Param, "tag": Tag}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Records for one call of the server, in the order they were written."""
+
+    metrics: Sequence[Metric] = field(default_factory=tuple)
+    params: Sequence[Param] = field(default_factory=tuple)
+    tags: Sequence[Tag] = field(default_factory=tuple)
+
+    def __len__(self) -> int:
+        return len(self.metrics) + len(self.params) + len(self.tags)
+
+
+class Journal:
+    """The append-only file; safe to append to from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._lock = threading.Lock()
+        self._file = path.open("ab", buffering=0)
+        if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
+            self._file.write(b"\n")  # what a crash tore off must not swallow the next record
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Write `records` so that they survive a crash of this process; raises `OSError`."""
+        data = "".join(_encode(record) for record in records).encode()
+        with self._lock:
+            self._file.write(data)
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        self._file.close()
+
+
+def _encode(record: Record) -> str:
+    values: dict[str, Any] = {"kind": type(record).__name__.lower(), **vars(record)}
+    if isinstance(record, Metric) and not math.isfinite(record.value):
+        values["value"] = str(record.value)
+    return json.dumps(values, ensure_ascii=False) + "\n"
+
+
+def _decode(line: bytes) -> Record | None:
+    """The record in `line`, or None where the line is torn or foreign."""
+    try:
+        values = json.loads(line)
+        kind = _KINDS[values.pop("kind")]
+        if kind is Metric:
+            values["value"] = float(values["value"])
+        record: Record = kind(**values)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return record
+
+
+def read_batch(path: Path, start: int) -> tuple[Batch, int]:
+    """The next batch from byte `start` on, and the byte where the one after it begins.
+
+    Only whole lines count: what follows the last newline is still being written, or torn.
+    """
+    metrics: list[Metric] = []
+    params: list[Param] = []
+    tags: list[Tag] = []
+    position = start
+    with path.open("rb") as lines:
+        lines.seek(start)
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break
+            record = _decode(line)
+            if isinstance(record, Metric):
+                metrics.append(record)
+            elif isinstance(record, Param):
+                params.append(record)
+            elif isinstance(record, Tag):
+                tags.append(record)
+            position += len(line)
+            if len(metrics) >= MAX_METRICS or len(params) >= MAX_PARAMS or len(tags) >= MAX_TAGS:
+                break
+    return Batch(metrics=tuple(metrics), params=tuple(params), tags=tuple(_last_of_each(tags))), position
+
+
+def _last_of_each(tags: Sequence[Tag]) -> Iterable[Tag]:
+    """One value a key: MLflow's SQL stores refuse a batch that names a tag twice."""
+    return {tag.key: tag for tag in tags}.values()
+
+
+class Delivery:
+    """The thread that brings a journal to the server, and goes on trying for as long as it must.
+
+    `send` takes a `Batch`; it raises `RefusedRecords` where trying again is useless, anything else where it
+    may help. Refused records stay in the journal and are counted.
+    """
+
+    def __init__(self, journal: Path, send: Callable[[Batch], None], *, interval_s: float = 1.0) -> None:
+        self._journal = journal
+        self._send = send
+        self._interval_s = interval_s
+        self._sent_file = journal.with_suffix(".sent")
+        self._position = read_position(self._sent_file)
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._idle = threading.Condition()
+        self._failures = 0
+        self.refused = 0
+        self.last_error = ""
+        self._thread = threading.Thread(target=self._run, name="mlflow-delivery", daemon=True)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    @property
+    def pending_bytes(self) -> int:
+        """How much of the journal the server does not have yet."""
+        return max(0, self._journal.stat().st_size - self._position)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Deliver what is there now; whether all of it got through in time."""
+        self._wake.set()
+        with self._idle:
+            return self._idle.wait_for(lambda: self.pending_bytes == 0, timeout=timeout_s)
+
+    def close(self) -> None:
+        """Stop trying; what is pending stays in the journal."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=30)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                delivered = self._deliver_one()
+            except Exception as exc:  # noqa: BLE001 - whatever it is, the journal still has the records
+                self.last_error = f"{type(exc).__name__}: {exc}"
+                self._pause(RETRY_S[min(self._failures, len(RETRY_S) - 1)])
+                self._failures += 1
+                continue
+            self._failures = 0
+            if not delivered:
+                self._pause(self._interval_s)
+
+    def _pause(self, seconds: float) -> None:
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def _deliver_one(self) -> bool:
+        batch, end = read_batch(self._journal, self._position)
+        if end == self._position:
+            return False
+        if len(batch):
+            self._send_or_split(batch)
+        self._position = end
+        write_position(self._sent_file, end)
+        with self._idle:
+            self._idle.notify_all()
+        return True
+
+    def _send_or_split(self, batch: Batch) -> None:
+        try:
+            self._send(batch)
+        except RefusedRecords as exc:
+            if len(batch) == 1:
+                self.refused += 1
+                self.last_error = str(exc)
+                return
+            for single in _singles(batch):
+                self._send_or_split(single)
+
+
+def _singles(batch: Batch) -> Iterable[Batch]:
+    for metric in batch.metrics:
+        yield Batch(metrics=(metric,))
+    for param in batch.params:
+        yield Batch(params=(param,))
+    for tag in batch.tags:
+        yield Batch(tags=(tag,))
+
+
+def read_position(path: Path) -> int:
+    """The byte up to which the server has the journal; 0 where that is not known."""
+    with contextlib.suppress(OSError, ValueError):
+        return int(path.read_text(encoding="ascii"))
+    return 0
+
+
+def write_position(path: Path, position: int) -> None:
+    """Note the byte up to which the server has the journal, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(str(position), encoding="ascii")
+    part.replace(path)
