@@ -199,7 +199,7 @@ class Tracker:
                 tags=[RunTag(t.key, t.value) for t in batch.tags],
             )
         except MlflowException as exc:
-            if exc.error_code in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST"):
+            if exc.error_code == "INVALID_PARAMETER_VALUE":
                 raise RefusedRecords(first_line(exc)) from exc
             raise
 

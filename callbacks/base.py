@@ -1,0 +1,78 @@
+"""The class that every callback inherits from: one no-op method an event.
+
+    open(run)
+      on_run_started
+      (on_weights_loaded | on_train_progress | on_eval_completed | on_best_updated
+       | on_checkpoint_saved | on_log_line | on_tick)*
+      on_run_finished
+    close()
+
+All of it happens on one thread, so a callback needs no locks for its own state.
+"""
+
+from __future__ import annotations
+
+from ocr_train import events
+from ocr_train.events import Event
+from ocr_train.run import Run
+
+
+class Callback:
+    """Override the methods you need; `critical` callbacks stop the training when they fail."""
+
+    critical = False
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return type(self).__name__
+
+    def open(self, run: Run) -> None:
+        """Get ready; called once, before the trainer starts."""
+
+    def close(self) -> None:
+        """Finish what is under way; may be called more than once."""
+
+    def handle(self, event: Event) -> None:
+        """Hand `event` to its method."""
+        getattr(self, _METHODS[type(event)])(event)
+
+    def on_run_started(self, event: events.RunStarted) -> None:
+        """The trainer's process exists."""
+
+    def on_weights_loaded(self, event: events.WeightsLoaded) -> None:
+        """The log named the weights that training starts from."""
+
+    def on_train_progress(self, event: events.TrainProgress) -> None:
+        """A progress line."""
+
+    def on_eval_completed(self, event: events.EvalCompleted) -> None:
+        """An evaluation ended."""
+
+    def on_best_updated(self, event: events.BestUpdated) -> None:
+        """The trainer named its best metrics, new or not."""
+
+    def on_checkpoint_saved(self, event: events.CheckpointSaved) -> None:
+        """All files of a checkpoint are on disk."""
+
+    def on_log_line(self, event: events.LogLine) -> None:
+        """A line that is nothing else."""
+
+    def on_tick(self, event: events.Tick) -> None:
+        """About a second went by."""
+
+    def on_run_finished(self, event: events.RunFinished) -> None:
+        """The trainer is gone and its output read to the end."""
+
+
+_METHODS: dict[type[Event], str] = {
+    events.RunStarted: "on_run_started",
+    events.WeightsLoaded: "on_weights_loaded",
+    events.TrainProgress: "on_train_progress",
+    events.EvalCompleted: "on_eval_completed",
+    events.BestUpdated: "on_best_updated",
+    events.CheckpointSaved: "on_checkpoint_saved",
+    events.LogLine: "on_log_line",
+    events.Tick: "on_tick",
+    events.RunFinished: "on_run_finished",
+}

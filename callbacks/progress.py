@@ -1,0 +1,113 @@
+"""What a person sees while training runs: one live line on a terminal, plain lines now and then elsewhere."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from callbacks.base import Callback
+from ocr_train.events import CheckpointSaved, EvalCompleted, RunFinished, Tick, TrainProgress, WeightsLoaded
+from ocr_train.run import Run
+
+PLAIN_INTERVAL_S = 15.0
+
+
+class ProgressCallback(Callback):
+    """Epoch, step, loss, speed, ETA and the scores so far."""
+
+    def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._live = stream.isatty()
+        self._next_plain = 0.0
+        self._text = ""
+        self._score = ""
+        self._best: float | None = None
+        self._started = clock()
+        self._seen_progress = False
+
+    def open(self, run: Run) -> None:
+        """Take note of the run's extent."""
+        self._run = run
+        self._best = run.best
+
+    def on_weights_loaded(self, event: WeightsLoaded) -> None:
+        """Say what training starts from."""
+        start = {"scratch": "from scratch", "pretrained": f"from the weights {event.path}"}
+        self._say(f"training starts {start.get(event.how, f'from the checkpoint {event.path}')}")
+
+    def on_train_progress(self, event: TrainProgress) -> None:
+        """Show the newest numbers."""
+        self._seen_progress = True
+        step = self._run.step_offset + event.step
+        metrics = event.metrics
+        parts = [
+            f"epoch {event.epoch}/{event.epochs or self._run.epochs}",
+            f"step {step}/{self._run.total_steps}",
+        ]
+        if "train/loss" in metrics:
+            parts.append(f"loss {metrics['train/loss']:.4g}")
+        if "train/acc" in metrics:
+            parts.append(f"acc {metrics['train/acc']:.3f}")
+        if "train/ips" in metrics:
+            parts.append(f"{metrics['train/ips']:.1f} samples/s")
+        if "train/eta_s" in metrics and metrics["train/eta_s"] >= 0:
+            parts.append(f"ETA {datetime.timedelta(seconds=int(metrics['train/eta_s']))}")
+        self._text = "  ".join(parts)
+        self._show()
+
+    def on_eval_completed(self, event: EvalCompleted) -> None:
+        """Show the score."""
+        main = self._run.main_metric
+        value = event.metrics.get(f"eval/{main}")
+        if value is None:
+            return
+        self._best = value if self._best is None else max(self._best, value)
+        self._score = f"{main} {value:.4f} (best {self._best:.4f})"
+        if self._live:
+            self._show()
+        else:
+            self._say(f"evaluated: {self._score}")
+
+    def on_checkpoint_saved(self, event: CheckpointSaved) -> None:
+        """Say that a checkpoint is on its way to the artifact store."""
+        if not self._live:
+            self._say(f"checkpoint {event.name} saved; it goes to the artifact store")
+
+    def on_tick(self, event: Tick) -> None:
+        """Show that something is alive before the first numbers come."""
+        if not self._seen_progress and self._live:
+            self._write(f"starting the trainer ... {self._clock() - self._started:.0f} s")
+
+    def on_run_finished(self, event: RunFinished) -> None:
+        """End the live line."""
+        if self._live and self._text:
+            self._write(self._line())
+            self._stream.write("\n")
+            self._stream.flush()
+        elif self._text:
+            self._say(self._line())
+        self._text = ""
+
+    def _line(self) -> str:
+        return f"{self._text}  {self._score}".rstrip()
+
+    def _show(self) -> None:
+        if self._live:
+            self._write(self._line())
+        elif self._clock() >= self._next_plain:
+            self._next_plain = self._clock() + PLAIN_INTERVAL_S
+            self._say(self._line())
+
+    def _write(self, text: str) -> None:
+        width = shutil.get_terminal_size().columns - 1
+        self._stream.write(f"\r{text[:width]:<{width}}")
+        self._stream.flush()
+
+    def _say(self, text: str) -> None:
+        lead = "\r\x1b[K" if self._live else ""
+        self._stream.write(f"{lead}{text}\n")
+        self._stream.flush()
