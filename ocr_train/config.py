@@ -72,7 +72,8 @@ class Experiment:
     """Everything a run needs to know, resolved and checked.
 
     `trainer` is the PaddleOCR configuration but for data, output, device and resume; `demo` is set when the
-    demo set is to be drawn; `gpus` is "auto", "cpu" or a tuple of device numbers.
+    demo set is to be drawn; `gpus` is "auto", "cpu" or a tuple of device numbers; `dictionary_fixed` says that
+    a dict.txt beside the data does not count, because an override or a plain PaddleOCR file named one.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Experiment:
     paddleocr: str
     val_fraction: float
     on_bad_sample: str
+    dictionary_fixed: bool
     launch: Launch = field(repr=False)
 
     @property
@@ -134,6 +136,7 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         paddleocr=launch.paddleocr,
         val_fraction=_fraction(launch.val, problems),
         on_bad_sample=_choice(launch.on_bad_sample, "on_bad_sample", ("stop", "quarantine"), problems),
+        dictionary_fixed="paddleocr" not in document or "Global.character_dict_path" in launch.overrides,
         launch=launch,
     )
     problems += _check_trainer(trainer, source)

@@ -1,0 +1,388 @@
+"""The stages of a training run, in order: device -> data -> resume -> configuration -> trainer -> outcome.
+
+    cli -> train(experiment, parts) -> Summary
+
+Whatever stage ends the run, its status in MLflow says so, with the reason as a tag.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ocr_train import paddle, resume
+from ocr_train.config import Experiment
+from ocr_train.data.prepare import Dataset, Fetch, prepare
+from ocr_train.dispatch import Callback, Dispatcher
+from ocr_train.errors import OcrTrainError, TrackingError
+from ocr_train.events import RunFinished, RunStarted, Tick, TrainProgress
+from ocr_train.failures import Failure, find_failure
+from ocr_train.logparse import LogParser
+from ocr_train.outcome import FAILED, Outcome, decide
+from ocr_train.overrides import flatten
+from ocr_train.paddle import Device, PaddleOcr
+from ocr_train.probe import Facts, interpreter, probe
+from ocr_train.process import Child, Line
+from ocr_train.run import Run
+from ocr_train.stopping import StopFlag, StopRequested
+from ocr_train.tracking import Delivered, Tracker
+
+LAST_LINES = 200
+SAVE_PATIENCE_S = 30.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the pipeline is given: the MLflow client, who makes callbacks, how to fetch, where to speak."""
+
+    client: Any
+    callbacks: Callable[[Tracker], Sequence[Callback]]
+    fetch: Fetch
+    say: Say
+    stop: StopFlag
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What the last lines on the terminal are made of."""
+
+    run_id: str
+    folder: Path
+    outcome: Outcome
+    delivered: Delivered
+    seconds: float
+    last_lines: Sequence[str]
+    log: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ready:
+    """Everything that must be known before the trainer starts."""
+
+    run: Run
+    argv: Sequence[str]
+    env: Mapping[str, str]
+
+
+def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
+    """Run the whole way; raises `OcrTrainError` for what keeps the trainer from starting."""
+    started = time.monotonic()
+    output.mkdir(parents=True, exist_ok=True)
+    tracker = Tracker.start(parts.client, output, name=run_name(experiment))
+    parts.say(f"run {tracker.run_id} in {tracker.folder}")
+    try:
+        tracker.set_tags(_first_tags(experiment))
+        ready = _make_ready(experiment, output, tracker, parts)
+        with parts.stop.deferred():
+            outcome, last_lines = _run_trainer(ready, tracker, parts)
+            log = tracker.folder / "train.log"
+            _log_end(tracker, outcome, last_lines, log, parts.say)
+            delivered = tracker.finish(outcome.status)
+    except OcrTrainError as exc:
+        _end_early(tracker, FAILED, type(exc).__name__, exc.problem)
+        raise
+    except StopRequested as exc:
+        outcome = decide_stop(exc.number)
+        _end_early(tracker, outcome.status, outcome.reason, outcome.explanation)
+        raise
+    except BaseException as exc:
+        _end_early(tracker, FAILED, "internal_error", f"{type(exc).__name__}: {exc}")
+        raise
+    return Summary(
+        run_id=tracker.run_id,
+        folder=tracker.folder,
+        outcome=outcome,
+        delivered=delivered,
+        seconds=time.monotonic() - started,
+        last_lines=last_lines,
+        log=log,
+    )
+
+
+def decide_stop(number: int) -> Outcome:
+    """The outcome of being asked to stop before the trainer ran."""
+    from ocr_train.process import Exit
+
+    return decide(Exit(code=None), stopped_by=number, failure=None, error=None, progressed=False)
+
+
+def run_name(experiment: Experiment) -> str:
+    """A name that says what the run is: model, data and when."""
+    data = "demo" if experiment.demo else (Path(experiment.data.rstrip("/")).name or "data")
+    resumed = "-resumed" if experiment.resume else ""
+    return f"{experiment.name}-{data}{resumed}-{time.strftime('%m%d-%H%M%S')}"
+
+
+def _first_tags(experiment: Experiment) -> dict[str, str]:
+    return {
+        "model": experiment.name,
+        "task": experiment.task,
+        "launch_command": experiment.launch.command(),
+        "mlflow.note.content": f"{experiment.description}\n\n    {experiment.launch.command()}",
+    }
+
+
+def _make_ready(experiment: Experiment, output: Path, tracker: Tracker, parts: Parts) -> _Ready:
+    python = interpreter(experiment.trainer_python)
+    facts = probe(python)
+    paddleocr = paddle.find_paddleocr(experiment.paddleocr, facts)
+    device = paddle.choose_device(experiment.gpus, facts)
+    parts.say(device.note)
+    trainer = paddle.resolve_paths(experiment.trainer, experiment.source, paddleocr)
+    experiment = replace(experiment, trainer=trainer)
+    cache = output / "cache"
+    dataset = prepare(experiment, tracker.folder / "data", cache, fetch=parts.fetch, say=parts.say)
+    versions = _versions(facts, paddleocr)
+    tracker.set_tags(
+        {"device": device.name, "dataset_digest": dataset.manifest.digest, "warning": device.warning}
+        | {f"version.{name}": version for name, version in versions.items()}
+    )
+    point = _resume_point(experiment, dataset, tracker, parts)
+    config = _render(experiment, dataset, device, tracker, point, parts.say)
+    steps = paddle.steps_per_epoch(config, dataset.train_samples, len(device.gpus))
+    run = Run(
+        run_id=tracker.run_id,
+        folder=tracker.folder,
+        model=experiment.name,
+        task=experiment.task,
+        main_metric=experiment.main_metric,
+        epochs=experiment.epochs,
+        steps_per_epoch=steps,
+        config=tracker.folder / "config.yml",
+        dictionary=tracker.folder / "dict.txt" if dataset.dictionary else None,
+        step_offset=point.step if point else 0,
+        best=point.best if point else None,
+        dataset_digest=dataset.manifest.digest,
+        gpus=device.gpus,
+        versions=versions,
+    )
+    _log_start(experiment, dataset, config, run, tracker)
+    argv = paddle.trainer_argv(python, paddleocr, run.config, device, log_dir=tracker.folder / "workers")
+    return _Ready(run=run, argv=argv, env=paddle.trainer_env(os.environ, device))
+
+
+def _versions(facts: Facts, paddleocr: PaddleOcr) -> dict[str, str]:
+    return {"python": facts.python, "paddle": facts.paddle, "paddleocr": paddleocr.version or "unknown"}
+
+
+def _resume_point(
+    experiment: Experiment, dataset: Dataset, tracker: Tracker, parts: Parts
+) -> resume.ResumePoint | None:
+    if not experiment.resume:
+        return None
+    request = resume.ResumeRequest(
+        text=experiment.resume,
+        model=experiment.name,
+        main_metric=experiment.main_metric,
+        epochs=experiment.epochs,
+        dataset_digest=dataset.manifest.digest,
+    )
+    point = resume.resolve(request, parts.client, tracker.folder / "resume")
+    parts.say(f"resuming from {point.source}: on with epoch {point.epoch + 1} after step {point.step}")
+    tracker.set_tags(
+        {
+            "resumed_from": point.run_id or point.source,
+            "resumed_from_step": point.step,
+            "resumed_from_epoch": point.epoch,
+        }
+    )
+    return point
+
+
+def _render(
+    experiment: Experiment,
+    dataset: Dataset,
+    device: Device,
+    tracker: Tracker,
+    point: resume.ResumePoint | None,
+    say: Say,
+) -> dict[str, Any]:
+    """The trainer's configuration, on disk as config.yml, with the dictionary copied beside it."""
+    data = paddle.TrainingData(
+        images=dataset.images,
+        train_labels=(dataset.train,),
+        val_labels=(dataset.val,),
+        train_samples=dataset.train_samples,
+        val_samples=dataset.val_samples,
+    )
+    config = paddle.render_config(
+        experiment.trainer,
+        data,
+        device,
+        save_dir=tracker.folder / "trainer",
+        checkpoint=point.prefix if point else None,
+    )
+    if dataset.dictionary is not None:
+        copy = tracker.folder / "dict.txt"
+        shutil.copyfile(dataset.dictionary, copy)
+        config["Global"]["character_dict_path"] = str(copy)
+    steps = paddle.steps_per_epoch(config, dataset.train_samples, len(device.gpus))
+    to_go = experiment.epochs - (point.epoch if point else 0)
+    note = paddle.evaluate_at_least_once(config, steps, to_go)
+    if note:
+        say(note)
+    paddle.write_config(config, tracker.folder / "config.yml")
+    return config
+
+
+def _log_start(
+    experiment: Experiment, dataset: Dataset, config: Mapping[str, Any], run: Run, tracker: Tracker
+) -> None:
+    """Params, dataset and configuration, before the first step."""
+    tracker.log_params({f"cfg/{key}": value for key, value in flatten(config)})
+    if not os.environ.get("MLFLOW_RUN_ID"):  # `mlflow run` logs them itself
+        tracker.log_params({key: value for key, value in vars(experiment.launch).items() if value})
+    tracker.log_metrics(
+        {"data/train_samples": dataset.train_samples, "data/val_samples": dataset.val_samples},
+        step=run.step_offset,
+        time_ms=int(time.time() * 1000),
+    )
+    resolved = tracker.folder / "experiment.yaml"
+    launch = {key: value for key, value in vars(experiment.launch).items() if value}
+    document = {"launch": launch, "task": experiment.task, "paddleocr": dict(config)}
+    resolved.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    manifest = tracker.folder / "data" / "manifest.json"
+    dataset.manifest.write(manifest)
+    tracker.log_dataset(
+        name=experiment.name + ("-demo" if experiment.demo else ""),
+        digest=dataset.manifest.digest,
+        source=dataset.source,
+        profile=f'{{"train": {dataset.train_samples}, "val": {dataset.val_samples}}}',
+    )
+    for path, folder in (
+        (resolved, "config"),
+        (run.config, "config"),
+        (manifest, "dataset"),
+        (tracker.folder / "data" / "problems.json", "dataset"),
+    ):
+        if path.is_file():
+            tracker.upload(path, folder)
+
+
+def _run_trainer(ready: _Ready, tracker: Tracker, parts: Parts) -> tuple[Outcome, Sequence[str]]:
+    dispatcher = Dispatcher(parts.callbacks(tracker), report=parts.say)
+    watch = _Watch()
+    error: OcrTrainError | None = None
+    child: Child | None = None
+    try:
+        dispatcher.open(ready.run)
+        child = Child.start(ready.argv, env=ready.env, cwd=tracker.folder, log=tracker.folder / "train.log")
+        dispatcher.send(RunStarted(run_id=tracker.run_id, pid=child.pid))
+        error = _follow(child, dispatcher, watch, ready.run.folder / "trainer", parts)
+        outcome = decide(
+            child.exit,
+            stopped_by=parts.stop.number,
+            failure=watch.failure,
+            error=error,
+            progressed=watch.progressed,
+        )
+        dispatcher.send(
+            RunFinished(status=outcome.status, reason=outcome.reason, time_ms=int(time.time() * 1000))
+        )
+    finally:
+        if child is not None:
+            child.close()
+        closing = _close(dispatcher, parts.say)
+    if dispatcher.disabled:
+        tracker.set_tags({"degraded": ", ".join(dispatcher.disabled)})
+    if closing is not None and outcome.status == "FINISHED":
+        outcome = replace(
+            outcome,
+            status=FAILED,
+            reason="callback_failed",
+            explanation=closing.problem,
+            exit_code=closing.exit_code,
+        )
+    return outcome, watch.lines[-LAST_LINES:]
+
+
+class _Watch:
+    """What the outcome needs to know of the log."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.failure: Failure | None = None
+        self.progressed = False
+
+    def take(self, text: str) -> None:
+        """Keep the line among the last ones, and look for what it gives away."""
+        self.lines.append(text)
+        if len(self.lines) > 4 * LAST_LINES:
+            del self.lines[:-LAST_LINES]
+        found = find_failure(text)
+        # The specific beats the general; among equals the first one is the cause and the others follow.
+        if found is not None and (self.failure is None or self.failure.reason == "python_traceback"):
+            self.failure = found
+
+
+def _follow(
+    child: Child, dispatcher: Dispatcher, watch: _Watch, saves: Path, parts: Parts
+) -> OcrTrainError | None:
+    """Send what the trainer prints to the callbacks until it is gone; what went wrong on our side, if anything."""
+    parser = LogParser()
+    error: OcrTrainError | None = None
+    stopping = False
+    parent = os.getppid()
+    for item in child.items():
+        try:
+            if isinstance(item, Line):
+                watch.take(item.text)
+                for event in parser.feed(item.text, time_ms=item.time_ms):
+                    watch.progressed = watch.progressed or isinstance(event, TrainProgress)
+                    dispatcher.send(event)
+            else:
+                dispatcher.send(Tick(time_ms=item.time_ms))
+        except OcrTrainError as exc:
+            error = error or exc
+        if os.getppid() != parent and os.environ.get("MLFLOW_RUN_ID"):
+            # `mlflow run` was ended and has left us behind: it would have been meant for us.
+            parts.stop.number = parts.stop.number or 15
+        if (parts.stop.number is not None or error is not None) and not stopping:
+            stopping = True
+            parts.say("stopping the trainer ...")
+            _let_save_finish(saves)
+            child.stop()
+    return error
+
+
+def _let_save_finish(folder: Path) -> None:
+    """Wait while a checkpoint is being written: PaddleOCR writes in place, a kill in between would tear it."""
+    deadline = time.monotonic() + SAVE_PATIENCE_S
+    while time.monotonic() < deadline:
+        newest = max((path.stat().st_mtime for path in folder.glob("*.*")), default=0.0)
+        if time.time() - newest > 1.0:
+            return
+        time.sleep(0.2)
+
+
+def _close(dispatcher: Dispatcher, say: Say) -> OcrTrainError | None:
+    try:
+        dispatcher.close()
+    except OcrTrainError as exc:
+        say(exc.problem)
+        return exc
+    return None
+
+
+def _log_end(tracker: Tracker, outcome: Outcome, last_lines: Sequence[str], log: Path, say: Say) -> None:
+    tracker.set_tags({"failure_reason": outcome.reason, "failure_explanation": outcome.explanation})
+    tail = tracker.folder / "last_lines.txt"
+    tail.write_text("\n".join(last_lines) + "\n", encoding="utf-8")
+    for path in (log, tail):
+        try:
+            tracker.upload(path, "logs")
+        except TrackingError as exc:
+            say(f"{exc.problem}. It is in {path}")
+
+
+def _end_early(tracker: Tracker, status: str, reason: str, explanation: str) -> None:
+    tracker.set_tags({"failure_reason": reason, "failure_explanation": explanation})
+    tracker.finish(status, timeout_s=10)
