@@ -1,0 +1,126 @@
+"""Image files: reading them as PaddleOCR does, names that are safe everywhere, writing them whole.
+
+Images are read as PaddleOCR reads them, by `cv2.imdecode` of the file's bytes: EXIF rotation is applied,
+and a path that is not ASCII works on every system.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from ocr_train.errors import DataError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+
+_DRIVE = re.compile(r"^[A-Za-z]:")
+_NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"|?*/\\\ud800-\udfff]')
+_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+_NAME_BYTES = 180
+
+
+def is_file(path: Path) -> bool:
+    """Whether `path` is a file; False, too, for a path that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def slashed(name: str) -> str:
+    """A path as written on any system, with slashes, without a drive letter."""
+    return _DRIVE.sub("", name.replace("\\", "/"))
+
+
+def base_name(name: str) -> str:
+    """The last part of a path as written on any system."""
+    return slashed(name).rstrip("/").rpartition("/")[2]
+
+
+def safe_name(name: str) -> str:
+    """One file or folder name that every system takes and that cannot leave its folder; Unicode stays as it
+    is.
+
+    Control characters (a tab or line end would break the label file), separators, and what Windows refuses
+    become "_"; a name that is too long keeps its suffix.
+    """
+    safe = _NOT_IN_NAMES.sub("_", name).strip().rstrip(". ")
+    if not safe or _RESERVED.match(safe):
+        safe = f"_{safe}"
+    stem, dot, suffix = safe.rpartition(".")
+    if len(safe.encode()) > _NAME_BYTES:
+        tail = f"{dot}{suffix}" if stem and len(suffix) < 10 else ""
+        cut = (stem if tail else safe).encode()[: _NAME_BYTES - len(tail.encode())]
+        safe = cut.decode(errors="ignore") + tail
+    return safe
+
+
+class Names:
+    """Gives out relative paths that differ even where upper and lower case are the same."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def take(self, name: str) -> str:
+        """`name`, or `name` with the first free of `_2`, `_3`, ... before its suffix."""
+        stem, dot, suffix = name.rpartition(".")
+        if not stem or "/" in suffix:
+            stem, dot, suffix = name, "", ""
+        free, number = name, 1
+        while free.casefold() in self._taken:
+            number += 1
+            free = f"{stem}_{number}{dot}{suffix}"
+        self._taken.add(free.casefold())
+        return free
+
+
+def decode_image(data: bytes, *, ignore_exif: bool = False) -> Any:
+    """The image as (height, width, 3) uint8 BGR, or None where OpenCV cannot read it."""
+    import cv2
+    import numpy as np
+
+    if not data:
+        return None
+    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if ignore_exif else 0)
+    try:
+        return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
+    except (cv2.error, MemoryError):
+        return None
+
+
+def read_image(path: Path) -> Any:
+    """`decode_image` of a file; None, too, where the file cannot be read."""
+    try:
+        return decode_image(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def encode_image(image: Any, suffix: str) -> bytes:
+    """The bytes of an image file; JPEG at OpenCV's quality of 95."""
+    import cv2
+
+    _, data = cv2.imencode(suffix, image)
+    return bytes(data.tobytes())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name, then rename: it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name[-60:]}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def require_unchanged(path: Path, text: str) -> None:
+    """Raise `DataError` where `path` exists and does not hold exactly `text`."""
+    if path.exists() and path.read_bytes() != text.encode():
+        raise DataError(
+            f"{path} exists and its content is different",
+            hint="Give another folder, move the file away, or allow overwriting (overwrite=True).",
+        )

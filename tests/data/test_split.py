@@ -1,0 +1,313 @@
+"""Splitting: the same on every machine, stable as data grows, never through the middle of a document."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ocr_train.data.labels import LabelLine, read_labels
+from ocr_train.data.split import Split, group_key, split, split_file
+from ocr_train.errors import ConfigError, DataError
+
+SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
+
+
+def make_lines(images: list[str], labels: list[str] | None = None) -> list[LabelLine]:
+    """Samples as they come out of a label file."""
+    texts = labels or ["text"] * len(images)
+    return [
+        LabelLine(file=Path("labels.txt"), line=number, image=image, label=text)
+        for number, (image, text) in enumerate(zip(images, texts, strict=True), start=1)
+    ]
+
+
+def sides(done: Split) -> dict[str, str]:
+    """The set of each image."""
+    return {line.image: name for name, held in done.named().items() for line in held}
+
+
+def characters(lines: tuple[LabelLine, ...]) -> set[str]:
+    """All characters of recognition labels."""
+    return set().union(*(line.label for line in lines))
+
+
+PAGES = [f"img/{number:04d}.jpg" for number in range(400)]
+
+
+def test_known_samples_fall_where_they_always_fell() -> None:
+    """The assignment is part of the format: another version or machine gives the same one."""
+    done = split(make_lines(PAGES[:12]), val=0.3, test=0.2, seed=7)
+    numbers = {name: [int(line.image[4:8]) for line in held] for name, held in done.named().items()}
+    assert numbers == {"train": [0, 3, 8, 9, 10, 11], "val": [2, 4, 6], "test": [1, 5, 7]}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(10, 399), st.integers(0, 5), st.randoms())
+def test_adding_data_never_moves_an_old_sample(count: int, seed: int, random: Random) -> None:
+    """Whatever comes later, and in whatever order, an old sample stays in its set."""
+    whole = make_lines(PAGES)
+    random.shuffle(whole)
+    old = split(whole[:count], val=0.25, test=0.1, seed=seed)
+    if old.notes:  # a set that would have been empty was filled, which is said
+        return
+    new = sides(split(whole, val=0.25, test=0.1, seed=seed))
+    assert {image: new[image] for image in sides(old)} == sides(old)
+
+
+def test_correcting_a_label_does_not_move_its_sample() -> None:
+    """The text is not part of what decides."""
+    before = split(make_lines(PAGES, ["text"] * 400), val=0.2)
+    after = split(make_lines(PAGES, ["exte"] * 400), val=0.2)
+    assert sides(before) == sides(after)
+
+
+def test_shares_come_out_close_to_what_was_asked() -> None:
+    """Of 400 pages, 0.2 and 0.1 come out within a few percent."""
+    done = split(make_lines(PAGES), val=0.2, test=0.1)
+    assert 60 <= len(done.val) <= 100
+    assert 25 <= len(done.test) <= 55
+    assert len(done.train) + len(done.val) + len(done.test) == 400
+
+
+def test_another_seed_gives_another_split_and_the_same_seed_the_same() -> None:
+    """The seed decides, and nothing else does."""
+    lines = make_lines(PAGES)
+    assert split(lines, val=0.2, seed=1) == split(lines, val=0.2, seed=1)
+    assert sides(split(lines, val=0.2, seed=1)) != sides(split(lines, val=0.2, seed=2))
+
+
+def test_a_larger_val_keeps_what_was_in_val() -> None:
+    """Raising a share only adds to the set."""
+    lines = make_lines(PAGES)
+    small, large = split(lines, val=0.1, test=0.1), split(lines, val=0.3, test=0.1)
+    assert {line.image for line in small.val} < {line.image for line in large.val}
+    assert small.test == large.test
+
+
+def test_crops_of_one_page_stay_together() -> None:
+    """PPOCRLabel's and our crop names are grouped by their page."""
+    images = [f"crop_img/page{page}_crop_{crop}.jpg" for page in range(60) for crop in range(5)]
+    where = sides(split(make_lines(images), val=0.3, test=0.2))
+    for page in range(60):
+        assert len({where[f"crop_img/page{page}_crop_{crop}.jpg"] for crop in range(5)}) == 1
+    assert set(where.values()) == {"train", "val", "test"}
+
+
+def test_an_image_listed_twice_stays_in_one_set_in_whatever_spelling() -> None:
+    """`./a.jpg`, `a.jpg` and a backslash path are one image."""
+    assert group_key("./img\\a.jpg") == group_key("img//a.jpg") == group_key("img/a.jpg") == "img/a"
+    assert group_key("a/1.jpg") != group_key("b/1.jpg")
+
+
+def test_group_by_takes_documents_together() -> None:
+    """The groups of the regular expression are the key."""
+    images = [f"scan/doc{document}_p{page}.png" for document in range(40) for page in range(4)]
+    done = split(make_lines(images), val=0.3, group_by=r"(doc\d+)_p\d+")
+    where = sides(done)
+    for document in range(40):
+        assert len({where[f"scan/doc{document}_p{page}.png"] for page in range(4)}) == 1
+    assert done.notes == ()
+
+
+def test_group_by_that_misses_samples_says_so() -> None:
+    """A pattern that does not match is a note, and its samples are grouped by page."""
+    done = split(make_lines([*PAGES, "other.jpg"]), val=0.3, group_by=r"img/\d+")
+    assert "matches 400 of 401" in done.notes[0]
+    assert "'other.jpg'" in done.notes[0]
+
+
+@pytest.mark.parametrize("count", range(2, 12))
+def test_tiny_sets_have_both_train_and_val(count: int) -> None:
+    """With two groups or more neither set is empty, whatever the seed."""
+    for seed in range(30):
+        done = split(make_lines(PAGES[:count]), val=0.1, seed=seed)
+        assert done.train
+        assert done.val
+
+
+def test_three_groups_fill_three_sets() -> None:
+    """With a test share, test gets a group, too."""
+    for seed in range(30):
+        assert all(split(make_lines(PAGES[:3]), val=0.1, test=0.1, seed=seed).named().values())
+
+
+def test_one_group_goes_to_train_with_a_note() -> None:
+    """A single page is never torn apart."""
+    done = split(make_lines(["p_crop_0.jpg", "p_crop_1.jpg"]), val=0.5, seed=3)
+    assert len(done.train) == 2
+    assert "val is empty" in " ".join(done.notes)
+
+
+def test_no_val_share_leaves_val_empty() -> None:
+    """val=0 is allowed: everything is for training."""
+    assert split(make_lines(PAGES), val=0).val == ()
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.text("abcdefghij", min_size=1, max_size=4), min_size=2, max_size=80), st.integers(0, 9))
+def test_val_has_no_character_that_train_lacks_or_it_is_said(texts: list[str], seed: int) -> None:
+    """Groups go from val to train for a character; only a last group of val may stay, with a note."""
+    done = split(make_lines(PAGES[: len(texts)], texts), val=0.4, seed=seed)
+    lacking = characters(done.val) - characters(done.train)
+    assert len(done.train) + len(done.val) == len(texts)
+    if lacking:
+        assert len(done.val) == 1
+        assert f"val has characters that train lacks: {''.join(sorted(lacking))!r}" in " ".join(done.notes)
+
+
+def test_a_character_of_one_sample_goes_to_train_and_is_reported() -> None:
+    """The sample with the only Ω is moved out of val, by name."""
+    lines = make_lines(PAGES)
+    held_out = split(lines, val=0.2).val[0].image
+    marked = make_lines(PAGES, ["Ω" if image == held_out else "text" for image in PAGES])
+    done = split(marked, val=0.2)
+    assert sides(done)[held_out] == "train"
+    assert held_out.removesuffix(".jpg") in done.notes[0]
+
+
+def test_detection_pages_are_not_moved_for_a_character() -> None:
+    """A detector reads no text: the characters are reported, the pages stay."""
+    labels = [
+        json.dumps([{"transcription": chr(0x4E00 + n), "points": [[0, 0], [9, 0], [9, 9], [0, 9]]}])
+        for n in range(400)
+    ]
+    done = split(make_lines(PAGES, labels), val=0.2)
+    assert sides(done) == sides(split(make_lines(PAGES), val=0.2))
+    assert "A detector does not read them" in done.notes[0]
+
+
+def test_an_earlier_split_stays_as_it_was() -> None:
+    """With `earlier`, not even a rare character moves an old sample; new ones are placed by the hash."""
+    lines = make_lines(PAGES[:200])
+    first = split(lines, val=0.2, seed=1)
+    second = split(make_lines(PAGES), val=0.4, seed=2, earlier=first)
+    assert {image: sides(second)[image] for image in sides(first)} == sides(first)
+    assert any(line.image in PAGES[200:] for line in second.val)
+
+
+@pytest.mark.parametrize("shares", [(1.0, 0.0), (-0.1, 0.0), (0.5, 0.5), (float("nan"), 0.0), (0.1, 2.0)])
+def test_impossible_shares_are_refused(shares: tuple[float, float]) -> None:
+    """Shares that leave nothing for training are a ConfigError."""
+    with pytest.raises(ConfigError, match="leave nothing for training"):
+        split(make_lines(PAGES), val=shares[0], test=shares[1])
+
+
+def test_a_wrong_pattern_is_refused() -> None:
+    """A regular expression that does not compile is a ConfigError that quotes it."""
+    with pytest.raises(ConfigError, match=re.escape("group_by='('")):
+        split(make_lines(PAGES), val=0.1, group_by="(")
+
+
+def test_nothing_to_split_is_refused() -> None:
+    """No samples are a DataError, not two empty files."""
+    with pytest.raises(DataError, match="no samples"):
+        split([], val=0.1)
+
+
+def write_labels(folder: Path, images: list[str]) -> Path:
+    """A label file and its (empty) images."""
+    for image in images:
+        (folder / image).parent.mkdir(parents=True, exist_ok=True)
+        (folder / image).touch()
+    path = folder / "labels.txt"
+    path.write_text("".join(f"{image}\ttext\n" for image in images), encoding="utf-8")
+    return path
+
+
+def images_of(path: Path) -> list[str]:
+    """The images that a label file names."""
+    return [line.image for line in read_labels(path) if isinstance(line, LabelLine)]
+
+
+def test_split_file_keeps_paths_in_the_same_folder(tmp_path: Path) -> None:
+    """Next to the label file the paths stay as written, and no test.txt appears unasked."""
+    labels = write_labels(tmp_path, PAGES[:20])
+    split_file(labels, tmp_path, val=0.3)
+    found = images_of(tmp_path / "train.txt") + images_of(tmp_path / "val.txt")
+    assert sorted(found) == PAGES[:20]
+    assert not (tmp_path / "test.txt").exists()
+
+
+def test_split_file_rewrites_paths_for_another_folder(tmp_path: Path) -> None:
+    """Every path leads from the new folder to the image, which is neither copied nor moved."""
+    labels = write_labels(tmp_path / "data", PAGES[:20])
+    out = tmp_path / "a" / "b"
+    split_file(labels, out, val=0.3, test=0.2)
+    found = list(
+        itertools.chain.from_iterable(images_of(out / f"{name}.txt") for name in ("train", "val", "test"))
+    )
+    assert len(found) == 20
+    assert all((out / image).is_file() for image in found)
+    assert sorted(path.name for path in out.iterdir()) == ["test.txt", "train.txt", "val.txt"]
+
+
+def test_split_file_finds_the_images_of_ppocrlabel(tmp_path: Path) -> None:
+    """Paths `<folder>/<image>` inside that folder are relative to its parent."""
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    (folder / "a.jpg").touch()
+    (folder / "b.jpg").touch()
+    labels = folder / "Label.txt"
+    labels.write_text("scans/a.jpg\t[]\nscans/b.jpg\t[]\n", encoding="utf-8")
+    split_file(labels, tmp_path / "out", val=0.5)
+    found = images_of(tmp_path / "out" / "train.txt") + images_of(tmp_path / "out" / "val.txt")
+    assert sorted(found) == ["../scans/a.jpg", "../scans/b.jpg"]
+
+
+def test_split_file_does_not_overwrite_another_split(tmp_path: Path) -> None:
+    """The same content may be written again; other content is refused and nothing is touched."""
+    labels = write_labels(tmp_path, PAGES[:40])
+    split_file(labels, tmp_path, val=0.3)
+    split_file(labels, tmp_path, val=0.3)
+    before = {name: (tmp_path / name).read_bytes() for name in ("train.txt", "val.txt")}
+    with pytest.raises(DataError, match="content is different"):
+        split_file(labels, tmp_path, val=0.3, seed=1)
+    assert before == {name: (tmp_path / name).read_bytes() for name in ("train.txt", "val.txt")}
+    split_file(labels, tmp_path, val=0.3, seed=1, overwrite=True)
+    assert before["val.txt"] != (tmp_path / "val.txt").read_bytes()
+
+
+def test_split_file_keeps_an_earlier_split_in_place(tmp_path: Path) -> None:
+    """`earlier` with `overwrite` grows a split: old samples stay, in whatever folder it was written."""
+    data, out = tmp_path / "data", tmp_path / "out"
+    split_file(write_labels(data, PAGES[:20]), out, val=0.3)
+    old = {image: name for name in ("train", "val") for image in images_of(out / f"{name}.txt")}
+    split_file(write_labels(data, PAGES[:60]), out, val=0.5, seed=9, earlier=out, overwrite=True)
+    new = {image: name for name in ("train", "val") for image in images_of(out / f"{name}.txt")}
+    assert len(new) == 60
+    assert {image: new[image] for image in old} == old
+
+
+def test_lines_without_a_sample_are_named(tmp_path: Path) -> None:
+    """A line without a tab is in no set, and the note says which line it is."""
+    labels = write_labels(tmp_path, PAGES[:5])
+    with labels.open("a", encoding="utf-8") as more:
+        more.write("no tab here\n")
+    assert "labels.txt:6 (no_tab)" in split_file(labels, tmp_path / "out", val=0.3).notes[-1]
+
+
+def test_a_missing_label_file_is_a_data_error(tmp_path: Path) -> None:
+    """A wrong path is said, not traced."""
+    with pytest.raises(DataError, match="cannot be read"):
+        split_file(tmp_path / "none.txt", tmp_path, val=0.2)
+
+
+def test_real_crops_never_leak_a_page() -> None:
+    """800 crops of the wires set: no page on both sides, val's characters all in train."""
+    labels = SHARED / "wires" / "rec" / "train.txt"
+    if not labels.exists():
+        pytest.skip("../shared/data/wires is absent")
+    lines = [line for line in read_labels(labels) if isinstance(line, LabelLine)]
+    done = split(lines, val=0.2)
+    pages = {name: {group_key(line.image) for line in held} for name, held in done.named().items()}
+    assert len(lines) == 800
+    assert pages["train"].isdisjoint(pages["val"])
+    assert characters(done.val) <= characters(done.train)
+    assert 0.12 < len(done.val) / 800 < 0.28
