@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ocr_train.data.demo_fonts import load_font
 
@@ -28,6 +28,8 @@ Color = tuple[int, int, int]
 
 INK_THRESHOLD = 40
 """Coverage, of 255, from which a pixel of a mask counts as ink: fainter edges do not widen a box."""
+CONTRAST = 120
+"""How far, of 255, the luma of a text is from that of its ground, as long as the ground is no mid-grey."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,24 +78,63 @@ def quad_inside(quad: Quad, size: tuple[int, int], margin: float) -> bool:
     return all(margin <= x <= width - margin and margin <= y <= height - margin for x, y in quad)
 
 
+def paint_ink(pixels: Pixels, ink: Ink, quad: Quad, color: Color, opacity: float = 1.0) -> None:
+    """Paint `ink` onto `pixels`, in place, stretched into `quad`."""
+    (rows, columns), local = _window(quad, pixels)
+    view = pixels[rows, columns]
+    blend(view, warp(ink.mask, local, (view.shape[1], view.shape[0])), color, opacity)
+
+
+def paint_quad(pixels: Pixels, quad: Quad, color: Color, *, blur: float = 0.0) -> None:
+    """Fill `quad` on `pixels`, in place, its edge softened by `blur` pixels."""
+    (rows, columns), local = _window(quad, pixels)
+    view = pixels[rows, columns]
+    blend(view, fill_quad(local, (view.shape[1], view.shape[0]), blur=blur), color)
+
+
+def quad_is_free(taken: Pixels, quad: Quad) -> bool:
+    """Whether no pixel of `quad` is marked in `taken` (height x width)."""
+    (rows, columns), local = _window(quad, taken)
+    view = taken[rows, columns]
+    return not bool((view * fill_quad(local, (view.shape[1], view.shape[0]))).any())
+
+
+def mark_quad(taken: Pixels, quad: Quad) -> None:
+    """Mark the pixels of `quad` in `taken` (height x width), in place."""
+    (rows, columns), local = _window(quad, taken)
+    view = taken[rows, columns]
+    view += fill_quad(local, (view.shape[1], view.shape[0]))
+
+
+def _window(quad: Quad, pixels: Pixels) -> tuple[tuple[slice, slice], Quad]:
+    """The rows and columns of `pixels` around `quad`, and `quad` as seen from there (it is faster)."""
+    margin = 4
+    height, width = pixels.shape[:2]
+    left = min(max(0, math.floor(min(x for x, _ in quad)) - margin), width - 1)
+    top = min(max(0, math.floor(min(y for _, y in quad)) - margin), height - 1)
+    right = max(left + 1, min(width, math.ceil(max(x for x, _ in quad)) + margin))
+    bottom = max(top + 1, min(height, math.ceil(max(y for _, y in quad)) + margin))
+    local = tuple((x - left, y - top) for x, y in quad)
+    return (slice(top, bottom), slice(left, right)), local
+
+
 def warp(mask: Image.Image, quad: Quad, size: tuple[int, int]) -> Pixels:
     """`mask` drawn into `quad` on an empty image of `size`: coverage 0 to 1, (height, width)."""
     import numpy as np
     from PIL import Image
 
     width, height = mask.size
-    source = ((0.0, 0.0), (width, 0.0), (width, height), (0.0, height))
-    data = _homography(quad, source)
     # A frame of empty pixels: without it the edge pixels of the mask are cut off hard.
     framed = Image.new("L", (width + 2, height + 2), 0)
     framed.paste(mask, (1, 1))
-    shifted = _shift_target(data, 1.0)
-    warped = framed.transform(size, Image.Transform.PERSPECTIVE, shifted, Image.Resampling.BICUBIC)
+    source = ((1.0, 1.0), (width + 1.0, 1.0), (width + 1.0, height + 1.0), (1.0, height + 1.0))
+    data = _homography(quad, source)
+    warped = framed.transform(size, Image.Transform.PERSPECTIVE, data, Image.Resampling.BICUBIC)
     return np.asarray(warped, dtype=np.float32) / 255
 
 
 def _homography(target: Quad, source: tuple[tuple[float, float], ...]) -> list[float]:
-    """The 8 coefficients (a..h) that take a point of `target` to `source`, as Pillow's PERSPECTIVE wants them."""
+    """The 8 coefficients (a..h) that take points of `target` to `source`, for Pillow's PERSPECTIVE."""
     import numpy as np
 
     rows: list[list[float]] = []
@@ -104,14 +145,8 @@ def _homography(target: Quad, source: tuple[tuple[float, float], ...]) -> list[f
     return [float(value) for value in np.linalg.solve(np.array(rows, dtype=np.float64), known)]
 
 
-def _shift_target(data: list[float], by: float) -> list[float]:
-    """The homography `data` with `by` added to both coordinates of what it gives."""
-    a, b, c, d, e, f, g, h = data
-    return [a + by * g, b + by * h, c + by, d + by * g, e + by * h, f + by, g, h]
-
-
-def draw_polygon(quad: Quad, size: tuple[int, int], *, blur: float = 0.0) -> Pixels:
-    """Coverage 0 to 1 of the filled `quad`, its edge softened by `blur` pixels."""
+def fill_quad(quad: Quad, size: tuple[int, int], *, blur: float = 0.0) -> Pixels:
+    """Coverage 0 to 1, (height, width), of the filled `quad` on an image of `size`."""
     import numpy as np
     from PIL import Image, ImageDraw, ImageFilter
 
@@ -130,15 +165,17 @@ def blend(pixels: Pixels, coverage: Pixels, color: Color, opacity: float = 1.0) 
     pixels += alpha * (np.array(color, dtype=np.float32) - pixels)
 
 
-def readable_color(rng: Random, pixels: Pixels, coverage: Pixels) -> Color:
-    """A colour that stands out against what lies under `coverage`: measured, not hoped for."""
-    gray = luminance(pixels)[coverage > 0.5]
+def readable_color(rng: Random, pixels: Pixels, quad: Quad) -> Color:
+    """A colour that stands out against what lies under `quad`: measured, not hoped for."""
+    (rows, columns), local = _window(quad, pixels)
+    view = pixels[rows, columns]
+    gray = luminance(view)[fill_quad(local, (view.shape[1], view.shape[0])) > 0.5]
     around = float(gray.mean()) if gray.size else 128.0
     for _ in range(12):
         color = random_color(rng, 0, 255)
-        if abs(float(luminance(color)) - around) >= 100:
+        if abs(float(luminance(color)) - around) >= CONTRAST:
             return color
-    return random_color(rng, 0, 40) if around > 110 else random_color(rng, 225, 255)
+    return random_color(rng, 0, 30) if around > 120 else random_color(rng, 225, 255)
 
 
 def random_color(rng: Random, low: int, high: int) -> Color:
@@ -149,8 +186,9 @@ def random_color(rng: Random, low: int, high: int) -> Color:
     return red, green, blue
 
 
-def luminance(color: Any) -> Any:
+def luminance(color: Color | Pixels) -> Pixels:
     """Rec. 601 luma (ITU-R BT.601) of RGB values along the last axis."""
     import numpy as np
 
-    return np.asarray(color, dtype=np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    return np.asarray(np.asarray(color, dtype=np.float32) @ weights, dtype=np.float32)

@@ -1,6 +1,6 @@
 """The fonts that the demo set is drawn with, and the proof that a font has the glyphs of a text.
 
-DejaVu and STIX come with matplotlib (Latin only), Sarabun with the package `fontpkg-sarabun` (Thai and Latin).
+DejaVu and STIX come with matplotlib (Latin only), Sarabun with `fontpkg-sarabun` (Thai and Latin).
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from PIL import ImageFont
 
 _LATIN_FILES = (
-    "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSans-Oblique.ttf", "DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf",
-    "DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf", "DejaVuSerif-Italic.ttf", "STIXGeneral.ttf", "STIXGeneralBol.ttf",
-    "STIXGeneralItalic.ttf",
+    "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSans-Oblique.ttf",
+    "DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf",
+    "DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf", "DejaVuSerif-Italic.ttf",
+    "STIXGeneral.ttf", "STIXGeneralBol.ttf", "STIXGeneralItalic.ttf",
 )  # fmt: skip
 _TOO_THIN = ("Thin", "ExtraLight")
 """Weights whose strokes vanish at the sizes drawn here: their texts could not be read."""
@@ -58,10 +59,11 @@ def require_raqm() -> None:
 
     if not features.check("raqm"):
         raise SetupError(
-            "Thai text cannot be drawn: Pillow's Raqm layout is not available, most often because the system's"
-            " library libfribidi is missing. Without it tone marks collide with vowels.",
-            hint="Install it: `apt-get install libfribidi0` (Debian, Ubuntu), `dnf install fribidi` (Fedora),"
-            " `brew install fribidi` (macOS) or `conda install -c conda-forge fribidi`. Or draw English texts.",
+            "Thai text cannot be drawn: Pillow's Raqm layout is not available, most often because the"
+            " system's library libfribidi is missing. Without it tone marks collide with vowels.",
+            hint="Install it: `apt-get install libfribidi0` (Debian, Ubuntu), `dnf install fribidi`"
+            " (Fedora), `brew install fribidi` (macOS) or `conda install -c conda-forge fribidi`."
+            " Or draw English texts.",
         )
 
 
@@ -70,7 +72,7 @@ def choose_typeface(rng: Random, typefaces: tuple[Typeface, ...], text: str) -> 
     able = [typeface for typeface in typefaces if typeface.covers(text)]
     if not able:
         known: frozenset[str] = frozenset().union(*(typeface.characters for typeface in typefaces))
-        missing = "".join(sorted(set(text) - known))
+        missing = "".join(char for char in dict.fromkeys(text) if char not in known)
         raise SetupError(
             f"None of the {len(typefaces)} demo fonts can draw {text!r}; no font has {missing!r}.",
             hint="Reinstall matplotlib and fontpkg-sarabun: their font files are damaged or changed.",
@@ -107,7 +109,7 @@ def _sarabun_paths() -> list[Path]:
 
 def _missing_package(package: str, fonts: str) -> SetupError:
     return SetupError(
-        f"The demo set cannot be drawn: the package {package!r}, which brings the fonts {fonts}, is not installed.",
+        f"The demo set cannot be drawn: {package!r}, which brings the fonts {fonts}, is not installed.",
         hint=f"`python -m pip install {package}`",
     )
 
@@ -115,12 +117,11 @@ def _missing_package(package: str, fonts: str) -> SetupError:
 @lru_cache(maxsize=64)
 def _characters(path: Path) -> frozenset[str]:
     """What the font's character map names; `SetupError` where the file is no font."""
-    from fontTools.ttLib import TTFont, TTLibError
+    from matplotlib.ft2font import FT2Font
 
     try:
-        with TTFont(path, lazy=True) as font:
-            return frozenset(chr(code) for code in font.getBestCmap() or {})
-    except (OSError, TTLibError) as exc:
+        return frozenset(chr(code) for code in FT2Font(str(path)).get_charmap())
+    except (OSError, RuntimeError) as exc:
         raise SetupError(
             f"{path}: cannot be read as a font: {exc}", hint="Reinstall the package it belongs to."
         ) from exc

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 from ocr_train.data.demo_draw import (
     Ink,
     Quad,
-    blend,
     draw_ink,
-    draw_polygon,
     jitter_quad,
+    mark_quad,
+    paint_ink,
+    paint_quad,
     place_quad,
     quad_inside,
+    quad_is_free,
     random_color,
     readable_color,
-    warp,
 )
 from ocr_train.data.demo_fonts import Typeface, choose_typeface
 from ocr_train.data.demo_scene import paper, photograph, wall
@@ -57,13 +58,11 @@ class Page:
 
     def free(self, quad: Quad) -> bool:
         """Whether `quad` lies inside the page and clear of everything drawn before."""
-        if not quad_inside(quad, self.size, _EDGE_PX):
-            return False
-        return not bool((self.taken * draw_polygon(quad, self.size)).any())
+        return quad_inside(quad, self.size, _EDGE_PX) and quad_is_free(self.taken, quad)
 
     def take(self, quad: Quad) -> None:
         """Mark `quad` as occupied."""
-        self.taken += draw_polygon(quad, self.size)
+        mark_quad(self.taken, quad)
 
 
 def make_page(rng: Random, style: Style, size: tuple[int, int]) -> tuple[Pixels, list[Box]]:
@@ -89,7 +88,7 @@ def _empty_page(background: Pixels, size: tuple[int, int]) -> Page:
 
 
 def _fill_document(rng: Random, style: Style, page: Page) -> None:
-    """Lines below each other in one face and one ink, as on a form or a receipt, the sheet laid down askew."""
+    """Lines below each other in one face and ink, as on a form or a receipt, the sheet laid askew."""
     width, height = page.size
     angle = rng.gauss(0, 2.5)
     face = rng.choice(style.typefaces)
@@ -135,7 +134,7 @@ def _fill_scene(rng: Random, style: Style, page: Page) -> None:
             continue
         if plate:
             _draw_plate(rng, page, plate)
-        _put(page, ink, quad, readable_color(rng, page.pixels, draw_polygon(quad, page.size)), checked=True)
+        _put(page, ink, quad, readable_color(rng, page.pixels, quad), checked=True)
         page.take(plate or quad)
 
 
@@ -157,10 +156,11 @@ def _unit(start: tuple[float, float], end: tuple[float, float]) -> tuple[float, 
 
 def _draw_plate(rng: Random, page: Page, plate: Quad) -> None:
     """A sign's board under its text, now and then with a rim."""
-    blend(page.pixels, draw_polygon(plate, page.size, blur=0.6), random_color(rng, 0, 255))
+    face, rim = random_color(rng, 0, 255), random_color(rng, 0, 255)
+    paint_quad(page.pixels, plate, face, blur=0.6)
     if rng.random() < 0.4:
-        rim = draw_polygon(_grow(plate, -1.0), page.size) - draw_polygon(_grow(plate, -2.2), page.size)
-        blend(page.pixels, abs(rim), random_color(rng, 0, 255))
+        paint_quad(page.pixels, _grow(plate, -1.0), rim)
+        paint_quad(page.pixels, _grow(plate, -2.4), face)
 
 
 def _put(page: Page, ink: Ink, quad: Quad, color: Color, *, checked: bool = False) -> None:
@@ -168,14 +168,17 @@ def _put(page: Page, ink: Ink, quad: Quad, color: Color, *, checked: bool = Fals
     grown = _grow(quad, _GAP_PX)
     if not checked and not page.free(grown):
         return
-    blend(page.pixels, warp(ink.mask, quad, page.size), color)
+    paint_ink(page.pixels, ink, quad, color)
     page.take(quad)
     page.boxes.append(Box(transcription=ink.text, points=_whole_pixels(quad, page.size)))
 
 
 def _whole_pixels(quad: Quad, size: tuple[int, int]) -> Quad:
     """Corners as labels carry them: whole pixels inside the image."""
-    return tuple((float(min(max(round(x), 0), size[0] - 1)), float(min(max(round(y), 0), size[1] - 1))) for x, y in quad)
+    return tuple(
+        (float(min(max(round(x), 0), size[0] - 1)), float(min(max(round(y), 0), size[1] - 1)))
+        for x, y in quad
+    )
 
 
 def _add_unreadable(rng: Random, style: Style, page: Page) -> None:
@@ -185,7 +188,7 @@ def _add_unreadable(rng: Random, style: Style, page: Page) -> None:
         middle = (rng.uniform(0, page.size[0]), rng.uniform(0, page.size[1]))
         quad = place_quad(middle, ink.size, rng.gauss(0, 3))
         if page.free(_grow(quad, _GAP_PX)):
-            color = readable_color(rng, page.pixels, draw_polygon(quad, page.size))
+            color = readable_color(rng, page.pixels, quad)
             _put(page, Ink(text=_IGNORED, mask=ink.mask), quad, color, checked=True)
             return
 
@@ -216,6 +219,6 @@ def make_crop(rng: Random, style: Style, text: str) -> Pixels:
     middle = (size[0] / 2, height / 2 + rng.uniform(-0.5, 0.5) * (height - needed))
     quad = jitter_quad(rng, place_quad(middle, ink.size, angle), 0.04 * ink.size[1])
     pixels = rng.choice([paper, wall])(rng, size)
-    color = readable_color(rng, pixels, draw_polygon(quad, size))
-    blend(pixels, warp(ink.mask, quad, size), color, rng.uniform(0.85, 1.0))
+    color = readable_color(rng, pixels, quad)
+    paint_ink(pixels, ink, quad, color, rng.uniform(0.85, 1.0))
     return photograph(rng, pixels, max_blur=1.0)

@@ -87,7 +87,7 @@ def _gradient(rng: Random, size: tuple[int, int], *, low: int, high: int) -> Pix
 
 
 def _clouds(rng: Random, size: tuple[int, int], *, cells: int, strength: float) -> Pixels:
-    """Smooth brightness noise of `cells` patches a side and standard deviation `strength`, the same in R, G, B."""
+    """Smooth grey noise of `cells` patches a side and standard deviation `strength`."""
     import numpy as np
     from PIL import Image
 

@@ -18,12 +18,21 @@ MAX_TEXT_LENGTH = 25
 _UPSIDE_DOWN = frozenset("0123456789HINOSXZMWdnopbqsuxzlmw-=+|/\\.,:;'`*%#()[]{}<>~_^ ")
 """Characters that are still characters after a turn by 180 degrees, or nearly so."""
 
-_EN_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_EN_MONTHS = (
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+)  # fmt: skip
 _TH_MONTHS = (
-    "มกราคม กุมภาพันธ์ มีนาคม เมษายน พฤษภาคม มิถุนายน กรกฎาคม สิงหาคม กันยายน ตุลาคม พฤศจิกายน ธันวาคม".split()
-)
-_TH_SHORT_MONTHS = "ม.ค. ก.พ. มี.ค. เม.ย. พ.ค. มิ.ย. ก.ค. ส.ค. ก.ย. ต.ค. พ.ย. ธ.ค.".split()
-_TH_REPEATED = "ช้า เร็ว ใหญ่ เล็ก ดี มาก เบา ใกล้ ไกล เก่า ใหม่ บ่อย ต่าง อื่น".split()
+    "มกราคม", "กุมภาพันธ์", "มีนาคม", "เมษายน", "พฤษภาคม", "มิถุนายน", "กรกฎาคม", "สิงหาคม",
+    "กันยายน", "ตุลาคม", "พฤศจิกายน", "ธันวาคม",
+)  # fmt: skip
+_TH_SHORT_MONTHS = (
+    "ม.ค.", "ก.พ.", "มี.ค.", "เม.ย.", "พ.ค.", "มิ.ย.", "ก.ค.", "ส.ค.", "ก.ย.", "ต.ค.", "พ.ย.",
+    "ธ.ค.",
+)  # fmt: skip
+_TH_REPEATED = (
+    "ช้า", "เร็ว", "ใหญ่", "เล็ก", "ดี", "มาก", "เบา", "ใกล้", "ไกล", "เก่า", "ใหม่", "บ่อย",
+    "ต่าง", "อื่น",
+)  # fmt: skip
 _TH_DIGITS = str.maketrans("0123456789", "๐๑๒๓๔๕๖๗๘๙")
 _CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))
@@ -41,9 +50,10 @@ def make_text(rng: Random, language: str, *, max_length: int = MAX_TEXT_LENGTH, 
 
     With `turnable=False` it is one that nobody can take for itself, or for another text, upside down.
     """
-    kinds, weights = zip(*(_EN_KINDS if language == "en" else _TH_KINDS), strict=True)
+    kinds = _EN_KINDS if language == "en" else _TH_KINDS
+    makers, weights = [maker for maker, _ in kinds], [weight for _, weight in kinds]
     while True:
-        text = rng.choices(kinds, weights)[0](rng)
+        text = rng.choices(makers, weights)[0](rng)
         if len(text) <= max_length and (turnable or not _reads_upside_down(text)):
             return text
 
@@ -62,7 +72,8 @@ def _code_letters(rng: Random, count: int) -> str:
 
 
 def _en_word(rng: Random) -> str:
-    return rng.choice([str.lower, str.title, str.upper])(rng.choice(words("en")))
+    word = rng.choice(words("en"))
+    return rng.choice([word, word.title(), word.upper()])
 
 
 def _en_phrase(rng: Random) -> str:
@@ -75,43 +86,70 @@ def _en_joined(rng: Random) -> str:
     one, two = rng.sample(words("en"), 2)
     patterns = (
         '"{0}"', "'{0}'", "({0})", "[{0}]", "{0} & {1}", "{0}/{1}", "{0}-{1}", "{0}_{1}.txt", "{0}@{1}.com",
-        "www.{0}.com", "<{0}>", "#{0}", "{0} = {1}", "{0}; {1}", "C:\\{0}", "~/{0}", "{{{0}}}", "{0} | {1}", "*{0}*",
-        "`{0}`", "{0}^2", "{0}: {1}",
+        "www.{0}.com", "<{0}>", "#{0}", "{0} = {1}", "{0}; {1}", "C:\\{0}", "~/{0}", "{{{0}}}", "{0} | {1}",
+        "*{0}*", "`{0}`", "{0}^2", "{0}: {1}",
     )  # fmt: skip
     return rng.choice(patterns).format(one, two)
 
 
 def _en_number(rng: Random) -> str:
     value = int(_number(rng, rng.randint(1, 7)))
-    return rng.choice([str(value), f"{value:,}", f"{value / 100:.2f}", f"{value % 100}%", f"+{value}", f"-{value}"])
+    return rng.choice(
+        [str(value), f"{value:,}", f"{value / 100:.2f}", f"{value % 100}%", f"+{value}", f"-{value}"]
+    )
 
 
 def _en_code(rng: Random) -> str:
     head, tail = _code_letters(rng, rng.randint(1, 3)), _number(rng, rng.randint(2, 5))
     end = _code_letters(rng, rng.choice([0, 0, 1, 2]))
-    return rng.choice([f"{head}-{tail}{end}", f"{head}{tail}{end}", f"{head} {tail}", f"{head}/{tail}", f"No. {tail}"])
+    return rng.choice(
+        [f"{head}-{tail}{end}", f"{head}{tail}{end}", f"{head} {tail}", f"{head}/{tail}", f"No. {tail}"]
+    )
 
 
 def _en_date(rng: Random) -> str:
     day, month, year = rng.randint(1, 28), rng.randint(1, 12), rng.randint(1990, 2035)
     name = _EN_MONTHS[month - 1]
     return rng.choice(
-        [f"{day:02}/{month:02}/{year}", f"{year}-{month:02}-{day:02}", f"{day} {name} {year}", f"{name} {day}, {year}"]
+        [
+            f"{day:02}/{month:02}/{year}",
+            f"{year}-{month:02}-{day:02}",
+            f"{day} {name} {year}",
+            f"{name} {day}, {year}",
+        ]
     )
 
 
 def _en_price(rng: Random) -> str:
     amount = rng.randint(50, 500_000) / 100
-    return rng.choice([f"${amount:,.2f}", f"${amount:.0f}", f"USD {amount:,.2f}", f"{rng.choice(words('en'))} ${amount:.2f}"])
+    return rng.choice(
+        [
+            f"${amount:,.2f}",
+            f"${amount:.0f}",
+            f"USD {amount:,.2f}",
+            f"{rng.choice(words('en'))} ${amount:.2f}",
+        ]
+    )
 
 
 def _en_time(rng: Random) -> str:
     hour, minute = rng.randint(0, 23), rng.randint(0, 59)
-    return rng.choice([f"{hour:02}:{minute:02}", f"{hour % 12 + 1}:{minute:02} {rng.choice(['AM', 'PM'])}", f"{hour % 12 + 1}pm"])
+    return rng.choice(
+        [
+            f"{hour:02}:{minute:02}",
+            f"{hour % 12 + 1}:{minute:02} {rng.choice(['AM', 'PM'])}",
+            f"{hour % 12 + 1}pm",
+        ]
+    )
 
 
 def _en_phone(rng: Random) -> str:
-    return rng.choice([f"({_number(rng, 3)}) {_number(rng, 3)}-{_number(rng, 4)}", f"+{_number(rng, 2)} {_number(rng, 4)} {_number(rng, 4)}"])
+    return rng.choice(
+        [
+            f"({_number(rng, 3)}) {_number(rng, 3)}-{_number(rng, 4)}",
+            f"+{_number(rng, 2)} {_number(rng, 4)} {_number(rng, 4)}",
+        ]
+    )
 
 
 def _symbols(rng: Random) -> str:
@@ -139,31 +177,61 @@ def _th_repeated(rng: Random) -> str:
 
 def _th_bracketed(rng: Random) -> str:
     one, two = rng.sample(words("th"), 2)
-    return rng.choice(["({0})", '"{0}"', "{0}/{1}", "{0}-{1}", "{0} : {1}", "{0}!", "{0}?", "* {0}", "{0}, {1}"]).format(one, two)
+    return rng.choice(
+        ["({0})", '"{0}"', "{0}/{1}", "{0}-{1}", "{0} : {1}", "{0}!", "{0}?", "* {0}", "{0}, {1}"]
+    ).format(one, two)
 
 
 def _th_number(rng: Random) -> str:
     value = int(_number(rng, rng.randint(1, 6)))
-    return _thai_digits(rng, rng.choice([str(value), f"{value:,}", f"{value / 100:.2f}", f"{value % 100}%", f"ลด {value % 100}%"]))
+    return _thai_digits(
+        rng,
+        rng.choice([str(value), f"{value:,}", f"{value / 100:.2f}", f"{value % 100}%", f"ลด {value % 100}%"]),
+    )
 
 
 def _th_date(rng: Random) -> str:
     day, month, year = rng.randint(1, 28), rng.randrange(12), rng.randint(2535, 2578)
     patterns = (
-        f"{day} {_TH_MONTHS[month]} {year}", f"{day} {_TH_SHORT_MONTHS[month]} {year}", f"{day} {_TH_SHORT_MONTHS[month]} {year % 100}",
-        f"{day:02}/{month + 1:02}/{year}", f"พ.ศ. {year}", f"{_TH_MONTHS[month]} {year}",
-    )  # fmt: skip
+        f"{day} {_TH_MONTHS[month]} {year}",
+        f"{day} {_TH_SHORT_MONTHS[month]} {year}",
+        f"{day} {_TH_SHORT_MONTHS[month]} {year % 100}",
+        f"{day:02}/{month + 1:02}/{year}",
+        f"พ.ศ. {year}",
+        f"{_TH_MONTHS[month]} {year}",
+    )
     return _thai_digits(rng, rng.choice(patterns))
 
 
 def _th_price(rng: Random) -> str:
     amount = rng.choice([5, 10, 20, 25, 35, 40, 45, 59, 99, 120, 199, 350, 1_250, 2_900, 15_000])
-    patterns = (f"{amount:,} บาท", f"ราคา {amount:,} บาท", f"฿{amount:,}", f"{amount:,}.-", f"{_th_word(rng)} {amount:,} บาท", f"{amount:,}.50 บาท")
+    patterns = (
+        f"{amount:,} บาท",
+        f"ราคา {amount:,} บาท",
+        f"฿{amount:,}",
+        f"{amount:,}.-",
+        f"{_th_word(rng)} {amount:,} บาท",
+        f"{amount:,}.50 บาท",
+    )
     return _thai_digits(rng, rng.choice(patterns))
 
 
 def _th_address(rng: Random) -> str:
-    patterns = ("ถ.{0}", "ซ.{1}", "จ.{0}", "อ.{0}", "ต.{0}", "เลขที่ {1}", "หมู่ {1}", "ชั้น {1}", "ห้อง {1}", "ข้อ {1}", "มาตรา {1}", "หน้า {1}", "{1} ถ.{0}")
+    patterns = (
+        "ถ.{0}",
+        "ซ.{1}",
+        "จ.{0}",
+        "อ.{0}",
+        "ต.{0}",
+        "เลขที่ {1}",
+        "หมู่ {1}",
+        "ชั้น {1}",
+        "ห้อง {1}",
+        "ข้อ {1}",
+        "มาตรา {1}",
+        "หน้า {1}",
+        "{1} ถ.{0}",
+    )
     return _thai_digits(rng, rng.choice(patterns).format(_th_word(rng), _number(rng, rng.randint(1, 3))))
 
 
@@ -177,11 +245,17 @@ def _th_phone(rng: Random) -> str:
 
 def _th_plate(rng: Random) -> str:
     """A number plate: two consonants and up to four digits."""
-    return "".join(rng.choices("กขคฆงจฉชซฌญฎฐฒณดตถทธนบผพภมยรลวศษสฬอฮ", k=2)) + " " + _number(rng, rng.randint(2, 4))
+    return (
+        "".join(rng.choices("กขคฆงจฉชซฌญฎฐฒณดตถทธนบผพภมยรลวศษสฬอฮ", k=2))
+        + " "
+        + _number(rng, rng.randint(2, 4))
+    )
 
 
 def _th_mixed(rng: Random) -> str:
-    latin = rng.choice(["Wi-Fi", "ATM", "VIP", "LED", "CCTV", "LINE", "WC", "SALE", "BTS", "MRT", "OK", "HD", _en_code(rng)])
+    latin = rng.choice(
+        ["Wi-Fi", "ATM", "VIP", "LED", "CCTV", "LINE", "WC", "SALE", "BTS", "MRT", "OK", "HD", _en_code(rng)]
+    )
     return rng.choice([f"{latin} {_th_word(rng)}", f"{_th_word(rng)} {latin}"])
 
 
@@ -196,5 +270,6 @@ _EN_KINDS: _Kinds = (
 )  # fmt: skip
 _TH_KINDS: _Kinds = (
     (_th_word, 34), (_th_phrase, 20), (_th_repeated, 3), (_th_bracketed, 4), (_th_number, 7), (_th_date, 9),
-    (_th_price, 8), (_th_address, 6), (_th_time, 2), (_th_phone, 2), (_th_plate, 2), (_th_mixed, 5), (_latin, 4),
+    (_th_price, 8), (_th_address, 6), (_th_time, 2), (_th_phone, 2), (_th_plate, 2), (_th_mixed, 5),
+    (_latin, 4),
 )  # fmt: skip
