@@ -34,6 +34,8 @@ _EDGE_PX = 3.0
 """How far a box stays from the edge of its page."""
 _GAP_PX = 3.0
 """How far boxes stay from each other."""
+_EXTRA_PX = {"en": 0, "th": 3}
+"""Thai is set larger: its letters take up less of an em, and its marks are small."""
 CROP_HEIGHTS = (32, 64)
 """The smallest and the greatest height of a crop, in pixels."""
 
@@ -92,7 +94,9 @@ def _fill_document(rng: Random, style: Style, page: Page) -> None:
     width, height = page.size
     angle = rng.gauss(0, 2.5)
     face = rng.choice(style.typefaces)
-    size_px = rng.randint(max(11, min(page.size) // 26), max(14, min(page.size) // 15))
+    size_px = _EXTRA_PX[style.language] + rng.randint(
+        max(11, min(page.size) // 26), max(14, min(page.size) // 15)
+    )
     color = random_color(rng, 0, 90)
     left, top = rng.uniform(0.05, 0.2) * width, rng.uniform(0.04, 0.15) * height
     spacing = rng.uniform(1.1, 1.8)
@@ -121,7 +125,8 @@ def _turn(point: tuple[float, float], size: tuple[int, int], angle_deg: float) -
 def _fill_scene(rng: Random, style: Style, page: Page) -> None:
     """Signs and labels anywhere, each in its own face, size, colour and slant, some on a plate."""
     wanted = rng.randint(3, 8)
-    small, large = max(13, min(page.size) // 24), max(20, min(page.size) // 8)
+    small = _EXTRA_PX[style.language] + max(13, min(page.size) // 24)
+    large = max(small + 7, min(page.size) // 8)
     for _ in range(wanted * 6):
         if len(page.boxes) >= wanted:
             return

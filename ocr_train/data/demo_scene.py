@@ -47,7 +47,7 @@ def photograph(rng: Random, pixels: Pixels, *, max_blur: float) -> Pixels:
 
     height, width = pixels.shape[:2]
     lit = pixels * _ramp(rng, (width, height), rng.uniform(0.72, 1.0), rng.uniform(0.9, 1.08))[..., None]
-    image = Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8), "RGB")
+    image = Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))
     image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, max_blur)))
     shot = np.asarray(image, dtype=np.float32)
     sigma = rng.choice([0.0, rng.uniform(1, 5), rng.uniform(4, 10)])
@@ -62,7 +62,7 @@ def save_jpeg(rng: Random, pixels: Pixels, path: Path, *, turned: bool = False) 
 
     if turned:
         pixels = np.ascontiguousarray(pixels[::-1, ::-1])
-    image = Image.fromarray(np.clip(pixels, 0, 255).round().astype(np.uint8), "RGB")
+    image = Image.fromarray(np.clip(pixels, 0, 255).round().astype(np.uint8))
     image.save(path, "JPEG", quality=rng.randint(55, 95))
 
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, features
 
 from ocr_train.data import demo, demo_page
 from ocr_train.data.demo import DemoSpec, make_demo
-from ocr_train.data.demo_draw import Quad, draw_ink
+from ocr_train.data.demo_draw import Quad, draw_ink, place_quad
 from ocr_train.data.demo_fonts import Typeface, choose_typeface, find_typefaces, load_font
 from ocr_train.data.demo_page import CROP_HEIGHTS, Style, make_page
 from ocr_train.data.demo_scene import save_jpeg
@@ -404,3 +404,10 @@ def test_a_label_file_has_no_bad_line(tmp_path: Path) -> None:
     lines = [*read_labels(tmp_path / "train.txt")]
     assert not [line for line in lines if isinstance(line, BadLine) or line.crlf or line.bom]
     assert (tmp_path / "train.txt").read_bytes().endswith(b"\n")
+
+
+def test_angles_turn_clockwise() -> None:
+    """A rectangle turned by 90 degrees has its top left corner where the top right one was."""
+    quad = place_quad((10, 10), (8, 8), 90)
+    assert quad[0] == pytest.approx((14, 6))
+    assert quad[1] == pytest.approx((14, 14))
