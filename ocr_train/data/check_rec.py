@@ -27,7 +27,7 @@ zero-width joiner and non-joiner are left out: Indic and Persian spelling needs 
 
 def clean_text(label: str) -> str:
     """The text that the trainer gets: cut at the first tab, as PaddleOCR does, without surrounding spaces."""
-    return label.partition("\t")[0].strip(SPACES)
+    return label.partition("\t")[0].strip(SPACES) if "\t" in label else label.strip(SPACES)
 
 
 def escape(text: str) -> str:

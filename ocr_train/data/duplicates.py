@@ -43,7 +43,9 @@ class Samples:
 
     def place(self, index: int) -> tuple[str, int]:
         """File and line of the sample that was added as number `index` (from 0)."""
-        file = next(file for file, start in reversed(self.starts) if start <= index)
+        file = self.starts[0][0]
+        if len(self.starts) > 1:
+            file = next(file for file, start in reversed(self.starts) if start <= index)
         return file, self.numbers[index]
 
 

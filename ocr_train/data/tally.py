@@ -120,12 +120,13 @@ class Tally:
     _texts: list[str] = field(default_factory=list)
 
     def add(self, file: str, line: int, finding: Finding) -> None:
-        """Count `finding`, mark its line if it is an error, keep it if there is room."""
+        """Count `finding`, mark its line if a sample there has an error, keep it if there is room."""
         kind = finding.kind
         self.counts[kind] += 1
         if KINDS[kind].severity(self.task) == ERROR:
             self.errors += 1
-            self.bad_lines.add(file, line, kind)
+            if line > 0 and not kind.startswith("dict_"):
+                self.bad_lines.add(file, line, kind)
         kept = self.kept.setdefault(kind, [])
         if len(kept) < KEPT_PER_KIND:
             kept.append(make_problem(file, line, finding, self.task))
@@ -171,14 +172,12 @@ class Tally:
 
     def add_example(self, example: Example) -> None:
         """Keep a few examples of each kind, and of what is good."""
-        kept = self.examples.setdefault(example.kind, [])
-        if len(kept) < (EXAMPLES_PER_KIND if example.kind else GOOD_EXAMPLES):
-            kept.append(example)
+        if self.wants_example(example.kind):
+            self.examples.setdefault(example.kind, []).append(example)
 
     def wants_example(self, kind: str) -> bool:
         """Whether one more example of `kind` would be kept."""
-        limit = EXAMPLES_PER_KIND if kind else GOOD_EXAMPLES
-        return len(self.examples.get(kind, ())) < limit
+        return len(self.examples.get(kind, ())) < (EXAMPLES_PER_KIND if kind else GOOD_EXAMPLES)
 
     def statistics(self) -> Statistics:
         """The sums, frozen."""

@@ -184,27 +184,30 @@ class _Checker:
     tally: Tally
     samples: Samples
     known: dict[str, ImageFacts] = field(default_factory=dict)
+    charset: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        self.charset = self.rules.characters
 
     def check_file(self, path: Path) -> None:
         file = str(path)
         self.samples.open(file)
         entries = read_labels(path)
         while chunk := list(islice(entries, LINES_PER_CHUNK)):
+            self.tally.lines[file] += len(chunk)
             self._read_images(chunk)
             for entry in chunk:
-                self.tally.lines[file] += 1
                 if isinstance(entry, BadLine):
                     self.tally.add(file, entry.line, Finding(entry.kind, entry.text, _LINE_HINTS[entry.kind]))
                 else:
                     self._check_line(file, entry)
         if not self.tally.lines[file]:
-            self.tally.add(
-                file, 0, Finding("empty_file", path.name, "a label file needs a line for each image")
-            )
+            hint = "a label file needs a line for each image"
+            self.tally.add(file, 0, Finding("empty_file", path.name, hint))
 
     def _read_images(self, chunk: Sequence[LabelLine | BadLine]) -> None:
-        lines = (entry for entry in chunk if isinstance(entry, LabelLine))
-        names = {name for entry in lines for name in image_names(entry.image)}
+        images = {entry.image for entry in chunk if isinstance(entry, LabelLine)}
+        names = {name for image in images for name in image_names(image)}
         new = sorted(names - self.known.keys())
         if not new:
             return
@@ -226,56 +229,62 @@ class _Checker:
             findings.append(Finding("bom", "U+FEFF", "left out for training; save as UTF-8 without BOM"))
         if entry.crlf:
             findings.append(Finding("crlf", "\\r\\n", "read correctly; save with LF line ends"))
-        boxes: list[Box] = []
-        text = ""
+        boxes: Sequence[Box] = ()
         if self.rules.task == "det":
-            boxes, problems = parse_boxes(entry.label)
-            findings += problems
-            for size in {fact.size for fact in facts if fact.size is not None}:
-                findings += check_place(boxes, *size)
-            for box in boxes:
-                self.tally.add_box(box)
+            boxes, problems = self._check_boxes(entry.label, facts)
         else:
-            text = clean_text(entry.label)
-            findings += self._text_findings(file, entry.line, entry.label)
-            self.tally.add_text(text)
+            problems = self._check_text(file, entry.line, entry.label)
+        findings += problems
         self.samples.add(entry.line, entry.image, entry.label)
         for finding in findings:
             self.tally.add(file, entry.line, finding)
-        self._keep_example(file, entry, findings, text, boxes)
+        if findings or self.tally.wants_example(""):
+            self._keep_example(file, entry, findings, boxes)
 
-    def _text_findings(self, file: str, line: int, label: str) -> Sequence[Finding]:
+    def _check_boxes(
+        self, label: str, facts: Iterable[ImageFacts]
+    ) -> tuple[Sequence[Box], Sequence[Finding]]:
+        boxes, findings = parse_boxes(label)
+        for size in {fact.size for fact in facts if fact.size is not None}:
+            findings += check_place(boxes, *size)
+        for box in boxes:
+            self.tally.add_box(box)
+        return boxes, findings
+
+    def _check_text(self, file: str, line: int, label: str) -> Sequence[Finding]:
         rules = self.rules
+        text = clean_text(label)
+        self.tally.add_text(text)
         if rules.task == "cls":
             return check_class(label, rules.label_list)
-        charset = rules.characters
         findings = check_text(
             label,
-            charset=charset,
+            charset=self.charset,
             max_text_length=rules.max_text_length,
             ctc_steps=rules.ctc_steps,
             lower=rules.lower,
         )
-        if charset is not None and any(finding.kind == "outside_dictionary" for finding in findings):
-            text = clean_text(label).lower() if rules.lower else clean_text(label)
-            self.tally.add_outside(file, line, text, outside_characters(text, charset))
+        if self.charset is not None and any(finding.kind == "outside_dictionary" for finding in findings):
+            read = text.lower() if rules.lower else text
+            self.tally.add_outside(file, line, read, outside_characters(read, self.charset))
         return findings
 
     def _keep_example(
-        self, file: str, entry: LabelLine, findings: Sequence[Finding], text: str, boxes: Sequence[Box]
+        self, file: str, entry: LabelLine, findings: Sequence[Finding], boxes: Sequence[Box]
     ) -> None:
-        for kind, hint in [(finding.kind, finding.hint) for finding in findings] or [("", "")]:
-            if self.tally.wants_example(kind):
-                example = Example(
-                    file=file,
-                    line=entry.line,
-                    image=image_names(entry.image)[0],
-                    kind=kind,
-                    hint=hint,
-                    text=text,
-                    boxes=tuple(boxes),
-                )
-                self.tally.add_example(example)
+        for finding in findings or [Finding("", "", "")]:
+            if not self.tally.wants_example(finding.kind):
+                continue
+            example = Example(
+                file=file,
+                line=entry.line,
+                image=image_names(entry.image)[0],
+                kind=finding.kind,
+                hint=finding.hint,
+                text="" if self.rules.task == "det" else clean_text(entry.label),
+                boxes=tuple(boxes),
+            )
+            self.tally.add_example(example)
 
 
 _LINE_HINTS = {
