@@ -60,7 +60,7 @@ def write_clean(label_file: Path, out: Path, bad_lines: BadLines, task: str) -> 
         raise ConfigError(f"unknown task {task!r}", hint=f"one of {', '.join(TASKS)}")
     file = str(label_file)
     kept = 0
-    with _replacing(out) as clean:
+    with replacing(out) as clean:
         for entry in read_labels(label_file):
             if isinstance(entry, BadLine) or (file, entry.line) in bad_lines:
                 continue
@@ -86,7 +86,7 @@ def write_quarantine(label_files: Sequence[Path], out: Path, bad_lines: BadLines
 
     `kind` is the first error that was found; the report has them all.
     """
-    with _replacing(out) as listing:
+    with replacing(out) as listing:
         count = 0
         for path in label_files:
             for line, kind, text in _bad_texts(path, bad_lines.of(str(path))):
@@ -106,7 +106,7 @@ def _bad_texts(path: Path, bad: Iterable[tuple[int, str]]) -> Iterator[tuple[int
 
 
 @contextmanager
-def _replacing(out: Path) -> Iterator[TextIO]:
+def replacing(out: Path) -> Iterator[TextIO]:
     """A text file that appears as `out` only when it is whole."""
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
