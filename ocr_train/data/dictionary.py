@@ -1,0 +1,86 @@
+"""The recognition dictionary: one character a line, in the order of the model's classes.
+
+Format: PaddleOCR `ppocr/data/imaug/label_ops.py` (`BaseRecLabelEncode`), as of 2.10: each line without its
+line end is one class, whatever it holds; `use_space_char` adds a space at the end. Lines are never left out
+or mended here, as a checkpoint depends on their number and order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from ocr_train.data.check_rec import escape
+from ocr_train.data.problems import Finding, Problem, make_problem
+
+DEFAULT_CHARSET = frozenset("0123456789abcdefghijklmnopqrstuvwxyz")
+"""What PaddleOCR uses where `character_dict_path` is empty; it lower-cases texts then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dictionary:
+    """A dictionary file as PaddleOCR reads it: `entries` in order, and what is odd about them.
+
+    `problems` go into `validate(..., known=dictionary.problems)`.
+    """
+
+    path: Path
+    entries: tuple[str, ...]
+    use_space_char: bool
+    problems: tuple[Problem, ...]
+
+    @property
+    def charset(self) -> frozenset[str]:
+        """The characters that a text may have: entries of one character, and the space where it is used."""
+        single = frozenset(entry for entry in self.entries if len(entry) == 1)
+        return single | {" "} if self.use_space_char else single
+
+
+def read_dictionary(path: Path, *, use_space_char: bool = False) -> Dictionary:
+    """Read and check a dictionary; what cannot be read comes back as a problem and no entries.
+
+    PaddleOCR's charset has one class more: the blank of CTC.
+    """
+    entries: Sequence[str] = ()
+    try:
+        raw = path.read_bytes()
+        entries = [line.decode("utf-8").strip("\n").strip("\r\n") for line in BytesIO(raw).readlines()]
+    except OSError as exc:
+        findings = [(0, Finding("dict_unreadable", path.name, f"{exc.strerror}: check the path"))]
+    except UnicodeDecodeError as exc:
+        line = raw.count(b"\n", 0, exc.start) + 1
+        findings = [(line, Finding("dict_unreadable", path.name, "not UTF-8: save the file as UTF-8"))]
+    else:
+        findings = _check(entries, use_space_char=use_space_char)
+        if not raw:
+            findings = [(0, Finding("dict_empty", path.name, "write one character a line"))]
+    return Dictionary(
+        path=path,
+        entries=tuple(entries),
+        use_space_char=use_space_char,
+        problems=tuple(make_problem(str(path), line, finding, "rec") for line, finding in findings),
+    )
+
+
+def _check(entries: Sequence[str], *, use_space_char: bool) -> list[tuple[int, Finding]]:
+    findings = []
+    first_lines: dict[str, int] = {}
+    for line, entry in enumerate(entries, start=1):
+        first = first_lines.setdefault(entry, line)
+        if not entry:
+            hint = "remove the line; for a space use use_space_char, or a line that holds a space"
+            findings.append((line, Finding("dict_blank_line", "", hint)))
+        elif first != line:
+            hint = f"first at line {first}: remove one, unless a checkpoint was trained with both"
+            findings.append((line, Finding("dict_duplicate", escape(entry), hint)))
+        if entry.startswith("\ufeff"):
+            findings.append((line, Finding("dict_bom", escape(entry), "save as UTF-8 without BOM")))
+        elif len(entry) > 1:
+            hint = f"{len(entry)} characters: give each a line of its own"
+            findings.append((line, Finding("dict_multi_character", escape(entry), hint)))
+        if entry == " " and use_space_char and first == line:
+            hint = "remove the line, or switch use_space_char off"
+            findings.append((line, Finding("dict_space_twice", " ", hint)))
+    return findings
