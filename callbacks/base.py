@@ -12,6 +12,9 @@ All of it happens on one thread, so a callback needs no locks for its own state.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ocr_train import events
 from ocr_train.events import Event
 from ocr_train.run import Run
@@ -32,6 +35,10 @@ class Callback:
 
     def close(self) -> None:
         """Finish what is under way; may be called more than once."""
+
+    def results(self) -> Mapping[str, Any]:
+        """What the summary at the end should know; asked for after `close`."""
+        return {}
 
     def handle(self, event: Event) -> None:
         """Hand `event` to its method."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from callbacks.base import Callback
 from ocr_train.checkpoints import BEST, LATEST, CheckpointStore, Snapshot, take_snapshot
@@ -46,7 +47,7 @@ class CheckpointCallback(Callback):
         self._progress: TrainProgress | None = None
         self._last_main: float | None = None
         self.kept: list[Path] = []
-        self.stored = 0
+        self.stored: set[int] = set()
         self.best_step: int | None = None
         self.latest_step: int | None = None
 
@@ -95,6 +96,10 @@ class CheckpointCallback(Callback):
         self._thread.join(timeout=CLOSE_TIMEOUT_S)
         self._thread = None
 
+    def results(self) -> Mapping[str, Any]:
+        """How many checkpoints are stored, and the folders of those that could not be."""
+        return {"stored": len(self.stored), "kept": tuple(self.kept)}
+
     def _is_best(self, snapshot: Snapshot) -> bool:
         """Whether a `best` beats the run's own best: after a resume PaddleOCR calls its first score best."""
         value = snapshot.metrics.get(self._run.main_metric, self._last_main)
@@ -135,7 +140,7 @@ class CheckpointCallback(Callback):
 
     def _store_job(self, job: _Job) -> None:
         manifest = self._store.put(job.snapshot, step=job.step, epoch=job.epoch)
-        self.stored += 1
+        self.stored.add(job.step)
         if job.best:
             self._store.point(BEST, manifest)
             self.best_step = job.step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from callbacks.base import Callback
 from ocr_train.events import BestUpdated, EvalCompleted, Event, LogLine, RunFinished, TrainProgress
@@ -46,6 +46,10 @@ class MetricsCallback(Callback):
             self._lines += isinstance(event, LogLine)
             self._matched += not isinstance(event, LogLine)
         super().handle(event)
+
+    def results(self) -> Mapping[str, Any]:
+        """The best main metric."""
+        return {"best": self._best}
 
     def on_train_progress(self, event: TrainProgress) -> None:
         """Log the line's numbers and its epoch."""

@@ -31,6 +31,7 @@ class SystemMetricsCallback(Callback):
         """Start to sample."""
         interval_s = float(os.environ.get("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL") or SAMPLING_INTERVAL_S)
         monitors = system_monitors(run.gpus)
+        read_monitors(monitors)  # psutil's first CPU reading is always 0: it measures since the one before
         self._thread = threading.Thread(
             target=self._sample, args=(monitors, interval_s), name="system-metrics", daemon=True
         )

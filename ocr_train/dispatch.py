@@ -5,8 +5,8 @@ open(run) in order -> handle(event) in order, again and again -> close() in reve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from ocr_train.errors import CallbackFailed
 from ocr_train.events import Event
@@ -32,6 +32,9 @@ class Callback(Protocol):
 
     def close(self) -> None:
         """Finish what is under way; may be called more than once."""
+
+    def results(self) -> Mapping[str, Any]:
+        """What the summary at the end should know; asked for after `close`."""
 
 
 class Dispatcher:
@@ -69,6 +72,13 @@ class Dispatcher:
                 self._failed(callback, exc)
             else:
                 self._failures[id(callback)] = 0
+
+    def results(self) -> dict[str, Any]:
+        """The results of all callbacks together."""
+        together: dict[str, Any] = {}
+        for callback in self._callbacks:
+            together.update(callback.results())
+        return together
 
     def close(self) -> None:
         """Close in reverse order, each whatever the others do; raises the first critical failure at the end."""

@@ -76,6 +76,15 @@ _SIGNALS = {
 }
 
 
+def _broken_off(ended: Exit) -> Outcome:
+    """A trainer that ended badly and whose log gave nothing away."""
+    reason, explanation, hint = _SIGNALS.get(
+        ended.signal,
+        ("trainer_error", f"the trainer ended with {ended}.", "The last lines of its log may say why."),
+    )
+    return _failed(reason, explanation, hint)
+
+
 def _failed(reason: str, explanation: str, hint: str, exit_code: int = TrainingFailed.exit_code) -> Outcome:
     return Outcome(status=FAILED, reason=reason, explanation=explanation, hint=hint, exit_code=exit_code)
 

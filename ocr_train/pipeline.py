@@ -19,6 +19,7 @@ import yaml
 
 from ocr_train import paddle, resume
 from ocr_train.config import Experiment
+from ocr_train.data.manifest import write_manifest
 from ocr_train.data.prepare import Dataset, Fetch, prepare
 from ocr_train.dispatch import Callback, Dispatcher
 from ocr_train.errors import OcrTrainError, TrackingError
@@ -61,6 +62,10 @@ class Summary:
     seconds: float
     last_lines: Sequence[str]
     log: Path
+    experiment_id: str
+    main_metric: str
+    epochs: int
+    results: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +87,7 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
         tracker.set_tags(_first_tags(experiment))
         ready = _make_ready(experiment, output, tracker, parts)
         with parts.stop.deferred():
-            outcome, last_lines = _run_trainer(ready, tracker, parts)
+            outcome, last_lines, results = _run_trainer(ready, tracker, parts)
             log = tracker.folder / "train.log"
             _log_end(tracker, outcome, last_lines, log, parts.say)
             delivered = tracker.finish(outcome.status)
@@ -104,6 +109,10 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
         seconds=time.monotonic() - started,
         last_lines=last_lines,
         log=log,
+        experiment_id=tracker.experiment_id,
+        main_metric=experiment.main_metric,
+        epochs=experiment.epochs,
+        results=results,
     )
 
 
@@ -249,8 +258,8 @@ def _log_start(
     launch = {key: value for key, value in vars(experiment.launch).items() if value}
     document = {"launch": launch, "task": experiment.task, "paddleocr": dict(config)}
     resolved.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    manifest = tracker.folder / "data" / "manifest.json"
-    dataset.manifest.write(manifest)
+    manifest = tracker.folder / "data" / "manifest.jsonl"
+    write_manifest(dataset.manifest, manifest)
     tracker.log_dataset(
         name=experiment.name + ("-demo" if experiment.demo else ""),
         digest=dataset.manifest.digest,
@@ -267,7 +276,10 @@ def _log_start(
             tracker.upload(path, folder)
 
 
-def _run_trainer(ready: _Ready, tracker: Tracker, parts: Parts) -> tuple[Outcome, Sequence[str]]:
+def _run_trainer(
+    ready: _Ready, tracker: Tracker, parts: Parts
+) -> tuple[Outcome, Sequence[str], Mapping[str, Any]]:
+    """Run the trainer to its end: what it came to, its last lines, what the callbacks have to say."""
     dispatcher = Dispatcher(parts.callbacks(tracker), report=parts.say)
     watch = _Watch()
     error: OcrTrainError | None = None
@@ -301,7 +313,7 @@ def _run_trainer(ready: _Ready, tracker: Tracker, parts: Parts) -> tuple[Outcome
             explanation=closing.problem,
             exit_code=closing.exit_code,
         )
-    return outcome, watch.lines[-LAST_LINES:]
+    return outcome, watch.lines[-LAST_LINES:], dispatcher.results()
 
 
 class _Watch:

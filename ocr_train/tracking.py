@@ -6,6 +6,7 @@ server directly, from whichever thread uploads them.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import socket
@@ -40,11 +41,13 @@ def connect() -> Any:
     # MLflow's own patience (7 tries with growing pauses) would hang a start by minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     _check_reachable(uri)
     import mlflow
     from mlflow.exceptions import MlflowException
 
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # not its "creating tables" and the like
     client = mlflow.MlflowClient()
     try:
         client.search_experiments(max_results=1)
@@ -93,10 +96,12 @@ def first_line(exc: BaseException) -> str:
 class Tracker:
     """One run: records through the journal, artifacts directly, the final status last."""
 
-    def __init__(self, client: Any, run_id: str, folder: Path) -> None:
+    def __init__(self, client: Any, run_id: str, experiment_id: str, folder: Path) -> None:
         self.client = client
         self.run_id = run_id
+        self.experiment_id = experiment_id
         self.folder = folder
+        self._artifacts = RunArtifacts(client, run_id)
         self._journal = Journal(folder / "journal.jsonl")
         self._names = _Names()
         self._delivery = Delivery(self._journal.path, self._send)
@@ -123,7 +128,7 @@ class Tracker:
                 f"the run cannot be started in MLflow: {first_line(exc)}",
                 hint="Check MLFLOW_EXPERIMENT_NAME, MLFLOW_RUN_ID and the server's log.",
             ) from exc
-        return cls(client, run.info.run_id, output / run.info.run_id)
+        return cls(client, run.info.run_id, run.info.experiment_id, output / run.info.run_id)
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int, time_ms: int) -> None:
         """Note `metrics` at `step`; returns at once."""
@@ -165,6 +170,14 @@ class Tracker:
             raise TrackingError(
                 f"the artifact {folder}/{local.name} cannot be stored: {first_line(exc)}"
             ) from exc
+
+    def list(self, folder: str) -> dict[str, int]:
+        """This run's artifacts in `folder`; see `RunArtifacts.list`."""
+        return self._artifacts.list(folder)
+
+    def download(self, path: str, folder: Path) -> Path:
+        """Fetch one of this run's artifacts; see `RunArtifacts.download`."""
+        return self._artifacts.download(path, folder)
 
     def finish(self, status: str, *, timeout_s: float = FLUSH_TIMEOUT_S) -> Delivered:
         """Deliver what is pending, then set the run's final status; never raises."""

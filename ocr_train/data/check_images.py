@@ -142,7 +142,7 @@ def _read_header(path: Path, name: str, *, decode: bool) -> ImageFacts:
         return _unreadable(name, "the file is empty" if empty else "not an image that OpenCV reads")
     # Pillow's readers raise nearly anything on broken files: struct.error, IndexError, SyntaxError, KeyError
     # ...
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - Pillow raises nearly anything on broken files
         return _unreadable(name, shorten(f"{exc}"))
     if decode and not _decodes(path):
         return _unreadable(name, "OpenCV cannot decode it")

@@ -43,7 +43,7 @@ def draw_sample(images: Path, name: str, boxes: Sequence[Box], *, problem: bool 
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=80)
     # Pillow's readers raise nearly anything on broken files, and a missing picture must not cost the summary.
-    except Exception:
+    except Exception:  # noqa: BLE001 - see above
         return None
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 

@@ -88,7 +88,7 @@ def build_manifest(folder: Path, splits: Mapping[str, Path], *, workers: int) ->
     wanted: dict[tuple[str, str], tuple[str, Path]] = {}
     missing: list[str] = []
     for name, labels in splits.items():
-        wanted[_relative(labels, folder), name] = (LABELS, labels)
+        wanted[_label_path(labels, folder, name), name] = (LABELS, labels)
         lines, _ = read_samples(labels)
         for line in lines:
             for image in image_names(line.image):
@@ -105,6 +105,12 @@ def build_manifest(folder: Path, splits: Mapping[str, Path], *, workers: int) ->
             for (path, name), (kind, file) in sorted(wanted.items(), key=lambda item: item[0])
         )
     )
+
+
+def _label_path(labels: Path, folder: Path, name: str) -> str:
+    """Label files of a run lie outside the data folder: they go by the name of their set, on any machine."""
+    relative = _relative(labels, folder)
+    return f"{name}.txt" if relative.startswith("../") else relative
 
 
 def _find(image: str, own: Path, folder: Path) -> Path | None:

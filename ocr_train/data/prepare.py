@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,7 @@ def prepare(experiment: Experiment, work: Path, cache: Path, *, fetch: Fetch, sa
         _join([copies[path] for path in layout.val], val)
     else:
         _split([copies[path] for path in layout.train], train, val, experiment, say)
-    manifest = build_manifest(layout.images, {"train": train, "val": val})
+    manifest = build_manifest(layout.images, {"train": train, "val": val}, workers=os.cpu_count() or 1)
     dataset = Dataset(
         source=source,
         images=layout.images,

@@ -1,0 +1,217 @@
+"""The command line: arguments in, composition of the parts, exit status out. The only `sys.exit` is here."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from ocr_train import cli_data
+from ocr_train.config import Launch, available_models, load_experiment
+from ocr_train.errors import OcrTrainError
+from ocr_train.overrides import nearest
+from ocr_train.stopping import StopFlag, StopRequested
+
+if TYPE_CHECKING:
+    from callbacks.base import Callback
+    from ocr_train.pipeline import Summary
+    from ocr_train.tracking import Tracker
+
+PROJECT = Path(__file__).resolve().parent.parent
+EXPERIMENTS = PROJECT / "experiments"
+DEFAULT_OUTPUT = "outputs"
+
+
+class Parser(argparse.ArgumentParser):
+    """Names the nearest known option for one that is not known."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit 2 with the usage, the problem and, for an unknown option, the nearest one."""
+        unknown = re.search(r"unrecognized arguments: (--[\w-]+)", message)
+        if unknown:
+            known = [option for action in self._actions for option in action.option_strings]
+            known += [
+                option
+                for action in self._actions
+                if isinstance(action, argparse._SubParsersAction)
+                for sub in action.choices.values()
+                for option in sub._option_string_actions
+            ]
+            message += nearest(unknown[1], known)
+        super().error(message)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with the status that DESIGN.md fixes."""
+    sys.exit(run(sys.argv[1:] if argv is None else list(argv)))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command; its exit status. Errors that a user can mend end as one paragraph on stderr."""
+    arguments = make_parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = arguments.command
+    try:
+        return command(arguments)
+    except OcrTrainError as exc:
+        print(f"\nerror: {exc.problem}", file=sys.stderr)
+        if exc.hint:
+            print(f"{exc.hint}", file=sys.stderr)
+        return exc.exit_code
+    except StopRequested as exc:
+        print(f"\nstopped by {exc}", file=sys.stderr)
+        return 128 + exc.number
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def make_parser() -> Parser:
+    """The whole command line."""
+    parser = Parser(
+        prog="python -m ocr_train",
+        description="Train PaddleOCR from labelled images, tracked in MLflow, resumable from any checkpoint.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    _add_train(commands)
+    _add_server(commands)
+    cli_data.add_commands(commands)
+    return parser
+
+
+def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
+    plain = Launch()
+    parser = commands.add_parser(
+        "train",
+        help="train a model: what `mlflow run .` calls",
+        description="Train a model, tracked in MLflow. Precedence: experiment file < options < overrides.",
+    )
+    add = parser.add_argument
+    add(
+        "--model",
+        default=plain.model,
+        help=f"one of {', '.join(available_models(EXPERIMENTS))}, or a path to a PaddleOCR configuration file",
+    )
+    add(
+        "--data",
+        default="",
+        help="a folder or s3://bucket/prefix with label files and images; empty: the demo set",
+    )
+    add(
+        "--resume",
+        default="",
+        help="a run id (its newest checkpoint; ID:best its best), latest, best, or a path",
+    )
+    add("--epochs", default="", help="epochs in all, counted from the very beginning")
+    add("--batch-size", default="", help="training samples in one step on one device")
+    add("--learning-rate", default="", help="the learning rate")
+    add(
+        "--overrides",
+        default="",
+        help='PaddleOCR settings: "Global.print_batch_step=5 Train.loader.num_workers=2"',
+    )
+    add("--gpus", default=plain.gpus, help="auto, cpu, or device numbers such as 0,1")
+    add("--seed", default=plain.seed, help="seed of the split, the demo set and the trainer")
+    add("--trainer-python", default="", help="the Python interpreter that trains; empty: this one")
+    add("--paddleocr", default="", help="a PaddleOCR checkout; empty: the installed package")
+    add(
+        "--val",
+        default=plain.val,
+        help="share of the samples to validate on, where no label file is for validation",
+    )
+    add(
+        "--on-bad-sample",
+        default=plain.on_bad_sample,
+        help="stop, or quarantine: train on the rest and log the list",
+    )
+    add("--output", default="", help="folder for files of runs (default: $OCR_TRAIN_OUTPUT or ./outputs)")
+    parser.set_defaults(command=_train)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    launch = Launch(
+        **{name: str(getattr(arguments, name)).strip() for name in vars(Launch()) if hasattr(arguments, name)}
+    )
+    stop = StopFlag()
+    with stop.installed():
+        experiment = load_experiment(launch, EXPERIMENTS)
+        from ocr_train import tracking  # loads MLflow: only now that the configuration is good
+        from ocr_train.pipeline import Parts, train
+
+        output = Path(launch.output or os.environ.get("OCR_TRAIN_OUTPUT") or DEFAULT_OUTPUT).absolute()
+        client = tracking.connect()
+        parts = Parts(
+            client=client, callbacks=_callbacks, fetch=cli_data.fetch_for_training, say=_say, stop=stop
+        )
+        summary = train(experiment, output, parts)
+        _print_summary(summary, launch)
+    return summary.outcome.exit_code
+
+
+def _callbacks(tracker: Tracker) -> Sequence[Callback]:
+    """In the order in which they see events: checkpoints are copied before anything else happens."""
+    from callbacks.checkpoints import CheckpointCallback
+    from callbacks.metrics import MetricsCallback
+    from callbacks.progress import ProgressCallback
+    from callbacks.system import SystemMetricsCallback
+    from ocr_train.checkpoints import CheckpointStore
+    from ocr_train.run import Run
+
+    def make_store(run: Run) -> CheckpointStore:
+        common = [run.config] + ([run.dictionary] if run.dictionary else [])
+        return CheckpointStore(
+            tracker,
+            model=run.model,
+            dataset_digest=run.dataset_digest,
+            versions=run.versions,
+            common=common,
+        )
+
+    return [
+        CheckpointCallback(make_store, _say),
+        MetricsCallback(tracker),
+        SystemMetricsCallback(tracker),
+        ProgressCallback(sys.stdout),
+    ]
+
+
+def _print_summary(summary: Summary, launch: Launch) -> None:
+    from ocr_train.summary import summary_lines
+
+    if summary.outcome.status == "FAILED":
+        print("\nthe trainer's last lines:", file=sys.stderr)
+        for line in [line for line in summary.last_lines if line.strip()][-15:]:
+            print(f"  | {line}", file=sys.stderr)
+    stream = sys.stdout if summary.outcome.status == "FINISHED" else sys.stderr
+    for line in summary_lines(summary, launch):
+        print(line, file=stream)
+
+
+def _add_server(commands: argparse._SubParsersAction[Parser]) -> None:
+    parser = commands.add_parser(
+        "server",
+        help="an S3 server and an MLflow server on this machine",
+        description="Start an S3 server and an MLflow server on loopback, with that S3 as artifact store.",
+    )
+    parser.add_argument("--dir", default="server", help="the folder that keeps both (default: ./server)")
+    parser.add_argument("--s3-port", type=int, default=0, help="port of the S3 server (default: a free one)")
+    parser.add_argument(
+        "--mlflow-port", type=int, default=5000, help="port of the MLflow server (default: 5000)"
+    )
+    parser.set_defaults(command=_server)
+
+
+def _server(arguments: argparse.Namespace) -> int:
+    from ocr_train.server import serve
+
+    return serve(Path(arguments.dir), s3_port=arguments.s3_port, mlflow_port=arguments.mlflow_port, say=_say)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
