@@ -1,0 +1,70 @@
+# `make run` and `make test` do all their own set-up: Python 3.10 to 3.12, make and a package index are enough.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+VENV := .venv
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.10 python3 python,$(shell command -v $(name) >/dev/null 2>&1 && $(name) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo $(name))))
+BIN := $(VENV)/bin
+# `mlflow run` looks up `python` on PATH.
+IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)"
+
+MODEL ?= det
+PARAMETERS := model=$(MODEL) $(if $(DATA),data=$(DATA)) $(if $(RESUME),resume=$(RESUME)) $(if $(EPOCHS),epochs=$(EPOCHS)) \
+  $(if $(BATCH_SIZE),batch_size=$(BATCH_SIZE)) $(if $(LEARNING_RATE),learning_rate=$(LEARNING_RATE)) $(if $(GPUS),gpus=$(GPUS)) \
+  $(if $(SEED),seed=$(SEED)) $(if $(TRAINER_PYTHON),trainer_python=$(TRAINER_PYTHON)) $(if $(PADDLEOCR),paddleocr=$(PADDLEOCR))
+PORT ?= 5000
+
+.PHONY: help setup run test check lint format ui server bench gpu lock clean
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
+
+$(VENV)/.ready: requirements.txt
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.10, 3.11 or 3.12 found. Install one, or say which: make PYTHON=/path/to/python3.11"; exit 5; }
+	@echo "making $(VENV) with $$($(PYTHON) --version) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
+	@echo "installing what tests and checks need ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+setup: $(VENV)/.ready ## make the environment (the others do it by themselves)
+
+run: $(VENV)/.ready ## train: make run MODEL=rec EPOCHS=5 DATA=s3://bucket/prefix
+	@$(IN_VENV) mlflow run . --env-manager local $(foreach parameter,$(PARAMETERS),-P '$(parameter)') $(if $(OVERRIDES),-P overrides='$(OVERRIDES)')
+
+ui: $(VENV)/.ready ## the MLflow page on what `make run` logged
+	@echo "MLflow: http://127.0.0.1:$(PORT)   (Ctrl-C ends it)"
+	@$(IN_VENV) mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1 $(if $(MLFLOW_TRACKING_URI),,--backend-store-uri sqlite:///mlflow.db)
+
+server: $(VENV)/.ready ## an S3 server and an MLflow server on this machine
+	@$(BIN)/python -m ocr_train server --dir server
+
+test: $(VENV)/.ready-dev ## every test, the slow ones too
+	@$(IN_VENV) python -m pytest $(PYTEST)
+
+lint: $(VENV)/.ready-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+check: lint test ## what CI runs: ruff, mypy --strict, tests
+
+format: $(VENV)/.ready-dev ## mend what ruff can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+gpu: $(VENV)/.ready ## put paddlepaddle-gpu in place of paddlepaddle (PIP_INDEX_URL: Paddle's own index for 3.x)
+	@$(BIN)/python -m pip uninstall --quiet -y paddlepaddle
+	@$(BIN)/python -m pip install "paddlepaddle-gpu$(PADDLE_GPU)" "numpy<2"
+
+lock: $(VENV)/.ready-dev ## resolve requirements.in and requirements-dev.in anew
+	@for name in requirements requirements-dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --python-version 3.10 --custom-compile-command "make lock" $$name.in -o $$name.txt || exit; done
+
+clean: ## remove the environment and caches; runs and data stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
