@@ -1,0 +1,195 @@
+"""Why a trainer failed, recognised in what it printed.
+
+Exit codes do not tell: PaddleOCR ends with 0 when it found no images, and hangs for ever when its reader
+thread died. Its output does tell. The texts are those of PaddleOCR 2.10 and PaddlePaddle 2.0 to 3.x, and of
+public PaddleOCR issues (numbers at the signatures).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A failure with a name: `explanation` is what happened, `hint` what to do about it.
+
+    `fatal`: the trainer cannot be expected to go on, even when its process does not end. A failure that is
+    not fatal explains an exit; on its own it is no reason to stop a process that goes on.
+    """
+
+    reason: str
+    explanation: str
+    hint: str
+    fatal: bool
+
+
+NO_IMAGES = Failure(
+    reason="no_images",
+    explanation="The trainer found no training images, or fewer than one batch, and ended without "
+    "training (its exit code says success all the same).",
+    hint="Check that the label file names images that exist under the data folder, with a tab "
+    "between image and label, and that there are at least batch_size of them; `validate` "
+    "lists every problem with its line.",
+    fatal=True,
+)
+CUDA_OOM = Failure(
+    reason="cuda_oom",
+    explanation="The GPU ran out of memory: one batch of this model at this image size does not fit into "
+    "what is free on it.",
+    hint="Lower batch_size (or the image size in the configuration), see with nvidia-smi whether "
+    "another process holds memory, or choose another GPU with `gpus`.",
+    fatal=True,
+)
+HOST_OOM = Failure(
+    reason="host_oom",
+    explanation="The machine ran out of main memory. The system killed a process that loads data, or "
+    "refused memory to the trainer.",
+    hint="Lower num_workers and batch_size, end other programs, or take a machine (or a container "
+    "limit) with more memory.",
+    fatal=True,
+)
+SHARED_MEMORY = Failure(
+    reason="shared_memory",
+    explanation="Shared memory (/dev/shm) is too small for the batches that data loading processes hand "
+    "over. Containers have 64 MB of it unless told otherwise.",
+    hint="Start the container with --shm-size=8g (or --ipc=host), or set "
+    "Train.loader.use_shared_memory=False, or lower num_workers.",
+    fatal=True,
+)
+DISK_FULL = Failure(
+    reason="disk_full",
+    explanation="A file could not be written because the disk (or a quota, or /dev/shm) is full. The "
+    "checkpoint being written may be torn.",
+    hint="Free space where the run writes, raise save_epoch_step so that fewer checkpoints are "
+    "kept, and look at `df -h` for /dev/shm as well.",
+    fatal=False,
+)
+PORT_IN_USE = Failure(
+    reason="port_in_use",
+    explanation="The processes of a multi-GPU training could not meet: the port they agreed on belongs to "
+    "somebody else, often to processes left over from an earlier run.",
+    hint="End what is left of earlier trainings, or set FLAGS_START_PORT to a range of free ports; "
+    "starting again is often enough.",
+    fatal=False,
+)
+NCCL = Failure(
+    reason="nccl",
+    explanation="The GPUs could not talk to each other: NCCL, which carries gradients between them, "
+    "failed. One process may still wait for the others for ever.",
+    hint="Try one GPU first. With several, run once with NCCL_DEBUG=INFO, and check that all GPUs "
+    "are visible, that the driver fits this PaddlePaddle, and that /dev/shm is large enough.",
+    fatal=True,
+)
+MISSING_WEIGHTS = Failure(
+    reason="missing_weights",
+    explanation="The weights that training should start from are not there: the trainer looked for a "
+    ".pdparams file and did not find it.",
+    hint="Check Global.pretrained_model and Global.checkpoints: a path without its ending "
+    ".pdparams, or empty to train from scratch (null, not the word None).",
+    fatal=True,
+)
+RECURSION = Failure(
+    reason="recursion",
+    explanation="Sample after sample could not be read. PaddleOCR replaces a bad sample by another one, "
+    "which was bad too, until Python gave up; without worker processes this repeats for ever.",
+    hint="Look at the first `When parsing line` error above: it names a sample and what is wrong "
+    "with it. `validate` finds such samples before training. If every sample fails, suspect a "
+    "library (numpy must be <2).",
+    fatal=True,
+)
+READER_THREAD = Failure(
+    reason="reader_thread",
+    explanation="The thread or a process that loads data died. The training loop may wait for its next "
+    "batch for ever.",
+    hint="The traceback around this line names the cause, often one bad sample. Set num_workers to "
+    "0 once to see it in full.",
+    fatal=True,
+)
+PYTHON_TRACEBACK = Failure(
+    reason="python_traceback",
+    explanation="The trainer printed a Python error.",
+    hint="The lines above the error in the trainer's log say where it happened.",
+    fatal=False,
+)
+
+FAILURE_SIGNATURES: tuple[tuple[re.Pattern[str], Failure], ...] = tuple(
+    (re.compile(pattern, re.MULTILINE | re.IGNORECASE), failure)
+    for pattern, failure in (
+        (r"(?:^|: )No Images in train dataset", NO_IMAGES),  # tools/train.py; #14392, #5503
+        (
+            r"Out of memory error on GPU|CUDA error\(2\), out of memory|cudaErrorMemoryAllocation",
+            CUDA_OOM,
+        ),  # #11266
+        (r"killed by signal: Bus error|Unexpected BUS error encountered", SHARED_MEMORY),  # #9391, #6530
+        (r"Memory map failed when create shared memory|insufficient shared memory", SHARED_MEMORY),  # #3339
+        (r"killed by signal: Killed|Fail to alloc memory of \d|std::bad_alloc", HOST_OOM),  # #7433, #2489
+        (r"\[Errno 12\] Cannot allocate memory|^MemoryError(?:: *\S.*)?$", HOST_OOM),  # #938
+        (r"ResourceExhausted(?:Error)?\b", CUDA_OOM),  # what is left of it names no other memory
+        (r"No space left on device|Disk quota exceeded", DISK_FULL),  # #2203
+        (r"Address already in use", PORT_IN_USE),  # PaddlePaddle/Paddle#32892
+        (r"\bNCCL error\b|\[unhandled (?:cuda|system) error\]", NCCL),  # #743, PaddleDetection#7380
+        (
+            r"\.pdparams does not exists?!|pdparams\) to load model not exists",
+            MISSING_WEIGHTS,
+        ),  # #7166, #2623
+        (r"^RecursionError\b", RECURSION),  # #12163
+        (r"DataLoader reader thread (?:raised an exception|failed)", READER_THREAD),  # #4707
+        (r"^Exception in thread Thread|DataLoader \d+ workers? exit(?:ed)? unexpectedly", READER_THREAD),
+        (r"DataLoader process \(pid +\d+\) exited is killed by signal", READER_THREAD),
+    )
+)
+"""What to look for, the cause before its consequences: the first that is found anywhere in a text counts."""
+
+_SAMPLE_ERROR = "When parsing line"
+_SAMPLE_TRACEBACK = "error happened with msg: Traceback"
+_CHAINED = ("During handling of the above exception", "The above exception was the direct cause")
+_ERROR_LINE = re.compile(
+    r"(?:[A-Za-z_][\w.]{0,200}(?:Error|Exception|EnforceNotMet)|Exception|cv2\.error)(?:: .*|:?)", re.ASCII
+)
+
+
+def find_failure(text: str) -> Failure | None:
+    """The failure that a text of the trainer's output shows, None where it shows none.
+
+    `text` is one line or many, best the last hundred or so: causes then win over their consequences, and the
+    traceback of a single bad sample, after which training goes on, can be told from one that ends training.
+    What PaddleOCR quotes of a user's labels is not searched. Never raises; linear in the length of the text.
+    """
+    lines = [_without_label(line) for line in text.splitlines()]
+    whole, outside_samples = "\n".join(lines), list(_outside_samples(lines))
+    searched = "\n".join(outside_samples)
+    for signature, failure in FAILURE_SIGNATURES:
+        if signature.search(whole if failure is RECURSION else searched):
+            return failure
+    errors = [line.strip()[:200] for line in outside_samples if _ERROR_LINE.fullmatch(line.rstrip())]
+    if not errors:
+        return None
+    return replace(PYTHON_TRACEBACK, explanation=f"The trainer printed a Python error: {errors[-1]!r}.")
+
+
+def _without_label(line: str) -> str:
+    """The line without the label text that an error message quotes."""
+    before, quoted, _ = line.partition(_SAMPLE_ERROR)
+    return before + quoted
+
+
+def _outside_samples(lines: list[str]) -> Iterator[str]:
+    """The lines that do not belong to the report of a sample that could not be read.
+
+    Such a report is "When parsing line ..., error happened with msg: Traceback ...", indented lines, and the
+    error itself as the first line that is not indented; a chained exception adds another of these.
+    """
+    in_report = just_ended = False
+    for line in lines:
+        if _SAMPLE_ERROR in line or _SAMPLE_TRACEBACK in line or (just_ended and line.startswith(_CHAINED)):
+            in_report = True
+        elif not in_report:
+            yield line
+            just_ended = just_ended and not line.strip()
+        elif line.strip() and not line.startswith((" ", "\t", ",", "Traceback")):
+            in_report, just_ended = False, True
+            if line.startswith("["):
+                yield line
