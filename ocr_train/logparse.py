@@ -4,9 +4,8 @@
     for line in child.stdout:
         for event in parser.feed(line): ...
 
-- A line that is none of the known ones becomes a `LogLine`; nothing is dropped but redraws of a progress
-  bar, which would flood whoever listens. A line may hold several records and then makes several events, in
-  order.
+- A line that is none of the known ones becomes a `LogLine`; nothing is dropped but redraws of tqdm's bars,
+  which would flood whoever listens. A line may hold several records and then makes several events, in order.
 - Lines are recognised by their message. The logger's prefix may be missing or of another make; which texts
   count as a message and which are only quotations is decided in `logparse_lines`.
 - A line that a terminal broke in two is not put together again: the first half makes an event without the
@@ -79,7 +78,7 @@ class LogParser:
         Never raises, whatever the text.
         """
         self._lines += 1
-        events = [event for record in split_line(text) for event in self._events(record)]
+        events = _join_log_lines(event for record in split_line(text) for event in self._events(record))
         self._matched += any(not isinstance(event, LogLine) for event in events)
         return [dataclasses.replace(event, line=self._lines, time_ms=time_ms) for event in events]
 
@@ -149,6 +148,20 @@ class LogParser:
             return [EvalCompleted(metrics=rows, step=self._step, epoch=self._epoch)]
         self._rows = rows
         return []
+
+
+def _join_log_lines(events: Iterable[Event]) -> list[Event]:
+    """The events of a line, neighbouring `LogLine`s made one: a bar of unknown make must not flood either."""
+    joined: list[Event] = []
+    texts: list[str] = []
+    for event in events:
+        if isinstance(event, LogLine):
+            texts.append(event.text)
+            continue
+        joined += [LogLine(text="\r".join(texts))] if texts else []
+        joined.append(event)
+        texts = []
+    return joined + ([LogLine(text="\r".join(texts))] if texts else [])
 
 
 def _saved(record: Record) -> list[Event]:
