@@ -204,7 +204,7 @@ def check_place(boxes: Sequence[Box], width: int, height: int) -> list[Finding]:
 
 def _show(value: object) -> str:
     if isinstance(value, tuple):
-        value = [[int(x) if x.is_integer() else x for x in point] for point in value]
+        value = [[int(x) if float(x).is_integer() else x for x in point] for point in value]
     try:
         return escape(json.dumps(value, ensure_ascii=False))
     except (ValueError, RecursionError):

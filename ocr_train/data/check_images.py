@@ -24,7 +24,7 @@ from ocr_train.data.problems import Finding
 if TYPE_CHECKING:
     from PIL import Image
 
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000")
 """What both Pillow and OpenCV 4.11 read, in Pillow's names. GIF is not among them: `cv2.imdecode` gives
 None."""
 
@@ -112,8 +112,8 @@ def check_image(name: str, folder: Path, *, decode: bool = False) -> ImageFacts:
 def _where(name: str, folder: Path) -> str:
     base = PurePosixPath(name).name
     for candidate, hint in (
-        (folder / base, f"{base!r} lies directly in the images folder: correct the path"),
         (folder.parent / name, "it lies there seen from the folder above: give that as the images folder"),
+        (folder / base, f"{base!r} lies directly in the images folder: correct the path"),
         (folder / name.strip(), "the path has spaces around it: remove them"),
     ):
         try:

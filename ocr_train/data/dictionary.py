@@ -43,25 +43,34 @@ def read_dictionary(path: Path, *, use_space_char: bool = False) -> Dictionary:
 
     PaddleOCR's charset has one class more: the blank of CTC.
     """
-    entries: Sequence[str] = ()
     try:
         raw = path.read_bytes()
-        entries = [line.decode("utf-8").strip("\n").strip("\r\n") for line in BytesIO(raw).readlines()]
     except OSError as exc:
+        entries: list[str] = []
         findings = [(0, Finding("dict_unreadable", path.name, f"{exc.strerror}: check the path"))]
-    except UnicodeDecodeError as exc:
-        line = raw.count(b"\n", 0, exc.start) + 1
-        findings = [(line, Finding("dict_unreadable", path.name, "not UTF-8: save the file as UTF-8"))]
     else:
-        findings = _check(entries, use_space_char=use_space_char)
+        entries, findings = _decode(raw)
+        findings += _check(entries, use_space_char=use_space_char)
         if not raw:
-            findings = [(0, Finding("dict_empty", path.name, "write one character a line"))]
+            findings.append((0, Finding("dict_empty", path.name, "write one character a line")))
     return Dictionary(
         path=path,
         entries=tuple(entries),
         use_space_char=use_space_char,
         problems=tuple(make_problem(str(path), line, finding, "rec") for line, finding in findings),
     )
+
+
+def _decode(raw: bytes) -> tuple[list[str], list[tuple[int, Finding]]]:
+    """The lines without their line ends, or no lines and the first that is not UTF-8."""
+    entries = []
+    for number, line in enumerate(BytesIO(raw).readlines(), start=1):
+        try:
+            entries.append(line.decode("utf-8").strip("\n").strip("\r\n"))
+        except UnicodeDecodeError:
+            value = escape(line.decode("utf-8", "replace"))
+            return [], [(number, Finding("dict_unreadable", value, "not UTF-8: save the file as UTF-8"))]
+    return entries, []
 
 
 def _check(entries: Sequence[str], *, use_space_char: bool) -> list[tuple[int, Finding]]:

@@ -84,7 +84,8 @@ def _report(
         tally.add(*place, Finding(kind, names.get(place, ""), hint))
     rest = found[KEPT_PER_KIND:]
     marks = (samples.place(int(index)) for index in rest) if _is_error(kind, tally.task) else ()
-    tally.add_uncounted(kind, marks, len(rest))
+    if len(rest):
+        tally.add_uncounted(kind, marks, len(rest))
 
 
 def _is_error(kind: str, task: str) -> bool:

@@ -99,7 +99,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "control_characters": Kind(rec=ERROR, det=NOTE, why="nobody sees them in the image"),
         "outside_dictionary": _both(ERROR, "PaddleOCR drops the character, from the evaluation's truth too"),
         "too_long": _both(ERROR, "PaddleOCR skips texts longer than max_text_length"),
-        "ctc_infeasible": _both(ERROR, "CTC has fewer steps than the text needs: its loss is infinite"),
+        "ctc_infeasible": _both(
+            ERROR, "no alignment exists; Paddle 3.0 counts a loss of 0: nothing is learned"
+        ),
         "placeholder_text": _both(NOTE, "a labelling tool's stand-in; only a person can tell"),
         "unknown_class": _both(ERROR, "PaddleOCR skips labels that are not in label_list"),
         # the dictionary
