@@ -158,7 +158,7 @@ def find_failure(text: str) -> Failure | None:
     traceback of a single bad sample, after which training goes on, can be told from one that ends training.
     What PaddleOCR quotes of a user's labels is not searched. Never raises; linear in the length of the text.
     """
-    lines = [_without_label(line) for line in text.splitlines()]
+    lines = re.split(r"[\r\n]", text)
     whole, outside_samples = "\n".join(lines), list(_outside_samples(lines))
     searched = "\n".join(outside_samples)
     for signature, failure in FAILURE_SIGNATURES:
@@ -168,12 +168,6 @@ def find_failure(text: str) -> Failure | None:
     if not errors:
         return None
     return replace(PYTHON_TRACEBACK, explanation=f"The trainer printed a Python error: {errors[-1]!r}.")
-
-
-def _without_label(line: str) -> str:
-    """The line without the label text that an error message quotes."""
-    before, quoted, _ = line.partition(_SAMPLE_ERROR)
-    return before + quoted
 
 
 def _outside_samples(lines: list[str]) -> Iterator[str]:

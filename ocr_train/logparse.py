@@ -141,9 +141,7 @@ class LogParser:
         row = _EVAL_ROW.fullmatch(record.message) if rows is not None and not record.cut else None
         if rows is None or row is None:
             return []
-        value = values.number(row[2])
-        if value is not None:
-            rows[f"eval/{row[1].strip()}"] = value
+        rows |= values.numbers(row[0], prefix="eval")
         if row[1] == "fps" and rows:
             return [EvalCompleted(metrics=rows, step=self._step, epoch=self._epoch)]
         self._rows = rows

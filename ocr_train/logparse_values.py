@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterator
 
 _SEPARATOR = re.compile(r"[\[({]|[\])}]|,(?:\s+|$)")
-_KEY = re.compile(r"[^\W\d][\w .<=>/+-]{0,99}")
+_KEY = re.compile(r"[^\W\d][\w .-]{0,99}")  # what MLflow takes as part of a name
 _NUMBER = re.compile(
     r"([+-]?(?:\d{1,400}(?:\.\d{0,400})?|\.\d{1,400})(?:e[+-]?\d{1,4})?|[+-]?(?:nan|inf)x{0,3})"
     r"\s?(s|samples/s|MB)?",
     re.IGNORECASE | re.ASCII,
 )
-_ETA = re.compile(r"\beta: (?:(-?\d{1,6}) days?, )?(\d{1,4}):(\d\d):(\d\d)(?![\d:.])", re.ASCII)
+_ETA = re.compile(r"\beta: (?:(-?\d{1,6}) days?, )?(\d{1,4}):(\d\d):(\d\d)", re.ASCII)
 
 _TRAIN_NAMES = {
     "avg_reader_cost": "reader_cost_s",
@@ -72,9 +72,10 @@ def numbers(text: str, *, prefix: str, cut: bool = False) -> dict[str, float]:
 
 
 def _named(found: list[Pair], *, prefix: str) -> dict[str, float]:
+    renamed = [(key.replace("<=", "_le_"), raw) for key, raw in found]  # formula models: "exp_rate<=1"
     return {
         f"{prefix}/{key}": value
-        for key, raw in found
+        for key, raw in renamed
         if key not in _NOT_METRICS and _KEY.fullmatch(key) and (value := number(raw)) is not None
     }
 
