@@ -292,7 +292,7 @@ def _run_trainer(
         outcome = decide(
             child.exit,
             stopped_by=parts.stop.number,
-            failure=watch.failure,
+            failure=watch.verdict(),
             error=error,
             progressed=watch.progressed,
         )
@@ -330,9 +330,12 @@ class _Watch:
         if len(self.lines) > 4 * LAST_LINES:
             del self.lines[:-LAST_LINES]
         found = find_failure(text)
-        # The specific beats the general; among equals the first one is the cause and the others follow.
-        if found is not None and (self.failure is None or self.failure.reason == "python_traceback"):
-            self.failure = found
+        if self.failure is None and found is not None and found.fatal:
+            self.failure = found  # the first one is the cause, the others follow from it
+
+    def verdict(self) -> Failure | None:
+        """What the log gave away: a fatal line, else what its end says."""
+        return self.failure or find_failure("\n".join(self.lines[-LAST_LINES:]))
 
 
 def _follow(

@@ -1,0 +1,41 @@
+"""What every test may use: an environment without cloud settings, the real servers, the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ocr_train.server import LocalServers, ServerAddress
+from tests.commands import REPO
+
+SHARED = REPO.parent / "shared"
+_OURS = ("AWS_", "MLFLOW_", "OCR_TRAIN_", "SCRIPTED_")
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the credentials, servers or settings of the machine it runs on."""
+    for name in list(os.environ):
+        if name.startswith(_OURS):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real images, labels and logs; tests that need it are skipped without it."""
+    if not SHARED.is_dir():
+        pytest.skip("../shared is absent: it holds the real data that this test reads")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerAddress]:
+    """A real S3 server and a real MLflow server with that S3 as its artifact store."""
+    running = LocalServers(tmp_path_factory.mktemp("servers"))
+    try:
+        yield running.start()
+    finally:
+        running.stop()

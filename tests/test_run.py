@@ -1,0 +1,157 @@
+"""Whole runs through the command line with a scripted trainer: what is in MLflow afterwards, point by point.
+
+The trainer is a stand-in (tests/scripted_paddleocr); the MLflow store, the data and the processes are real.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ocr_train.data.demo import DemoSpec, make_demo
+from tests.commands import SCRIPTED, artifacts, client, ocr_train, ocr_train_until, only_run, points
+
+pytestmark = pytest.mark.slow
+STEPS_PER_EPOCH = 4
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small recognition set."""
+    folder = tmp_path_factory.mktemp("data") / "words"
+    make_demo(folder, DemoSpec(task="rec", train=16, val=4))
+    return folder
+
+
+def train_arguments(data: Path, *more: str) -> list[str]:
+    """A launch of the scripted trainer: 4 epochs of 4 steps."""
+    return [
+        *("train", "--model", "rec", "--data", str(data), "--paddleocr", str(SCRIPTED)),
+        *("--epochs", "4", "--batch-size", "4", "--overrides", "Global.save_epoch_step=2", *more),
+    ]
+
+
+def store(folder: Path) -> str:
+    """The tracking store of a run in `folder`."""
+    return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="module")
+def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one finished run."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = ocr_train(*train_arguments(data), cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "FINISHED" in done.stdout
+    return folder
+
+
+def test_every_printed_number_is_in_mlflow_at_its_step(finished: Path) -> None:
+    """16 progress lines and 4 evaluations give 16 and 4 points, at the trainer's global steps."""
+    run_id = only_run(store(finished)).info.run_id
+    loss = points(store(finished), run_id, "train/loss")
+    assert [step for step, _ in loss] == list(range(1, 17))
+    assert loss[0][1] == 10.0
+    assert points(store(finished), run_id, "eval/acc") == [(4, 0.1), (8, 0.3), (12, 0.2), (16, 0.4)]
+    assert points(store(finished), run_id, "best/acc") == [(4, 0.1), (8, 0.3), (16, 0.4)]
+    assert points(store(finished), run_id, "train/eta_s")[0] == (1, 9.0)
+
+
+def test_run_says_what_it_was(finished: Path) -> None:
+    """Status, tags, resolved configuration as params and artifact, dataset, whole log and last lines."""
+    run = only_run(store(finished))
+    assert run.info.status == "FINISHED"
+    assert run.data.params["cfg/Global.epoch_num"] == "4"
+    assert run.data.params["cfg/Optimizer.lr.learning_rate"] == "0.0005"
+    assert run.data.tags["model"] == "rec"
+    assert run.data.tags["device"] == "cpu"
+    assert run.inputs.dataset_inputs[0].dataset.digest == run.data.tags["dataset_digest"]
+    files = artifacts(store(finished), run.info.run_id)
+    assert {"config/config.yml", "config/experiment.yaml", "logs/train.log", "logs/last_lines.txt"} <= set(files)
+    assert any(key.startswith("system/cpu") for key in run.data.metrics)
+
+
+def test_checkpoints_are_artifacts_by_step_without_stored_twins(finished: Path) -> None:
+    """Four steps, one set each although best, latest and iter_epoch were saved; aliases name the right ones."""
+    run_id = only_run(store(finished)).info.run_id
+    files = artifacts(store(finished), run_id, "checkpoints")
+    weights = [path for path in files if path.endswith(".pdparams")]
+    assert set(weights) >= {f"checkpoints/step_{step:08d}/model.pdparams" for step in (4, 8, 16)}
+    assert len(weights) == len({path.split("/")[1] for path in weights})
+    path = client(store(finished)).download_artifacts(run_id, "checkpoints/best.json", str(finished))
+    assert json.loads(Path(path).read_text())["step"] == 16
+    assert "checkpoints/step_00000008/manifest.json" in files
+
+
+def test_resumed_run_goes_on_at_the_next_step(finished: Path, data: Path) -> None:
+    """The trainer counts from 1 again; MLflow shows 17 and on, the best stays, and the origin is named."""
+    first = only_run(store(finished))
+    done = ocr_train(
+        *train_arguments(data, "--resume", first.info.run_id, "--epochs", "6"),
+        cwd=finished,
+        env={"SCRIPTED_SCORES": "0.1,0.3,0.2,0.4,0.05,0.06"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    second = only_run(store(finished))
+    run_id = second.info.run_id
+    assert [step for step, _ in points(store(finished), run_id, "train/loss")] == list(range(17, 25))
+    assert points(store(finished), run_id, "train/epoch")[0] == (17, 5.0)
+    assert second.data.tags["resumed_from"] == first.info.run_id
+    assert second.data.tags["resumed_from_step"] == "16"
+    assert points(store(finished), run_id, "best/acc") == []
+    files = artifacts(store(finished), run_id, "checkpoints")
+    assert "checkpoints/best.json" not in files
+    assert "checkpoints/step_00000024/model.pdopt" in files
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "words"),
+    [
+        ("no_images", "no_images", "No Images"),
+        ("silent", "no_training", "no training step"),
+        ("crash", "python_traceback", "RuntimeError"),
+        ("cuda_oom", "cuda_oom", "batch_size"),
+        ("kill", "trainer_killed", "SIGKILL"),
+    ],
+)
+def test_failed_training_is_a_failed_run(tmp_path: Path, data: Path, fault: str, reason: str, words: str) -> None:
+    """Whatever the exit code, the run is FAILED, says why, keeps the last lines, and the command exits 6."""
+    done = ocr_train(*train_arguments(data), cwd=tmp_path, env={"SCRIPTED_FAULT": fault})
+    assert done.returncode == 6, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr.replace("  | Traceback", "")
+    assert words in done.stderr
+    run = only_run(store(tmp_path))
+    assert run.info.status == "FAILED"
+    assert run.data.tags["failure_reason"] == reason
+    assert "logs/last_lines.txt" in artifacts(store(tmp_path), run.info.run_id, "logs")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_training_is_a_killed_run(tmp_path: Path, data: Path, number: signal.Signals, code: int) -> None:
+    """Ctrl-C and SIGTERM end the trainer too; what was saved before is stored, and the run is KILLED."""
+
+    def saved() -> bool:
+        return any(tmp_path.glob("outputs/*/trainer/iter_epoch_2.states"))
+
+    done = ocr_train_until(
+        saved, number, *train_arguments(data), cwd=tmp_path, env={"SCRIPTED_PAUSE_S": "0.4"}
+    )
+    assert done.returncode == code, done.stdout
+    run = only_run(store(tmp_path))
+    assert run.info.status == "KILLED"
+    assert run.data.tags["failure_reason"] == ("interrupted" if number == signal.SIGINT else "terminated")
+    assert "checkpoints/step_00000008/manifest.json" in artifacts(store(tmp_path), run.info.run_id, "checkpoints")
+    assert not trainers_of(tmp_path)
+
+
+def trainers_of(folder: Path) -> list[psutil.Process]:
+    """Processes that have the folder on their command line."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(folder) in word for word in process.info["cmdline"] or []):
+            found.append(process)
+    return found
