@@ -9,6 +9,7 @@ applies to JPEG, PNG and TIFF but not to WebP (tried with OpenCV 4.11).
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from collections.abc import Iterable, Mapping
@@ -32,6 +33,7 @@ ROTATED_BY_OPENCV = ("JPEG", "MPO", "PNG", "TIFF")
 
 _ORIENTATION = 0x0112
 _TIFF_SIZE = (256, 257)
+_UNNAMEABLE = re.compile("[\0\ud800-\udfff]")
 _URL_OR_DRIVE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://|^[A-Za-z]:")
 
 
@@ -67,18 +69,16 @@ def path_problem(name: str) -> Finding | None:
     if name.startswith(("/", "~")) or _URL_OR_DRIVE.match(name):
         hint = f"write it relative to the images folder, such as {PurePosixPath(name).name!r}"
         return Finding("bad_path", shorten(name), hint)
-    depth = 0
-    for part in name.split("/"):
-        depth += -1 if part == ".." else part not in ("", ".")
-        if depth < 0:
-            return Finding("bad_path", shorten(name), "it leads out of the images folder")
-    if depth == 0 or not _encodable(name):
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        depth = 0
+        for part in parts:
+            depth += -1 if part == ".." else 1
+            if depth < 0:
+                return Finding("bad_path", shorten(name), "it leads out of the images folder")
+    if not parts or _UNNAMEABLE.search(name):
         return Finding("bad_path", shorten(repr(name)), "no file can have this name")
     return None
-
-
-def _encodable(name: str) -> bool:
-    return "\0" not in name and not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def check_images(
@@ -100,27 +100,30 @@ def check_image(name: str, folder: Path, *, decode: bool = False) -> ImageFacts:
     problem = path_problem(name)
     if problem is not None:
         return ImageFacts(findings=(problem,))
-    path = folder / name
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return _unreadable(name, "it is not a file")
-    except OSError:
+    mode = _mode(f"{folder}/{name}")
+    if mode is not None and not stat.S_ISREG(mode):
+        return _unreadable(name, "it is not a file")
+    if mode is None:
         return ImageFacts(findings=(Finding("image_missing", shorten(name), _where(name, folder)),))
-    return _read_header(path, name, decode=decode)
+    return _read_header(folder / name, name, decode=decode)
+
+
+def _mode(path: str) -> int | None:
+    """The file's mode, None where there is none. Strings, as a million paths make pathlib's cost felt."""
+    try:
+        return os.stat(path).st_mode  # noqa: PTH116 - see above
+    except OSError:
+        return None
 
 
 def _where(name: str, folder: Path) -> str:
-    base = PurePosixPath(name).name
-    for candidate, hint in (
-        (folder.parent / name, "it lies there seen from the folder above: give that as the images folder"),
-        (folder / base, f"{base!r} lies directly in the images folder: correct the path"),
-        (folder / name.strip(), "the path has spaces around it: remove them"),
-    ):
-        try:
-            if candidate.is_file():
-                return hint
-        except OSError:
-            continue
+    base = name.rpartition("/")[2]
+    if _mode(f"{folder.parent}/{name}") is not None:
+        return "it lies there seen from the folder above: give that as the images folder"
+    if base != name and _mode(f"{folder}/{base}") is not None:
+        return f"{base!r} lies directly in the images folder: correct the path"
+    if name != name.strip() and _mode(f"{folder}/{name.strip()}") is not None:
+        return "the path has spaces around it: remove them"
     return "no such file in the images folder"
 
 

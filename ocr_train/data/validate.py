@@ -100,7 +100,7 @@ class Report:
         ]
         ranked = sorted(self.problems, key=lambda problem: problem.severity != ERROR)
         lines += [
-            f"{problem.file}:{problem.line}: {problem.kind} {problem.value!r}: {problem.hint}"
+            f"{_place(problem)}: {problem.kind} {problem.value!r}: {problem.hint}"
             for problem in ranked[:limit]
         ]
         rest = sum(self.counts.values()) - min(limit, len(ranked))
@@ -111,6 +111,10 @@ class Report:
     def _rank(self, item: tuple[str, int]) -> tuple[bool, int]:
         kind, count = item
         return KINDS[kind].severity(self.task) != ERROR, -count
+
+
+def _place(problem: Problem) -> str:
+    return f"{problem.file}:{problem.line}" if problem.line else problem.file
 
 
 def validate(

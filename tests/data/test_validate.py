@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -254,3 +256,33 @@ def test_counts_agree_with_the_problems(images: Path) -> None:
     """Below the limit, counts is nothing but a count of the list."""
     report = check(images, "a.jpg\t 1\na.jpg\t2\nno.jpg 1\nno.jpg\t\n")
     assert Counter(problem.kind for problem in report.problems) == report.counts
+
+
+GROWTH = """
+import resource, sys
+from pathlib import Path
+from ocr_train.data.validate import Rules, validate
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+for name in sys.argv[2:]:
+    validate([Path(sys.argv[1]) / name], Path(sys.argv[1]), Rules(task="rec", workers=2))
+    print(peak())
+"""
+
+
+@pytest.mark.slow
+def test_memory_hardly_grows_with_the_number_of_lines(images: Path) -> None:
+    """20 bytes a line to find duplicates and one for bad lines, beside what is bounded: 300,000 bad lines.
+
+    Both files reach the limit of kept problems; the larger has 270,000 lines more, which as problems would
+    need more than 100 MB.
+    """
+    for name, lines in (("small.txt", 30_000), ("large.txt", 300_000)):
+        with (images / name).open("w") as file:
+            file.writelines(f"a.jpg {number}\nb.jpg\t{number}\r\n" for number in range(lines // 2))
+    command = [sys.executable, "-c", GROWTH, str(images), "small.txt", "large.txt"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+    small_mb, large_mb = map(float, output.split())
+    assert large_mb - small_mb < 30
