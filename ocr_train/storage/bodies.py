@@ -1,0 +1,91 @@
+"""The bodies of objects, into files: written beside, checked, then moved to their places."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ocr_train.errors import StorageError
+from ocr_train.storage.local import Written, look, md5_of, told, write_part
+from ocr_train.storage.plan import Task, looks_like_md5
+from ocr_train.storage.progress import Meter
+from ocr_train.storage.s3 import RemoteObject, S3Bucket
+from ocr_train.storage.state import Entry
+
+_CONTENT_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """One task's end: the file's entry, and whether bytes came over the network."""
+
+    entry: Entry
+    transferred: bool
+
+
+class _GivenUpError(StorageError):
+    """Another file failed; this one was given up."""
+
+
+class BodyWriter:
+    """Fetches bodies into files of one folder; `__call__` may run in many threads."""
+
+    def __init__(
+        self, bucket: S3Bucket, folder: Path, parts: Path, *, meter: Meter, stop: threading.Event
+    ) -> None:
+        self._bucket = bucket
+        self._folder = str(folder)
+        self._parts = str(parts)
+        self._meter = meter
+        self._stop = stop
+        self._numbers = itertools.count()
+
+    def __call__(self, task: Task) -> Fetched:
+        """Make the local file what the object is; raises StorageError."""
+        target = f"{self._folder}/{task.name}"
+        with told(target):
+            if task.compare and md5_of(target) == task.wanted.etag and (there := look(target)):
+                self._meter.add(files=1, size_bytes=task.wanted.size)
+                return Fetched(Entry(task.name, there.size, task.wanted.etag, there.mtime_ns), False)
+            part = f"{self._parts}/{next(self._numbers)}.part"
+            written = self.download(task.wanted, part)
+            Path(part).replace(target)
+        self._meter.add(files=1)
+        return Fetched(Entry(task.name, written.size, task.wanted.etag, written.mtime_ns), True)
+
+    def download(
+        self, wanted: RemoteObject, part: str, *, on_buffer: Callable[[], None] = lambda: None
+    ) -> Written:
+        """Fetch an object into `part` and check its length and, where the ETag is one, its MD5."""
+        for attempt in range(1, _CONTENT_ATTEMPTS + 1):
+            written = write_part(part, self._watched(wanted, on_buffer))
+            if self._is_right(wanted, written):
+                return written
+            self._meter.add(size_bytes=-written.size)
+            if attempt == _CONTENT_ATTEMPTS:
+                break
+        raise StorageError(
+            f"s3://{self._bucket.name}/{wanted.key} from {self._bucket.endpoint} came with other content than "
+            f"its ETag {wanted.etag!r} says: {written.size} bytes, MD5 {written.md5}, {_CONTENT_ATTEMPTS} times.",
+            hint="Something on the way changes the data (a proxy?), or it is damaged: upload it again.",
+        )
+
+    def _is_right(self, wanted: RemoteObject, written: Written) -> bool:
+        if written.size != wanted.size:
+            return False
+        if not looks_like_md5(wanted.etag) or written.md5 == wanted.etag:
+            return True
+        # The ETag of an object under SSE-KMS looks like an MD5 and is none; listings do not tell.
+        return not self._bucket.etag_is_md5(wanted.key)
+
+    def _watched(self, wanted: RemoteObject, on_buffer: Callable[[], None]) -> Iterator[Any]:
+        for buffer in self._bucket.body(wanted):
+            if self._stop.is_set():
+                raise _GivenUpError(f"s3://{self._bucket.name}/{wanted.key} was given up.")
+            self._meter.add(size_bytes=len(buffer))
+            on_buffer()
+            yield buffer

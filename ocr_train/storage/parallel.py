@@ -1,0 +1,84 @@
+"""Many small pieces of work in a few threads, their results in the calling one."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def run_all(
+    tasks: Iterable[T],
+    work: Callable[[T], R],
+    *,
+    workers: int,
+    stop: threading.Event,
+    on_result: Callable[[R], None],
+    on_wait: Callable[[], None] = lambda: None,
+) -> None:
+    """Call `work` on every task in threads, and here `on_result` on every result as it comes.
+
+    The first error sets `stop`, by which running work may end early, and is raised once all threads are gone;
+    the results until then have been reported. `on_wait` is called about twice a second.
+    """
+    feed = iter(tasks)
+    feed_lock = threading.Lock()
+    done: queue.SimpleQueue[tuple[bool, R | BaseException | None]] = queue.SimpleQueue()
+
+    def take() -> Iterator[T]:
+        while not stop.is_set():
+            with feed_lock:
+                try:
+                    task = next(feed)
+                except StopIteration:
+                    return
+            yield task
+
+    def loop() -> None:
+        try:
+            for task in take():
+                done.put((True, work(task)))
+        except BaseException as error:  # it is raised in the calling thread
+            stop.set()
+            done.put((False, error))
+        else:
+            done.put((False, None))
+
+    threads = [threading.Thread(target=loop, daemon=True) for _ in range(max(1, workers))]
+    for thread in threads:
+        thread.start()
+    errors = _collect(done, len(threads), stop, on_result, on_wait)
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def _collect(
+    done: queue.SimpleQueue[tuple[bool, R | BaseException | None]],
+    running: int,
+    stop: threading.Event,
+    on_result: Callable[[R], None],
+    on_wait: Callable[[], None],
+) -> list[BaseException]:
+    """Report results until every thread has said goodbye; an interrupt here stops the threads first."""
+    errors: list[BaseException] = []
+    while running:
+        try:
+            is_result, value = done.get(timeout=0.5)
+            if is_result:
+                on_result(value)  # type: ignore[arg-type]  # the flag says which of the two it is
+            else:
+                running -= 1
+                if isinstance(value, BaseException):
+                    errors.append(value)
+        except queue.Empty:
+            on_wait()
+        except BaseException as error:  # Ctrl-C, or an on_result that fails: threads end first
+            stop.set()
+            errors.insert(0, error)
+    return errors

@@ -1,0 +1,108 @@
+"""From a folder to an S3 prefix: incremental, every object's ETag checked against what was sent."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from ocr_train.errors import StorageError
+from ocr_train.storage.keys import check_names, parse_s3_uri, refuse
+from ocr_train.storage.local import LocalFile, exclusive, told
+from ocr_train.storage.parallel import run_all
+from ocr_train.storage.progress import Meter, OnProgress
+from ocr_train.storage.result import SyncResult, Tally
+from ocr_train.storage.s3 import RemoteObject, S3Bucket
+from ocr_train.storage.state import SyncState
+from ocr_train.storage.uploads import BodySender, local_files, plan_push
+
+
+def push(
+    folder: Path,
+    uri: str,
+    *,
+    rehash: bool = False,
+    delete: bool = False,
+    on_progress: OnProgress | None = None,
+    workers: int = 16,
+) -> SyncResult:
+    """Make the objects below `uri` (`s3://bucket/prefix`) hold the files of `folder`.
+
+    `rehash` trusts no manifest: files are read and compared with the ETags. `delete` removes objects that an
+    earlier push to the same `uri` made, whose file is gone and that nobody replaced since. Raises ConfigError
+    for a bad `uri`, StorageError otherwise (a second call goes on from there).
+    """
+    bucket_name, prefix = parse_s3_uri(uri)
+    local = _checked_files(folder)
+    below = f"{prefix}/" if prefix else ""
+    stop = threading.Event()
+    meter = Meter(on_progress, clock=time.monotonic)
+    bucket = S3Bucket(bucket_name, workers=workers, sleep=stop.wait)
+    try:
+        with exclusive(folder):
+            remote = _remote(bucket, below, meter)
+            state = SyncState(folder, uri.rstrip("/"), kind="pushed")
+            tally = Tally(state, meter)
+            try:
+                uploads = plan_push(local, remote, state.entries, prefix=below, rehash=rehash)
+                size = sum(upload.size for upload in uploads)
+                meter.begin("transferring", files_total=len(uploads), bytes_total=size)
+                sender = BodySender(bucket, folder, meter=meter)
+                run_all(
+                    uploads,
+                    sender,
+                    workers=min(workers, len(uploads)),
+                    stop=stop,
+                    on_result=tally,
+                    on_wait=tally.wait,
+                )
+                deleted = _delete_remote(bucket, below, state, local, remote) if delete else 0
+            finally:
+                with told(state.path):
+                    state.close()
+    finally:
+        bucket.close()
+    meter.tick(now=True)
+    return SyncResult(
+        files=len(local),
+        bytes=tally.size_bytes,
+        fetched=tally.fetched,
+        skipped=len(local) - tally.fetched,
+        deleted=deleted,
+    )
+
+
+def _checked_files(folder: Path) -> dict[str, LocalFile]:
+    if not folder.is_dir():
+        raise StorageError(f"There is no folder {str(folder)!r}.", hint="Check the path.")
+    local = local_files(folder)
+    refuse(check_names(list(local)), where=str(folder))
+    if not local:
+        raise StorageError(f"The folder {str(folder)!r} holds no file.", hint="Check the path.")
+    return local
+
+
+def _remote(bucket: S3Bucket, below: str, meter: Meter) -> dict[str, RemoteObject]:
+    found = {}
+    for remote in bucket.objects(below):
+        found[remote.key[len(below) :]] = remote
+        meter.add(files=1, size_bytes=remote.size)
+        meter.tick()
+    return found
+
+
+def _delete_remote(
+    bucket: S3Bucket,
+    below: str,
+    state: SyncState,
+    local: Mapping[str, LocalFile],
+    remote: Mapping[str, RemoteObject],
+) -> int:
+    """Delete the objects that the manifest owns, whose file is gone, and that are still what was pushed."""
+    gone = [entry for name, entry in state.entries.items() if name not in local]
+    owned = [e.name for e in gone if e.name in remote and remote[e.name].etag == e.etag]
+    bucket.delete(f"{below}{name}" for name in owned)
+    for entry in gone:
+        state.forget(entry.name)
+    return len(owned)

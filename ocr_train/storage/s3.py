@@ -1,0 +1,327 @@
+"""One S3 bucket: listing and small requests with boto3, bodies with obstore, boto3 again where that fails.
+
+boto3 costs 3 to 5 ms of CPU an object and its errors are exact; obstore is several times faster and its
+errors are not. So a body is asked for with obstore first, and every further attempt goes through boto3, whose
+answer says what is wrong. obstore also cannot name keys with control characters.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from ocr_train.errors import StorageError, TransientStorageError
+from ocr_train.storage.retry import ATTEMPTS, Sleep, given_up, retrying, wait_s
+from ocr_train.storage.s3_errors import Request, shown_endpoint, translate
+
+T = TypeVar("T")
+
+RANGE_BYTES = 16 * 1024 * 1024
+"""The most that one GET asks for: what a broken connection can cost, and what must arrive in BODY_TIMEOUT_S.
+"""
+
+PART_BYTES = 16 * 1024 * 1024
+"""Objects larger than this are sent in parts of this size (larger ones beyond 10,000 parts, S3's limit)."""
+
+BODY_TIMEOUT_S = 120
+CONNECT_TIMEOUT_S = 10
+READ_TIMEOUT_S = 60
+CREDENTIALS_LIVE = timedelta(minutes=10)
+
+_FAST_FAILURES = 5
+"""After so many failures of obstore without a success, only boto3 is used: a proxy or CA that obstore cannot
+use.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteObject:
+    """An object as a listing shows it; `etag` without its quotes."""
+
+    key: str
+    size: int
+    etag: str
+
+
+class S3Bucket:
+    """A connection to one bucket, from the usual AWS variables and files. Its methods may be called from
+    threads.
+
+    Raises StorageError for what will not pass (403, missing bucket, bad credentials) at once, and
+    TransientStorageError for what might have, after ATTEMPTS tries. `sleep` waits between them, in seconds.
+    """
+
+    def __init__(self, name: str, *, workers: int = 16, sleep: Sleep = time.sleep) -> None:
+        self.name = name
+        self._sleep = sleep
+        self._fast_failures = 0
+        nowhere = Request(action="list", bucket=name, key="", endpoint="S3")
+        try:
+            self._client, self._credentials = _connect(workers)
+        except Exception as exc:
+            raise translate(exc, nowhere) from exc
+        self.endpoint = shown_endpoint(self._client.meta.endpoint_url)
+
+    def objects(self, prefix: str) -> Iterator[RemoteObject]:
+        """All objects whose key begins with `prefix`, 1000 a request."""
+        arguments = {"Bucket": self.name, "Prefix": prefix}
+        more: dict[str, str] = {}
+        while True:
+            page = self._ask("list", prefix, partial(self._client.list_objects_v2, **arguments, **more))
+            for item in page.get("Contents", ()):
+                yield RemoteObject(key=item["Key"], size=item["Size"], etag=item["ETag"].strip('"'))
+            token = page.get("NextContinuationToken", "")
+            if not page.get("IsTruncated"):
+                return
+            if not token or token == more.get("ContinuationToken"):
+                raise StorageError(f"{self.endpoint} lists s3://{self.name}/{prefix} without an end.")
+            more = {"ContinuationToken": token}
+
+    def names_below(self, prefix: str) -> list[str]:
+        """The first names directly below `prefix`, folders with a closing slash, to suggest one of them."""
+        page = self._ask(
+            "list",
+            prefix,
+            lambda: self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, Delimiter="/"),
+        )
+        folders = [item["Prefix"] for item in page.get("CommonPrefixes", ())]
+        return [*folders, *(item["Key"] for item in page.get("Contents", ()))]
+
+    def head(self, key: str) -> RemoteObject | None:
+        """The object with exactly this key, None where there is none."""
+        try:
+            answer = self._ask("head", key, lambda: self._client.head_object(Bucket=self.name, Key=key))
+        except StorageError as error:
+            if _status(error.__cause__) == 404:
+                return None
+            raise
+        return RemoteObject(key=key, size=answer["ContentLength"], etag=answer["ETag"].strip('"'))
+
+    def etag_is_md5(self, key: str) -> bool:
+        """Whether an ETag of 32 hexadecimal digits is the body's MD5: not with SSE-KMS or SSE-C."""
+        answer = self._ask("head", key, lambda: self._client.head_object(Bucket=self.name, Key=key))
+        encrypted = str(answer.get("ServerSideEncryption", "")).startswith("aws:kms")
+        return not encrypted and not answer.get("SSECustomerAlgorithm")
+
+    def body(self, wanted: RemoteObject) -> Iterator[Any]:
+        """The object's bytes as buffers, exactly `wanted.size` of them; a broken body is asked for from there
+        on.
+
+        Raises StorageError where the object is another one than the listed (its ETag changed).
+        """
+        offset = failures = 0
+        while offset < wanted.size:
+            end = min(offset + RANGE_BYTES, wanted.size)
+            start = offset
+            try:
+                for buffer in self._range(wanted, start, end, fast=failures == 0):
+                    if offset + len(buffer) > end:
+                        raise self._broken(wanted, "sent more bytes than asked for")
+                    offset += len(buffer)
+                    yield buffer
+                if offset < end:
+                    raise self._broken(wanted, f"ended at {offset} of {wanted.size} bytes")
+                failures = 0
+            except TransientStorageError as error:
+                failures += 1
+                if failures >= ATTEMPTS:
+                    raise given_up(error, failures) from error
+                self._sleep(wait_s(failures))
+
+    def put(self, key: str, source: Path, *, part_bytes: int) -> str:
+        """Store a file under `key`, in parts if it is longer than `part_bytes`; the ETag without quotes."""
+        tries = iter(range(ATTEMPTS))
+
+        def attempt() -> str:
+            return self._put_once(key, source, part_bytes, fast=next(tries, 1) == 0)
+
+        return retrying(attempt, sleep=self._sleep)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects, one request each: some stores do not know the request for many."""
+        for key in keys:
+            self._ask("delete", key, partial(self._client.delete_object, Bucket=self.name, Key=key))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _broken(self, wanted: RemoteObject, text: str) -> TransientStorageError:
+        return TransientStorageError(
+            self._about(wanted.key, text), hint="Check the network between here and it."
+        )
+
+    def _about(self, key: str, text: str) -> str:
+        return f"s3://{self.name}/{key} from {self.endpoint} {text}."
+
+    def _request(self, action: str, key: str) -> Request:
+        hidden: tuple[str, ...] = ()
+        if self._credentials is not None:
+            frozen = self._credentials.get_frozen_credentials()
+            hidden = (frozen.secret_key or "", frozen.token or "", frozen.access_key or "")
+        return Request(action=action, bucket=self.name, key=key, endpoint=self.endpoint, hidden=hidden)
+
+    def _ask(self, action: str, key: str, call: Callable[[], T]) -> T:
+        return retrying(lambda: self._once(action, key, call), sleep=self._sleep)
+
+    def _once(self, action: str, key: str, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except Exception as exc:
+            if not _is_botocore(exc):
+                raise
+            raise translate(exc, self._request(action, key)) from exc
+
+    def _range(self, wanted: RemoteObject, start: int, end: int, *, fast: bool) -> Iterator[Any]:
+        whole = (start, end) == (0, wanted.size)
+        if fast and self._fast_failures < _FAST_FAILURES:
+            yield from self._fast_range(wanted, None if whole else (start, end))
+        else:
+            yield from self._exact_range(wanted, "" if whole else f"bytes={start}-{end - 1}")
+
+    def _fast_range(self, wanted: RemoteObject, part: tuple[int, int] | None) -> Iterator[Any]:
+        import obstore
+
+        try:
+            answer = obstore.get(self._fast_store, wanted.key, options={"range": part} if part else None)
+            self._check_etag(wanted, str(answer.meta["e_tag"] or ""))
+            if wanted.size <= RANGE_BYTES // 4:
+                yield answer.bytes()
+            else:
+                yield from answer.stream(min_chunk_size=1024 * 1024)
+        except StorageError:
+            raise
+        except Exception as exc:
+            # Whatever it is, boto3 is asked next and says it better; its text may carry a whole answer.
+            self._fast_failures += 1
+            raise TransientStorageError(self._about(wanted.key, f"failed ({type(exc).__name__})")) from exc
+        self._fast_failures = 0
+
+    def _exact_range(self, wanted: RemoteObject, header: str) -> Iterator[Any]:
+        arguments = {"Bucket": self.name, "Key": wanted.key, **({"Range": header} if header else {})}
+        answer = self._once("get", wanted.key, lambda: self._client.get_object(**arguments))
+        self._check_etag(wanted, answer["ETag"])
+        with answer["Body"] as stream:
+            while buffer := self._once("get", wanted.key, lambda: stream.read(1024 * 1024)):
+                yield buffer
+
+    def _check_etag(self, wanted: RemoteObject, etag: str) -> None:
+        if etag.strip('"') != wanted.etag:
+            raise StorageError(
+                self._about(wanted.key, "changed while it was being fetched"),
+                hint="Run the command again once nobody writes there; what was fetched is kept.",
+            )
+
+    def _put_once(self, key: str, source: Path, part_bytes: int, *, fast: bool) -> str:
+        if fast and self._fast_failures < _FAST_FAILURES:
+            import obstore
+
+            try:
+                with source.open("rb") as file:
+                    many = source.stat().st_size > part_bytes
+                    answer = obstore.put(
+                        self._fast_store,
+                        key,
+                        file if many else file.read(),
+                        use_multipart=many,
+                        chunk_size=part_bytes,
+                    )
+            except OSError:
+                raise
+            except Exception as exc:
+                self._fast_failures += 1
+                raise TransientStorageError(
+                    self._about(key, f"was not stored ({type(exc).__name__})")
+                ) from exc
+            self._fast_failures = 0
+            return str(answer["e_tag"] or "").strip('"')
+        return self._once("put", key, lambda: self._exact_put(key, source, part_bytes))
+
+    def _exact_put(self, key: str, source: Path, part_bytes: int) -> str:
+        from boto3.s3.transfer import TransferConfig
+
+        config = TransferConfig(
+            multipart_threshold=part_bytes + 1, multipart_chunksize=part_bytes, use_threads=False
+        )
+        self._client.upload_file(str(source), self.name, key, Config=config)
+        return str(self._client.head_object(Bucket=self.name, Key=key)["ETag"]).strip('"')
+
+    @cached_property
+    def _fast_store(self) -> Any:
+        from obstore.store import S3Store
+
+        url = self._client.meta.endpoint_url
+        path_style = self._client.meta.config.s3.get("addressing_style") == "path"
+        region = self._client.meta.region_name
+        return S3Store(
+            self.name,
+            config={
+                "region": region if region and region != "aws-global" else "us-east-1",
+                "virtual_hosted_style_request": not path_style,
+                **({"endpoint": url} if path_style else {}),
+            },
+            client_options={
+                "allow_http": url.startswith("http:"),
+                "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
+                "timeout": f"{BODY_TIMEOUT_S}s",
+            },
+            retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=BODY_TIMEOUT_S)},
+            credential_provider=self._provide,
+        )
+
+    def _provide(self) -> dict[str, Any]:
+        frozen = self._credentials.get_frozen_credentials()
+        return {
+            "access_key_id": frozen.access_key,
+            "secret_access_key": frozen.secret_key,
+            "token": frozen.token,
+            "expires_at": datetime.now(timezone.utc) + CREDENTIALS_LIVE,
+        }
+
+
+def _connect(workers: int) -> tuple[Any, Any]:
+    """A boto3 client that tries once (we retry), and its credentials; other stores than AWS get path-style
+    URLs.
+    """
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import NoCredentialsError
+
+    session = boto3.Session()
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise NoCredentialsError
+
+    def client(style: Literal["path", "virtual"]) -> Any:
+        config = Config(
+            max_pool_connections=max(10, workers),
+            retries={"total_max_attempts": 1},
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
+            s3={"addressing_style": style},
+        )
+        return session.client("s3", config=config, region_name=session.region_name or "us-east-1")
+
+    made = client("path")
+    host = shown_endpoint(made.meta.endpoint_url).rpartition("//")[2]
+    return (
+        client("virtual") if host.endswith((".amazonaws.com", ".amazonaws.com.cn")) else made
+    ), credentials
+
+
+def _is_botocore(error: Exception) -> bool:
+    """Whether an error comes from a request, not from our own code or disk."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return isinstance(error, (BotoCoreError, ClientError, Boto3Error))
+
+
+def _status(error: BaseException | None) -> int:
+    response = getattr(error, "response", None) or {}
+    return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

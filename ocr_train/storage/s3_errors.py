@@ -1,0 +1,157 @@
+"""What an S3 failure means to a user: which name, permission or credential is wrong, and whether to try
+again.
+
+Codes: Amazon S3 API Reference, "Error responses". Texts name bucket, key and endpoint, never a credential.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ocr_train.errors import StorageError, TransientStorageError
+
+PERMISSIONS = {
+    "list": "s3:ListBucket",
+    "get": "s3:GetObject",
+    "head": "s3:GetObject",
+    "put": "s3:PutObject",
+    "delete": "s3:DeleteObject",
+}
+
+_BAD_CREDENTIALS = frozenset(
+    {
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
+        "InvalidToken",
+        "TokenRefreshRequired",
+        "AuthFailure",
+        "InvalidClientTokenId",
+    }
+)
+_TRANSIENT = frozenset(
+    {
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "TooManyRequests",
+        "RequestTimeout",
+        "InternalError",
+        "ServiceUnavailable",
+        "OperationAborted",
+        "BadDigest",
+        "IncompleteBody",
+    }
+)
+_WRONG_REGION = frozenset(
+    {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+)
+_CREDENTIAL_ERRORS = frozenset(
+    {
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "CredentialRetrievalError",
+        "ProfileNotFound",
+        "UnauthorizedSSOTokenError",
+        "SSOTokenLoadError",
+        "TokenRetrievalError",
+    }
+)
+_LASTING_ERRORS = frozenset(
+    {"SSLError", "ProxyConnectionError", "ParamValidationError", "InvalidRegionError"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked: `action` is a key of PERMISSIONS; `hidden` are texts that no message may carry."""
+
+    action: str
+    bucket: str
+    key: str
+    endpoint: str
+    hidden: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """The bucket or object, for a message."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+def shown_endpoint(url: str) -> str:
+    """An endpoint without the user name and password that a URL may carry."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def translate(error: Exception, request: Request) -> StorageError:
+    """Our error for one of botocore's: TransientStorageError where trying again may help."""
+    from botocore.exceptions import ClientError
+
+    if isinstance(error, StorageError):
+        return error
+    if isinstance(error, ClientError):
+        return _of_answer(error.response, request)
+    name = type(error).__name__
+    if name in _CREDENTIAL_ERRORS:
+        return StorageError(
+            f"No usable S3 credentials for {request.target} at {request.endpoint} ({name}).",
+            hint="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
+        )
+    if name in _LASTING_ERRORS or isinstance(error, ValueError):
+        return StorageError(
+            f"{request.endpoint} cannot be used for {request.target} ({name}).",
+            hint="Check AWS_ENDPOINT_URL_S3, the proxy settings and the certificate (AWS_CA_BUNDLE).",
+        )
+    return TransientStorageError(
+        f"{request.endpoint} did not answer properly for {request.target} ({name}).",
+        hint="Check the network and AWS_ENDPOINT_URL_S3; what was transferred so far is kept.",
+    )
+
+
+def _of_answer(response: Any, request: Request) -> StorageError:
+    error = response.get("Error", {})
+    code = str(error.get("Code", ""))
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    said = f"{code or status} from {request.endpoint}"
+    if message := _hide(str(error.get("Message", "")), request.hidden).strip():
+        said += f": {message[:300]}"
+    if code in _TRANSIENT or status >= 500 or status == 429:
+        return TransientStorageError(f"{request.target}: {said}.", hint="The store is busy or in trouble.")
+    return _lasting(code, status, said, request)
+
+
+def _lasting(code: str, status: int, said: str, request: Request) -> StorageError:
+    """The errors that no further try mends."""
+    problem, hint = f"{request.target}: {said}.", ""
+    if code == "NoSuchBucket":
+        problem = f"There is no bucket {request.bucket!r} at {request.endpoint}."
+        hint = "Check the bucket's name, AWS_ENDPOINT_URL_S3 and which account the credentials belong to."
+    elif code in _BAD_CREDENTIALS:
+        problem = f"{request.endpoint} does not accept the S3 credentials for {request.target} ({code})."
+        hint = "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."
+    elif code == "RequestTimeTooSkewed":
+        hint = "Set this machine's clock."
+    elif code in _WRONG_REGION or status in (301, 307):
+        problem = f"{request.target} is in another region ({said})."
+        hint = "Set AWS_DEFAULT_REGION to the bucket's."
+    elif status == 403:
+        resource = request.bucket if request.action == "list" else f"{request.bucket}/{request.key}"
+        problem = f"Access to {request.target} is denied ({said})."
+        hint = f"These credentials need {PERMISSIONS[request.action]} on arn:aws:s3:::{resource}."
+    elif status == 404:
+        problem = f"{request.target} is not there ({said})."
+        hint = "It may have been removed: list the prefix again."
+    return StorageError(problem, hint=hint)
+
+
+def _hide(text: str, hidden: tuple[str, ...]) -> str:
+    for secret in hidden:
+        if secret:
+            text = text.replace(secret, "***")
+    return text
