@@ -19,6 +19,13 @@ _DRIVE = re.compile(r"^[A-Za-z]:")
 _NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"|?*/\\\ud800-\udfff]')
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 _NAME_BYTES = 180
+_SIGNATURES = {
+    b"\xff\xd8": ".jpg",
+    b"\x89PNG": ".png",
+    b"BM": ".bmp",
+    b"II*\x00": ".tif",
+    b"MM\x00*": ".tif",
+}
 
 
 def is_file(path: Path) -> bool:
@@ -96,6 +103,13 @@ def read_image(path: Path) -> Any:
         return decode_image(path.read_bytes())
     except (OSError, ValueError):
         return None
+
+
+def image_suffix(data: bytes) -> str:
+    """The usual suffix of an image file of this content, by its first bytes; empty for an unknown kind."""
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return ".webp"
+    return next((suffix for start, suffix in _SIGNATURES.items() if data.startswith(start)), "")
 
 
 def encode_image(image: Any, suffix: str) -> bytes:
