@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_train.errors import DataError
+from ocr_train.transfer_progress import TransferProgress, human_bytes
 
 if TYPE_CHECKING:
+    from ocr_train.storage.result import SyncResult
+
     Commands = argparse._SubParsersAction[Any]
 
 Say = Callable[[str], None]
@@ -31,8 +34,14 @@ def fetch_for_training(uri: str, folder: Path, say: Say) -> Path:
     from ocr_train.storage.sync import fetch
 
     say(f"data: fetching {uri} ...")
-    result = fetch(uri, folder)
-    say(f"data: {result.fetched} files fetched, {result.skipped} already here")
+    shown = TransferProgress("data", sys.stdout)
+    try:
+        result = fetch(uri, folder, on_progress=shown)
+    finally:
+        shown.done()
+    say(
+        f"data: {result.fetched} files fetched ({human_bytes(result.bytes)}), {result.skipped} unchanged here"
+    )
     return folder
 
 
@@ -162,18 +171,41 @@ def _add_transfer(commands: Commands) -> None:
 def _fetch(arguments: argparse.Namespace) -> int:
     from ocr_train.storage.sync import fetch
 
-    done = fetch(arguments.uri, arguments.folder, rehash=arguments.rehash, delete=arguments.delete)
-    print(
-        f"{done.fetched} fetched, {done.skipped} unchanged, {done.deleted} deleted: {done.files} files in {arguments.folder}"
-    )
+    shown = TransferProgress("fetch", sys.stdout)
+    try:
+        done = fetch(
+            arguments.uri,
+            arguments.folder,
+            rehash=arguments.rehash,
+            delete=arguments.delete,
+            on_progress=shown,
+        )
+    finally:
+        shown.done()
+    _say_transfer(done, "fetched", str(arguments.folder))
     return 0
 
 
 def _push(arguments: argparse.Namespace) -> int:
     from ocr_train.storage.sync import push
 
-    done = push(arguments.folder, arguments.uri, rehash=arguments.rehash, delete=arguments.delete)
-    print(
-        f"{done.fetched} sent, {done.skipped} unchanged, {done.deleted} deleted: {done.files} files in {arguments.uri}"
-    )
+    shown = TransferProgress("push", sys.stdout)
+    try:
+        done = push(
+            arguments.folder,
+            arguments.uri,
+            rehash=arguments.rehash,
+            delete=arguments.delete,
+            on_progress=shown,
+        )
+    finally:
+        shown.done()
+    _say_transfer(done, "sent", arguments.uri)
     return 0
+
+
+def _say_transfer(done: SyncResult, verb: str, where: str) -> None:
+    print(
+        f"{done.fetched} files {verb} ({human_bytes(done.bytes)}), {done.skipped} unchanged, "
+        f"{done.deleted} deleted: {done.files} files in {where}"
+    )

@@ -71,7 +71,9 @@ def test_run_says_what_it_was(finished: Path) -> None:
     assert run.data.tags["device"] == "cpu"
     assert run.inputs.dataset_inputs[0].dataset.digest == run.data.tags["dataset_digest"]
     files = artifacts(store(finished), run.info.run_id)
-    assert {"config/config.yml", "config/experiment.yaml", "logs/train.log", "logs/last_lines.txt"} <= set(files)
+    assert {"config/config.yml", "config/experiment.yaml", "logs/train.log", "logs/last_lines.txt"} <= set(
+        files
+    )
     assert any(key.startswith("system/cpu") for key in run.data.metrics)
 
 
@@ -118,7 +120,9 @@ def test_resumed_run_goes_on_at_the_next_step(finished: Path, data: Path) -> Non
         ("kill", "trainer_killed", "SIGKILL"),
     ],
 )
-def test_failed_training_is_a_failed_run(tmp_path: Path, data: Path, fault: str, reason: str, words: str) -> None:
+def test_failed_training_is_a_failed_run(
+    tmp_path: Path, data: Path, fault: str, reason: str, words: str
+) -> None:
     """Whatever the exit code, the run is FAILED, says why, keeps the last lines, and the command exits 6."""
     done = ocr_train(*train_arguments(data), cwd=tmp_path, env={"SCRIPTED_FAULT": fault})
     assert done.returncode == 6, done.stdout + done.stderr
@@ -131,7 +135,9 @@ def test_failed_training_is_a_failed_run(tmp_path: Path, data: Path, fault: str,
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_stopped_training_is_a_killed_run(tmp_path: Path, data: Path, number: signal.Signals, code: int) -> None:
+def test_stopped_training_is_a_killed_run(
+    tmp_path: Path, data: Path, number: signal.Signals, code: int
+) -> None:
     """Ctrl-C and SIGTERM end the trainer too; what was saved before is stored, and the run is KILLED."""
 
     def saved() -> bool:
@@ -144,7 +150,9 @@ def test_stopped_training_is_a_killed_run(tmp_path: Path, data: Path, number: si
     run = only_run(store(tmp_path))
     assert run.info.status == "KILLED"
     assert run.data.tags["failure_reason"] == ("interrupted" if number == signal.SIGINT else "terminated")
-    assert "checkpoints/step_00000008/manifest.json" in artifacts(store(tmp_path), run.info.run_id, "checkpoints")
+    assert "checkpoints/step_00000008/manifest.json" in artifacts(
+        store(tmp_path), run.info.run_id, "checkpoints"
+    )
     assert not trainers_of(tmp_path)
 
 

@@ -42,7 +42,7 @@ def run_all(
         try:
             for task in take():
                 done.put((True, work(task)))
-        except BaseException as error:  # it is raised in the calling thread
+        except BaseException as error:  # noqa: BLE001 - it is raised in the calling thread
             stop.set()
             done.put((False, error))
         else:
@@ -78,7 +78,7 @@ def _collect(
                     errors.append(value)
         except queue.Empty:
             on_wait()
-        except BaseException as error:  # Ctrl-C, or an on_result that fails: threads end first
+        except BaseException as error:  # noqa: BLE001 - Ctrl-C, or an on_result that fails: threads end first
             stop.set()
             errors.insert(0, error)
     return errors

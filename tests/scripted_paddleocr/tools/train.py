@@ -9,15 +9,18 @@ import pickle
 import signal
 import sys
 import time
+from typing import Any
 
 import yaml
 
 
-def log(text):
+def log(text: str) -> None:
+    """Print a line as PaddleOCR's logger does."""
     print(f"[2026/11/22 12:00:00] ppocr INFO: {text}", flush=True)
 
 
-def save(folder, name, epoch, step, best):
+def save(folder: str, name: str, epoch: int, step: int, best: dict[str, float]) -> None:
+    """Write a checkpoint set in PaddleOCR's order: .pdopt, .pdparams, .states."""
     os.makedirs(folder, exist_ok=True)
     prefix = os.path.join(folder, name)
     weights = {"layer": [float(epoch)] * 1000, "step": step}
@@ -29,7 +32,7 @@ def save(folder, name, epoch, step, best):
     log(f"save {'best model is to' if name == 'best_accuracy' else 'model in'} {prefix}")
 
 
-def start(config):
+def start(config: dict[str, Any]) -> tuple[int, dict[str, float]]:
     """Epoch to start with and best metrics so far, as PaddleOCR 2.10 restores them: acc back at 0, step at 0."""
     checkpoint = config["Global"].get("checkpoints")
     if not checkpoint:
@@ -41,7 +44,8 @@ def start(config):
     return states["epoch"] + 1, {**states["best_model_dict"], "acc": 0.0}
 
 
-def main():
+def main() -> None:
+    """Train, or fail as SCRIPTED_FAULT says."""
     fault = os.environ.get("SCRIPTED_FAULT", "")
     pause_s = float(os.environ.get("SCRIPTED_PAUSE_S", "0.02"))
     scores = [float(value) for value in os.environ.get("SCRIPTED_SCORES", "0.1,0.3,0.2,0.4").split(",")]
@@ -70,14 +74,19 @@ def main():
         if epoch == first and fault == "crash":
             raise RuntimeError("the scripted fault")
         if epoch == first and fault == "cuda_oom":
-            print("ResourceExhaustedError: \n\nOut of memory error on GPU 0. Cannot allocate 128.0MB memory", flush=True)
+            print(
+                "ResourceExhaustedError: \n\nOut of memory error on GPU 0. Cannot allocate 128.0MB memory",
+                flush=True,
+            )
             sys.exit(1)
         if epoch == first and fault == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if epoch == first and fault == "hang":
             time.sleep(600)
         score = scores[(epoch - 1) % len(scores)]
-        sys.stderr.write(f"\reval model::   0%|          | 0/1\reval model:: 100%|##########| 1/1 [00:00<00:00]")
+        sys.stderr.write(
+            "\reval model::   0%|          | 0/1\reval model:: 100%|##########| 1/1 [00:00<00:00]"
+        )
         sys.stderr.flush()
         log(f"cur metric, {main_metric}: {score}, fps: 25.5")
         if score >= best[main_metric]:

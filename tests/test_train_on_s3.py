@@ -1,0 +1,114 @@
+"""PaddleOCR itself, real photographs in a real S3 bucket, a real MLflow server: train, look, resume.
+
+Small settings: a few of the wire photographs, small crops, one epoch and then another.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ocr_train.server import ServerAddress
+from tests.commands import artifacts, client, ocr_train, points
+
+pytestmark = pytest.mark.slow
+
+REC = (
+    "--batch-size",
+    "16",
+    "--overrides",
+    "Global.print_batch_step=1 Train.loader.num_workers=1 Eval.loader.num_workers=0",
+)
+DET = (
+    *("--batch-size", "4", "--overrides"),
+    "Global.print_batch_step=1 Train.loader.num_workers=1 Eval.loader.num_workers=0 "
+    "Train.dataset.transforms.EastRandomCropData.size=[160,160] "
+    "Eval.dataset.transforms.DetResizeForTest.image_shape=[160,160]",
+)
+
+
+def sample(source: Path, folder: Path, *, train: int, val: int) -> Path:
+    """The first samples of a real set, copied."""
+    for part, count in (("train", train), ("val", val)):
+        lines = (source / f"{part}.txt").read_text(encoding="utf-8").splitlines(keepends=True)[:count]
+        folder.mkdir(exist_ok=True)
+        (folder / f"{part}.txt").write_text("".join(lines), encoding="utf-8")
+        (folder / part).mkdir(exist_ok=True)
+        for line in lines:
+            image = line.split("\t")[0]
+            shutil.copyfile(source / image, folder / image)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "train", "val", "steps", "score"),
+    [("rec", REC, 64, 16, 4, "eval/acc"), ("det", DET, 12, 2, 3, "eval/hmean")],
+)
+def test_training_on_s3_data_is_tracked_and_resumable(
+    tmp_path: Path,
+    shared: Path,
+    servers: ServerAddress,
+    model: str,
+    settings: tuple[str, ...],
+    train: int,
+    val: int,
+    steps: int,
+    score: str,
+) -> None:
+    """Data from the bucket, metrics and system metrics in MLflow, checkpoints in the bucket, and a second run
+    that goes on at the right epoch and step."""
+    env = {
+        **servers.env(),
+        "MLFLOW_EXPERIMENT_NAME": f"wires-{model}",
+        "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "1",
+    }
+    folder = sample(shared / "data" / "wires" / model, tmp_path / model, train=train, val=val)
+    uri = f"s3://{servers.bucket}/data/wires/{model}"
+    pushed = ocr_train("push", folder, uri, cwd=tmp_path, env=env)
+    assert pushed.returncode == 0, pushed.stderr
+
+    launch = ("train", "--model", model, "--data", uri, *settings)
+    first = ocr_train(*launch, "--epochs", "1", cwd=tmp_path, env=env)
+    assert first.returncode == 0, first.stdout + first.stderr
+    mlflow = client(servers.tracking_uri)
+    experiment = mlflow.get_experiment_by_name(f"wires-{model}").experiment_id
+    run = mlflow.search_runs([experiment])[0]
+    assert run.info.status == "FINISHED"
+    loss = points(servers.tracking_uri, run.info.run_id, "train/loss")
+    assert [step for step, _ in loss] == list(range(1, steps + 1))
+    assert [step for step, _ in points(servers.tracking_uri, run.info.run_id, score)] == [steps]
+    assert any(key.startswith("system/cpu") for key in run.data.metrics)
+    assert run.inputs.dataset_inputs[0].dataset.source == uri
+    stored = f"checkpoints/step_{steps:08d}"
+    assert f"{stored}/manifest.json" in artifacts(servers.tracking_uri, run.info.run_id, "checkpoints")
+    assert f"{stored}/model.pdparams" in keys_of_run(servers, run.info.run_id)
+
+    second = ocr_train(*launch, "--epochs", "2", "--resume", run.info.run_id, cwd=tmp_path, env=env)
+    assert second.returncode == 0, second.stdout + second.stderr
+    newest = mlflow.search_runs([experiment], order_by=["attributes.start_time DESC"])[0]
+    epochs = points(servers.tracking_uri, newest.info.run_id, "train/epoch")
+    assert epochs == [(step, 2.0) for step in range(steps + 1, 2 * steps + 1)]
+    assert newest.data.tags["resumed_from"] == run.info.run_id
+    path = mlflow.download_artifacts(newest.info.run_id, "checkpoints/latest.json", str(tmp_path))
+    assert json.loads(Path(path).read_text())["step"] == 2 * steps
+    assert "0 files fetched" in second.stdout
+
+
+def keys_of_run(servers: ServerAddress, run_id: str) -> set[str]:
+    """What the bucket itself holds of a run, below its artifact folder."""
+    import boto3
+
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=servers.s3_endpoint,
+        aws_access_key_id=servers.access_key,
+        aws_secret_access_key=servers.secret_key,
+        region_name="us-east-1",
+    )
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=servers.bucket)
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    s3.close()
+    return {key.split("/artifacts/", 1)[1] for key in keys if f"/{run_id}/artifacts/" in key}
