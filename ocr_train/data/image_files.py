@@ -71,14 +71,15 @@ class Names:
         self._taken: set[str] = set()
 
     def take(self, name: str) -> str:
-        """`name`, or `name` with the first free of `_2`, `_3`, ... before its suffix."""
-        stem, dot, suffix = name.rpartition(".")
-        if not stem or "/" in suffix:
-            stem, dot, suffix = name, "", ""
+        """`name`, or `name` with the first free of `2_`, `3_`, ... before its last part.
+
+        In front, because what stands behind `_crop_` in a name says that it is a crop of a page.
+        """
+        folder, slash, last = name.rpartition("/")
         free, number = name, 1
         while free.casefold() in self._taken:
             number += 1
-            free = f"{stem}_{number}{dot}{suffix}"
+            free = f"{folder}{slash}{number}_{last}"
         self._taken.add(free.casefold())
         return free
 

@@ -14,7 +14,7 @@ import base64
 import binascii
 import json
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -28,12 +28,11 @@ from ocr_train.data.image_files import (
     decode_image,
     encode_image,
     image_suffix,
-    is_file,
     safe_name,
-    slashed,
 )
 from ocr_train.data.labelme_shapes import NoRegion, shape_region
 from ocr_train.data.labels import Box, format_boxes, format_line, shorten
+from ocr_train.data.source_files import SourceFiles
 from ocr_train.errors import ConfigError, DataError
 
 TEXT_KEYS = ("label", "description")
@@ -77,7 +76,7 @@ class _Work:
     out: Path
     text_from: str
     overwrite: bool
-    by_name: Mapping[str, list[Path]]
+    source: SourceFiles
     names: Names = field(default_factory=Names)
     pages: dict[str, _Page] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
@@ -106,10 +105,11 @@ def convert_labelme(src: Path, out: Path, *, text_from: str = "label", overwrite
     if not src.is_dir():
         raise DataError(f"{src} is not a folder", hint="Give the folder with LabelMe's JSON files.")
     require_own_folder(src, out)
-    jsons, images = _list_files(src, out)
+    source = SourceFiles(src, out)
+    jsons = source.with_suffix(".json")
     if not jsons:
         raise DataError(f"{src} holds no JSON file", hint="LabelMe saves one JSON file for each image.")
-    work = _Work(src=src, out=out, text_from=text_from, overwrite=overwrite, by_name=images)
+    work = _Work(src=src, out=out, text_from=text_from, overwrite=overwrite, source=source)
     for path in jsons:
         _convert_file(work, path)
     pages = list(work.pages.values())
@@ -122,21 +122,6 @@ def convert_labelme(src: Path, out: Path, *, text_from: str = "label", overwrite
         skipped=dict(sorted(work.skipped.items())),
         problems=tuple(work.problems),
     )
-
-
-def _list_files(src: Path, out: Path) -> tuple[list[Path], Mapping[str, list[Path]]]:
-    """The JSON files under `src` in a fixed order, and all images by file name; `out` is left alone."""
-    jsons: list[Path] = []
-    images: dict[str, list[Path]] = defaultdict(list)
-    for folder, folders, files in os.walk(src):
-        folders[:] = sorted(name for name in folders if (Path(folder) / name).resolve() != out.resolve())
-        for name in sorted(files):
-            path = Path(folder) / name
-            if path.suffix.lower() == ".json" and is_file(path):
-                jsons.append(path)
-            elif path.suffix.lower() in IMAGE_SUFFIXES:
-                images[name].append(path)
-    return sorted(jsons, key=lambda path: path.relative_to(src).parts), images
 
 
 def _convert_file(work: _Work, path: Path) -> None:
@@ -224,7 +209,7 @@ def _find_usable_image(work: _Work, path: Path, content: Mapping[str, Any]) -> _
     """The image file or, where that is missing, unreadable or of another size, the embedded image."""
     written = content.get("imagePath")
     name = base_name(written) if isinstance(written, str) else ""
-    found = _find_image(work, path, written) if isinstance(written, str) and name else None
+    found = work.source.find_image(path.parent, written) if isinstance(written, str) and name else None
     reasons = []
     if found is not None:
         fitted = _fit(_read_bytes(found), content)
@@ -317,26 +302,6 @@ def _make_image(fitted: _Fitted, name: str, identity: str) -> _Image:
     if not same:
         name = f"{PurePosixPath(name).stem if own in IMAGE_SUFFIXES else name}{suffix}"
     return _Image(data=fitted.data, name=name, width=fitted.width, height=fitted.height, identity=identity)
-
-
-def _find_image(work: _Work, path: Path, written: str) -> Path | None:
-    """The image file that `imagePath` means: where it says, next to the JSON, or the only one of its name."""
-    relative = slashed(written)
-    if not relative.startswith("/"):
-        candidate = Path(os.path.normpath(path.parent / relative))
-        if _lies_under(candidate, work.src) and is_file(candidate):
-            return candidate
-    name = base_name(written)
-    if name not in (".", "..") and is_file(path.parent / name):
-        return path.parent / name
-    same_name = work.by_name.get(name, [])
-    return same_name[0] if len(same_name) == 1 and is_file(same_name[0]) else None
-
-
-def _lies_under(path: Path, folder: Path) -> bool:
-    """By the names alone: a link that a team put into its folder is theirs to follow."""
-    inner, outer = os.path.abspath(path), os.path.abspath(folder)  # noqa: PTH100 - Path.resolve follows links
-    return Path(inner).is_relative_to(outer)
 
 
 def _read_bytes(path: Path) -> bytes:
