@@ -68,9 +68,10 @@ class BodyWriter:
             self._meter.add(size_bytes=-written.size)
             if attempt == _CONTENT_ATTEMPTS:
                 break
+        where = f"s3://{self._bucket.name}/{wanted.key} from {self._bucket.endpoint}"
         raise StorageError(
-            f"s3://{self._bucket.name}/{wanted.key} from {self._bucket.endpoint} came with other content than "
-            f"its ETag {wanted.etag!r} says: {written.size} bytes, MD5 {written.md5}, {_CONTENT_ATTEMPTS} times.",
+            f"{where} came {_CONTENT_ATTEMPTS} times with other content than its ETag {wanted.etag!r} says: "
+            f"{written.size} bytes, MD5 {written.md5}.",
             hint="Something on the way changes the data (a proxy?), or it is damaged: upload it again.",
         )
 

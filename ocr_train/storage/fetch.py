@@ -48,7 +48,14 @@ def fetch(
         single = bucket.head(prefix) if is_archive(prefix) else None
         wanted = {} if single is not None else _listed(bucket, prefix, meter)
         with exclusive(folder) as parts:
-            job = _FetchJob(bucket=bucket, folder=folder, parts=parts, meter=meter, stop=stop, uri=uri)
+            job = _FetchJob(
+                bucket=bucket,
+                folder=folder,
+                parts=parts,
+                meter=meter,
+                stop=stop,
+                uri=f"s3://{bucket_name}/{prefix}",
+            )
             if single is not None:
                 return job.unpack(single, limit_bytes=archive_limit_bytes, rehash=rehash, delete=delete)
             return job.run(wanted, rehash=rehash, delete=delete, workers=workers)
@@ -107,7 +114,7 @@ class _FetchJob:
         self, wanted: Mapping[str, RemoteObject], *, rehash: bool, delete: bool, workers: int
     ) -> SyncResult:
         """Fetch what differs, then delete if asked to."""
-        state = SyncState(self.folder, self.uri.rstrip("/"), kind="fetched")
+        state = SyncState(self.folder, self.uri, kind="fetched")
         tally = Tally(state, self.meter)
         try:
             refuse(place_problems(self.folder, wanted), where=f"{self.uri} (to be kept in {self.folder})")
@@ -141,11 +148,12 @@ class _FetchJob:
 
     def unpack(self, archive: RemoteObject, *, limit_bytes: int, rehash: bool, delete: bool) -> SyncResult:
         """Fetch one archive and extract it, unless it and all its files are as they were left."""
-        state = SyncState(self.folder, self.uri.rstrip("/"), kind="fetched")
+        state = SyncState(self.folder, self.uri, kind="fetched")
         before = dict(state.entries)
         whole = state.archive == archive.etag and before and not rehash
         if whole and all(self._as_left(entry, archive) for entry in before.values()):
-            return SyncResult(files=len(before), bytes=0, fetched=0, skipped=len(before), deleted=0)
+            files = sum(entry.etag == archive.etag for entry in before.values())
+            return SyncResult(files=files, bytes=0, fetched=0, skipped=files, deleted=0)
         require_space(self.folder, archive.size)
         self.meter.begin("transferring", files_total=1, bytes_total=archive.size)
         writer = BodyWriter(self.bucket, self.folder, self.parts, meter=self.meter, stop=self.stop)

@@ -164,7 +164,8 @@ def exclusive(folder: Path) -> Iterator[Path]:
             _remove(parts)
             parts.mkdir()
         try:
-            yield parts
+            with told(folder):
+                yield parts
         finally:
             _remove(parts)
 

@@ -42,7 +42,7 @@ def push(
     try:
         with exclusive(folder):
             remote = _remote(bucket, below, meter)
-            state = SyncState(folder, uri.rstrip("/"), kind="pushed")
+            state = SyncState(folder, f"s3://{bucket_name}/{prefix}", kind="pushed")
             tally = Tally(state, meter)
             try:
                 uploads = plan_push(local, remote, state.entries, prefix=below, rehash=rehash)

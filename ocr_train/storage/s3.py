@@ -218,37 +218,44 @@ class S3Bucket:
             )
 
     def _put_once(self, key: str, source: Path, part_bytes: int, *, fast: bool) -> str:
-        if fast and self._fast_failures < _FAST_FAILURES:
-            import obstore
+        many = source.stat().st_size > part_bytes
+        with source.open("rb") as file:
+            content = file if many else file.read()
+            if fast and self._fast_failures < _FAST_FAILURES:
+                return self._fast_put(key, content, part_bytes)
+            if many:
+                return self._once("put", key, lambda: self._exact_parts(key, source, part_bytes))
+            answer = self._once(
+                "put", key, lambda: self._client.put_object(Bucket=self.name, Key=key, Body=content)
+            )
+            return str(answer["ETag"]).strip('"')
 
-            try:
-                with source.open("rb") as file:
-                    many = source.stat().st_size > part_bytes
-                    answer = obstore.put(
-                        self._fast_store,
-                        key,
-                        file if many else file.read(),
-                        use_multipart=many,
-                        chunk_size=part_bytes,
-                    )
-            except OSError:
-                raise
-            except Exception as exc:
-                self._fast_failures += 1
-                raise TransientStorageError(
-                    self._about(key, f"was not stored ({type(exc).__name__})")
-                ) from exc
-            self._fast_failures = 0
-            return str(answer["e_tag"] or "").strip('"')
-        return self._once("put", key, lambda: self._exact_put(key, source, part_bytes))
+    def _fast_put(self, key: str, content: Any, part_bytes: int) -> str:
+        import obstore
 
-    def _exact_put(self, key: str, source: Path, part_bytes: int) -> str:
+        many = not isinstance(content, bytes)
+        try:
+            answer = obstore.put(self._fast_store, key, content, use_multipart=many, chunk_size=part_bytes)
+        except Exception as exc:
+            self._fast_failures += 1
+            raise TransientStorageError(self._about(key, f"was not stored ({type(exc).__name__})")) from exc
+        self._fast_failures = 0
+        return str(answer["e_tag"] or "").strip('"')
+
+    def _exact_parts(self, key: str, source: Path, part_bytes: int) -> str:
+        from boto3.exceptions import Boto3Error
         from boto3.s3.transfer import TransferConfig
 
         config = TransferConfig(
-            multipart_threshold=part_bytes + 1, multipart_chunksize=part_bytes, use_threads=False
+            multipart_threshold=part_bytes, multipart_chunksize=part_bytes, use_threads=False
         )
-        self._client.upload_file(str(source), self.name, key, Config=config)
+        try:
+            self._client.upload_file(str(source), self.name, key, Config=config)
+        except Boto3Error as exc:
+            # boto3 turns the answer into a sentence; the answer itself says what kind of failure it is.
+            if isinstance(exc.__context__, Exception):
+                raise exc.__context__ from exc
+            raise
         return str(self._client.head_object(Bucket=self.name, Key=key)["ETag"]).strip('"')
 
     @cached_property
@@ -293,6 +300,9 @@ def _connect(workers: int) -> tuple[Any, Any]:
     from botocore.exceptions import NoCredentialsError
 
     session = boto3.Session()
+    # botocore's own way through dateutil is half of the cost of a listing.
+    parsers = session._session.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=_timestamp)
     credentials = session.get_credentials()
     if credentials is None:
         raise NoCredentialsError
@@ -312,6 +322,17 @@ def _connect(workers: int) -> tuple[Any, Any]:
     return (
         client("virtual") if host.endswith((".amazonaws.com", ".amazonaws.com.cn")) else made
     ), credentials
+
+
+def _timestamp(value: Any) -> datetime:
+    """A timestamp as listings write it; every other form goes the slow way."""
+    from botocore.utils import parse_timestamp
+
+    try:
+        return datetime.fromisoformat(value.replace("Z", "+00:00"))
+    except (AttributeError, ValueError):
+        slow: datetime = parse_timestamp(value)
+        return slow
 
 
 def _is_botocore(error: Exception) -> bool:
