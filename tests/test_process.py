@@ -289,7 +289,7 @@ def test_a_slow_consumer_does_not_block_the_child(tmp_path: Path, children: list
 
 def test_a_program_that_does_not_exist_is_a_setup_error(tmp_path: Path) -> None:
     """The message names the program and what to check."""
-    with pytest.raises(SetupError, match="'/no/such/python'.*No such file") as caught:
+    with pytest.raises(SetupError, match=r"'/no/such/python'.*No such file") as caught:
         Child.start(["/no/such/python", "train.py"], env={}, cwd=tmp_path, log=tmp_path / "train.log")
     assert "trainer_python" in caught.value.hint
 

@@ -87,7 +87,7 @@ def metric(step: int, value: float = 0.5) -> Metric:
 
 def everything(path: Path) -> list[Batch]:
     """All batches of a journal, from its beginning."""
-    batches = []
+    batches: list[Batch] = []
     position = 0
     while True:
         batch, end = read_batch(path, position)
@@ -199,7 +199,7 @@ def test_a_foreign_line_is_skipped(journal: Journal, line: bytes) -> None:
 @pytest.mark.parametrize(
     ("make", "part", "limit"),
     [
-        (lambda n: metric(n), "metrics", MAX_METRICS),
+        (metric, "metrics", MAX_METRICS),
         (lambda n: Param(key=f"p{n}", value="v"), "params", MAX_PARAMS),
         (lambda n: Tag(key=f"t{n}", value="v"), "tags", MAX_TAGS),
     ],
@@ -292,7 +292,11 @@ def test_flushing_gives_up_in_time(
     """A server that hangs costs `timeout_s`, no more."""
     hang = threading.Event()
     journal.append([metric(1)])
-    delivery = deliver(lambda _batch: hang.wait(5) and None)
+
+    def wait(_batch: Batch) -> None:
+        hang.wait(5)
+
+    delivery = deliver(wait)
     started = time.monotonic()
     assert not delivery.flush(0.2)
     assert time.monotonic() - started < 2
@@ -349,8 +353,7 @@ def test_a_refused_record_does_not_block_the_others(
     """A batch that the server refuses is sent one by one; only the bad record stays behind."""
 
     def refuse(_call: int, batch: Batch) -> Exception | None:
-        bad = any(entry.key == "bad" for entry in (*batch.metrics, *batch.params, *batch.tags))
-        return RefusedRecords("no 'bad' here") if bad else None
+        return RefusedRecords("no 'bad' here") if any(p.key == "bad" for p in batch.params) else None
 
     server = Server(refuse)
     records: list[Record] = [metric(1), Param(key="bad", value="x"), Tag(key="t", value="v"), metric(2)]
