@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,6 +15,7 @@ from ocr_train import cli_data
 from ocr_train.config import Launch, available_models, load_experiment
 from ocr_train.errors import OcrTrainError
 from ocr_train.overrides import nearest
+from ocr_train.probe import interpreter, probe
 from ocr_train.stopping import StopFlag, StopRequested
 
 if TYPE_CHECKING:
@@ -141,13 +143,22 @@ def _train(arguments: argparse.Namespace) -> int:
     stop = StopFlag()
     with stop.installed():
         experiment = load_experiment(launch, EXPERIMENTS)
-        from ocr_train import tracking  # loads MLflow: only now that the configuration is good
+        # Looking into the trainer's interpreter and loading MLflow take seconds each: at the same time.
+        looking = ThreadPoolExecutor(1, thread_name_prefix="probe").submit(
+            probe, interpreter(experiment.trainer_python)
+        )
+        from ocr_train import tracking
         from ocr_train.pipeline import Parts, train
 
         output = Path(launch.output or os.environ.get("OCR_TRAIN_OUTPUT") or DEFAULT_OUTPUT).absolute()
         client = tracking.connect()
         parts = Parts(
-            client=client, callbacks=_callbacks, fetch=cli_data.fetch_for_training, say=_say, stop=stop
+            client=client,
+            probe=looking.result,
+            callbacks=_callbacks,
+            fetch=cli_data.fetch_for_training,
+            say=_say,
+            stop=stop,
         )
         summary = train(experiment, output, parts)
         _print_summary(summary, launch)

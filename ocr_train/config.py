@@ -309,9 +309,9 @@ def _number(text: str, name: str, kind: type, problems: list[str], *, least: flo
         problems.append(f"{name}: {text!r} is not a {'whole number' if kind is int else 'number'}")
         return kind(1)
     if not value >= least or (kind is float and not 0 < value < float("inf")):
-        problems.append(
-            f"{name}: {text!r} is too small: give {'more than 0' if kind is float else f'at least {least}'}"
-        )
+        enough = "more than 0" if kind is float else f"at least {least}"
+        problems.append(f"{name}: {text!r} is too small: give {enough}")
+        return kind(1)  # a value that gives rise to no second complaint
     return value
 
 

@@ -29,7 +29,7 @@ from ocr_train.logparse import LogParser
 from ocr_train.outcome import FAILED, Outcome, decide
 from ocr_train.overrides import flatten
 from ocr_train.paddle import Device, PaddleOcr
-from ocr_train.probe import Facts, interpreter, probe
+from ocr_train.probe import Facts, interpreter
 from ocr_train.process import Child, Line
 from ocr_train.run import Run
 from ocr_train.stopping import StopFlag, StopRequested
@@ -42,9 +42,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What the pipeline is given: the MLflow client, who makes callbacks, how to fetch, where to speak."""
+    """What the pipeline is given: the MLflow client, the trainer's interpreter looked into, who makes
+    callbacks, how to fetch, where to speak, and whether to stop."""
 
     client: Any
+    probe: Callable[[], Facts]
     callbacks: Callable[[Tracker], Sequence[Callback]]
     fetch: Fetch
     say: Say
@@ -141,7 +143,7 @@ def _first_tags(experiment: Experiment) -> dict[str, str]:
 
 def _make_ready(experiment: Experiment, output: Path, tracker: Tracker, parts: Parts) -> _Ready:
     python = interpreter(experiment.trainer_python)
-    facts = probe(python)
+    facts = parts.probe()
     paddleocr = paddle.find_paddleocr(experiment.paddleocr, facts)
     device = paddle.choose_device(experiment.gpus, facts)
     parts.say(device.note)

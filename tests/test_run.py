@@ -121,39 +121,39 @@ def test_resumed_run_goes_on_at_the_next_step(finished: Path, data: Path) -> Non
     ],
 )
 def test_failed_training_is_a_failed_run(
-    tmp_path: Path, data: Path, fault: str, reason: str, words: str
+    store_folder: Path, data: Path, fault: str, reason: str, words: str
 ) -> None:
     """Whatever the exit code, the run is FAILED, says why, keeps the last lines, and the command exits 6."""
-    done = ocr_train(*train_arguments(data), cwd=tmp_path, env={"SCRIPTED_FAULT": fault})
+    done = ocr_train(*train_arguments(data), cwd=store_folder, env={"SCRIPTED_FAULT": fault})
     assert done.returncode == 6, done.stdout + done.stderr
     assert "Traceback" not in done.stderr.replace("  | Traceback", "")
     assert words in done.stderr
-    run = only_run(store(tmp_path))
+    run = only_run(store(store_folder))
     assert run.info.status == "FAILED"
     assert run.data.tags["failure_reason"] == reason
-    assert "logs/last_lines.txt" in artifacts(store(tmp_path), run.info.run_id, "logs")
+    assert "logs/last_lines.txt" in artifacts(store(store_folder), run.info.run_id, "logs")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_training_is_a_killed_run(
-    tmp_path: Path, data: Path, number: signal.Signals, code: int
+    store_folder: Path, data: Path, number: signal.Signals, code: int
 ) -> None:
     """Ctrl-C and SIGTERM end the trainer too; what was saved before is stored, and the run is KILLED."""
 
     def saved() -> bool:
-        return any(tmp_path.glob("outputs/*/trainer/iter_epoch_2.states"))
+        return any(store_folder.glob("outputs/*/trainer/iter_epoch_2.states"))
 
     done = ocr_train_until(
-        saved, number, *train_arguments(data), cwd=tmp_path, env={"SCRIPTED_PAUSE_S": "0.4"}
+        saved, number, *train_arguments(data), cwd=store_folder, env={"SCRIPTED_PAUSE_S": "0.4"}
     )
     assert done.returncode == code, done.stdout
-    run = only_run(store(tmp_path))
+    run = only_run(store(store_folder))
     assert run.info.status == "KILLED"
     assert run.data.tags["failure_reason"] == ("interrupted" if number == signal.SIGINT else "terminated")
     assert "checkpoints/step_00000008/manifest.json" in artifacts(
-        store(tmp_path), run.info.run_id, "checkpoints"
+        store(store_folder), run.info.run_id, "checkpoints"
     )
-    assert not trainers_of(tmp_path)
+    assert not trainers_of(store_folder)
 
 
 def trainers_of(folder: Path) -> list[psutil.Process]:
