@@ -241,6 +241,7 @@ def test_a_large_object_in_parts_arrives_whole(prefix: Prefix, tmp_path: Path) -
     assert counts(fetch(prefix.uri, tmp_path / "data")) == (0, 1, 0)
 
 
+@pytest.mark.slow
 def test_more_than_a_page_is_fetched(prefix: Prefix, tmp_path: Path) -> None:
     """1,100 objects are two pages of a listing."""
     from concurrent.futures import ThreadPoolExecutor
