@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from ocr_train.storage import retry
 from ocr_train.storage.sync import fetch, push
 from tests.storage.fake_s3 import BUCKET, LISTING, FakeS3
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 URI = f"s3://{BUCKET}/data"
 
 
@@ -106,6 +110,28 @@ def test_a_cut_off_fetch_goes_on_where_it_stopped(fake: FakeS3, tmp_path: Path) 
     fake.requests.clear()
     assert fetch(URI, tmp_path, workers=4).fetched == 100 - len(arrived)
     assert not {key.removeprefix("data/") for method, key in fake.requests if method == "GET"} & arrived
+
+
+def test_a_killed_fetch_goes_on_where_it_stopped(fake: FakeS3, tmp_path: Path) -> None:
+    """After kill -9 every file in place is whole, and none of them is asked for again."""
+    fake.objects = {f"data/{i:02d}": bytes([i]) * 50_000 for i in range(40)}
+    for key in fake.objects:
+        fake.faults[key] = ["slow"]
+    code = "import pathlib, sys; from ocr_train.storage.sync import fetch; "
+    code += "fetch(sys.argv[1], pathlib.Path(sys.argv[2]), workers=4)"
+    child = subprocess.Popen([sys.executable, "-c", code, URI, str(tmp_path)], cwd=REPOSITORY)
+    while len(arrived := {path.name for path in tmp_path.glob("[0-9]*")}) < 6:
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.kill()
+    child.wait()
+    arrived = {path.name for path in tmp_path.glob("[0-9]*")}
+    assert 6 <= len(arrived) < 40
+    fake.faults.clear()
+    fake.requests.clear()
+    assert fetch(URI, tmp_path).fetched == 40 - len(arrived)
+    assert {f"data/{path.name}": path.read_bytes() for path in tmp_path.glob("[0-9]*")} == fake.objects
+    assert not [key for method, key in fake.requests if method == "GET" and key[5:] in arrived]
 
 
 def test_a_failed_fetch_deletes_nothing(fake: FakeS3, tmp_path: Path) -> None:
