@@ -312,6 +312,10 @@ def env_script(address: ServerAddress) -> str:
     """What a shell reads to use the servers: `source DIR/env.sh`."""
     lines = [f"unset {' '.join(_FOREIGN_VARIABLES)}"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in address.env().items()]
+    # A company's proxy would be asked for loopback addresses too.
+    lines += [
+        f'export {name}="${{{name}:+${name},}}{LOOPBACK},localhost"' for name in ("NO_PROXY", "no_proxy")
+    ]
     return "\n".join(lines) + "\n"
 
 

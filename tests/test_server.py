@@ -73,7 +73,11 @@ def start_serve(folder: Path) -> tuple[subprocess.Popen[str], list[str]]:
 def address_in(folder: Path) -> ServerAddress:
     """The address that `serve` wrote to env.sh."""
     lines = (folder / "env.sh").read_text().splitlines()
-    env = dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export"))
+    env = dict(
+        line.removeprefix("export ").split("=", 1)
+        for line in lines
+        if line.startswith(("export AWS", "export MLFLOW"))
+    )
     return ServerAddress(
         s3_endpoint=env["AWS_ENDPOINT_URL_S3"],
         tracking_uri=env["MLFLOW_TRACKING_URI"],
@@ -336,12 +340,11 @@ def test_the_env_script_is_what_a_shell_understands() -> None:
         secret_key="a'b $HOME",
         bucket="b",
     )
-    script = env_script(address) + 'printf "%s|%s" "$AWS_SECRET_ACCESS_KEY" "$AWS_SESSION_TOKEN"'
+    script = env_script(address) + 'echo "$AWS_SECRET_ACCESS_KEY|$AWS_SESSION_TOKEN|$NO_PROXY|$no_proxy"'
     shell = shutil.which("sh") or "/bin/sh"
-    result = subprocess.run(
-        [shell, "-c", script], env={"AWS_SESSION_TOKEN": "old"}, capture_output=True, text=True, check=True
-    )
-    assert result.stdout == "a'b $HOME|"
+    before = {"AWS_SESSION_TOKEN": "old", "NO_PROXY": "corp"}
+    result = subprocess.run([shell, "-c", script], env=before, capture_output=True, text=True, check=True)
+    assert result.stdout == "a'b $HOME||corp,127.0.0.1,localhost|127.0.0.1,localhost\n"
 
 
 def test_stopping_twice_does_nothing(tmp_path: Path) -> None:

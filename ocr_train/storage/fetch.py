@@ -152,8 +152,10 @@ class _FetchJob:
         before = dict(state.entries)
         whole = state.archive == archive.etag and before and not rehash
         if whole and all(self._as_left(entry, archive) for entry in before.values()):
-            files = sum(entry.etag == archive.etag for entry in before.values())
-            return SyncResult(files=files, bytes=0, fetched=0, skipped=files, deleted=0)
+            current = {entry.name for entry in before.values() if entry.etag == archive.etag}
+            deleted = delete_local(self.folder, state, keep=current) if delete else 0
+            state.close()
+            return SyncResult(files=len(current), bytes=0, fetched=0, skipped=len(current), deleted=deleted)
         require_space(self.folder, archive.size)
         self.meter.begin("transferring", files_total=1, bytes_total=archive.size)
         writer = BodyWriter(self.bucket, self.folder, self.parts, meter=self.meter, stop=self.stop)

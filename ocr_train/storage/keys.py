@@ -92,7 +92,8 @@ def _part_problem(name: str) -> str:
 def check_names(names: Sequence[str]) -> list[KeyProblem]:
     """Every name that cannot be a file, and every two that would be one file, in order of the names."""
     problems = [KeyProblem(name=name, reason=reason) for name in names if (reason := name_problem(name))]
-    return problems + _collisions(names)
+    bad = {problem.name for problem in problems}
+    return problems + _collisions([name for name in names if name not in bad] if bad else names)
 
 
 def _collisions(names: Sequence[str]) -> list[KeyProblem]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_Results: TypeAlias = "queue.SimpleQueue[tuple[bool, R | BaseException | None]]"
 
 
 def run_all(
@@ -25,18 +27,8 @@ def run_all(
     The first error sets `stop`, by which running work may end early, and is raised once all threads are gone;
     the results until then have been reported. `on_wait` is called about twice a second.
     """
-    feed = iter(tasks)
-    feed_lock = threading.Lock()
-    done: queue.SimpleQueue[tuple[bool, R | BaseException | None]] = queue.SimpleQueue()
-
-    def take() -> Iterator[T]:
-        while not stop.is_set():
-            with feed_lock:
-                try:
-                    task = next(feed)
-                except StopIteration:
-                    return
-            yield task
+    done: _Results[R] = queue.SimpleQueue()
+    take = _shared(tasks, stop)
 
     def loop() -> None:
         try:
@@ -58,8 +50,25 @@ def run_all(
         raise errors[0]
 
 
+def _shared(tasks: Iterable[T], stop: threading.Event) -> Callable[[], Iterator[T]]:
+    """A way for several threads to iterate over the same tasks, each task in one thread, until `stop`."""
+    feed = iter(tasks)
+    lock = threading.Lock()
+
+    def take() -> Iterator[T]:
+        while not stop.is_set():
+            with lock:
+                try:
+                    task = next(feed)
+                except StopIteration:
+                    return
+            yield task
+
+    return take
+
+
 def _collect(
-    done: queue.SimpleQueue[tuple[bool, R | BaseException | None]],
+    done: _Results[R],
     running: int,
     stop: threading.Event,
     on_result: Callable[[R], None],

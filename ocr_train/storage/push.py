@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_train.errors import StorageError
 from ocr_train.storage.keys import check_names, parse_s3_uri, refuse
-from ocr_train.storage.local import LocalFile, exclusive, told
+from ocr_train.storage.local import LocalFile, exclusive
 from ocr_train.storage.parallel import run_all
 from ocr_train.storage.progress import Meter, OnProgress
 from ocr_train.storage.result import SyncResult, Tally
@@ -35,42 +36,77 @@ def push(
     """
     bucket_name, prefix = parse_s3_uri(uri)
     local = _checked_files(folder)
-    below = f"{prefix}/" if prefix else ""
     stop = threading.Event()
-    meter = Meter(on_progress, clock=time.monotonic)
     bucket = S3Bucket(bucket_name, workers=workers, sleep=stop.wait)
     try:
         with exclusive(folder):
-            remote = _remote(bucket, below, meter)
             state = SyncState(folder, f"s3://{bucket_name}/{prefix}", kind="pushed")
-            tally = Tally(state, meter)
+            meter = Meter(on_progress, clock=time.monotonic)
+            job = _PushJob(bucket=bucket, folder=folder, below=f"{prefix}/" if prefix else "", meter=meter)
             try:
-                uploads = plan_push(local, remote, state.entries, prefix=below, rehash=rehash)
-                size = sum(upload.size for upload in uploads)
-                meter.begin("transferring", files_total=len(uploads), bytes_total=size)
-                sender = BodySender(bucket, folder, meter=meter)
-                run_all(
-                    uploads,
-                    sender,
-                    workers=min(workers, len(uploads)),
-                    stop=stop,
-                    on_result=tally,
-                    on_wait=tally.wait,
-                )
-                deleted = _delete_remote(bucket, below, state, local, remote) if delete else 0
+                return job.run(local, state, rehash=rehash, delete=delete, workers=workers, stop=stop)
             finally:
-                with told(state.path):
-                    state.close()
+                state.close()
     finally:
         bucket.close()
-    meter.tick(now=True)
-    return SyncResult(
-        files=len(local),
-        bytes=tally.size_bytes,
-        fetched=tally.fetched,
-        skipped=len(local) - tally.fetched,
-        deleted=deleted,
-    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PushJob:
+    """One push of one folder, which it holds for itself, to the keys that begin with `below`."""
+
+    bucket: S3Bucket
+    folder: Path
+    below: str
+    meter: Meter
+
+    def run(
+        self,
+        local: Mapping[str, LocalFile],
+        state: SyncState,
+        *,
+        rehash: bool,
+        delete: bool,
+        workers: int,
+        stop: threading.Event,
+    ) -> SyncResult:
+        """Send what differs, then delete if asked to."""
+        remote = self._remote()
+        uploads = plan_push(local, remote, state.entries, prefix=self.below, rehash=rehash)
+        size = sum(upload.size for upload in uploads)
+        self.meter.begin("transferring", files_total=len(uploads), bytes_total=size)
+        tally = Tally(state, self.meter)
+        sender = BodySender(self.bucket, self.folder, meter=self.meter)
+        workers = min(workers, len(uploads))
+        run_all(uploads, sender, workers=workers, stop=stop, on_result=tally, on_wait=tally.wait)
+        deleted = self._delete(state, local, remote) if delete else 0
+        self.meter.tick(now=True)
+        return SyncResult(
+            files=len(local),
+            bytes=tally.size_bytes,
+            fetched=tally.fetched,
+            skipped=len(local) - tally.fetched,
+            deleted=deleted,
+        )
+
+    def _remote(self) -> dict[str, RemoteObject]:
+        found = {}
+        for remote in self.bucket.objects(self.below):
+            found[remote.key[len(self.below) :]] = remote
+            self.meter.add(files=1, size_bytes=remote.size)
+            self.meter.tick()
+        return found
+
+    def _delete(
+        self, state: SyncState, local: Mapping[str, LocalFile], remote: Mapping[str, RemoteObject]
+    ) -> int:
+        """Delete the objects that the manifest owns, whose file is gone, and that nobody replaced."""
+        gone = [entry for name, entry in state.entries.items() if name not in local]
+        owned = [e.name for e in gone if e.name in remote and remote[e.name].etag == e.etag]
+        self.bucket.delete(f"{self.below}{name}" for name in owned)
+        for entry in gone:
+            state.forget(entry.name)
+        return len(owned)
 
 
 def _checked_files(folder: Path) -> dict[str, LocalFile]:
@@ -81,28 +117,3 @@ def _checked_files(folder: Path) -> dict[str, LocalFile]:
     if not local:
         raise StorageError(f"The folder {str(folder)!r} holds no file.", hint="Check the path.")
     return local
-
-
-def _remote(bucket: S3Bucket, below: str, meter: Meter) -> dict[str, RemoteObject]:
-    found = {}
-    for remote in bucket.objects(below):
-        found[remote.key[len(below) :]] = remote
-        meter.add(files=1, size_bytes=remote.size)
-        meter.tick()
-    return found
-
-
-def _delete_remote(
-    bucket: S3Bucket,
-    below: str,
-    state: SyncState,
-    local: Mapping[str, LocalFile],
-    remote: Mapping[str, RemoteObject],
-) -> int:
-    """Delete the objects that the manifest owns, whose file is gone, and that are still what was pushed."""
-    gone = [entry for name, entry in state.entries.items() if name not in local]
-    owned = [e.name for e in gone if e.name in remote and remote[e.name].etag == e.etag]
-    bucket.delete(f"{below}{name}" for name in owned)
-    for entry in gone:
-        state.forget(entry.name)
-    return len(owned)

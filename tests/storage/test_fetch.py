@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -241,6 +242,7 @@ def test_a_large_object_in_parts_arrives_whole(prefix: Prefix, tmp_path: Path) -
     assert counts(fetch(prefix.uri, tmp_path / "data")) == (0, 1, 0)
 
 
+@pytest.mark.slow
 def test_more_than_a_page_is_fetched(prefix: Prefix, tmp_path: Path) -> None:
     """1,100 objects are two pages of a listing."""
     from concurrent.futures import ThreadPoolExecutor
@@ -263,13 +265,25 @@ def test_two_sources_share_a_folder(source: Prefix, tmp_path: Path) -> None:
 
 
 def test_a_torn_manifest_costs_work_not_correctness(source: Prefix, tmp_path: Path) -> None:
-    """Lines that a killed process left unfinished, or that name a path outside, are passed over."""
+    """Lines that a killed process left unfinished are passed over: the files are compared instead."""
     fetch(source.uri, tmp_path)
     (manifest,) = (tmp_path / PRIVATE_FOLDER).glob("fetched-*.jsonl")
     lines = manifest.read_text("utf-8").splitlines()
-    manifest.write_text("\n".join([*lines[:3], '["../outside", 0, "x", 1]', lines[3][:9]]), "utf-8")
+    manifest.write_text("\n".join([*lines[:3], lines[3][:9]]), "utf-8")
     assert counts(fetch(source.uri, tmp_path, delete=True)) == (0, 5, 0)
     assert content(tmp_path) == SOURCE
+
+
+def test_a_manifest_cannot_delete_outside_the_folder(source: Prefix, tmp_path: Path) -> None:
+    """A manifest that claims to own a file beside the folder is not believed, however well it knows it."""
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"precious")
+    fetch(source.uri, tmp_path / "data")
+    (manifest,) = (tmp_path / "data" / PRIVATE_FOLDER).glob("fetched-*.jsonl")
+    with manifest.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(["../outside", 8, "etag", outside.stat().st_mtime_ns]) + "\n")
+    assert fetch(source.uri, tmp_path / "data", delete=True).deleted == 0
+    assert outside.read_bytes() == b"precious"
 
 
 def test_progress_ends_complete(source: Prefix, tmp_path: Path) -> None:

@@ -81,7 +81,8 @@ def test_dangerous_names_are_refused_with_the_reason(name: str, word: str) -> No
 
 @pytest.mark.parametrize(
     "names",
-    [["a.jpg", "A.JPG"], ["\u00e9", "e\u0301"], ["d/\u00c9", "D/e\u0301"], ["f", "f/g"], ["F/x/y", "f"], ["a", "a"]],
+    [["a.jpg", "A.JPG"], ["\u00e9", "e\u0301"], ["d/\u00c9", "D/e\u0301"], ["f", "f/g"], ["F/x/y", "f"],
+     ["a", "a"]],
 )  # fmt: skip
 def test_two_names_that_would_be_one_file_are_refused(names: list[str]) -> None:
     """Case, unicode form, and a file that is another one's folder collide in either order."""
