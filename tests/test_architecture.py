@@ -1,0 +1,283 @@
+"""Who may import whom, and what nobody may do: read off the sources."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+
+LEAVES = {"ocr_train.errors", "ocr_train.events", "ocr_train.run"}
+"""They import nothing of ours but each other."""
+
+TOP = ("ocr_train.pipeline", "ocr_train.summary", "ocr_train.cli", "ocr_train.__main__", "callbacks")
+"""What puts the parts together: none of the parts below may know it."""
+
+PARTS: dict[str, set[str]] = {
+    "ocr_train.overrides": {"ocr_train.errors"},
+    "ocr_train.config": {"ocr_train.errors", "ocr_train.overrides"},
+    # The label checks know no store, no server and no trainer; only `prepare` knows what a run was asked to do.
+    "ocr_train.data": {"ocr_train.errors", "ocr_train.data"},
+    "ocr_train.data.prepare": {
+        "ocr_train.errors",
+        "ocr_train.data",
+        "ocr_train.config",
+        "ocr_train.overrides",
+    },
+    "ocr_train.storage": {"ocr_train.errors", "ocr_train.storage"},
+    "ocr_train.probe": {"ocr_train.errors"},
+    "ocr_train.paddle": {"ocr_train.errors", "ocr_train.overrides", "ocr_train.probe"},
+    "ocr_train.process": {"ocr_train.errors"},
+    "ocr_train.failures": set(),
+    "ocr_train.logparse": {"ocr_train.events", "ocr_train.logparse_lines", "ocr_train.logparse_values"},
+    "ocr_train.logparse_lines": set(),
+    "ocr_train.logparse_values": set(),
+    "ocr_train.outcome": {"ocr_train.errors", "ocr_train.failures", "ocr_train.process"},
+    "ocr_train.stopping": set(),
+    "ocr_train.dispatch": LEAVES,
+    "ocr_train.spool": set(),
+    "ocr_train.tracking": {"ocr_train.errors", "ocr_train.spool"},
+    "ocr_train.checkpoints": {"ocr_train.errors"},
+    "ocr_train.resume": {"ocr_train.errors", "ocr_train.checkpoints", "ocr_train.tracking"},
+    "callbacks.base": LEAVES,
+    # Callbacks are given what they talk to; the checkpoint callback takes snapshots with our own functions.
+    "callbacks.checkpoints": {*LEAVES, "callbacks.base", "ocr_train.checkpoints"},
+    "callbacks": {*LEAVES, "callbacks.base", "callbacks.metrics", "ocr_train.failures"},
+}
+"""What each part may import of ours. A package's name stands for all modules in it that are not named."""
+
+HEAVY = {"mlflow", "cv2", "boto3", "botocore", "obstore", "paddle", "matplotlib", "PIL", "numpy", "pandas"}
+"""Seconds to load: imported by the functions that need them, so that `--help` and errors come at once."""
+
+
+def name_of(path: Path) -> str:
+    """The dotted name of a module in the repository."""
+    parts = path.relative_to(REPO).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {
+    name_of(path): path
+    for folder in ("ocr_train", "callbacks")
+    for path in sorted((REPO / folder).rglob("*.py"))
+}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
+
+
+def imports_of(tree: ast.AST) -> set[str]:
+    """Every module of ours that is imported, at the top, inside functions and under TYPE_CHECKING."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name for name in names if name in SOURCES} or {node.module}
+    return {name for name in found if name.partition(".")[0] in ("ocr_train", "callbacks")}
+
+
+def within(name: str, package: str) -> bool:
+    """Whether the module is the package or in it."""
+    return name == package or name.startswith(f"{package}.")
+
+
+def is_cli(name: str) -> bool:
+    """Whether the module is part of the command line."""
+    return name == "ocr_train.__main__" or name.startswith("ocr_train.cli")
+
+
+def entry_for(name: str) -> str:
+    """The most exact line of the table that speaks of the module, or nothing."""
+    return max((key for key in PARTS if within(name, key)), key=len, default="")
+
+
+def loaded_at_import(body: list[ast.stmt]) -> Iterator[str]:
+    """The top-level packages that importing a module with this body loads; TYPE_CHECKING blocks do not run."""
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from loaded_at_import(node.orelse)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for block in ("body", "orelse", "finalbody", "handlers"):
+                yield from loaded_at_import(getattr(node, block, []))
+
+
+FORBIDDEN = {
+    "yaml.load": "it runs what the file says: yaml.safe_load",
+    "os.system": "a shell in between: subprocess with an argument list",
+    "os.popen": "a shell in between: subprocess with an argument list",
+    "eval": "it runs what it is given",
+    "exec": "it runs what it is given",
+    "pickle.load": "it runs what the file says: the restricted unpickler of checkpoints.py",
+    "pickle.loads": "it runs what the bytes say: the restricted unpickler of checkpoints.py",
+    "pickle.Unpickler": "it runs what the file says: the restricted unpickler of checkpoints.py",
+}
+ENDINGS = {"sys.exit", "exit", "quit", "os._exit", "SystemExit"}
+
+
+def calls_in(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    """Every call with the dotted name of what is called."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def dangers_in(tree: ast.AST) -> list[str]:
+    """What must not be called, with the line."""
+    found = [
+        f"{node.lineno}: {name}: {FORBIDDEN[name]}" for name, node in calls_in(tree) if name in FORBIDDEN
+    ]
+    for name, node in calls_in(tree):
+        for keyword in node.keywords:
+            if keyword.arg == "shell" and getattr(keyword.value, "value", True) is not False:
+                found.append(f"{node.lineno}: {name}(shell=...)")
+    return found
+
+
+def endings_in(tree: ast.AST) -> list[str]:
+    """Where the process would be ended, with the line."""
+    found = [f"{node.lineno}: {name}" for name, node in calls_in(tree) if name in ENDINGS]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Name) and node.exc.id == "SystemExit":
+            found.append(f"{node.lineno}: SystemExit")
+    return found
+
+
+def test_every_part_in_the_table_exists() -> None:
+    """A renamed module does not slip out of the rules."""
+    assert {key for key in {*PARTS, *LEAVES} if key not in SOURCES} == set()
+
+
+@pytest.mark.parametrize("name", sorted(LEAVES))
+def test_a_leaf_imports_nothing_of_ours_but_leaves(name: str) -> None:
+    """Everybody may import a leaf, because it brings nobody along."""
+    assert imports_of(TREES[name]) <= LEAVES
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if entry_for(name)])
+def test_a_part_imports_what_the_table_allows(name: str) -> None:
+    """A new dependence is a decision: it is written into the table, or it does not happen."""
+    allowed = PARTS[entry_for(name)]
+    found = imports_of(TREES[name])
+    assert {other for other in found if other not in allowed and entry_for(other) not in allowed} == set()
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if not is_cli(name)])
+def test_only_the_command_line_imports_the_command_line(name: str) -> None:
+    """Whatever can be done from the command line can be done without it."""
+    assert not [other for other in imports_of(TREES[name]) if is_cli(other)]
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if within(name, "ocr_train") and not is_cli(name)])
+def test_only_the_command_line_imports_callbacks(name: str) -> None:
+    """Under TYPE_CHECKING neither: the pipeline is handed its callbacks and knows a protocol."""
+    assert not [other for other in imports_of(TREES[name]) if within(other, "callbacks")]
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if entry_for(name)])
+def test_no_part_knows_what_puts_it_together(name: str) -> None:
+    """Pipeline and command line are above the parts, whatever the table says."""
+    above = [other for other in imports_of(TREES[name]) if any(within(other, top) for top in TOP)]
+    assert [other for other in above if not (within(name, "callbacks") and within(other, "callbacks"))] == []
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """No cycle anywhere, not even one that a function's own import hides."""
+    graph = {name: {other for other in imports_of(TREES[name]) if other in SOURCES} for name in SOURCES}
+    while free := {name for name, others in graph.items() if not others & graph.keys()}:
+        graph = {name: others for name, others in graph.items() if name not in free}
+    assert sorted(graph) == []
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_module_loads_nothing_heavy_when_it_is_imported(name: str) -> None:
+    """The seconds that MLflow or OpenCV take are spent where they are used."""
+    assert HEAVY & set(loaded_at_import(TREES[name].body)) == set()
+
+
+def test_the_command_line_is_there_without_the_heavy_libraries() -> None:
+    """Nothing that is imported for it brings one of them along."""
+    script = (
+        "import sys\nfrom ocr_train.cli import make_parser\nmake_parser()\n"
+        f"print(sorted(set({sorted(HEAVY)}) & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=REPO, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != "ocr_train.cli"])
+def test_only_the_command_line_ends_the_process(name: str) -> None:
+    """Everything else raises, so that runs, files and processes are closed on the way out."""
+    assert endings_in(TREES[name]) == []
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_nothing_runs_what_a_file_or_a_text_says(name: str) -> None:
+    """No shell, no eval, no unsafe YAML, no plain pickle."""
+    assert dangers_in(TREES[name]) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "yaml.load(f)",
+        "os.system('ls')",
+        "eval('1')",
+        "x = pickle.load(f)",
+        "def f():\n    return pickle.loads(b)",
+        "pickle.Unpickler(f).load()",
+        "subprocess.run('ls', shell=True)",
+        "subprocess.run('ls', shell=wanted)",
+    ],
+)
+def test_the_search_for_dangers_finds_them(code: str) -> None:
+    """The rules above can fail."""
+    assert len(dangers_in(ast.parse(code))) == 1
+
+
+@pytest.mark.parametrize(
+    "code", ["yaml.safe_load(f)", "run('ls', shell=False)", "model.eval()", "x = 'eval(1)'"]
+)
+def test_the_search_for_dangers_finds_nothing_else(code: str) -> None:
+    """What only looks like one is none."""
+    assert dangers_in(ast.parse(code)) == []
+
+
+@pytest.mark.parametrize(
+    "code", ["sys.exit(1)", "raise SystemExit", "raise SystemExit(2)", "exit()", "os._exit(1)"]
+)
+def test_the_search_for_endings_finds_them(code: str) -> None:
+    """Each way to end the process."""
+    assert len(endings_in(ast.parse(code))) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "loaded"),
+    [
+        ("import mlflow.tracking", {"mlflow"}),
+        ("from PIL import Image", {"PIL"}),
+        ("try:\n    import cv2\nexcept ImportError:\n    import numpy", {"cv2", "numpy"}),
+        ("class A:\n    import boto3", {"boto3"}),
+        ("def f():\n    import mlflow", set()),
+        ("if TYPE_CHECKING:\n    import mlflow\nelse:\n    import cv2", {"cv2"}),
+    ],
+)
+def test_the_search_for_imports_finds_what_runs(code: str, loaded: set[str]) -> None:
+    """At the top and in blocks that run, not in functions and not for type checkers."""
+    assert set(loaded_at_import(ast.parse(code).body)) == loaded
+
+
+def test_imports_in_functions_and_for_type_checkers_are_seen() -> None:
+    """The direction of dependence holds there too."""
+    code = "def f():\n    from ocr_train import paddle\nif TYPE_CHECKING:\n    from callbacks.base import Callback"
+    assert imports_of(ast.parse(code)) == {"ocr_train.paddle", "callbacks.base"}

@@ -1,0 +1,159 @@
+"""What `mlflow run` and `make run` install and start: read with MLflow's own readers."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from ocr_train.cli import make_parser
+from ocr_train.config import MLPROJECT_PARAMETERS, Launch
+
+REPO = Path(__file__).resolve().parents[1]
+LOCKS = ("requirements.txt", "requirements-dev.txt")
+INPUTS = ("requirements.in", "requirements-dev.in")
+HOSTILE = {
+    "data": "s3://bucket/with space/$(touch x);'\"",
+    "overrides": 'Global.print_batch_step=5 Global.character_dict_path="a b.txt"',
+    "epochs": "5",
+}
+
+
+def locked(name: str) -> list[tuple[Requirement, list[str]]]:
+    """The requirements of a lock, each with its hashes."""
+    text = (REPO / name).read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    found = []
+    for line in re.sub(r"\\\n", " ", "\n".join(lines)).splitlines():
+        requirement, *hashes = re.split(r"\s--hash=", line)
+        found.append((Requirement(requirement.strip()), [value.strip() for value in hashes]))
+    return found
+
+
+def asked(name: str) -> list[Requirement]:
+    """The requirements of an input file; options are left out."""
+    lines = (line.split("#")[0].strip() for line in (REPO / name).read_text(encoding="utf-8").splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith("-")]
+
+
+def main_entry_point() -> dict[str, Any]:
+    """The entry point `main` of MLproject, as YAML."""
+    document = yaml.safe_load((REPO / "MLproject").read_text(encoding="utf-8"))
+    found: dict[str, Any] = document["entry_points"]["main"]
+    return found
+
+
+def parsed(command: str) -> Launch:
+    """The launch that our parser makes of a command of MLproject, split as a shell splits it."""
+    words = shlex.split(command)
+    assert words[:4] == ["exec", "python", "-m", "ocr_train"]
+    arguments = make_parser().parse_args(words[4:])
+    return Launch(**{name: getattr(arguments, name) for name in vars(Launch())})
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
+    """One exact version each, with hashes: the same bytes tomorrow as today."""
+    requirements = locked(name)
+    assert len(requirements) > 10
+    for requirement, hashes in requirements:
+        (specifier,) = requirement.specifier
+        assert specifier.operator == "==", str(requirement)
+        assert "*" not in specifier.version, str(requirement)
+        assert hashes, str(requirement)
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", value) for value in hashes), str(requirement)
+
+
+@pytest.mark.parametrize("name", [*LOCKS, *INPUTS])
+def test_no_requirement_file_names_an_address(name: str) -> None:
+    """Where packages come from is the machine's business: a mirror works as well as the public index."""
+    text = (REPO / name).read_text(encoding="utf-8")
+    for word in ("http://", "https://", "git+", "file:", "--index-url", "--extra-index-url", "--find-links"):
+        assert word not in text
+    assert not re.search(r"(?m)^\s*-[if]\b", text)
+    assert not [requirement for requirement, _ in (locked(name) if name in LOCKS else []) if requirement.url]
+
+
+@pytest.mark.parametrize(("name", "lock"), list(zip(INPUTS, LOCKS, strict=True)))
+def test_everything_that_is_asked_for_is_locked(name: str, lock: str) -> None:
+    """With a version that satisfies what was asked."""
+    versions = {canonicalize_name(r.name): next(iter(r.specifier)).version for r, _ in locked(lock)}
+    for requirement in asked(name):
+        version = versions.get(canonicalize_name(requirement.name))
+        assert version is not None, f"{requirement} is not in {lock}: make lock"
+        assert requirement.specifier.contains(version, prereleases=True), (
+            f"{requirement} is locked as {version}"
+        )
+
+
+def test_the_two_locks_agree() -> None:
+    """Tests run on the very versions that train."""
+    first, second = (
+        {(canonicalize_name(r.name), str(r.marker)): r for r, _ in locked(name)} for name in LOCKS
+    )
+    assert {key: str(second[key].specifier) for key in first.keys() & second.keys()} == {
+        key: str(first[key].specifier) for key in first.keys() & second.keys()
+    }
+    assert first.keys() & second.keys()
+
+
+@pytest.mark.slow
+def test_conda_yaml_installs_the_lock_and_nothing_else() -> None:
+    """`mlflow run`, with conda or with uv, gets what `make run` gets: read as MLflow reads it."""
+    from mlflow.utils.environment import _PythonEnv
+
+    environment = _PythonEnv.from_conda_yaml(str(REPO / "conda.yaml"))
+    assert environment.dependencies == ["-r requirements.txt"]
+    assert environment.build_dependencies == ["pip"]
+    project = (REPO / "pyproject.toml").read_text(encoding="utf-8")
+    supported = re.search(r'requires-python = "(.*)"', project)
+    assert supported is not None
+    assert SpecifierSet(supported[1]).contains(f"{environment.python}.0")
+
+
+def test_mlproject_declares_every_parameter_with_its_default() -> None:
+    """The public face is complete, and its defaults are those of the command line."""
+    parameters = main_entry_point()["parameters"]
+    assert tuple(parameters) == MLPROJECT_PARAMETERS
+    assert tuple(parameters) == (
+        *("model", "data", "resume", "epochs", "batch_size", "learning_rate", "overrides", "gpus", "seed"),
+        *("trainer_python", "paddleocr"),
+    )
+    for name, declared in parameters.items():
+        assert declared == {"type": "string", "default": getattr(Launch(), name)}
+
+
+def test_mlproject_names_the_conda_environment() -> None:
+    """A file that exists."""
+    document = yaml.safe_load((REPO / "MLproject").read_text(encoding="utf-8"))
+    assert document["conda_env"] == "conda.yaml"
+    assert (REPO / "conda.yaml").is_file()
+
+
+def test_the_command_passes_every_parameter_under_its_own_name() -> None:
+    """No parameter is declared and then forgotten."""
+    pairs = re.findall(r"--([\w-]+) \{(\w+)\}", main_entry_point()["command"])
+    assert [option.replace("-", "_") for option, _ in pairs] == [name for _, name in pairs]
+    assert {name for _, name in pairs} == set(MLPROJECT_PARAMETERS)
+
+
+def test_a_signal_reaches_the_training() -> None:
+    """Without `exec` a shell stands in front of it, and dies alone."""
+    assert main_entry_point()["command"].startswith("exec ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("given", [{}, HOSTILE], ids=["defaults", "hostile"])
+def test_the_command_that_mlflow_makes_is_understood(given: dict[str, str], tmp_path: Path) -> None:
+    """Filled in and quoted by MLflow, it parses to what was given: blanks, quotes and `$()` included."""
+    from mlflow.projects._project_spec import load_project
+
+    entry_point = load_project(str(REPO)).get_entry_point("main")
+    assert parsed(entry_point.compute_command(given, str(tmp_path))) == Launch(**given)
