@@ -39,7 +39,7 @@ def callback_classes() -> list[type[Callback]]:
     """Every class in `callbacks/` that is a callback, the base itself included."""
     for module in pkgutil.iter_modules(callbacks.__path__):
         importlib.import_module(f"callbacks.{module.name}")
-    found = [Callback, *all_subclasses(Callback)]
+    found: list[type[Callback]] = [Callback, *all_subclasses(Callback)]
     return sorted(
         (kind for kind in found if kind.__module__.startswith("callbacks.")), key=lambda kind: kind.__name__
     )
