@@ -1,0 +1,112 @@
+"""The last lines on the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ocr_train.config import Launch
+from ocr_train.outcome import Outcome
+from ocr_train.pipeline import Summary
+from ocr_train.summary import summary_lines
+from ocr_train.tracking import Delivered
+
+RUN_ID = "0123456789abcdef0123456789abcdef"
+SUMMARY = Summary(
+    run_id=RUN_ID,
+    folder=Path("runs") / RUN_ID,
+    outcome=Outcome(status="FINISHED"),
+    delivered=Delivered(),
+    seconds=3725.4,
+    last_lines=(),
+    log=Path("runs") / RUN_ID / "train.log",
+    experiment_id="7",
+    main_metric="hmean",
+    epochs=20,
+    results={"best": 0.87654, "stored": 3, "kept": ()},
+)
+LAUNCH = Launch(model="rec", data="s3://bucket/my data", epochs="20")
+
+
+@pytest.fixture(autouse=True)
+def on_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow on a server, its address with a password."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:open-sesame@mlflow.example:5000/")
+
+
+def text_of(summary: Summary) -> str:
+    """The lines as they are printed."""
+    return "\n".join(summary_lines(summary, LAUNCH))
+
+
+def test_a_finished_run_says_score_checkpoints_and_log() -> None:
+    """Outcome and duration first, then what it came to."""
+    text = text_of(SUMMARY)
+    assert text.startswith("\nFINISHED after 1:02:05\n")
+    assert "best hmean   0.8765" in text
+    assert f"3 stored in runs:/{RUN_ID}/checkpoints" in text
+    assert str(SUMMARY.log) in text
+    assert not [word for word in ("pending", "refused", "not stored") if word in text]
+
+
+def test_the_command_to_go_on_is_complete() -> None:
+    """It resumes this very run with twice the epochs, and keeps what was given at the start."""
+    assert (
+        f'mlflow run . -P model=rec -P data="s3://bucket/my data" -P resume={RUN_ID} -P epochs=40'
+        in text_of(SUMMARY)
+    )
+
+
+def test_a_run_without_checkpoints_offers_no_resume() -> None:
+    """There is nothing to go on from, and no score."""
+    text = text_of(replace(SUMMARY, results={"best": None, "stored": 0}))
+    assert "resume=" not in text
+    assert "best hmean" not in text
+
+
+def test_a_failed_run_says_why_and_what_to_do() -> None:
+    """Explanation on the first line, the hint below it."""
+    outcome = Outcome(status="FAILED", reason="oom", explanation="the GPU is full.", hint="A smaller batch.")
+    lines = summary_lines(replace(SUMMARY, outcome=outcome, seconds=5), LAUNCH)
+    assert lines[1:3] == ["FAILED after 0:00:05: the GPU is full.", "A smaller batch."]
+
+
+def test_a_checkpoint_that_could_not_be_stored_is_named() -> None:
+    """With the folder that has it."""
+    kept = (Path("runs/snapshots/latest-abc"), Path("runs/snapshots/best-def"))
+    text = text_of(replace(SUMMARY, results={"stored": 1, "kept": kept}))
+    assert all(f"a checkpoint is kept in {path}" in text for path in kept)
+
+
+@pytest.mark.parametrize(
+    "delivered",
+    [Delivered(pending_bytes=512, last_error="refused"), Delivered(status_set=False, last_error="refused")],
+)
+def test_what_mlflow_does_not_have_is_said(delivered: Delivered) -> None:
+    """Records or status are missing there: why, and where they are."""
+    text = text_of(replace(SUMMARY, delivered=delivered))
+    assert f"MLflow does not have everything yet (refused); it is in {SUMMARY.folder}" in text
+
+
+def test_refused_values_are_counted() -> None:
+    """How many, and why."""
+    text = text_of(replace(SUMMARY, delivered=Delivered(refused=2, last_error="immutable")))
+    assert "MLflow refused 2 values: immutable" in text
+
+
+def test_the_link_to_the_run_has_no_password() -> None:
+    """It can be clicked, and pasted into a chat."""
+    text = text_of(SUMMARY)
+    assert f"http://mlflow.example:5000/#/experiments/7/runs/{RUN_ID}" in text
+    assert "open-sesame" not in text
+
+
+@pytest.mark.parametrize("uri", ["", "sqlite:///other.db"])
+def test_without_a_server_it_says_how_to_look(monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    """A store in a file: the command that shows it, and which run it was."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    text = text_of(SUMMARY)
+    assert f"mlflow ui --backend-store-uri {uri or 'sqlite:///mlflow.db'}" in text
+    assert f"run {RUN_ID[:8]}" in text
