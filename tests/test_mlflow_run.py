@@ -1,0 +1,76 @@
+"""`mlflow run` itself, as users type it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.commands import REPO, artifacts, client, environment
+
+pytestmark = pytest.mark.slow
+SMALL = (
+    "Global.print_batch_step=1 Train.loader.num_workers=1 Eval.loader.num_workers=0 "
+    "Train.dataset.transforms.EastRandomCropData.size=[96,96] "
+    "Eval.dataset.transforms.DetResizeForTest.image_shape=[96,96]"
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project, without its environment and runs, whose detection demo set is tiny."""
+    files = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=REPO, capture_output=True, text=True, check=True
+    )
+    folder = tmp_path / "project"
+    for name in files.stdout.splitlines():
+        if (REPO / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(REPO / name, folder / name)
+    experiment = folder / "experiments" / "det.yaml"
+    text = experiment.read_text(encoding="utf-8")
+    assert "  train: 40\n  val: 8\n" in text
+    experiment.write_text(text.replace("  train: 40\n  val: 8\n", "  train: 8\n  val: 2\n"), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("manager", ["local", "uv"])
+def test_mlflow_run_trains_in_its_environment(project: Path, tmp_path: Path, manager: str) -> None:
+    """`mlflow run .` trains PaddleOCR on the demo set: in this environment, and in a fresh one from conda.yaml."""
+    if manager == "uv" and shutil.which("uv", path=environment()["PATH"]) is None:
+        pytest.skip("uv is not installed: `make test` installs it")
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    env = environment(
+        {"MLFLOW_TRACKING_URI": store, "MLFLOW_ENV_ROOT": str(tmp_path / "envs"), "UV_LINK_MODE": "copy"}
+    )
+    del env["PYTHONPATH"]
+    done = subprocess.run(
+        [
+            "mlflow",
+            "run",
+            ".",
+            "--env-manager",
+            manager,
+            "-P",
+            "model=det",
+            "-P",
+            "epochs=1",
+            "-P",
+            f"overrides={SMALL}",
+        ],
+        cwd=project,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    [run] = client(store).search_runs(["0"])
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name.startswith("det-demo-")
+    assert run.data.params["model"] == "det"
+    assert run.data.metrics["train/loss"] > 0
+    assert "checkpoints/step_00000002/manifest.json" in artifacts(store, run.info.run_id, "checkpoints")
