@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -92,7 +93,7 @@ class CheckpointCallback(Callback):
         if self._thread is None:
             return
         if pending:
-            self._report(f"storing {pending} checkpoint(s) before the end ...")
+            self._say(f"storing {pending} checkpoint(s) before the end ...")
         self._thread.join(timeout=CLOSE_TIMEOUT_S)
         self._thread = None
 
@@ -125,10 +126,10 @@ class CheckpointCallback(Callback):
         for left in reversed(range(UPLOAD_TRIES)):
             try:
                 self._store_job(job)
-            except (OcrTrainError, OSError) as exc:
-                if not left:
+            except Exception as exc:  # noqa: BLE001 - whatever it is, the set is kept and the worker goes on
+                if not left or not isinstance(exc, (OcrTrainError, OSError)):
                     self.kept.append(job.snapshot.folder)
-                    self._report(
+                    self._say(
                         f"the checkpoint at step {job.step} could not be stored: {exc}. It is kept in {job.snapshot.folder}"
                     )
                     return
@@ -137,6 +138,10 @@ class CheckpointCallback(Callback):
             else:
                 job.snapshot.discard()
                 return
+
+    def _say(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # the terminal may be gone; the uploads go on
+            self._report(text)
 
     def _store_job(self, job: _Job) -> None:
         manifest = self._store.put(job.snapshot, step=job.step, epoch=job.epoch)

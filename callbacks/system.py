@@ -31,7 +31,6 @@ class SystemMetricsCallback(Callback):
         """Start to sample."""
         interval_s = float(os.environ.get("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL") or SAMPLING_INTERVAL_S)
         monitors = system_monitors(run.gpus)
-        read_monitors(monitors)  # psutil's first CPU reading is always 0: it measures since the one before
         self._thread = threading.Thread(
             target=self._sample, args=(monitors, interval_s), name="system-metrics", daemon=True
         )
@@ -45,6 +44,8 @@ class SystemMetricsCallback(Callback):
             self._thread = None
 
     def _sample(self, monitors: Sequence[Any], interval_s: float) -> None:
+        # psutil's first CPU reading is always 0: it measures since the one before, in this very thread.
+        read_monitors(monitors)
         step = 0
         while True:
             stopping = self._stop.wait(interval_s)

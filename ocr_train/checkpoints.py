@@ -11,18 +11,17 @@ stored before are not stored again: the manifest entry's `path` says where they 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import pickle
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from ocr_train.errors import DataError, OcrTrainError, TrackingError
+from ocr_train.states import read_states
 
 ROOT = "checkpoints"
 SUFFIXES = (".pdparams", ".pdopt", ".states")
@@ -93,75 +92,31 @@ class Manifest:
         try:
             values = json.loads(text)
             files = tuple(StoredFile(**entry) for entry in values.pop("files"))
-            return cls(**values, files=files)
+            manifest = cls(**values, files=files)
+            _check_types(manifest)
         except (ValueError, TypeError, KeyError, AttributeError) as exc:
             raise DataError(f"this is no checkpoint manifest: {exc}") from exc
+        return manifest
+
+
+def _check_types(manifest: Manifest) -> None:
+    """Raise `TypeError` for a value that is not of its type: a manifest comes from outside."""
+    numbers = [manifest.step, manifest.epoch, *(entry.size for entry in manifest.files)]
+    texts = [manifest.kind, manifest.model, manifest.dataset_digest]
+    texts += [text for entry in manifest.files for text in (entry.name, entry.sha256, entry.path)]
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise TypeError("a step, epoch or size is no whole number")
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a name, sum or path is no text")
+    if not isinstance(manifest.metrics, dict) or not isinstance(manifest.versions, dict):
+        raise TypeError("metrics or versions are no mapping")
+    if not all(type(value) in (int, float) for value in manifest.metrics.values()):
+        raise TypeError("a metric is no number")
 
 
 def step_folder(step: int) -> str:
     """The artifact folder of the checkpoint at `step`."""
     return f"{ROOT}/step_{step:08d}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class States:
-    """What a `.states` file says: epoch, the trainer's own global step, and its best metrics so far."""
-
-    epoch: int
-    step: int
-    metrics: Mapping[str, float]
-
-
-# What numpy needs to rebuild a scalar: the only thing besides plain values that a .states file holds.
-_SAFE_GLOBALS = {
-    ("numpy", "dtype"),
-    ("numpy.core.multiarray", "scalar"),
-    ("numpy._core.multiarray", "scalar"),
-    ("_codecs", "encode"),
-}
-
-
-class _SafeUnpickler(pickle.Unpickler):
-    """Refuses every import but those above, so that reading a foreign file runs nothing of it."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _SAFE_GLOBALS:
-            raise pickle.UnpicklingError(f"it would import {module}.{name}")
-        return super().find_class(module, name)
-
-
-def read_states(path: Path) -> States:
-    """Read PaddleOCR's `.states` pickle without running what it says; raises `DataError`.
-
-    Format: `{"best_model_dict": {...}, "epoch": int, "global_step": int}`, PaddleOCR ppocr/utils/save_load.py.
-    """
-    try:
-        values = _SafeUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
-        best = values.get("best_model_dict") or {}
-        metrics = {
-            str(key): float(value)
-            for key, value in best.items()
-            if key not in ("start_epoch", "best_epoch", "epoch", "global_step") and _is_number(value)
-        }
-        return States(epoch=int(values["epoch"]), step=int(values.get("global_step", 0)), metrics=metrics)
-    except (
-        OSError,
-        pickle.UnpicklingError,
-        EOFError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ) as exc:
-        raise DataError(
-            f"{path} is not a PaddleOCR .states file: {exc}", hint="Resume from another checkpoint."
-        ) from exc
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
-        return False
-    return isinstance(value, (int, float)) or hasattr(value, "dtype")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,26 +147,13 @@ def take_snapshot(prefix: Path, kind: str, parent: Path) -> Snapshot:
     """
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{prefix.name}-", dir=parent))
-    for _ in range(SNAPSHOT_TRIES):
-        sources = [path for path in (Path(f"{prefix}{suffix}") for suffix in SUFFIXES) if path.is_file()]
-        if not any(path.suffix == ".pdparams" for path in sources):
-            shutil.rmtree(folder)
-            raise DataError(
-                f"the checkpoint {prefix} has no .pdparams: it was removed before it could be kept."
-            )
-        before = _fingerprint(sources)
-        for source in sources:
-            shutil.copyfile(source, folder / f"model{source.suffix}")
-        if _fingerprint(sources) == before:
-            break
-        time.sleep(SNAPSHOT_PAUSE_S)
-    else:
-        shutil.rmtree(folder)
-        raise DataError(
-            f"the checkpoint {prefix} changed each time it was copied: the trainer saves too often."
-        )
-    states = folder / "model.states"
-    read = read_states(states) if states.is_file() else None
+    try:
+        _copy_set(prefix, folder)
+        states = folder / "model.states"
+        read = read_states(states) if states.is_file() else None
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return Snapshot(
         folder=folder,
         kind=kind,
@@ -221,6 +163,23 @@ def take_snapshot(prefix: Path, kind: str, parent: Path) -> Snapshot:
         metrics=read.metrics if read else {},
         files=tuple(sorted(folder.iterdir())),
     )
+
+
+def _copy_set(prefix: Path, folder: Path) -> None:
+    """Copy the set as model.* into `folder`, again and again until it was at rest meanwhile."""
+    for _ in range(SNAPSHOT_TRIES):
+        sources = [path for path in (Path(f"{prefix}{suffix}") for suffix in SUFFIXES) if path.is_file()]
+        if not any(path.suffix == ".pdparams" for path in sources):
+            raise DataError(
+                f"the checkpoint {prefix} has no .pdparams: it was removed before it could be kept."
+            )
+        before = _fingerprint(sources)
+        for source in sources:
+            shutil.copyfile(source, folder / f"model{source.suffix}")
+        if _fingerprint(sources) == before:
+            return
+        time.sleep(SNAPSHOT_PAUSE_S)
+    raise DataError(f"the checkpoint {prefix} changed each time it was copied: the trainer saves too often.")
 
 
 def _fingerprint(paths: Sequence[Path]) -> list[tuple[int, int]]:
@@ -295,13 +254,17 @@ class CheckpointStore:
         self._put_text(json.dumps(values, indent=1, sort_keys=True), f"{alias}.json", ROOT)
 
     def _put_file(self, path: Path, sha256: str, folder: str) -> StoredFile:
+        home = folder
         where = self._stored.get(sha256)
         if where is None:
             where = f"{folder}/{path.name}"
+            if where in self._stored.values():  # other bytes of this name, which a manifest may rely on
+                folder = f"{folder}/{sha256[:12]}"
+                where = f"{folder}/{path.name}"
             self._artifacts.upload(path, folder)
             self._verify(where, sha256)
             self._stored[sha256] = where
-        beside = where.rpartition("/")[0] == folder and folder != ROOT
+        beside = where == f"{home}/{path.name}" and home != ROOT
         return StoredFile(
             name=path.name, size=path.stat().st_size, sha256=sha256, path="" if beside else where
         )
@@ -330,32 +293,45 @@ def _weights_of(hashed: Sequence[tuple[Path, str]]) -> dict[str, str]:
 
 
 def find(artifacts: Artifacts, which: str) -> Manifest | None:
-    """The newest ("latest") or best whole checkpoint of a run; None where it has none.
+    """The first of `candidates`; None where the run has no whole checkpoint."""
+    return next(candidates(artifacts, which), None)
 
-    A broken alias or manifest counts as none there: for "latest" the next older checkpoint is taken.
+
+def candidates(artifacts: Artifacts, which: str) -> Iterator[Manifest]:
+    """The checkpoints of a run that "latest" or "best" can mean, the one that its alias names first.
+
+    For "latest" the older ones follow, newest first; sets without a whole manifest are passed over.
     """
     names = set(artifacts.list(ROOT))
     alias = f"{ROOT}/{which}.json"
+    named = ""
     with tempfile.TemporaryDirectory() as parent:
         if alias in names:
             values = _read_json(artifacts, alias, Path(parent))
-            found = _manifest(artifacts, str(values.get("path", "")), Path(parent))
+            wanted = str(values.get("manifest_sha256", ""))
+            found = _manifest(artifacts, str(values.get("path", "")), Path(parent), sha256=wanted)
             if found is not None:
-                return found
+                named = found.folder
+                yield found
         if which == BEST:
-            return None
+            return
         for folder in sorted((name for name in names if name.startswith(f"{ROOT}/step_")), reverse=True):
-            found = _manifest(artifacts, folder.rstrip("/"), Path(parent))
+            found = (
+                None
+                if folder.rstrip("/") == named
+                else _manifest(artifacts, folder.rstrip("/"), Path(parent))
+            )
             if found is not None:
-                return found
-    return None
+                yield found
 
 
-def _manifest(artifacts: Artifacts, folder: str, scratch: Path) -> Manifest | None:
+def _manifest(artifacts: Artifacts, folder: str, scratch: Path, *, sha256: str = "") -> Manifest | None:
     if not folder:
         return None
     try:
         path = artifacts.download(f"{folder}/manifest.json", scratch)
+        if sha256 and sha256_of(path) != sha256:
+            return None
         return Manifest.from_json(path.read_text(encoding="utf-8"))
     except (OcrTrainError, OSError, UnicodeDecodeError):
         return None
@@ -389,3 +365,14 @@ def restore(artifacts: Artifacts, manifest: Manifest, folder: Path) -> Path:
                 )
             got.replace(folder / entry.name)
     return folder / "model"
+
+
+def check_sums(manifest: Manifest, folder: Path) -> None:
+    """Compare the model's files in `folder` with `manifest`; raises `DataError` where one differs."""
+    for entry in manifest.files:
+        path = folder / Path(entry.name).name
+        if path.suffix in SUFFIXES and path.is_file() and sha256_of(path) != entry.sha256:
+            raise DataError(
+                f"{path} is damaged: its SHA-256 is not the one in {folder / 'manifest.json'}.",
+                hint="Download the checkpoint again.",
+            )

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train import tracking
-from ocr_train.checkpoints import BEST, LATEST, SUFFIXES, Manifest, find, read_states, restore
+from ocr_train.checkpoints import BEST, LATEST, SUFFIXES, Manifest, candidates, check_sums, find, restore
 from ocr_train.errors import ConfigError, DataError
+from ocr_train.states import read_states
 
 RUN_ID = re.compile(r"(?P<run_id>[0-9a-f]{32})(?::(?P<which>latest|best))?")
 
@@ -103,20 +104,33 @@ def _best(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
 
 
 def _of_run(client: Any, run: Any, which: str, request: ResumeRequest, folder: Path) -> ResumePoint | None:
+    """The checkpoint `which` of a run; for "latest" an older whole one where the newest is damaged."""
     artifacts = tracking.RunArtifacts(client, run.info.run_id)
-    manifest = find(artifacts, which)
-    if manifest is None:
-        return None
-    prefix = restore(artifacts, manifest, folder)
-    best = find(artifacts, BEST)
-    return ResumePoint(
-        prefix=prefix,
-        step=manifest.step,
-        epoch=manifest.epoch,
-        best=_best_metric(best or manifest, request.main_metric),
-        source=f"run {run.info.run_id}, step {manifest.step}",
-        run_id=run.info.run_id,
-    )
+    damaged: list[str] = []
+    for manifest in candidates(artifacts, which):
+        try:
+            prefix = restore(artifacts, manifest, folder)
+            # The sums say that it is what was stored, not that it is harmless.
+            read_states(Path(f"{prefix}.states"))
+        except DataError as exc:
+            damaged.append(exc.problem)
+            continue
+        best = find(artifacts, BEST)
+        passed = f" (passed over: {'; '.join(damaged)})" if damaged else ""
+        return ResumePoint(
+            prefix=prefix,
+            step=manifest.step,
+            epoch=manifest.epoch,
+            best=_best_metric(best or manifest, request.main_metric),
+            source=f"run {run.info.run_id}, step {manifest.step}{passed}",
+            run_id=run.info.run_id,
+        )
+    if damaged:
+        raise DataError(
+            f"resume={request.text}: no checkpoint of the run {run.info.run_name!r} is whole: {'; '.join(damaged)}",
+            hint="Choose another run, or leave resume empty.",
+        )
+    return None
 
 
 def _best_metric(manifest: Manifest, main_metric: str) -> float | None:
@@ -144,12 +158,14 @@ def _local(request: ResumeRequest, folder: Path) -> ResumePoint:
     manifest = (
         Manifest.from_json(manifest_file.read_text(encoding="utf-8")) if manifest_file.is_file() else None
     )
+    if manifest is not None:
+        check_sums(manifest, prefix.parent)
     folder.mkdir(parents=True, exist_ok=True)
     for suffix in SUFFIXES:
         shutil.copyfile(f"{prefix}{suffix}", folder / f"model{suffix}")
     return ResumePoint(
         prefix=folder / "model",
-        step=manifest.step if manifest else states.step,
+        step=manifest.step if manifest else states.step or 0,
         epoch=states.epoch,
         best=states.metrics.get(request.main_metric),
         source=str(prefix),

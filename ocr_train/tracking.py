@@ -6,10 +6,12 @@ server directly, from whichever thread uploads them.
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import logging
 import os
 import re
-import socket
+import ssl
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from ocr_train.spool import Batch, Delivery, Journal, Metric, Param, RefusedReco
 
 PARAM_LIMIT = 6000
 TAG_LIMIT = 8000
+NAME_LIMIT = 250
 CONNECT_TIMEOUT_S = 5.0
 FLUSH_TIMEOUT_S = 60.0
 _GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
@@ -43,13 +46,13 @@ def connect() -> Any:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
-    _check_reachable(uri)
+    _check_answers(uri)
     import mlflow
     from mlflow.exceptions import MlflowException
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # not its "creating tables" and the like
-    client = mlflow.MlflowClient()
     try:
+        client = mlflow.MlflowClient()
         client.search_experiments(max_results=1)
     except MlflowException as exc:
         raise TrackingError(
@@ -65,14 +68,25 @@ def connect() -> Any:
     return client
 
 
-def _check_reachable(uri: str) -> None:
-    parts = urllib.parse.urlsplit(uri)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+def _check_answers(uri: str) -> None:
+    """Ask for anything once, without MLflow's retries: whether something speaks HTTP there, and soon."""
     try:
-        socket.create_connection((parts.hostname, port), timeout=CONNECT_TIMEOUT_S).close()
-    except OSError as exc:
+        parts = urllib.parse.urlsplit(uri)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            return
+        secure = parts.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        with contextlib.closing(kind(parts.hostname, parts.port, timeout=CONNECT_TIMEOUT_S)) as connection:
+            connection.request("GET", (parts.path.rstrip("/") or "") + "/health")
+            connection.getresponse()
+    except ValueError as exc:
+        raise TrackingError(
+            f"{without_password(uri)!r} is no address of an MLflow server: {exc}",
+            hint="Correct MLFLOW_TRACKING_URI, as in http://host:5000.",
+        ) from exc
+    except ssl.SSLError:
+        return  # something answers; certificates are between it and MLflow's own client
+    except (OSError, http.client.HTTPException) as exc:
         raise TrackingError(
             f"no MLflow server answers at {without_password(uri)}: {exc}",
             hint="Start it (`python -m ocr_train server --dir server`), or correct MLFLOW_TRACKING_URI; "
@@ -82,15 +96,23 @@ def _check_reachable(uri: str) -> None:
 
 def without_password(uri: str) -> str:
     """`uri` without user name, password and query: what may be printed."""
-    parts = urllib.parse.urlsplit(uri)
+    try:
+        parts = urllib.parse.urlsplit(uri)
+    except ValueError:
+        return redacted(uri)
     if not parts.netloc:
         return uri
     return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def first_line(exc: BaseException) -> str:
-    """The first line of an exception's text, for a message."""
-    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
+    """The first line of an exception's text, for a message, without passwords."""
+    return redacted((str(exc).strip().splitlines() or [type(exc).__name__])[0])
+
+
+def redacted(text: str) -> str:
+    """`text` without the user names and passwords of the addresses in it: MLflow's messages quote them."""
+    return re.sub(r"(://)[^/\s]*@", r"\1", text)
 
 
 class Tracker:
@@ -194,7 +216,7 @@ class Tracker:
         return Delivered(
             pending_bytes=self._delivery.pending_bytes,
             refused=self._delivery.refused,
-            last_error=self._delivery.last_error,
+            last_error=redacted(self._delivery.last_error),
             status_set=status_set,
         )
 
@@ -287,8 +309,10 @@ def legal_name(name: str) -> str:
     """`name` with what MLflow refuses replaced: letters, digits and `_ - . : /` and spaces stay."""
     cleaned = re.sub(r"[^\w\-. :/]", "_", name)
     cleaned = re.sub(r"/{2,}", "/", cleaned).strip("/ ")
-    parts = [part if part not in (".", "..", "") else "_" for part in cleaned.split("/")]
-    return "/".join(parts)[:250] or "_"
+    parts = [
+        part if part not in (".", "..", "") else "_" for part in cleaned[:NAME_LIMIT].rstrip("/").split("/")
+    ]
+    return "/".join(parts)
 
 
 class _Names:
@@ -303,7 +327,8 @@ class _Names:
             legal = wanted = legal_name(name)
             number = 2
             while legal in self._given.values():
-                legal = f"{wanted}_{number}"
+                end = f"_{number}"
+                legal = wanted[: NAME_LIMIT - len(end)] + end
                 number += 1
             self._given[name] = legal
         return self._given[name]

@@ -24,12 +24,12 @@ from ocr_train.checkpoints import (
     Manifest,
     StoredFile,
     find,
-    read_states,
     restore,
     sha256_of,
     take_snapshot,
 )
 from ocr_train.errors import DataError, TrackingError
+from ocr_train.states import read_states
 from tests.builders import (
     FolderArtifacts,
     read_manifest,

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from ocr_train import tracking
-from ocr_train.checkpoints import BEST, LATEST, read_states
+from ocr_train.checkpoints import BEST, LATEST
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.resume import ResumePoint, ResumeRequest, resolve
+from ocr_train.states import read_states
 from ocr_train.tracking import Tracker
 from tests.builders import MLFLOW_WARNING, mlflow_store, set_bytes, snapshot_of, store_on, write_checkpoint
 
@@ -156,15 +157,16 @@ class TestRunId:
         runs.artifact(run_id, "checkpoints/step_00000020/manifest.json").unlink()
         assert resume(runs, run_id).step == 10
 
-    def test_a_damaged_checkpoint_is_a_data_error(self, runs: Runs) -> None:
+    def test_only_damaged_checkpoints_are_a_data_error(self, runs: Runs) -> None:
         """Weights that are not the stored ones are refused, with the file's name and a way out."""
         run_id = runs.add()
-        weights = runs.artifact(run_id, "checkpoints/step_00000020/model.pdparams")
-        weights.write_bytes(weights.read_bytes()[:-1])
+        for step in (10, 20):
+            weights = runs.artifact(run_id, f"checkpoints/step_{step:08d}/model.pdparams")
+            weights.write_bytes(weights.read_bytes()[:-1])
         with pytest.raises(DataError, match=r"step_00000020/model\.pdparams is damaged") as caught:
             resume(runs, run_id)
         assert caught.value.exit_code == 3
-        assert "another checkpoint" in caught.value.hint
+        assert "another run" in caught.value.hint
 
 
 class TestLatest:
