@@ -187,17 +187,19 @@ def extra_samples(
     name, count = wants[0]
     loading = operators[: dataset.get("ext_op_transform_idx", 2)]
     found: list[Any] = []
+    reason = ""
     for _ in range(EXTRA_TRIES):
         if len(found) >= count:
             return found
         other = random.choice(lines)[1]  # noqa: S311 - sampling, no secret
         try:
             data = apply(read_sample(other, dataset), loading, lambda step: at(part, place, "", step))
-        except SampleFailed:
+        except SampleFailed as exc:
+            reason = f" ({exc.operator or 'reading'}: {exc.error or 'dropped'})"
             continue
         if "polys" not in data or data["polys"].shape[1] == 4:
             found.append(data)
-    raise SampleFailed(name, "no other sample could be loaded that it needs besides this one")
+    raise SampleFailed(name, f"no other sample could be loaded that it needs besides this one{reason}")
 
 
 def apply(data: Any, operators: list[Any], before: Any) -> Any:
