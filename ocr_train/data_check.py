@@ -95,6 +95,11 @@ def check_pipeline(
         ) from exc
     except subprocess.TimeoutExpired as exc:
         return _interrupted(_text(exc.stdout), f"it did not end within {timeout_s:g} s")
+    return _read(python, done)
+
+
+def _read(python: Path, done: subprocess.CompletedProcess[bytes]) -> PipelineCheck:
+    """What a check that came to its end has found."""
     answer = _last(_text(done.stdout), "CHECK ")
     if answer is None:
         check = _interrupted(_text(done.stdout), f"the interpreter ended with {_exit_name(done.returncode)}")
