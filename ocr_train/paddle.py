@@ -223,6 +223,7 @@ def trainer_env(base: Mapping[str, str], device: Device) -> dict[str, str]:
     env = {key: value for key, value in base.items() if not key.startswith("MLFLOW_")}
     env["PYTHONUNBUFFERED"] = "1"
     env["PYTHONIOENCODING"] = "utf-8"
+    env.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network for a newer version at import
     if not device.gpus:
         # Two OpenMP threads were slower than one on small machines, for DB and for CRNN (docs/requirements.md).
         env.setdefault("OMP_NUM_THREADS", "1")
