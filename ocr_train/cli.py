@@ -20,7 +20,9 @@ from ocr_train.stopping import StopFlag, StopRequested
 
 if TYPE_CHECKING:
     from callbacks.base import Callback
+    from ocr_train.data.prepare import Dataset
     from ocr_train.pipeline import Summary
+    from ocr_train.storage.backup import Backup
     from ocr_train.tracking import Tracker
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -132,6 +134,11 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
         default=plain.on_bad_sample,
         help="stop, or quarantine: train on the rest and log the list",
     )
+    add(
+        "--backup",
+        default="",
+        help="s3://bucket/prefix: copy the exact dataset there before training, once for its digest",
+    )
     add("--output", default="", help="folder for files of runs (default: $OCR_TRAIN_OUTPUT or ./outputs)")
     parser.set_defaults(command=_train)
 
@@ -157,12 +164,31 @@ def _train(arguments: argparse.Namespace) -> int:
             probe=looking.result,
             callbacks=_callbacks,
             fetch=cli_data.fetch_for_training,
+            backup=_back_up,
             say=_say,
             stop=stop,
         )
         summary = train(experiment, output, parts)
         _print_summary(summary, launch)
     return summary.outcome.exit_code
+
+
+def _back_up(dataset: Dataset, target: str) -> Backup:
+    from ocr_train.storage.backup import backup
+    from ocr_train.transfer_progress import TransferProgress
+
+    shown = TransferProgress("backup", sys.stdout)
+    try:
+        return backup(
+            dataset.manifest,
+            images=dataset.images,
+            labels={"train": dataset.train, "val": dataset.val},
+            source_uri=dataset.source,
+            target=target,
+            on_progress=shown,
+        )
+    finally:
+        shown.done()
 
 
 def _callbacks(tracker: Tracker) -> Sequence[Callback]:

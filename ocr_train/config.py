@@ -38,6 +38,7 @@ class Launch:
     paddleocr: str = ""
     val: str = "0.2"
     on_bad_sample: str = "stop"
+    backup: str = ""
     output: str = ""
 
     def command(self) -> str:
@@ -53,7 +54,7 @@ class Launch:
 
 MLPROJECT_PARAMETERS = (
     *("model", "data", "resume", "epochs", "batch_size", "learning_rate"),
-    *("overrides", "gpus", "seed", "trainer_python", "paddleocr"),
+    *("overrides", "gpus", "seed", "trainer_python", "paddleocr", "on_bad_sample", "backup"),
 )
 
 
@@ -90,6 +91,7 @@ class Experiment:
     paddleocr: str
     val_fraction: float
     on_bad_sample: str
+    backup: str
     dictionary_fixed: bool
     launch: Launch = field(repr=False)
 
@@ -136,10 +138,13 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         paddleocr=launch.paddleocr,
         val_fraction=_fraction(launch.val, problems),
         on_bad_sample=_choice(launch.on_bad_sample, "on_bad_sample", ("stop", "quarantine"), problems),
+        backup=launch.backup,
         dictionary_fixed="paddleocr" not in document or "Global.character_dict_path" in launch.overrides,
         launch=launch,
     )
     problems += _check_trainer(trainer, source)
+    if launch.backup and not launch.backup.startswith("s3://"):
+        problems.append(f"backup: {launch.backup!r} is not s3://bucket/prefix")
     if problems:
         raise ConfigError(
             f"{len(problems)} problem(s) in the configuration:\n"

@@ -21,6 +21,7 @@ from ocr_train import paddle, resume
 from ocr_train.config import Experiment
 from ocr_train.data.manifest import write_manifest
 from ocr_train.data.prepare import Dataset, Fetch, prepare
+from ocr_train.data_check import check_pipeline, require_working
 from ocr_train.dispatch import Callback, Dispatcher
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.events import RunFinished, RunStarted, Tick, TrainProgress
@@ -33,6 +34,7 @@ from ocr_train.probe import Facts, interpreter
 from ocr_train.process import Child, Line
 from ocr_train.run import Run
 from ocr_train.stopping import StopFlag, StopRequested
+from ocr_train.storage.backup import Backup
 from ocr_train.tracking import Delivered, Tracker
 
 LAST_LINES = 200
@@ -49,6 +51,7 @@ class Parts:
     probe: Callable[[], Facts]
     callbacks: Callable[[Tracker], Sequence[Callback]]
     fetch: Fetch
+    backup: Callable[[Dataset, str], Backup]
     say: Say
     stop: StopFlag
 
@@ -158,6 +161,9 @@ def _make_ready(experiment: Experiment, output: Path, tracker: Tracker, parts: P
     )
     point = _resume_point(experiment, dataset, tracker, parts)
     config = _render(experiment, dataset, device, tracker, point, parts.say)
+    env = paddle.trainer_env(os.environ, device)
+    _try_samples(python, paddleocr, tracker, env, parts.say)
+    _back_up(experiment, dataset, tracker, parts)
     steps = paddle.steps_per_epoch(config, dataset.train_samples, len(device.gpus))
     run = Run(
         run_id=tracker.run_id,
@@ -177,7 +183,28 @@ def _make_ready(experiment: Experiment, output: Path, tracker: Tracker, parts: P
     )
     _log_start(experiment, dataset, config, run, tracker)
     argv = paddle.trainer_argv(python, paddleocr, run.config, device, log_dir=tracker.folder / "workers")
-    return _Ready(run=run, argv=argv, env=paddle.trainer_env(os.environ, device))
+    return _Ready(run=run, argv=argv, env=env)
+
+
+def _try_samples(
+    python: Path, paddleocr: PaddleOcr, tracker: Tracker, env: Mapping[str, str], say: Say
+) -> None:
+    """Run PaddleOCR's own data pipeline on a few samples: where all fail, its training would hang for ever."""
+    check = check_pipeline(python, paddleocr.root, tracker.folder / "config.yml", env=env)
+    for note in check.notes:
+        say(f"data: {note}")
+    if said := require_working(check):
+        say(f"data: {said}")
+        tracker.set_tags({"data_check": said})
+
+
+def _back_up(experiment: Experiment, dataset: Dataset, tracker: Tracker, parts: Parts) -> None:
+    """Copy the exact dataset to `backup`, once for its digest, and say so in the run."""
+    if not experiment.backup:
+        return
+    kept = parts.backup(dataset, experiment.backup)
+    parts.say(str(kept))
+    tracker.set_tags({"backup": kept.uri})
 
 
 def _versions(facts: Facts, paddleocr: PaddleOcr) -> dict[str, str]:
@@ -252,7 +279,11 @@ def _log_start(
     if not os.environ.get("MLFLOW_RUN_ID"):  # `mlflow run` logs them itself
         tracker.log_params({key: value for key, value in vars(experiment.launch).items() if value})
     tracker.log_metrics(
-        {"data/train_samples": dataset.train_samples, "data/val_samples": dataset.val_samples},
+        {
+            "data/train_samples": dataset.train_samples,
+            "data/val_samples": dataset.val_samples,
+            "data/quarantined": dataset.quarantined,
+        },
         step=run.step_offset,
         time_ms=int(time.time() * 1000),
     )
@@ -272,7 +303,7 @@ def _log_start(
         (resolved, "config"),
         (run.config, "config"),
         (manifest, "dataset"),
-        (tracker.folder / "data" / "problems.json", "dataset"),
+        *((path, "dataset") for path in dataset.reports),
     ):
         if path.is_file():
             tracker.upload(path, folder)

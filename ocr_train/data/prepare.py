@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.config import TASKS, Demo, Experiment
+from ocr_train.data.archive_source import is_archive, unpack_once
 from ocr_train.data.demo import DemoSpec, make_demo
 from ocr_train.data.dictionary import DEFAULT_CHARSET, Dictionary, read_dictionary
 from ocr_train.data.labels import format_line
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.data.manifest import Manifest, build_manifest
-from ocr_train.data.quarantine import apply_policy, write_clean
+from ocr_train.data.quarantine import apply_policy, write_clean, write_quarantine
+from ocr_train.data.report import write_html
 from ocr_train.data.samples import read_samples
 from ocr_train.data.split import split
 from ocr_train.data.validate import Report, Rules, validate
@@ -24,6 +26,8 @@ from ocr_train.overrides import get_key
 
 Say = Callable[[str], None]
 Fetch = Callable[[str, Path, Say], Path]
+REPORTS = ("problems.json", "labels.html", "quarantine.txt")
+"""What the check of the labels leaves in the work folder, for the run's artifacts."""
 CTC_STRIDE = 4
 """Input pixels for one output step of CRNN's MobileNetV3, across the width."""
 
@@ -41,6 +45,8 @@ class Dataset:
     dictionary: Path | None
     manifest: Manifest
     report: Report | None
+    quarantined: int
+    reports: tuple[Path, ...]
 
 
 def prepare(experiment: Experiment, work: Path, cache: Path, *, fetch: Fetch, say: Say) -> Dataset:
@@ -53,8 +59,12 @@ def prepare(experiment: Experiment, work: Path, cache: Path, *, fetch: Fetch, sa
     dictionary = _dictionary(experiment, layout, say)
     files = (*layout.train, *layout.val)
     report = _check(experiment, files, layout.images, dictionary, work)
+    quarantined = 0
     if report is not None:
-        _say_report(report, apply_policy(report, experiment.on_bad_sample), say)
+        quarantined = apply_policy(report, experiment.on_bad_sample)
+        _say_report(report, quarantined, say)
+        if quarantined:
+            write_quarantine(files, work / "quarantine.txt", report.bad_lines)
     clean = work / "labels"
     clean.mkdir(parents=True, exist_ok=True)
     copies = {
@@ -78,6 +88,8 @@ def prepare(experiment: Experiment, work: Path, cache: Path, *, fetch: Fetch, sa
         dictionary=dictionary,
         manifest=manifest,
         report=report,
+        quarantined=quarantined,
+        reports=tuple(path for name in REPORTS if (path := work / name).is_file()),
     )
     say(f"data: {dataset.train_samples} training and {dataset.val_samples} validation samples from {source}")
     return dataset
@@ -93,6 +105,9 @@ def _locate(experiment: Experiment, cache: Path, fetch: Fetch, say: Say) -> tupl
         name = hashlib.sha256(experiment.data.encode()).hexdigest()[:16]
         return fetch(experiment.data, cache / "s3" / name, say), experiment.data
     folder = Path(experiment.data).expanduser().absolute()
+    if is_archive(folder):
+        say(f"data: unpacking {folder} ...")
+        return unpack_once(folder, cache / "archives"), str(folder)
     return folder, str(folder)
 
 
@@ -134,6 +149,7 @@ def _check(
     text = json.dumps(report.to_json(), ensure_ascii=False, indent=1)
     work.mkdir(parents=True, exist_ok=True)
     (work / "problems.json").write_text(text, encoding="utf-8")
+    write_html(report, images, work / "labels.html")
     return report
 
 
