@@ -178,7 +178,8 @@ def test_a_death_by_signal_is_told_by_name(name: str, tmp_path: Path, children: 
 def test_a_polite_child_ends_at_the_first_signal(tmp_path: Path, children: list[Child]) -> None:
     """SIGINT is enough for a child that listens, and it may end in its own way."""
     child = start(
-        "import time\ntry: print('ready'); time.sleep(60)\nexcept KeyboardInterrupt: raise SystemExit(42)",
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "try: print('ready'); time.sleep(60)\nexcept KeyboardInterrupt: raise SystemExit(42)",
         tmp_path,
         children,
     )
