@@ -6,6 +6,7 @@ Nothing is downloaded or started here.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from ocr_train.overrides import get_key, nearest, parse_overrides, set_key, with
 
 TASKS = ("det", "rec", "cls")
 EXPERIMENT_KEYS = ("task", "description", "dictionary", "demo", "paddleocr", "seed")
+DEMO_LANGUAGES = ("en", "th")
 DEMO_KEYS = ("language", "train", "val", "epochs", "batch_size", "learning_rate", "overrides", "size")
 
 
@@ -33,7 +35,7 @@ class Launch:
     learning_rate: str = ""
     overrides: str = ""
     gpus: str = "auto"
-    seed: str = "0"
+    seed: str = ""
     trainer_python: str = ""
     paddleocr: str = ""
     val: str = "0.2"
@@ -48,7 +50,7 @@ class Launch:
         for name in MLPROJECT_PARAMETERS:
             value = getattr(self, name)
             if name == "model" or value != getattr(plain, name):
-                words.append(f'-P {name}="{value}"' if " " in value else f"-P {name}={value}")
+                words.append(f"-P {name}={shlex.quote(value)}")
         return " ".join(words)
 
 
@@ -130,10 +132,10 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         description=file["description"],
         trainer=trainer,
         data=launch.data,
-        demo=_demo_values(demo),
+        demo=_demo_values(demo, source, problems),
         resume=launch.resume,
         gpus=_gpus(launch.gpus, problems),
-        seed=_number(launch.seed or "0", "seed", int, problems, least=0),
+        seed=_seed(trainer, file, problems),
         trainer_python=launch.trainer_python,
         paddleocr=launch.paddleocr,
         val_fraction=_fraction(launch.val, problems),
@@ -151,7 +153,7 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
             + "\n".join(f"  - {line}" for line in problems),
             hint="Nothing was downloaded or started. `python -m ocr_train train --help` lists all parameters.",
         )
-    set_key(experiment.trainer, "Global.seed", get_key(trainer, "Global.seed", None) or experiment.seed)
+    set_key(experiment.trainer, "Global.seed", experiment.seed)
     return experiment
 
 
@@ -244,17 +246,33 @@ def _demo(
     return demo
 
 
-def _demo_values(demo: Mapping[str, Any] | None) -> Demo | None:
+def _demo_values(demo: Mapping[str, Any] | None, source: Path, problems: list[str]) -> Demo | None:
     if demo is None:
         return None
     plain = Demo()
-    width, height = demo.get("size", plain.size)
-    return Demo(
-        language=str(demo.get("language", plain.language)),
-        train=int(demo.get("train", plain.train)),
-        val=int(demo.get("val", plain.val)),
-        size=(int(width), int(height)),
+    size = demo.get("size", plain.size)
+    if not (isinstance(size, list | tuple) and len(size) == 2):
+        problems.append(f"{source}: demo.size is {size!r}: give [width, height] in pixels")
+        size = plain.size
+    where = f"{source}: demo"
+    width, height = (_number(str(side), f"{where}.size", int, problems, least=32) for side in size)
+    language = _choice(
+        str(demo.get("language", plain.language)), f"{where}.language", DEMO_LANGUAGES, problems
     )
+    return Demo(
+        language=language,
+        train=_number(str(demo.get("train", plain.train)), f"{where}.train", int, problems, least=1),
+        val=_number(str(demo.get("val", plain.val)), f"{where}.val", int, problems, least=1),
+        size=(width, height),
+    )
+
+
+def _seed(trainer: Mapping[str, Any], file: Mapping[str, Any], problems: list[str]) -> int:
+    """The trainer's own seed (an override, the parameter, the configuration), else the experiment's, else 0."""
+    value = get_key(trainer, "Global.seed", None)
+    if value is None:
+        value = file.get("seed", 0)
+    return int(_number(str(value), "seed", int, problems, least=0))
 
 
 def _trainer(
@@ -265,10 +283,12 @@ def _trainer(
     if file.get("dictionary"):
         dictionary = (source.parent / str(file["dictionary"])).absolute()
         config, _ = with_overrides(config, {"Global.character_dict_path": str(dictionary)})
-    if demo:
-        config, found = with_overrides(config, demo.get("overrides") or {}, where=f"{source}: demo.overrides")
+    overrides = (demo or {}).get("overrides") or {}
+    if not isinstance(overrides, dict):
+        problems.append(f"{source}: `demo.overrides` is not a mapping")
+    else:
+        config, found = with_overrides(config, overrides, where=f"{source}: demo.overrides")
         problems += found
-    config, _ = with_overrides(config, {})
     for values in (demo or {}, vars(launch)):
         _set_numbers(config, values, problems)
     values, found = parse_overrides(launch.overrides)
@@ -279,16 +299,16 @@ def _trainer(
 
 
 def _set_numbers(config: dict[str, Any], values: Mapping[str, Any], problems: list[str]) -> None:
-    """Lay the three everyday numbers over `config`, where they are given."""
+    """Lay the everyday numbers over `config`, where they are given."""
     for name, key, kind in (
         ("epochs", "Global.epoch_num", int),
         ("batch_size", "Train.loader.batch_size_per_card", int),
         ("learning_rate", "Optimizer.lr.learning_rate", float),
+        ("seed", "Global.seed", int),
     ):
         if values.get(name) not in (None, ""):
-            set_key(
-                config, key, _number(str(values[name]), name, kind, problems, least=0 if kind is float else 1)
-            )
+            least = 1 if name in ("epochs", "batch_size") else 0
+            set_key(config, key, _number(str(values[name]), name, kind, problems, least=least))
 
 
 def _check_trainer(config: Mapping[str, Any], source: Path) -> list[str]:
@@ -304,6 +324,15 @@ def _check_trainer(config: Mapping[str, Any], source: Path) -> list[str]:
         value = get_key(config, key, None)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             problems.append(f"{key} is {value!r}: give a whole number of at least 1")
+    for key in ("Train.dataset", "Eval.dataset"):
+        if not isinstance(get_key(config, key, {}) or {}, dict):
+            problems.append(f"{key} is {get_key(config, key)!r}: it must be a mapping")
+    interval = get_key(config, "Global.eval_batch_step", None)
+    steps = interval[:2] if isinstance(interval, list) and len(interval) > 1 else [0, interval]
+    if interval is not None and not all(isinstance(step, int) for step in steps):
+        problems.append(
+            f"Global.eval_batch_step is {interval!r}: give [start, every] in steps, such as [0, 2000]"
+        )
     return problems
 
 
@@ -342,7 +371,7 @@ def _gpus(text: str, problems: list[str]) -> str | tuple[int, ...]:
     if text == "cpu":
         return "cpu"
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() for part in parts) or len(set(parts)) != len(parts):
+    if not all(part.isdecimal() for part in parts) or len(set(map(int, parts))) != len(parts):
         problems.append(f"gpus: {text!r} is none of auto, cpu, or device numbers such as 0 or 0,1")
         return "auto"
     return tuple(int(part) for part in parts)

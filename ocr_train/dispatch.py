@@ -49,6 +49,7 @@ class Dispatcher:
         self._report = report
         self._opened: list[Callback] = []
         self._failures: dict[int, int] = {}
+        self._off: set[int] = set()
         self.disabled: list[str] = []
 
     def open(self, run: Run) -> None:
@@ -64,7 +65,7 @@ class Dispatcher:
     def send(self, event: Event) -> None:
         """Send `event` to every callback that still works; raises `CallbackFailed` for a critical one."""
         for callback in list(self._opened):
-            if callback.name in self.disabled:
+            if id(callback) in self._off:
                 continue
             try:
                 callback.handle(event)
@@ -77,7 +78,10 @@ class Dispatcher:
         """The results of all callbacks together."""
         together: dict[str, Any] = {}
         for callback in self._callbacks:
-            together.update(callback.results())
+            try:
+                together.update(callback.results())
+            except Exception as exc:  # noqa: BLE001 - a callback may fail in any way
+                self._report(f"callback {callback.name} has no results: {type(exc).__name__}: {exc}")
         return together
 
     def close(self) -> None:
@@ -100,6 +104,7 @@ class Dispatcher:
         count = self._failures[id(callback)] = self._failures.get(id(callback), 0) + 1
         self._report(f"callback {callback.name} failed: {type(exc).__name__}: {exc}")
         if at_once or count >= MAX_FAILURES:
+            self._off.add(id(callback))
             self.disabled.append(callback.name)
             self._report(f"callback {callback.name} is disabled for the rest of this run")
 

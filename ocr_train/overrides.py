@@ -7,6 +7,7 @@ A part of a dotted key is a mapping's key, a list's index, or, in a list of one-
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -94,10 +95,18 @@ def parse_overrides(text: str) -> tuple[dict[str, Any], list[str]]:
             problems.append(f"overrides: {word!r} is not KEY=VALUE, such as Global.print_batch_step=5")
             continue
         try:
-            values[key] = yaml.safe_load(raw) if raw else None
-        except yaml.YAMLError:
+            values[key] = _value(raw)
+        except (yaml.YAMLError, ValueError):  # ValueError: a date such as 2020-13-01
             problems.append(f"overrides: the value of {key!r} is not YAML: {raw!r}")
     return values, problems
+
+
+def _value(raw: str) -> Any:
+    """The YAML value of `raw`; a number such as 1e-4 too, which YAML 1.1 takes for text."""
+    value = yaml.safe_load(raw) if raw else None
+    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", raw, re.ASCII):
+        return float(raw)
+    return value
 
 
 def with_overrides(
@@ -193,7 +202,7 @@ def set_key(config: Any, key: str, value: Any) -> None:
 def _slot(current: Any, part: str) -> tuple[Any, Any]:
     """The container and the index that `part` means inside `current`."""
     if isinstance(current, list):
-        if part.lstrip("-").isdigit():
+        if re.fullmatch(r"-?\d+", part, re.ASCII):
             return current, int(part)
         for item in current:
             if isinstance(item, dict) and part in item:

@@ -128,7 +128,10 @@ def _gpu_names(gpus: Sequence[int], facts: Facts) -> str:
 def steps_per_epoch(config: Mapping[str, Any], train_samples: int, devices: int) -> int:
     """Optimizer steps in one epoch, as PaddleOCR's DistributedBatchSampler counts them."""
     batch = int(get_key(config, "Train.loader.batch_size_per_card"))
-    per_device = math.ceil(train_samples / max(1, devices))
+    ratios = get_key(config, "Train.dataset.ratio_list", None) or 1.0
+    if isinstance(ratios, list):
+        ratios = ratios[0] if len(ratios) == 1 else 1.0
+    per_device = math.ceil(round(train_samples * float(ratios)) / max(1, devices))
     exact = per_device / batch
     return math.floor(exact) if get_key(config, "Train.loader.drop_last", False) else math.ceil(exact)
 
@@ -185,13 +188,17 @@ def evaluate_at_least_once(config: dict[str, Any], steps: int, epochs_to_go: int
     `steps` is per epoch. Without an evaluation a run has neither a score nor a best checkpoint.
     """
     interval = get_key(config, "Global.eval_batch_step", None)
-    if get_key(config, "Global.eval_batch_epoch", None) or interval is None:
+    epochs = get_key(config, "Global.eval_batch_epoch", None)  # outweighs the steps in PaddleOCR
+    if not epochs and interval is None:
         return ""
-    start, every = interval if isinstance(interval, list) else (0, interval)
+    if epochs:
+        interval = [0, steps * int(epochs)]
+    start, every = interval[:2] if isinstance(interval, list) else (0, interval)
     total = steps * epochs_to_go
     if start + every <= total:
         return ""
     set_key(config, "Global.eval_batch_step", [0, steps])
+    set_key(config, "Global.eval_batch_epoch", None)
     return (
         f"evaluating every epoch ({steps} steps): the configured interval, {every} steps after step {start}, "
         f"would not come in {total} steps"
@@ -212,14 +219,14 @@ def trainer_argv(
     """The command that trains; several GPUs go through Paddle's own launcher."""
     script = [str(paddleocr.root / TRAIN_SCRIPT), "-c", str(config)]
     if len(device.gpus) > 1:
-        gpus = ",".join(map(str, device.gpus))
-        launcher = ["-m", "paddle.distributed.launch", "--gpus", gpus, "--log_dir", str(log_dir)]
+        # Without --gpus it takes all visible ones, which trainer_env sets; with it, it wants their host numbers.
+        launcher = ["-m", "paddle.distributed.launch", "--log_dir", str(log_dir)]
         return [str(python), *launcher, *script]
     return [str(python), *script]
 
 
 def trainer_env(base: Mapping[str, str], device: Device) -> dict[str, str]:
-    """The trainer's environment: unbuffered output, the chosen GPU, and no tracking variables to meddle with."""
+    """The trainer's environment: unbuffered output, the chosen GPUs, and no tracking variables to meddle with."""
     env = {key: value for key, value in base.items() if not key.startswith("MLFLOW_")}
     env["PYTHONUNBUFFERED"] = "1"
     env["PYTHONIOENCODING"] = "utf-8"
@@ -227,8 +234,8 @@ def trainer_env(base: Mapping[str, str], device: Device) -> dict[str, str]:
     if not device.gpus:
         # Two OpenMP threads were slower than one on small machines, for DB and for CRNN (docs/requirements.md).
         env.setdefault("OMP_NUM_THREADS", "1")
-    if len(device.gpus) == 1:
-        env["CUDA_VISIBLE_DEVICES"] = _visible(base, device.gpus[0])
+    if device.gpus:
+        env["CUDA_VISIBLE_DEVICES"] = ",".join(_visible(base, number) for number in device.gpus)
     return env
 
 

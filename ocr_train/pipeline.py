@@ -7,6 +7,7 @@ Whatever stage ends the run, its status in MLflow says so, with the reason as a 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -329,9 +330,9 @@ def _run_trainer(
             error=error,
             progressed=watch.progressed,
         )
-        dispatcher.send(
-            RunFinished(status=outcome.status, reason=outcome.reason, time_ms=int(time.time() * 1000))
-        )
+        finished = RunFinished(status=outcome.status, reason=outcome.reason, time_ms=int(time.time() * 1000))
+        with contextlib.suppress(OcrTrainError):  # a callback that failed before; the outcome says so already
+            dispatcher.send(finished)
     finally:
         if child is not None:
             child.close()

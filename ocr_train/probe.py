@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -74,6 +75,7 @@ def probe(python: Path, *, env: Mapping[str, str] | None = None) -> Facts:
             [str(python), "-c", _SCRIPT],
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=PROBE_TIMEOUT_S,
             check=False,
             stdin=subprocess.DEVNULL,
@@ -107,13 +109,17 @@ def probe(python: Path, *, env: Mapping[str, str] | None = None) -> Facts:
 
 
 def interpreter(trainer_python: str) -> Path:
-    """The interpreter that trains: `trainer_python`, or the one that runs this."""
-    return Path(trainer_python).expanduser().absolute() if trainer_python else Path(sys.executable)
+    """The interpreter that trains: `trainer_python`, a path or a name on PATH, or the one that runs this."""
+    if not trainer_python:
+        return Path(sys.executable)
+    path = Path(trainer_python).expanduser().absolute()
+    found = None if path.exists() else shutil.which(trainer_python)
+    return Path(found) if found else path
 
 
 def _parse(output: str) -> Facts | None:
     for line in reversed(output.splitlines()):
-        if line.startswith("FACTS "):
+        if line.startswith("FACTS {"):
             values = json.loads(line.removeprefix("FACTS "))
             return Facts(**{**values, "names": tuple(values["names"])})
     return None

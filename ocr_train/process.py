@@ -15,6 +15,7 @@ import signal
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from ocr_train.errors import SetupError
 
 PIPE_DRAIN_S = 5.0
 MAX_LINE_BYTES = 1 << 20
+MARK = "OCR_TRAIN_CHILD"
+"""A variable in the environment of the child: it marks what the child started, in whatever session."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +58,9 @@ class Exit:
 class Child:
     """One child process in a session of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes], *, mark: str) -> None:
         self._process = process
+        self._mark = mark
         self._log = log
         self._queue: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, name="trainer-output", daemon=True)
@@ -70,13 +74,14 @@ class Child:
         """
         log.parent.mkdir(parents=True, exist_ok=True)
         out = log.open("ab", buffering=0)
+        mark = uuid.uuid4().hex
         try:
             process = subprocess.Popen(
                 list(argv),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                env=dict(env),
+                env={**env, MARK: mark},
                 cwd=cwd,
                 start_new_session=True,
             )
@@ -86,7 +91,7 @@ class Child:
                 f"the trainer cannot be started: {argv[0]!r}: {exc.strerror}",
                 hint="Check trainer_python: it must be a Python interpreter.",
             ) from exc
-        return cls(process, out)
+        return cls(process, out, mark=mark)
 
     @property
     def pid(self) -> int:
@@ -102,7 +107,7 @@ class Child:
         """How it ended; waits for the end."""
         code = self._process.wait()
         if code < 0:
-            return Exit(code=None, signal=signal.Signals(-code).name)
+            return Exit(code=None, signal=_signal_name(-code))
         return Exit(code=code)
 
     def items(self, *, tick_s: float = 1.0, clock: Callable[[], float] = time.time) -> Iterator[Line | Pause]:
@@ -120,32 +125,43 @@ class Child:
                 next_tick = now + tick_s
                 yield Pause(time_ms=int(clock() * 1000))
             if not self.running():
-                # A grandchild may hold the pipe open after the trainer is gone.
+                # A grandchild may hold the pipe open after the trainer is gone; what was read before counts.
                 ended_at = ended_at or now
-                if now - ended_at > PIPE_DRAIN_S:
+                if now - ended_at > PIPE_DRAIN_S and self._queue.empty():
                     break
         self._process.wait()
 
     def stop(
         self, *, grace_s: float = 10.0, signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM)
     ) -> None:
-        """Ask the whole group to end with each of `signals` in turn, `grace_s` apart, then SIGKILL it."""
+        """Ask the whole group to end with each of `signals` in turn, `grace_s` apart, then kill what is left."""
         for number in signals:
             if not self.running():
                 break
             self._signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=grace_s)
-        self._signal(signal.SIGKILL)
+        self._kill()
 
     def close(self) -> None:
-        """Leave nothing behind: no process of the group, no thread, no open file. May be called twice."""
-        self._signal(signal.SIGKILL)
+        """Leave nothing behind: no process, no thread, no open file. May be called twice."""
+        self._kill()
         self._process.wait()
         self._reader.join(timeout=PIPE_DRAIN_S)
-        if self._process.stdout is not None:
+        # A reader that still reads holds the pipe's lock: closing would wait for it.
+        if self._process.stdout is not None and not self._reader.is_alive():
             self._process.stdout.close()
         self._log.close()
+
+    def _kill(self) -> None:
+        """SIGKILL the group, and the ranks that Paddle's launcher puts into sessions of their own."""
+        import psutil
+
+        self._signal(signal.SIGKILL)
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get(MARK) == self._mark:
+                    process.kill()
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -165,3 +181,10 @@ class Child:
             pass  # the pipe was closed under us: the process is gone
         finally:
             self._queue.put(None)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"SIG{number}"

@@ -19,6 +19,7 @@ from typing import Any
 MAX_METRICS = 900  # MLflow takes 1000 entries a batch, of which 100 params and 100 tags
 MAX_PARAMS = 100
 MAX_TAGS = 100
+MAX_ENTRIES = 1000
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -76,14 +77,19 @@ class Journal:
         self.path = path
         self._lock = threading.Lock()
         self._file = path.open("ab", buffering=0)
-        if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
-            self._file.write(b"\n")  # what a crash tore off must not swallow the next record
+        # What a crash or a full disk tore off must not swallow the next record.
+        self._torn = bool(path.stat().st_size) and not path.read_bytes().endswith(b"\n")
 
     def append(self, records: Iterable[Record]) -> None:
         """Write `records` so that they survive a crash of this process; raises `OSError`."""
-        data = "".join(_encode(record) for record in records).encode()
+        data = "".join(_encode(record) for record in records).encode("utf-8", "replace")
         with self._lock:
-            self._file.write(data)
+            if self._torn:
+                data = b"\n" + data
+            self._torn = True
+            while data:
+                data = data[self._file.write(data) :]
+            self._torn = False
 
     def close(self) -> None:
         """Close the file; may be called twice."""
@@ -134,6 +140,8 @@ def read_batch(path: Path, start: int) -> tuple[Batch, int]:
             position += len(line)
             if len(metrics) >= MAX_METRICS or len(params) >= MAX_PARAMS or len(tags) >= MAX_TAGS:
                 break
+            if len(metrics) + len(params) + len(tags) >= MAX_ENTRIES:
+                break
     return Batch(metrics=tuple(metrics), params=tuple(params), tags=tuple(_last_of_each(tags))), position
 
 
@@ -155,6 +163,8 @@ class Delivery:
         self._interval_s = interval_s
         self._sent_file = journal.with_suffix(".sent")
         self._position = read_position(self._sent_file)
+        if self._position > journal.stat().st_size:
+            self._position = 0  # noted for another journal: replaying this one changes nothing
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._idle = threading.Condition()
@@ -207,38 +217,40 @@ class Delivery:
         if end == self._position:
             return False
         if len(batch):
-            self._send_or_split(batch)
+            self.refused += self._send_or_split(batch)
         self._position = end
         write_position(self._sent_file, end)
         with self._idle:
             self._idle.notify_all()
         return True
 
-    def _send_or_split(self, batch: Batch) -> None:
+    def _send_or_split(self, batch: Batch) -> int:
+        """Send `batch`, in halves where it is refused, down to the records that are; how many those are."""
         try:
             self._send(batch)
         except RefusedRecords as exc:
             if len(batch) == 1:
-                self.refused += 1
                 self.last_error = str(exc)
-                return
-            for single in _singles(batch):
-                self._send_or_split(single)
+                return 1
+            return sum(self._send_or_split(half) for half in _halves(batch))
+        return 0
 
 
-def _singles(batch: Batch) -> Iterable[Batch]:
-    for metric in batch.metrics:
-        yield Batch(metrics=(metric,))
-    for param in batch.params:
-        yield Batch(params=(param,))
-    for tag in batch.tags:
-        yield Batch(tags=(tag,))
+def _halves(batch: Batch) -> Iterable[Batch]:
+    records = (*batch.metrics, *batch.params, *batch.tags)
+    middle = len(records) // 2
+    for half in (records[:middle], records[middle:]):
+        yield Batch(
+            metrics=tuple(record for record in half if isinstance(record, Metric)),
+            params=tuple(record for record in half if isinstance(record, Param)),
+            tags=tuple(record for record in half if isinstance(record, Tag)),
+        )
 
 
 def read_position(path: Path) -> int:
     """The byte up to which the server has the journal; 0 where that is not known."""
     with contextlib.suppress(OSError, ValueError):
-        return int(path.read_text(encoding="ascii"))
+        return max(0, int(path.read_text(encoding="ascii")))
     return 0
 
 

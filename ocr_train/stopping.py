@@ -48,7 +48,10 @@ class StopFlag:
         def handle(number: int, _frame: FrameType | None) -> None:
             self.request(number)
 
-        before = {number: signal.signal(number, handle) for number in SIGNALS}
+        # `nohup` has SIGHUP ignored on purpose: a closed terminal must not end the training then.
+        ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        numbers = [number for number in SIGNALS if not (ignored and number == signal.SIGHUP)]
+        before = {number: signal.signal(number, handle) for number in numbers}
         try:
             yield self
         finally:

@@ -24,12 +24,15 @@ PARTS: dict[str, set[str]] = {
     # The label checks know no store, no server and no trainer; only `prepare` knows what a run was asked to do.
     "ocr_train.data": {"ocr_train.errors", "ocr_train.data"},
     "ocr_train.data.prepare": {
+        "ocr_train.data.archive_source",
         "ocr_train.errors",
         "ocr_train.data",
         "ocr_train.config",
         "ocr_train.overrides",
     },
+    "ocr_train.data.archive_source": {"ocr_train.errors", "ocr_train.data", "ocr_train.storage"},
     "ocr_train.storage": {"ocr_train.errors", "ocr_train.storage"},
+    "ocr_train.storage.backup": {"ocr_train.errors", "ocr_train.storage", "ocr_train.data.manifest"},
     "ocr_train.probe": {"ocr_train.errors"},
     "ocr_train.paddle": {"ocr_train.errors", "ocr_train.overrides", "ocr_train.probe"},
     "ocr_train.process": {"ocr_train.errors"},
@@ -42,8 +45,19 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.dispatch": LEAVES,
     "ocr_train.spool": set(),
     "ocr_train.tracking": {"ocr_train.errors", "ocr_train.spool"},
-    "ocr_train.checkpoints": {"ocr_train.errors"},
-    "ocr_train.resume": {"ocr_train.errors", "ocr_train.checkpoints", "ocr_train.tracking"},
+    "ocr_train.states": {"ocr_train.errors"},
+    "ocr_train.checkpoints": {"ocr_train.errors", "ocr_train.states"},
+    "ocr_train.resume": {
+        *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.states", "ocr_train.tracking")
+    },
+    "ocr_train.transfer_progress": {"ocr_train.storage"},
+    "ocr_train.server": {
+        "ocr_train.errors",
+        "ocr_train.server_folder",
+        "ocr_train.server_ports",
+        "ocr_train.server_process",
+    },
+    "ocr_train.data_check": {"ocr_train.errors", "ocr_train.data.labels", "ocr_train.data_check_script"},
     "callbacks.base": LEAVES,
     # Callbacks are given what they talk to; the checkpoint callback takes snapshots with our own functions.
     "callbacks.checkpoints": {*LEAVES, "callbacks.base", "ocr_train.checkpoints"},

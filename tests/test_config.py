@@ -249,7 +249,9 @@ def test_gpus_are_auto_cpu_or_numbers(text: str, gpus: object) -> None:
     assert load(gpus=text).gpus == gpus
 
 
-@pytest.mark.parametrize("text", ["gpu", "0,0", "-1", "0;1", "0,", "1.5", "all"])
+@pytest.mark.parametrize(
+    "text", ["gpu", "0,0", "00,0", "\N{SUPERSCRIPT TWO}", "-1", "0;1", "0,", "1.5", "all"]
+)
 def test_other_gpus_are_refused(text: str) -> None:
     """The message quotes what was given and says what would do."""
     assert f"gpus: {text!r} is none of auto, cpu, or device numbers" in problems_of(data="x", gpus=text)
@@ -279,6 +281,13 @@ def test_other_gpus_are_refused(text: str) -> None:
         ("overrides", "Eval.dataset=", "has no 'Eval.dataset'"),
         ("overrides", "Global.use_gpu=true", "use the parameter `gpus`"),
         ("overrides", "epochs", "'epochs' is not KEY=VALUE"),
+        ("overrides", "Eval.dataset=5", "Eval.dataset is 5: it must be a mapping"),
+        (
+            "overrides",
+            "Global.eval_batch_step=often",
+            "Global.eval_batch_step is 'often': give [start, every]",
+        ),
+        ("overrides", "Global.eval_batch_step=[500]", "Global.eval_batch_step is [500]: give [start, every]"),
     ],
 )
 def test_a_bad_value_is_named(parameter: str, text: str, problem: str) -> None:
@@ -435,6 +444,9 @@ def test_the_launch_command_leaves_defaults_out() -> None:
         Launch(),
         Launch(model="rec", data="s3://bucket/prefix", epochs="5", seed="3", gpus="0,1"),
         Launch(overrides="Global.print_batch_step=5 Train.loader.num_workers=2"),
+        Launch(overrides='Global.character_dict_path="two words.txt" Global.x=$HOME'),
+        Launch(data="/data/it's; rm *", seed="0"),
+        Launch(data='/data/"quoted"'),
         Launch(data="/data/my pages", resume="latest", trainer_python="/opt/py/bin/python"),
     ],
 )
@@ -453,3 +465,44 @@ def test_models_are_listed_in_order(tmp_path: Path) -> None:
     for name in ("b.yaml", "a.yml", "notes.txt"):
         (tmp_path / name).write_text("")
     assert available_models(tmp_path) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("demo", "problem"),
+    [
+        ({"train": "many"}, "demo.train: 'many' is not a whole number"),
+        ({"train": 0}, "demo.train: '0' is too small"),
+        ({"val": -1}, "demo.val: '-1' is too small"),
+        ({"size": 320}, "demo.size is 320: give [width, height]"),
+        ({"size": [320]}, "demo.size is [320]: give [width, height]"),
+        ({"size": ["a", 320]}, "demo.size: 'a' is not a whole number"),
+        ({"language": "de"}, "demo.language: 'de' is none of en, th"),
+        ({"epochs": "few"}, "epochs: 'few' is not a whole number"),
+        ({"overrides": ["a=b"]}, "`demo.overrides` is not a mapping"),
+        (["train"], "`demo` is not a mapping"),
+    ],
+)
+def test_a_bad_demo_block_is_named(demo: object, problem: str, experiment_file: Any) -> None:
+    """In words, with the file: an experiment is written by people."""
+    assert problem in problems_of(experiment_file(demo=demo), model="mine")
+
+
+def test_the_seed_is_that_of_the_experiment_where_none_is_given(experiment_file: Any) -> None:
+    """Nothing, experiment, PaddleOCR's own block, parameter, override: each counts over the one before."""
+    document = yaml.safe_load((EXPERIMENTS / "det.yaml").read_text(encoding="utf-8"))["paddleocr"]
+    folder = experiment_file()
+
+    def seed(**parameters: str) -> int:
+        experiment = load_experiment(Launch(**{"model": "mine", "data": "x", **parameters}), folder)
+        assert get_key(experiment.trainer, "Global.seed") == experiment.seed
+        return experiment.seed
+
+    assert seed() == 0
+    experiment_file(seed=7)
+    assert seed() == 7
+    document["Global"]["seed"] = 1024
+    experiment_file(seed=7, paddleocr=document)
+    assert seed() == 1024
+    assert seed(seed="5") == 5
+    assert seed(seed="0") == 0
+    assert seed(seed="5", overrides="Global.seed=0") == 0

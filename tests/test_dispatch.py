@@ -55,6 +55,8 @@ class Recorder:
 
     def results(self) -> Mapping[str, Any]:
         """The callback's own name."""
+        if "results" in self.failing:
+            raise RuntimeError("results went wrong")
         return {self.name: len(self._diary)}
 
 
@@ -228,3 +230,24 @@ def test_results_of_all_callbacks_are_together(diary: list[str], said: list[str]
 def test_a_run_counts_its_steps_from_the_very_beginning() -> None:
     """Epochs times steps, a resume or not."""
     assert RUN.total_steps == 21
+
+
+def test_a_callback_without_results_takes_none_from_the_others(diary: list[str], said: list[str]) -> None:
+    """The outcome of a training that is over is not lost to it; it is reported."""
+    broken = Recorder("a", diary, failing=("results",))
+    dispatcher = Dispatcher([broken, Recorder("b", diary)], report=said.append)
+    dispatcher.open(RUN)
+    dispatcher.close()
+    assert set(dispatcher.results()) == {"b"}
+    assert said == ["callback a has no results: RuntimeError: results went wrong"]
+
+
+def test_two_callbacks_of_one_name_are_disabled_one_by_one(diary: list[str], said: list[str]) -> None:
+    """The name is for messages; the object is what failed."""
+    dispatcher = Dispatcher(
+        [Recorder("a", diary, failing=("handle",)), Recorder("a", diary)], report=said.append
+    )
+    dispatcher.open(RUN)
+    for _ in range(MAX_FAILURES + 1):
+        dispatcher.send(Tick())
+    assert diary.count("a handle Tick") == MAX_FAILURES + (MAX_FAILURES + 1)

@@ -122,6 +122,11 @@ def test_no_text_raises(text: str) -> None:
         ("a=5", 5),
         ("a=0.5", 0.5),
         ("a=true", True),
+        ("a=1e-4", 0.0001),
+        ("a=5E+3", 5000.0),
+        ("a=-2.e3", -2000.0),
+        ("a='\"1e-4\"'", "1e-4"),
+        ("a=1e-4x", "1e-4x"),
         ("a=[320,320]", [320, 320]),
         ("'a={x: 1}'", {"x": 1}),
         ("a=", None),
@@ -157,6 +162,21 @@ def test_every_bad_word_is_a_problem_of_its_own() -> None:
     assert "'Global.x' is not KEY=VALUE" in problems[0]
     assert "'=5' is not KEY=VALUE" in problems[1]
     assert "'a' is not YAML: '[1'" in problems[2]
+
+
+@pytest.mark.parametrize("word", ["a=2020-13-01", "a=0x_"])
+def test_a_value_that_only_looks_like_one_is_a_problem(word: str) -> None:
+    """A month 13 or a number without digits is refused in words."""
+    values, problems = parse_overrides(word)
+    assert values == {}
+    assert "is not YAML" in problems[0]
+
+
+@pytest.mark.parametrize("part", ["--1", "\N{SUPERSCRIPT TWO}", "-"])
+def test_what_only_looks_like_a_number_is_a_name(part: str) -> None:
+    """It is unknown, in words."""
+    _, problems = with_overrides(CONFIG, {f"Train.dataset.transforms.{part}": 1})
+    assert "unknown key" in problems[0]
 
 
 def test_an_open_quote_is_a_problem() -> None:

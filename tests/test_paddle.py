@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from copy import deepcopy
@@ -342,11 +343,11 @@ def test_one_device_is_a_plain_command(tmp_path: Path) -> None:
 
 
 def test_several_gpus_go_through_paddles_launcher() -> None:
-    """With the numbers of the GPUs and a folder for each rank's log."""
+    """With a folder for each rank's log; which GPUs, the environment says."""
     ocr = PaddleOcr(root=Path("/ocr"), version="")
     argv = trainer_argv(Path("/py"), ocr, Path("/c.yml"), GPUS, log_dir=Path("/logs"))
     assert argv == [
-        *("/py", "-m", "paddle.distributed.launch", "--gpus", "0,1", "--log_dir", "/logs"),
+        *("/py", "-m", "paddle.distributed.launch", "--log_dir", "/logs"),
         *("/ocr/tools/train.py", "-c", "/c.yml"),
     ]
 
@@ -392,6 +393,12 @@ def test_the_chosen_gpu_counts_among_the_visible_ones(
     base = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
     env = trainer_env(base, Device(gpus=(number,), note=""))
     assert env["CUDA_VISIBLE_DEVICES"] == expected
+
+
+def test_several_chosen_gpus_are_made_the_visible_ones() -> None:
+    """Paddle's launcher trains on every visible GPU."""
+    env = trainer_env({"CUDA_VISIBLE_DEVICES": "4,6,7"}, Device(gpus=(0, 2), note=""))
+    assert env["CUDA_VISIBLE_DEVICES"] == "4,7"
 
 
 def test_the_environment_that_was_given_is_left_as_it_was() -> None:
@@ -521,3 +528,33 @@ def test_a_small_learning_rate_survives_the_writing(tmp_path: Path) -> None:
     value = get_key(yaml.safe_load(path.read_text(encoding="utf-8")), "Optimizer.lr.learning_rate")
     assert value == 0.00001
     assert isinstance(value, float)
+
+
+@pytest.mark.slow
+def test_the_launcher_takes_the_gpus_that_were_chosen() -> None:
+    """Paddle's own reading of the command and environment, where somebody has set CUDA_VISIBLE_DEVICES."""
+    env = trainer_env({**os.environ, "CUDA_VISIBLE_DEVICES": "4,6,7"}, Device(gpus=(0, 2), note=""))
+    ocr = PaddleOcr(root=Path("/ocr"), version="")
+    argv = trainer_argv(Path("/py"), ocr, Path("/c.yml"), Device(gpus=(0, 2), note=""), log_dir=Path("/l"))
+    script = (
+        "import sys\nfrom paddle.distributed.launch.context import Context\n"
+        "context = Context()\ndevice = context.node.device\n"
+        "print(device.labels, device.get_selected_devices(context.args.devices))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *argv[3:]], env=env, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == "['4', '7'] ['0', '1']"
+
+
+def test_a_share_of_the_samples_makes_a_share_of_the_steps() -> None:
+    """PaddleOCR draws `ratio_list` of the label file's lines for each epoch."""
+    assert steps_per_epoch(config_of(batch=16, ratio_list=[0.1]), 1600, 1) == 10
+    assert steps_per_epoch(config_of(batch=16, ratio_list=0.1), 1600, 1) == 10
+
+
+def test_an_evaluation_after_more_epochs_than_there_are_is_moved() -> None:
+    """`eval_batch_epoch` outweighs the steps in PaddleOCR, and may never come either."""
+    config: dict[str, Any] = {"Global": {"eval_batch_epoch": 10, "eval_batch_step": [0, 2000]}}
+    assert "evaluating every epoch" in evaluate_at_least_once(config, 10, 3)
+    assert config["Global"] == {"eval_batch_epoch": None, "eval_batch_step": [0, 10]}

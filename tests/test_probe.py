@@ -170,3 +170,26 @@ def test_a_given_interpreter_is_made_absolute(monkeypatch: pytest.MonkeyPatch, t
     (tmp_path / "python").symlink_to(sys.executable)
     assert interpreter("python") == tmp_path / "python"
     assert interpreter("~/py/bin/python") == Path("/home/somebody/py/bin/python")
+
+
+def test_a_program_that_prints_no_text_is_a_setup_error(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 are no answer, and no traceback."""
+    with pytest.raises(SetupError, match="could not be asked"):
+        probe(program(tmp_path, r"printf '\377\376'"))
+
+
+def test_a_program_that_answers_something_else_is_a_setup_error(tmp_path: Path) -> None:
+    """Only the probe's own line counts."""
+    with pytest.raises(SetupError, match="could not be asked"):
+        probe(program(tmp_path, "echo FACTS are facts"))
+
+
+def test_an_interpreter_may_be_named_as_on_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`trainer_python=python3.9` is the one on PATH; what is nowhere stays as it is, for the message."""
+    path = program(tmp_path, "true")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir("/")
+    assert interpreter("python") == path
+    assert interpreter("python9") == Path("/python9")

@@ -318,3 +318,45 @@ def test_signal_names_are_those_of_the_module(tmp_path: Path, children: list[Chi
     assert first_line(child) == "ready"
     child.stop(grace_s=5, signals=[signal.SIGUSR1])
     assert child.exit.signal == "SIGUSR1"
+
+
+def test_a_slow_consumer_gets_every_line(
+    tmp_path: Path, children: list[Child], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits in the queue when the trainer ends is not thrown away, however long the consumer takes."""
+    monkeypatch.setattr(process, "PIPE_DRAIN_S", 0.2)
+    child = start("for i in range(50): print(i)", tmp_path, children)
+    found = []
+    for item in child.items():
+        if isinstance(item, Line):
+            found.append(item.text)
+            time.sleep(0.02)
+    assert found == [str(number) for number in range(50)]
+
+
+@pytest.mark.parametrize("ending", ["time.sleep(60)", "raise SystemExit"], ids=["running", "orphaned"])
+@pytest.mark.parametrize(
+    "streams", ["", ", stdout=-3, stderr=-3"], ids=["holds the pipe", "writes elsewhere"]
+)
+def test_closing_ends_a_rank_in_a_session_of_its_own(
+    streams: str, ending: str, tmp_path: Path, children: list[Child]
+) -> None:
+    """Paddle's launcher gives each rank its own session: it ends all the same, its launcher alive or not."""
+    child = start(
+        "import subprocess, sys, time\n"
+        "rank = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)'], "
+        f"start_new_session=True{streams})\nprint(rank.pid)\n{ending}",
+        tmp_path,
+        children,
+    )
+    pid = int(first_line(child))
+    started = time.monotonic()
+    child.close()
+    assert time.monotonic() - started < 4
+    assert ended(pid)
+
+
+def test_a_signal_without_a_name_is_told_by_number(tmp_path: Path, children: list[Child]) -> None:
+    """Most real-time signals have none."""
+    child = start("import os; os.kill(os.getpid(), 40)", tmp_path, children)
+    assert child.exit == Exit(code=None, signal="SIG40")

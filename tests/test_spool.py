@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -440,3 +442,90 @@ def test_a_position_comes_back(tmp_path: Path) -> None:
 def test_no_position_is_the_beginning(tmp_path: Path) -> None:
     """A journal that was never delivered starts at 0."""
     assert read_position(tmp_path / "journal.sent") == 0
+
+
+def test_a_mix_of_kinds_holds_no_more_than_the_server_takes(journal: Journal) -> None:
+    """MLflow counts metrics, params and tags together: 1000 a batch."""
+    journal.append(metric(number) for number in range(890))
+    for number in range(95):
+        journal.append([Param(key=f"p{number}", value="v"), Tag(key=f"t{number}", value="v")])
+    batches = everything(journal.path)
+    assert [len(batch) for batch in batches] == [1000, 80]
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from ocr_train.spool import Journal, Tag
+journal = Journal(Path(sys.argv[1]))
+journal.append([Tag(key="a", value="1")])
+limit = journal.path.stat().st_size + 20
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+try:
+    journal.append([Tag(key="b", value="2")])
+except OSError as exc:
+    print("refused", flush=True)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+journal.append([Tag(key="c", value="3")])
+"""
+
+
+def test_a_full_disk_tears_one_record_and_not_the_next(tmp_path: Path) -> None:
+    """The caller learns that the record is lost; once there is room again, the next one is whole."""
+    path = tmp_path / "journal.jsonl"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(path)], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "refused\n"
+    assert [tag.key for batch in everything(path) for tag in batch.tags] == ["a", "c"]
+
+
+def test_a_text_that_is_no_unicode_is_written(journal: Journal) -> None:
+    """A file name in another encoding reaches us as half characters: it must not break the training."""
+    journal.append([Tag(key="a", value="caf\udce9")])
+    (batch,) = everything(journal.path)
+    assert batch.tags[0].value == "caf?"
+
+
+@pytest.mark.parametrize("position", [-5, 10**6])
+def test_a_position_outside_the_journal_is_the_beginning(
+    position: int, journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
+) -> None:
+    """The journal was replaced: it is sent, not taken for delivered."""
+    write_position(journal.path.with_suffix(".sent"), position)
+    journal.append([metric(1)])
+    server = Server()
+    assert deliver(server).flush(5)
+    assert server.metrics == [metric(1)]
+
+
+def test_an_outage_amid_refusals_counts_no_record_twice(
+    journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
+) -> None:
+    """The batch is sent again from its beginning, and the count of refused records with it."""
+
+    def fail(call: int, batch: Batch) -> Exception | None:
+        if any(entry.step == 1 for entry in batch.metrics):
+            return RefusedRecords("no")
+        return ConnectionError("away") if call == 3 else None
+
+    server = Server(fail)
+    journal.append([metric(1), metric(2)])
+    delivery = deliver(server)
+    deadline = time.monotonic() + 5
+    while delivery.pending_bytes and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (delivery.refused, server.metrics) == (1, [metric(2)])
+
+
+def test_one_refused_record_among_many_costs_few_calls(
+    journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
+) -> None:
+    """The batch is halved, not taken apart: 900 calls would keep the end of a run waiting."""
+    server = Server(
+        lambda _call, batch: RefusedRecords("no") if any(m.step == 77 for m in batch.metrics) else None
+    )
+    journal.append(metric(step) for step in range(MAX_METRICS))
+    assert deliver(server).flush(5)
+    assert server.metrics == [metric(step) for step in range(MAX_METRICS) if step != 77]
+    assert server.calls < 30

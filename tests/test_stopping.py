@@ -178,3 +178,16 @@ def test_a_signal_in_this_process_is_noted() -> None:
     with flag.installed(), flag.deferred():
         os.kill(os.getpid(), signal.SIGTERM)
         assert flag.number == signal.SIGTERM
+
+
+def test_a_closed_terminal_does_not_end_what_was_started_with_nohup(start: Start) -> None:
+    """Who has SIGHUP ignored wants the training to go on."""
+    process = start(
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "print('ready', flush=True)\n"
+        "with flag.installed():\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    print('alive', flag.number, flush=True)\n"
+    )
+    assert line(process) == "alive None"
+    assert process.wait(5) == 0

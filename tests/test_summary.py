@@ -54,7 +54,7 @@ def test_a_finished_run_says_score_checkpoints_and_log() -> None:
 def test_the_command_to_go_on_is_complete() -> None:
     """It resumes this very run with twice the epochs, and keeps what was given at the start."""
     assert (
-        f'mlflow run . -P model=rec -P data="s3://bucket/my data" -P resume={RUN_ID} -P epochs=40'
+        f"mlflow run . -P model=rec -P data='s3://bucket/my data' -P resume={RUN_ID} -P epochs=40"
         in text_of(SUMMARY)
     )
 
