@@ -55,7 +55,7 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
 def _look(run_id: str, experiment_id: str) -> str:
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     if uri.startswith("http"):
-        return f"{without_password(uri).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+        return f"{without_password(uri).rstrip("/")}/#/experiments/{experiment_id}/runs/{run_id}"
     return (
         f"make ui   (or: mlflow ui --backend-store-uri {uri or 'sqlite:///mlflow.db'}), then run {run_id[:8]}"
     )

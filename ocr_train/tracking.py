@@ -150,6 +150,7 @@ class Tracker:
                 f"the run cannot be started in MLflow: {first_line(exc)}",
                 hint="Check MLFLOW_EXPERIMENT_NAME, MLFLOW_RUN_ID and the server's log.",
             ) from exc
+        _call_it_training(client, run.info.experiment_id)
         return cls(client, run.info.run_id, run.info.experiment_id, output / run.info.run_id)
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int, time_ms: int) -> None:
@@ -265,6 +266,16 @@ class RunArtifacts:
             raise TrackingError(
                 f"the artifact {path} of run {self.run_id} cannot be read: {first_line(exc)}"
             ) from exc
+
+
+def _call_it_training(client: Any, experiment_id: str) -> None:
+    """Have MLflow's page open on runs and curves instead of on its GenAI views, unless somebody chose a kind."""
+    from mlflow.exceptions import MlflowException
+
+    kind = "mlflow.experimentKind"
+    with contextlib.suppress(MlflowException):  # a nicety: some are not allowed to
+        if kind not in client.get_experiment(experiment_id).tags:
+            client.set_experiment_tag(experiment_id, kind, "custom_model_development")
 
 
 def _experiment_id(client: Any) -> str:
