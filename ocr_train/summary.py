@@ -55,7 +55,8 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
 def _look(run_id: str, experiment_id: str) -> str:
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     if uri.startswith("http"):
-        return f"{without_password(uri).rstrip("/")}/#/experiments/{experiment_id}/runs/{run_id}"
+        page = without_password(uri).rstrip("/")
+        return f"{page}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
     return (
         f"make ui   (or: mlflow ui --backend-store-uri {uri or 'sqlite:///mlflow.db'}), then run {run_id[:8]}"
     )
