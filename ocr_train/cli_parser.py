@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -23,10 +24,9 @@ class Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
         """As argparse, but exit 2 at the first option that this command does not have."""
-        if args is not None and not any(
-            isinstance(action, argparse._SubParsersAction) for action in self._actions
-        ):
-            for option in _long_options(args):
+        words = sys.argv[1:] if args is None else args
+        if not any(isinstance(action, argparse._SubParsersAction) for action in self._actions):
+            for option in _long_options(words):
                 self._require_known(option)
         return super().parse_known_args(args, namespace)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.cli_answer import Say, add_json, give_json, guarded, require_apart, say_for, share, stream_for
+from ocr_train.cli_rules import add_rules, read_demands
 from ocr_train.cli_transfer import fetch_shown
-from ocr_train.cli_validate import add_rules, classes, refuse_misplaced
 from ocr_train.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -86,7 +86,6 @@ def _add_split(parser: argparse.ArgumentParser) -> None:
 def _prepare(arguments: argparse.Namespace) -> int:
     from ocr_train.data.prepared import prepare_folder
 
-    refuse_misplaced(arguments)
     wish = _wish(arguments)
     if arguments.dict is not None:
         require_apart([arguments.dict], [arguments.out / "dict.txt", arguments.json])
@@ -106,18 +105,17 @@ def _wish(arguments: argparse.Namespace) -> Wish:
 
     if not arguments.data.strip():
         raise ConfigError("--data is empty.", hint="Give a folder or s3://bucket/prefix.")
+    demands = read_demands(arguments)
     return Wish(
         data=arguments.data,
         task=arguments.task,
         source_format=arguments.source_format,
         text_from=arguments.text_from or "label",
         only_confirmed=arguments.only_confirmed,
-        dictionary=arguments.dict,
-        use_space_char=arguments.use_space_char,
-        max_text_length=arguments.max_text_length,
-        ctc_steps=arguments.ctc_steps,
-        label_list=classes(arguments),
-        decode=arguments.decode,
+        dictionary=demands.dictionary,
+        model_dictionary=demands.model_dictionary,
+        use_space_char=demands.use_space_char,
+        rules=demands.rules,
         val=arguments.val,
         seed=arguments.seed,
         group_by=arguments.group_by,
@@ -139,4 +137,4 @@ def _say_prepared(say: Say, done: Prepared, arguments: argparse.Namespace) -> No
     )
     say(f"report: {done.folder / 'report.html'}")
     say(f"digest: {done.digest}")
-    say(f"next: python -m ocr_train train --model {arguments.task} --data {done.folder}")
+    say(f"next: python -m ocr_train train --model {arguments.model or arguments.task} --data {done.folder}")

@@ -1,21 +1,21 @@
-"""The command `validate`, and the options about what labels must keep to, which `prepare` has, too."""
+"""The command `validate`."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.cli_answer import add_json, give_json, guarded, require_apart, say_for, whole_number
+from ocr_train.cli_answer import add_json, give_json, guarded, require_apart, say_for
+from ocr_train.cli_rules import add_rules, read_demands
 from ocr_train.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from ocr_train.cli_answer import Commands
     from ocr_train.data.dictionary import Dictionary
     from ocr_train.data.validate import Report, Rules
-
-TASKS = ("det", "rec", "cls")
 
 
 def add_validate(commands: Commands) -> None:
@@ -42,70 +42,16 @@ def add_validate(commands: Commands) -> None:
     parser.set_defaults(command=guarded(_validate))
 
 
-def add_rules(parser: argparse.ArgumentParser) -> None:
-    """Add the task and what its labels must keep to."""
-    add = parser.add_argument
-    add(
-        "--task",
-        required=True,
-        choices=TASKS,
-        help="what the labels are for: detection, recognition, direction",
-    )
-    add("--dict", type=Path, metavar="FILE", help="recognition: the dictionary, one character a line")
-    add("--use-space-char", action="store_true", help="recognition: the model knows the space")
-    add(
-        "--max-text-length",
-        type=whole_number(1),
-        metavar="N",
-        help="recognition: PaddleOCR drops texts longer than this (25 in most configurations)",
-    )
-    add(
-        "--ctc-steps",
-        type=whole_number(1),
-        metavar="N",
-        help="recognition: output steps of the model; a text needs one a character and one between two equal "
-        "ones (25 for CRNN with 100 px)",
-    )
-    add("--label-list", metavar="0,180", help="direction: the classes that the model knows")
-    add("--decode", action="store_true", help="decode every image in full, not only its header")
-
-
-def refuse_misplaced(arguments: argparse.Namespace) -> None:
-    """Raise `ConfigError` for options that mean nothing for the task: they were meant to check something."""
-    given = {
-        "rec": {
-            "--dict": arguments.dict,
-            "--use-space-char": arguments.use_space_char,
-            "--max-text-length": arguments.max_text_length,
-            "--ctc-steps": arguments.ctc_steps,
-        },
-        "cls": {"--label-list": arguments.label_list},
-    }
-    for task, options in given.items():
-        names = [name for name, value in options.items() if value]
-        if names and arguments.task != task:
-            raise ConfigError(
-                f"{', '.join(names)}: only for --task {task}, and this is --task {arguments.task}.",
-                hint="Leave it out, or correct the task.",
-            )
-
-
-def classes(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """The classes of `--label-list`; none where any is right."""
-    return tuple(name.strip() for name in (arguments.label_list or "").split(",") if name.strip())
-
-
 def _validate(arguments: argparse.Namespace) -> int:
     from ocr_train.data.listing import LISTED
     from ocr_train.data.quarantine import write_quarantine
     from ocr_train.data.report import write_html
     from ocr_train.data.validate import validate
 
-    refuse_misplaced(arguments)
+    rules, dictionary = _rules(arguments)
     _require_files(arguments.labels)
     outputs = [arguments.json, arguments.html, arguments.quarantine]
     require_apart([*arguments.labels, *([arguments.dict] if arguments.dict else [])], outputs)
-    rules, dictionary = _rules(arguments)
     images = arguments.images or _images(arguments.labels)
     report = validate(arguments.labels, images, rules, known=dictionary.problems if dictionary else ())
     say = say_for(arguments)
@@ -137,24 +83,19 @@ def _require_files(labels: Sequence[Path]) -> None:
 
 
 def _rules(arguments: argparse.Namespace) -> tuple[Rules, Dictionary | None]:
+    """The rules and the dictionary; a recognition model without one reads 0-9a-z in lower case."""
     from ocr_train.data.dictionary import DEFAULT_CHARSET, read_dictionary
-    from ocr_train.data.validate import Rules
 
+    demands = read_demands(arguments)
+    path = demands.dictionary or demands.model_dictionary
+    if demands.task == "rec" and path is None:
+        return replace(demands.rules(None), charset=DEFAULT_CHARSET, lower=True), None
     read = (
-        read_dictionary(arguments.dict, use_space_char=arguments.use_space_char) if arguments.dict else None
+        read_dictionary(path, use_space_char=demands.use_space_char)
+        if path and demands.task == "rec"
+        else None
     )
-    charset = (read.charset if read else DEFAULT_CHARSET) if arguments.task == "rec" else None
-    rules = Rules(
-        task=arguments.task,
-        charset=charset,
-        use_space_char=arguments.use_space_char,
-        max_text_length=arguments.max_text_length,
-        ctc_steps=arguments.ctc_steps,
-        lower=arguments.task == "rec" and read is None,
-        label_list=classes(arguments),
-        decode=arguments.decode,
-    )
-    return rules, read
+    return demands.rules(read), read
 
 
 def _images(labels: Sequence[Path]) -> Path:

@@ -42,8 +42,9 @@ MARKER = "prepare"
 class Wish:
     """What to prepare: `data` is a folder or an S3 address, `source_format` "auto" or a tool's.
 
-    `dictionary` empty means dict.txt beside the data, or characters that are not checked. `val` is the share
-    to validate on where the data do not say. `link` hard-links images of a local folder, too.
+    `dictionary` None means dict.txt beside the data, which the folder gets a copy of; else characters are
+    checked against `model_dictionary`, or not at all. `rules` makes the rules of the dictionary. `val` is the
+    share to validate on where the data do not say. `link` hard-links images of a local folder, too.
     """
 
     data: str
@@ -52,11 +53,9 @@ class Wish:
     text_from: str = "label"
     only_confirmed: bool = False
     dictionary: Path | None = None
+    model_dictionary: Path | None = None
     use_space_char: bool = False
-    max_text_length: int | None = None
-    ctc_steps: int | None = None
-    label_list: tuple[str, ...] = ()
-    decode: bool = False
+    rules: Callable[[Dictionary | None], Rules]
     val: float = 0.2
     seed: int = 0
     group_by: str | None = None
@@ -147,10 +146,10 @@ def _say_source(source: Source, say: Say) -> None:
 
 def _prepare(wish: Wish, out: Path, work: Path, source: Source, *, ours: bool, say: Say) -> Prepared:
     layout = find_layout(source.folder, wish.task)
-    dictionary = _dictionary(wish, layout, say)
+    dictionary, copied = _dictionary(wish, layout, say)
     files = (*layout.train, *layout.val)
     known = dictionary.problems if dictionary else ()
-    report = validate(files, layout.images, _rules(wish, dictionary), known=known)
+    report = validate(files, layout.images, wish.rules(dictionary), known=known)
     shown = in_words_of_source(report, source)
     _write_findings(work / "findings", shown, source, layout)
     whole = (out / MANIFEST).exists()
@@ -171,7 +170,7 @@ def _prepare(wish: Wish, out: Path, work: Path, source: Source, *, ours: bool, s
         sets,
         layout.images,
         work=work,
-        dictionary=dictionary.path.read_bytes() if dictionary else None,
+        dictionary=dictionary.path.read_bytes() if dictionary and copied else None,
         link=ours or wish.link,
         overwrite=wish.overwrite,
     )
@@ -198,29 +197,17 @@ def _result(out: Path, source: Source, sets: Sets, done: Filled, quarantined: in
     )
 
 
-def _dictionary(wish: Wish, layout: Layout, say: Say) -> Dictionary | None:
-    """The dictionary that was named, or that lies with the data; only recognition has one."""
-    path = wish.dictionary or layout.dictionary
+def _dictionary(wish: Wish, layout: Layout, say: Say) -> tuple[Dictionary | None, bool]:
+    """The dictionary of recognition labels, and whether the folder gets a copy: a model's own needs none."""
     if wish.task != "rec":
-        return None
+        return None, False
+    own = wish.dictionary or layout.dictionary
+    path = own or wish.model_dictionary
     if path is None:
         say("dictionary: none was named and none lies with the data: characters are not checked")
-        return None
+        return None, False
     say(f"dictionary: {path}")
-    return read_dictionary(path, use_space_char=wish.use_space_char)
-
-
-def _rules(wish: Wish, dictionary: Dictionary | None) -> Rules:
-    if wish.task == "rec":
-        return Rules(
-            task="rec",
-            charset=dictionary.charset if dictionary else None,
-            use_space_char=wish.use_space_char,
-            max_text_length=wish.max_text_length,
-            ctc_steps=wish.ctc_steps,
-            decode=wish.decode,
-        )
-    return Rules(task=wish.task, label_list=wish.label_list, decode=wish.decode)
+    return read_dictionary(path, use_space_char=wish.use_space_char), own is not None
 
 
 def _write_findings(folder: Path, shown: Report, source: Source, layout: Layout) -> None:
