@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ocr_train.cli_answer import Say, add_json, give_json, guarded, require_apart, say_for, share, stream_for
 from ocr_train.cli_rules import add_rules, read_demands
-from ocr_train.cli_transfer import fetch_shown
+from ocr_train.cli_transfer import fetch_exactly
 from ocr_train.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
     say, stream = say_for(arguments), stream_for(arguments)
 
     def fetch(uri: str, folder: Path, say: Say) -> Path:
-        return fetch_shown(uri, folder, say, stream)
+        return fetch_exactly(uri, folder, say, stream)
 
     done = prepare_folder(wish, arguments.out, fetch=fetch, say=say)
     _say_prepared(say, done, arguments)
@@ -110,7 +110,7 @@ def _wish(arguments: argparse.Namespace) -> Wish:
         data=arguments.data,
         task=arguments.task,
         source_format=arguments.source_format,
-        text_from=arguments.text_from or "label",
+        text_from=arguments.text_from or "",
         only_confirmed=arguments.only_confirmed,
         dictionary=demands.dictionary,
         model_dictionary=demands.model_dictionary,

@@ -22,18 +22,24 @@ S3 = "s3://BUCKET/PREFIX"
 
 def fetch_for_training(uri: str, folder: Path, say: Say) -> Path:
     """Bring `uri` into `folder`, incrementally and verified; what `train` is given to fetch with."""
-    return fetch_shown(uri, folder, say, sys.stdout)
+    return fetch_exactly(uri, folder, say, sys.stdout)
 
 
-def fetch_shown(uri: str, folder: Path, say: Say, stream: TextIO) -> Path:
-    """Bring `uri` into `folder` and show how far it is on `stream`; the folder comes back."""
+def fetch_exactly(uri: str, folder: Path, say: Say, stream: TextIO) -> Path:
+    """Make `folder`, which is ours alone, hold what is below `uri`, and show how far it is on `stream`.
+
+    What the source has lost goes here, too: a label file of last week would be trained on, and the digest
+    would be another one than on a machine that fetches for the first time.
+    """
     from ocr_train.storage.sync import fetch
 
     say(f"data: fetching {uri} ...")
-    result = _shown("data", stream, lambda on_progress: fetch(uri, folder, on_progress=on_progress))
-    say(
-        f"data: {result.fetched} files fetched ({human_bytes(result.bytes)}), {result.skipped} unchanged here"
+    result = _shown(
+        "data", stream, lambda on_progress: fetch(uri, folder, delete=True, on_progress=on_progress)
     )
+    gone = f", {result.deleted} gone from the source" if result.deleted else ""
+    fetched = f"{result.fetched} files fetched ({human_bytes(result.bytes)})"
+    say(f"data: {fetched}, {result.skipped} unchanged here{gone}")
     return folder
 
 

@@ -332,6 +332,7 @@ def test_data_that_are_not_there_are_said(capsys: Capsys, tmp_path: Path) -> Non
     for number, name in enumerate(("missing", "file", "empty")):
         ran = prepare(capsys, "det", tmp_path / name, tmp_path / f"out{number}")
         assert ran.code == 3, ran.err
+    assert not (tmp_path / "out0").exists()
     assert command(capsys, "prepare", "--task", "det", "--data", "", "--out", tmp_path / "o").code == 2
 
 
@@ -364,3 +365,14 @@ def test_a_model_of_another_task_is_refused(capsys: Capsys, tmp_path: Path) -> N
     ran = prepare(capsys, "det", tmp_path / "src", tmp_path / "out", "--model", "dett")
     assert ran.code == 2
     assert "Did you mean 'det'?" in ran.err
+
+
+@pytest.mark.parametrize("options", [("--text-from", "label"), ("--only-confirmed",)])
+def test_an_option_of_another_tool_is_refused(
+    capsys: Capsys, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """PaddleOCR's labels have no such thing; the way out is named."""
+    det_data(tmp_path / "src", 4)
+    ran = prepare(capsys, "det", tmp_path / "src", tmp_path / "out", *options)
+    assert ran.code == 2
+    assert "say --from" in ran.err

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ocr_train.cli_data import fetch_for_training
 from ocr_train.server import ServerAddress
 from tests.cli_run import command, det_data
 from tests.commands import ocr_train
@@ -115,4 +116,53 @@ def test_images_from_s3_take_no_second_copy(capsys: Capsys, bucket: str, tmp_pat
     out = tmp_path / "out"
     ran = command(capsys, "prepare", "--task", "det", "--data", bucket, "--out", out)
     assert ran.code == 0, ran.err
-    assert (out / "img" / "0.jpg").samefile(out / ".ocr-train" / "source" / "img" / "0.jpg")
+    (fetched,) = (out / ".ocr-train" / "source").glob("*/img/0.jpg")
+    assert (out / "img" / "0.jpg").samefile(fetched)
+
+
+def test_what_the_bucket_lost_is_not_prepared(capsys: Capsys, bucket: str, tmp_path: Path) -> None:
+    """A label file that is gone there would still be trained on here: the digest is that of a new machine."""
+    det_data(tmp_path / "data", 10, name="train.txt")
+    det_data(tmp_path / "data", 5, name="train_more.txt")
+    command(capsys, "push", tmp_path / "data", bucket)
+    arguments = ("prepare", "--task", "det", "--json", "-", "--overwrite", "--data", bucket, "--out")
+    assert command(capsys, *arguments, tmp_path / "old").code == 0
+    (tmp_path / "data" / "train_more.txt").unlink()
+    command(capsys, "push", tmp_path / "data", bucket, "--delete")
+    old = command(capsys, *arguments, tmp_path / "old")
+    assert "1 gone from the source" in old.err
+    assert old.json["digest"] == command(capsys, *arguments, tmp_path / "new").json["digest"]
+
+
+def test_two_addresses_do_not_mix(capsys: Capsys, bucket: str, tmp_path: Path) -> None:
+    """The same folder prepared from one address and then from another holds the other alone."""
+    det_data(tmp_path / "a", 10, name="train.txt")
+    det_data(tmp_path / "b", 4, name="Label.txt")
+    for name in ("a", "b"):
+        command(capsys, "push", tmp_path / name, f"{bucket}/{name}")
+    arguments = (
+        "prepare",
+        "--task",
+        "det",
+        "--json",
+        "-",
+        "--overwrite",
+        "--out",
+        tmp_path / "out",
+        "--data",
+    )
+    assert command(capsys, *arguments, f"{bucket}/a").json["images"] == 10
+    assert command(capsys, *arguments, f"{bucket}/b").json["images"] == 4
+
+
+def test_training_data_are_fetched_exactly(bucket: str, tmp_path: Path, capsys: Capsys) -> None:
+    """What `train` is given to fetch with forgets what the source has lost."""
+    det_data(tmp_path / "data", 3)
+    command(capsys, "push", tmp_path / "data", bucket)
+    said: list[str] = []
+    folder = fetch_for_training(bucket, tmp_path / "cache", said.append)
+    (tmp_path / "data" / "img" / "2.jpg").unlink()
+    command(capsys, "push", tmp_path / "data", bucket, "--delete")
+    assert fetch_for_training(bucket, tmp_path / "cache", said.append) == folder
+    assert sorted(path.name for path in (folder / "img").iterdir()) == ["0.jpg", "1.jpg"]
+    assert said[-1] == "data: 0 files fetched (0 B), 3 unchanged here, 1 gone from the source"

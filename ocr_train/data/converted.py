@@ -19,7 +19,7 @@ from ocr_train.data.problems import Problem as LabelProblem
 from ocr_train.data.source_format import LABELME, PADDLEOCR, PPOCRLABEL, detect_format
 from ocr_train.data.tally import Example
 from ocr_train.data.validate import Report
-from ocr_train.errors import DataError
+from ocr_train.errors import ConfigError, DataError
 
 NAMES: Mapping[str, str] = {PADDLEOCR: "PaddleOCR", LABELME: "LabelMe", PPOCRLABEL: "PPOCRLabel"}
 NOTES = frozenset(
@@ -71,16 +71,26 @@ def as_paddleocr(
     work: Path,
     *,
     source_format: str = "auto",
-    text_from: str = "label",
+    text_from: str = "",
     only_confirmed: bool = False,
 ) -> Source:
     """Give `folder` as PaddleOCR's labels for `task`; what has to be converted is written to the folder `work`.
 
     `source_format` is "auto" or one of `source_format.FORMATS`. Recognition samples of LabelMe's boxes are
     cut out; of PPOCRLabel's, `rec_gt.txt` is taken where it was exported. Problems are collected, not
-    raised; `DataError` where there is nothing to convert, or where it cannot give labels for `task`.
+    raised; `DataError` where there is nothing to convert, or where it cannot give labels for `task`;
+    `ConfigError` for `text_from` or `only_confirmed` where the data are of a tool that has no such thing.
     """
     found = detect_format(folder) if source_format == "auto" else source_format
+    for given, name, tool in (
+        (text_from, "--text-from", LABELME),
+        (only_confirmed, "--only-confirmed", PPOCRLABEL),
+    ):
+        if given and found != tool:
+            raise ConfigError(
+                f"{name} is for {NAMES[tool]}'s folders, and {folder} is {NAMES[found]}'s.",
+                hint=f"Leave it out, or say --from {tool}.",
+            )
     if found == PADDLEOCR:
         return Source(folder=folder, origin=folder, format=found)
     if task not in ("det", "rec"):
@@ -93,7 +103,7 @@ def as_paddleocr(
 
 
 def _from_labelme(folder: Path, task: str, work: Path, text_from: str, _only_confirmed: bool) -> Source:
-    done = convert_labelme(folder, work / "det", text_from=text_from)
+    done = convert_labelme(folder, work / "det", text_from=text_from or "label")
     source = Source(
         folder=work / "det",
         origin=folder,

@@ -13,6 +13,7 @@ tools do. Files that nobody else writes (fetched or cut out by us) are hard-link
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections import Counter
@@ -31,7 +32,8 @@ from ocr_train.data.report import write_html
 from ocr_train.data.sets import Sets, clean_sets
 from ocr_train.data.validate import Report, Rules, validate
 from ocr_train.errors import DataError
-from ocr_train.storage.keys import PRIVATE_FOLDER
+from ocr_train.storage.keys import PRIVATE_FOLDER, is_s3_uri
+from ocr_train.storage.local import exclusive
 
 Say = Callable[[str], None]
 Fetch = Callable[[str, Path, Say], Path]
@@ -50,7 +52,7 @@ class Wish:
     data: str
     task: str
     source_format: str = "auto"
-    text_from: str = "label"
+    text_from: str = ""
     only_confirmed: bool = False
     dictionary: Path | None = None
     model_dictionary: Path | None = None
@@ -91,25 +93,40 @@ def prepare_folder(wish: Wish, out: Path, *, fetch: Fetch, say: Say) -> Prepared
     `out` holds other data, or a set of another digest and `wish.overwrite` is not set; `StorageError` where
     data cannot be fetched. A second call goes on from where the first was interrupted.
     """
-    local = None if wish.data.lower().startswith("s3://") else Path(wish.data).expanduser()
-    _claim(out, local)
-    private = out / PRIVATE_FOLDER
-    folder = local if local is not None else fetch(wish.data, private / "source", say)
-    work = private / "work"
-    shutil.rmtree(work, ignore_errors=True)
-    try:
-        source = as_paddleocr(
-            folder,
-            wish.task,
-            work / "converted",
-            source_format=wish.source_format,
-            text_from=wish.text_from,
-            only_confirmed=wish.only_confirmed,
+    local = None if is_s3_uri(wish.data) else Path(wish.data).expanduser()
+    if local is not None and not local.is_dir():
+        raise DataError(
+            f"data: there is no folder {str(local)!r}.",
+            hint="Give a folder with labels and images, or s3://bucket/prefix.",
         )
-        _say_source(source, say)
-        return _prepare(wish, out, work, source, ours=local is None or source.converted, say=say)
-    finally:
+    _claim(out, local)
+    with exclusive(out):
+        private = out / PRIVATE_FOLDER
+        work = private / "work"
         shutil.rmtree(work, ignore_errors=True)
+        try:
+            folder = local if local is not None else _fetch(wish.data, private / "source", fetch, say)
+            source = as_paddleocr(
+                folder,
+                wish.task,
+                work / "converted",
+                source_format=wish.source_format,
+                text_from=wish.text_from,
+                only_confirmed=wish.only_confirmed,
+            )
+            _say_source(source, say)
+            return _prepare(wish, out, work, source, ours=local is None or source.converted, say=say)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _fetch(uri: str, cache: Path, fetch: Fetch, say: Say) -> Path:
+    """What is below `uri`, in a folder of its own: files of another address must not mix with it."""
+    name = hashlib.sha256(uri.encode()).hexdigest()[:16]
+    for other in cache.iterdir() if cache.is_dir() else ():
+        if other.name != name:
+            shutil.rmtree(other)
+    return fetch(uri, cache / name, say)
 
 
 def _claim(out: Path, source: Path | None) -> None:
