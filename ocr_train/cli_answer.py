@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -47,14 +48,22 @@ def give_json(arguments: argparse.Namespace, answer: Mapping[str, Any]) -> None:
     """Write `answer` where `--json` says; nothing where it was not given. Paths become texts."""
     if arguments.json is None:
         return
-    text = json.dumps(answer, ensure_ascii=False, indent=1, default=_plain) + "\n"
-    data = text.encode("utf-8", "backslashreplace")
+    text = json.dumps(answer, ensure_ascii=False, indent=1, default=_plain)
     if arguments.json == "-":
-        print(data.decode("utf-8"), end="")
+        print_json(text)
     else:
         from ocr_train.data.image_files import write_bytes
 
-        write_bytes(Path(arguments.json), data)
+        write_bytes(Path(arguments.json), f"{text}\n".encode("utf-8", "backslashreplace"))
+
+
+def print_json(text: str) -> None:
+    """Print JSON; where stdout cannot write a character of it, all of those as escapes, which mean the same."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(json.loads(text))
+    print(text)
 
 
 def _plain(value: object) -> object:
@@ -67,10 +76,12 @@ def guarded(command: Command) -> Command:
     """`command`, with what the file system refuses turned into an error that names the path.
 
     The parts report what they expect to go wrong; this is for the rest, such as a folder where a file is to
-    be written.
+    be written. Characters that a terminal cannot show, such as Thai on one of Latin-1, are escaped.
     """
 
     def run(arguments: argparse.Namespace) -> int:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return command(arguments)
         except BrokenPipeError:
@@ -97,13 +108,19 @@ def require_apart(inputs: Iterable[Path], outputs: Iterable[Path | str | None]) 
 
 
 def require_labels(path: Path) -> None:
-    """Raise `DataError` where `path` is no file; for a folder, name the label files in it."""
+    """Raise `DataError` where `path` is no file that can be read; for a folder, name the label files in it."""
     if path.is_dir():
         inside = ", ".join(sorted(found.name for found in path.glob("*.txt"))[:8])
         hint = f"It holds {inside}: name one of these." if inside else "It holds no .txt file either."
         raise DataError(f"{str(path)!r} is a folder, not a label file.", hint=hint)
     if not path.exists():
         raise DataError(f"There is no label file {str(path)!r}.", hint=_neighbours(path))
+    try:
+        path.open("rb").close()
+    except OSError as exc:
+        raise DataError(
+            f"label file {str(path)!r} cannot be read: {exc.strerror}.", hint="Check its permissions."
+        ) from exc
 
 
 def _neighbours(path: Path) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from ocr_train.cli_answer import guarded, whole_number
+from ocr_train.cli_answer import guarded, print_json, whole_number
 from ocr_train.cli_convert import add_convert
 from ocr_train.cli_prepare import add_prepare
 from ocr_train.cli_transfer import add_transfer, fetch_for_training
@@ -60,7 +60,7 @@ def _parse_log(arguments: argparse.Namespace) -> int:
     with _opened(arguments.file) as stream:
         for event in parse_lines(line.rstrip("\n") for line in stream):
             if type(event).__name__ in wanted:
-                print(to_json(event))
+                print_json(to_json(event))
     return 0
 
 

@@ -36,6 +36,26 @@ def add_prepare(commands: Commands) -> None:
         "--out", required=True, type=Path, metavar="DIR", help="a new folder, or one that was prepared before"
     )
     add_rules(parser)
+    _add_source(parser)
+    _add_split(parser)
+    add(
+        "--on-bad-sample",
+        default="stop",
+        choices=("stop", "quarantine"),
+        help="stop at bad samples with the list of them, or go on without them (default: stop)",
+    )
+    add(
+        "--link",
+        action="store_true",
+        help="hard-link images of a local folder: no space, but an edit of one then changes both",
+    )
+    add("--overwrite", action="store_true", help="replace an earlier prepared set of another content")
+    add_json(parser)
+    parser.set_defaults(command=guarded(_prepare))
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--from",
         dest="source_format",
@@ -53,21 +73,6 @@ def add_prepare(commands: Commands) -> None:
         action="store_true",
         help="ppocrlabel: leave out images that nobody confirmed there",
     )
-    _add_split(parser)
-    add(
-        "--on-bad-sample",
-        default="stop",
-        choices=("stop", "quarantine"),
-        help="stop at bad samples with the list of them, or go on without them (default: stop)",
-    )
-    add(
-        "--link",
-        action="store_true",
-        help="hard-link images of a local folder: no space, but an edit of one then changes both",
-    )
-    add("--overwrite", action="store_true", help="replace an earlier prepared set of another content")
-    add_json(parser)
-    parser.set_defaults(command=guarded(_prepare))
 
 
 def _add_split(parser: argparse.ArgumentParser) -> None:
