@@ -67,7 +67,7 @@ def put_file(path: Path, data: bytes, *, overwrite: bool) -> None:
             if not overwrite:
                 raise DataError(
                     f"{path} exists and its content is different",
-                    hint="Give an empty folder, or allow overwriting (overwrite=True).",
+                    hint="Give an empty folder, or allow overwriting (--overwrite).",
                 )
         write_bytes(path, data)
     except OSError as exc:

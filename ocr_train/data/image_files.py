@@ -137,5 +137,5 @@ def require_unchanged(path: Path, text: str) -> None:
     if path.exists() and path.read_bytes() != text.encode():
         raise DataError(
             f"{path} exists and its content is different",
-            hint="Give another folder, move the file away, or allow overwriting (overwrite=True).",
+            hint="Give another folder, move the file away, or allow overwriting (--overwrite).",
         )

@@ -77,6 +77,11 @@ def _section(title: str, body: str) -> str:
     return f"<section>\n<h2>{html_escape(title)}</h2>\n{body}\n</section>" if body else ""
 
 
+def _place(file: str, line: int) -> str:
+    """`file:line`, or the file alone where the problem is of no line."""
+    return f"{_show(file)}:{line}" if line else _show(file)
+
+
 def _show(text: str) -> str:
     """Text from a label file, safe for HTML: invisible characters spelled out, markup escaped."""
     return html_escape(escape(text))
@@ -136,7 +141,7 @@ def _examples(examples: Iterable[Example], images: Path, task: str) -> str:
         hint = f"<br/>{_show_long(example.hint)}" if example.hint else ""
         figures.append(
             f'<figure>{drawn}<figcaption><span class="{colour}">{example.kind or "good"}</span> '
-            f"<code>{_show(example.file)}:{example.line}</code><br/>"
+            f"<code>{_place(example.file, example.line)}</code><br/>"
             f'<span class="v">{_show(example.image)}</span>'
             f"{text}{hint}</figcaption></figure>"
         )
@@ -156,7 +161,7 @@ def _problems(report: Report) -> str:
         shown = by_kind.get(kind, [])[:PROBLEMS_SHOWN_PER_KIND]
         rows = [
             (
-                ("v", f"{_show(problem.file)}:{problem.line}"),
+                ("v", _place(problem.file, problem.line)),
                 ("v", _show(problem.value)),
                 ("", _show_long(problem.hint)),
             )
@@ -191,7 +196,7 @@ def _outside(statistics: Statistics) -> str:
             ("v", _glyph(char)),
             ("", _name(char)),
             ("n", f"{outside.count:,}"),
-            ("v", ", ".join(f"{_show(file)}:{line}" for file, line in outside.lines)),
+            ("v", ", ".join(_place(file, line) for file, line in outside.lines)),
         )
         for char, outside in list(statistics.outside.items())[:CHARACTERS_SHOWN]
     ]
