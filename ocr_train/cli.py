@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ocr_train import cli_data
-from ocr_train.config import Launch, available_models, load_experiment
+from ocr_train.cli_parser import Parser
+from ocr_train.config import EXPERIMENTS, Launch, available_models, load_experiment
 from ocr_train.errors import OcrTrainError
-from ocr_train.overrides import nearest
 from ocr_train.probe import interpreter, probe
 from ocr_train.stopping import StopFlag, StopRequested
 
@@ -25,32 +25,14 @@ if TYPE_CHECKING:
     from ocr_train.storage.backup import Backup
     from ocr_train.tracking import Tracker
 
-PROJECT = Path(__file__).resolve().parent.parent
-EXPERIMENTS = PROJECT / "experiments"
 DEFAULT_OUTPUT = "outputs"
-
-
-class Parser(argparse.ArgumentParser):
-    """Names the nearest known option for one that is not known."""
-
-    def error(self, message: str) -> NoReturn:
-        """Exit 2 with the usage, the problem and, for an unknown option, the nearest one."""
-        unknown = re.search(r"unrecognized arguments: (--[\w-]+)", message)
-        if unknown:
-            known = [option for action in self._actions for option in action.option_strings]
-            known += [
-                option
-                for action in self._actions
-                if isinstance(action, argparse._SubParsersAction)
-                for sub in action.choices.values()
-                for option in sub._option_string_actions
-            ]
-            message += nearest(unknown[1], known)
-        super().error(message)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the status that DESIGN.md fixes."""
+    for stream in (sys.stdout, sys.stderr):  # Thai on a terminal that knows only ASCII is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:] if argv is None else list(argv)))
 
 

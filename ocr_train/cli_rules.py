@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ocr_train.data.validate import Rules
 
 TASKS = ("det", "rec", "cls")
-EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
 
 
 def add_rules(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +67,7 @@ class Demands:
     def rules(self, read: Dictionary | None) -> Rules:
         """The rules with this dictionary. Without one a model reads 0-9a-z; without a model, too, characters
         are not checked."""
-        from ocr_train.data.prepare import label_rules
+        from ocr_train.data.rules import label_rules
         from ocr_train.data.validate import Rules
 
         if self.trainer is not None:
@@ -91,7 +90,7 @@ def read_demands(arguments: argparse.Namespace) -> Demands:
     _refuse_misplaced(arguments)
     use_space_char, model_dictionary, trainer = arguments.use_space_char, None, None
     if arguments.model:
-        from ocr_train.config import Launch, load_experiment
+        from ocr_train.config import EXPERIMENTS, Launch, load_experiment
         from ocr_train.overrides import get_key
 
         experiment = load_experiment(Launch(model=arguments.model, data="."), EXPERIMENTS)

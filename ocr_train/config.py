@@ -18,6 +18,8 @@ from ocr_train.errors import ConfigError
 from ocr_train.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
 
 TASKS = ("det", "rec", "cls")
+EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
+"""The experiments that come with the project."""
 EXPERIMENT_KEYS = ("task", "description", "dictionary", "demo", "paddleocr", "seed")
 DEMO_LANGUAGES = ("en", "th")
 DEMO_KEYS = ("language", "train", "val", "epochs", "batch_size", "learning_rate", "overrides", "size")

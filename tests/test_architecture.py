@@ -25,10 +25,21 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.data": {"ocr_train.errors", "ocr_train.data"},
     "ocr_train.data.prepare": {
         "ocr_train.data.archive_source",
+        "ocr_train.data.rules",
         "ocr_train.errors",
         "ocr_train.data",
         "ocr_train.config",
         "ocr_train.overrides",
+    },
+    "ocr_train.data.rules": {"ocr_train.data", "ocr_train.overrides"},
+    "ocr_train.data.prepared": {
+        *(
+            "ocr_train.errors",
+            "ocr_train.data",
+            "ocr_train.storage.keys",
+            "ocr_train.storage.local",
+            "ocr_train.storage",
+        )
     },
     "ocr_train.data.archive_source": {"ocr_train.errors", "ocr_train.data", "ocr_train.storage"},
     "ocr_train.storage": {"ocr_train.errors", "ocr_train.storage"},

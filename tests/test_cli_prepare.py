@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.cli import EXPERIMENTS
-from ocr_train.config import Launch, load_experiment
+from ocr_train.config import EXPERIMENTS, Launch, load_experiment
 from ocr_train.data.manifest import read_manifest
 from ocr_train.data.prepare import Dataset
 from ocr_train.data.prepare import prepare as prepare_for_training

@@ -1,35 +1,32 @@
-"""From `data` to what the trainer reads: fetch -> find label files -> check -> split -> clean copies -> manifest."""
+"""From `data` to what the trainer reads: fetch -> convert -> find label files -> check -> split -> manifest."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ocr_train.config import TASKS, Demo, Experiment
 from ocr_train.data.archive_source import is_archive, unpack_once
+from ocr_train.data.converted import Source, as_paddleocr, in_words_of_source
 from ocr_train.data.demo import DemoSpec, make_demo
-from ocr_train.data.dictionary import DEFAULT_CHARSET, Dictionary, read_dictionary
-from ocr_train.data.labels import format_line
+from ocr_train.data.dictionary import read_dictionary
+from ocr_train.data.findings import decide, list_quarantine, say_source, write_findings
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.data.manifest import Manifest, build_manifest
-from ocr_train.data.quarantine import apply_policy, write_clean, write_quarantine
-from ocr_train.data.report import write_html
-from ocr_train.data.samples import read_samples
-from ocr_train.data.split import split
-from ocr_train.data.validate import Report, Rules, validate
+from ocr_train.data.rules import label_rules
+from ocr_train.data.sets import clean_sets, labels_text
+from ocr_train.data.source_format import PADDLEOCR
+from ocr_train.data.validate import Report, validate
+from ocr_train.errors import DataError
 from ocr_train.overrides import get_key
 
 Say = Callable[[str], None]
 Fetch = Callable[[str, Path, Say], Path]
-REPORTS = ("problems.json", "labels.html", "quarantine.txt")
+REPORTS = ("problems.json", "report.html", "quarantine.tsv")
 """What the check of the labels leaves in the work folder, for the run's artifacts."""
-CTC_STRIDE = 4
-"""Input pixels for one output step of CRNN's MobileNetV3, across the width."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +41,6 @@ class Dataset:
     val_samples: int
     dictionary: Path | None
     manifest: Manifest
-    report: Report | None
     quarantined: int
     reports: tuple[Path, ...]
 
@@ -54,45 +50,43 @@ def prepare(experiment: Experiment, work: Path, cache: Path, *, fetch: Fetch, sa
 
     Raises `DataError` with every problem of the labels, `StorageError` where the data cannot be had.
     """
-    folder, source = _locate(experiment, cache, fetch, say)
-    layout = find_layout(folder, experiment.task)
+    work.mkdir(parents=True, exist_ok=True)
+    folder, origin = _locate(experiment, cache, fetch, say)
+    source = _as_paddleocr(experiment, folder, work, say)
+    layout = find_layout(source.folder, experiment.task)
     dictionary = _dictionary(experiment, layout, say)
-    files = (*layout.train, *layout.val)
-    report = _check(experiment, files, layout.images, dictionary, work)
-    quarantined = 0
-    if report is not None:
-        quarantined = apply_policy(report, experiment.on_bad_sample)
-        _say_report(report, quarantined, say)
-        if quarantined:
-            write_quarantine(files, work / "quarantine.txt", report.bad_lines)
-    clean = work / "labels"
-    clean.mkdir(parents=True, exist_ok=True)
-    copies = {
-        path: _clean_copy(path, clean / f"{number}.txt", report, experiment.task)
-        for number, path in enumerate(files)
-    }
+    checked = _check(experiment, layout, source, dictionary, work, say)
     train, val = work / "train.txt", work / "val.txt"
-    if layout.val:
-        _join([copies[path] for path in layout.train], train)
-        _join([copies[path] for path in layout.val], val)
-    else:
-        _split([copies[path] for path in layout.train], train, val, experiment, say)
+    counts = _write_labels(experiment, layout, checked.report, train, val, work, say)
     manifest = build_manifest(layout.images, {"train": train, "val": val}, workers=os.cpu_count() or 1)
-    dataset = Dataset(
-        source=source,
+    say(f"data: {counts[0]} training and {counts[1]} validation samples from {origin}")
+    return Dataset(
+        source=origin,
         images=layout.images,
         train=train,
         val=val,
-        train_samples=_count(train),
-        val_samples=_count(val),
+        train_samples=counts[0],
+        val_samples=counts[1],
         dictionary=dictionary,
         manifest=manifest,
-        report=report,
-        quarantined=quarantined,
+        quarantined=checked.quarantined,
         reports=tuple(path for name in REPORTS if (path := work / name).is_file()),
     )
-    say(f"data: {dataset.train_samples} training and {dataset.val_samples} validation samples from {source}")
-    return dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Checked:
+    report: Report | None
+    quarantined: int
+
+
+def _as_paddleocr(experiment: Experiment, folder: Path, work: Path, say: Say) -> Source:
+    """The data as PaddleOCR's labels; LabelMe's and PPOCRLabel's folders are converted in the run's folder."""
+    if experiment.task not in TASKS or not folder.is_dir():
+        return Source(folder=folder, origin=folder, format=PADDLEOCR)
+    source = as_paddleocr(folder, experiment.task, work / "converted")
+    say_source(source, say)
+    return source
 
 
 def _locate(experiment: Experiment, cache: Path, fetch: Fetch, say: Say) -> tuple[Path, str]:
@@ -137,84 +131,63 @@ def _dictionary(experiment: Experiment, layout: Layout, say: Say) -> Path | None
 
 
 def _check(
-    experiment: Experiment, files: Sequence[Path], images: Path, dictionary: Path | None, work: Path
-) -> Report | None:
+    experiment: Experiment, layout: Layout, source: Source, dictionary: Path | None, work: Path, say: Say
+) -> _Checked:
     """Check the label files; models of other tasks than ours have labels that we do not know."""
     if experiment.task not in TASKS:
-        return None
+        return _Checked(report=None, quarantined=0)
+    files = (*layout.train, *layout.val)
     use_space_char = bool(get_key(experiment.trainer, "Global.use_space_char", False))
     read = read_dictionary(dictionary, use_space_char=use_space_char) if dictionary else None
     rules = label_rules(experiment.task, experiment.trainer, read)
-    report = validate(files, images, rules, known=read.problems if read else ())
-    text = json.dumps(report.to_json(), ensure_ascii=False, indent=1)
-    work.mkdir(parents=True, exist_ok=True)
-    (work / "problems.json").write_text(text, encoding="utf-8")
-    write_html(report, images, work / "labels.html")
-    return report
-
-
-def label_rules(task: str, trainer: Mapping[str, Any], dictionary: Dictionary | None) -> Rules:
-    """What the labels of this PaddleOCR configuration must keep to."""
-    if task == "cls":
-        labels = get_key(trainer, "Global.label_list", None) or ()
-        return Rules(task=task, label_list=tuple(str(label) for label in labels))
-    if task != "rec":
-        return Rules(task=task)
-    return Rules(
-        task=task,
-        charset=dictionary.charset if dictionary else DEFAULT_CHARSET,
-        use_space_char=bool(get_key(trainer, "Global.use_space_char", False)),
-        lower=dictionary is None,
-        max_text_length=get_key(trainer, "Global.max_text_length", None),
-        ctc_steps=_ctc_steps(trainer),
-    )
-
-
-def _ctc_steps(trainer: Mapping[str, Any]) -> int | None:
-    """Output steps of a CRNN with MobileNetV3; None for models whose stride is not known here."""
-    shape = get_key(trainer, "Train.dataset.transforms.RecResizeImg.image_shape", None)
-    if (
-        get_key(trainer, "Architecture.algorithm", "") != "CRNN"
-        or get_key(trainer, "Architecture.Backbone.name", "") != "MobileNetV3"
-        or not isinstance(shape, list)
-    ):
-        return None
-    return int(shape[-1]) // CTC_STRIDE
-
-
-def _say_report(report: Report, quarantined: int, say: Say) -> None:
+    report = validate(files, layout.images, rules, known=read.problems if read else ())
+    shown = in_words_of_source(report, source)
+    write_findings(work, shown, source, layout.images)
+    quarantined = decide(report, shown, source, experiment.on_bad_sample, say)
     if quarantined:
-        say(f"data: {quarantined} bad samples are left out (on_bad_sample=quarantine); the run has the list")
-    elif report.counts:
-        say(f"data: checked {report.labels} labels: {report.summary(0).splitlines()[0]}")
+        list_quarantine(files, report, source, work / "quarantine.tsv")
+        say(f"data: {quarantined} bad samples are left out; the run has the list (dataset/quarantine.tsv)")
+    return _Checked(report=report, quarantined=quarantined)
 
 
-def _clean_copy(path: Path, out: Path, report: Report | None, task: str) -> Path:
+def _write_labels(
+    experiment: Experiment,
+    layout: Layout,
+    report: Report | None,
+    train: Path,
+    val: Path,
+    work: Path,
+    say: Say,
+) -> tuple[int, int]:
+    """Write the label files that the trainer reads; how many samples each has."""
     if report is None:
-        out.write_bytes(path.read_bytes())
-    else:
-        write_clean(path, out, report.bad_lines, task)
-    return out
-
-
-def _join(parts: Sequence[Path], out: Path) -> None:
-    with out.open("wb") as joined:
-        for part in parts:
-            joined.write(part.read_bytes())
-
-
-def _split(parts: Sequence[Path], train: Path, val: Path, experiment: Experiment, say: Say) -> None:
-    lines = [line for part in parts for line in read_samples(part)[0]]
-    done = split(lines, val=experiment.val_fraction, seed=experiment.seed)
-    for path, samples in ((train, done.train), (val, done.val)):
-        path.write_text("".join(format_line(line.image, line.label) for line in samples), encoding="utf-8")
-    say(
-        f"data: no validation labels: split into {len(done.train)} to train on and {len(done.val)} to validate"
+        return _join(layout.train, train), _join(layout.val, val)
+    sets = clean_sets(
+        layout,
+        report,
+        task=experiment.task,
+        val=experiment.val_fraction,
+        seed=experiment.seed,
+        work=work,
     )
-    for note in done.notes:
+    if sets.was_split:
+        say(
+            f"data: no validation labels: split into {len(sets.train)} to train on and "
+            f"{len(sets.val)} to validate"
+        )
+    for note in sets.notes:
         say(f"data: {note}")
+    train.write_bytes(labels_text(sets.train))
+    val.write_bytes(labels_text(sets.val))
+    return len(sets.train), len(sets.val)
 
 
-def _count(path: Path) -> int:
-    with path.open("rb") as lines:
-        return sum(1 for _ in lines)
+def _join(parts: Sequence[Path], out: Path) -> int:
+    """Join label files that we do not know how to check; how many lines they have."""
+    lines = [line for part in parts for line in part.read_bytes().splitlines() if line.strip()]
+    if not lines:
+        raise DataError(
+            f"no label file for {out.stem}.", hint="Models of this task need a train.txt and a val.txt."
+        )
+    out.write_bytes(b"".join(line + b"\n" for line in lines))
+    return len(lines)

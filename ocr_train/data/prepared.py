@@ -14,21 +14,18 @@ tools do. Files that nobody else writes (fetched or cut out by us) are hard-link
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_train.data.converted import NAMES, Source, as_paddleocr, in_words_of_source
+from ocr_train.data.converted import Source, as_paddleocr, in_words_of_source
 from ocr_train.data.dictionary import Dictionary, read_dictionary
 from ocr_train.data.fill import DICTIONARY, MANIFEST, Filled, fill, put_findings
+from ocr_train.data.findings import all_counts, decide, list_quarantine, say_source, write_findings
 from ocr_train.data.image_files import write_bytes
 from ocr_train.data.layout import Layout, find_layout
-from ocr_train.data.listing import LISTED, counted, problem_lines
-from ocr_train.data.quarantine import STOP, apply_policy, write_quarantine
-from ocr_train.data.report import write_html
+from ocr_train.data.quarantine import STOP
 from ocr_train.data.sets import Sets, clean_sets
 from ocr_train.data.validate import Report, Rules, validate
 from ocr_train.errors import DataError
@@ -114,7 +111,7 @@ def prepare_folder(wish: Wish, out: Path, *, fetch: Fetch, say: Say) -> Prepared
                 text_from=wish.text_from,
                 only_confirmed=wish.only_confirmed,
             )
-            _say_source(source, say)
+            say_source(source, say)
             return _prepare(wish, out, work, source, ours=local is None or source.converted, say=say)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -153,14 +150,6 @@ def _claim(out: Path, source: Path | None) -> None:
         write_bytes(marker, b"This folder was filled by `prepare`, which may fill it anew.\n")
 
 
-def _say_source(source: Source, say: Say) -> None:
-    if not source.converted:
-        return
-    say(f"source: {NAMES[source.format]}, {source.summary}")
-    if source.skipped:
-        say(f"skipped: {counted(source.skipped)}")
-
-
 def _prepare(wish: Wish, out: Path, work: Path, source: Source, *, ours: bool, say: Say) -> Prepared:
     layout = find_layout(source.folder, wish.task)
     dictionary, copied = _dictionary(wish, layout, say)
@@ -168,17 +157,17 @@ def _prepare(wish: Wish, out: Path, work: Path, source: Source, *, ours: bool, s
     known = dictionary.problems if dictionary else ()
     report = validate(files, layout.images, wish.rules(dictionary), known=known)
     shown = in_words_of_source(report, source)
-    _write_findings(work / "findings", shown, source, layout)
+    write_findings(work / "findings", shown, source, layout.images)
     whole = (out / MANIFEST).exists()
     try:
-        quarantined = _decide(wish, report, shown, source, say)
+        quarantined = decide(report, shown, source, wish.on_bad_sample, say)
     except DataError as exc:
         if whole:  # what a set says of itself is not replaced by what a failed attempt found
             raise
         put_findings(work / "findings", out)
         raise DataError(exc.problem, hint=f"{exc.hint}\nWith pictures: {out / 'report.html'}") from exc
     if quarantined:
-        _list_quarantine(files, report, source, work / "findings" / "quarantine.tsv")
+        list_quarantine(files, report, source, work / "findings" / "quarantine.tsv")
     sets = clean_sets(
         layout, report, task=wish.task, val=wish.val, seed=wish.seed, group_by=wish.group_by, work=work
     )
@@ -209,7 +198,7 @@ def _result(out: Path, source: Source, sets: Sets, done: Filled, quarantined: in
         removed=done.removed,
         quarantined=quarantined,
         dictionary=dictionary if dictionary.is_file() else None,
-        counts=_counts(shown, source),
+        counts=all_counts(shown, source),
         notes=sets.notes,
     )
 
@@ -225,48 +214,3 @@ def _dictionary(wish: Wish, layout: Layout, say: Say) -> tuple[Dictionary | None
         return None, False
     say(f"dictionary: {path}")
     return read_dictionary(path, use_space_char=wish.use_space_char), own is not None
-
-
-def _write_findings(folder: Path, shown: Report, source: Source, layout: Layout) -> None:
-    """problems.json in the shape of `validate --json`, the conversion's problems among them; report.html."""
-    content = shown.to_json()
-    keys = ("file", "line", "kind", "value", "hint")
-    converted = [{key: getattr(problem, key) for key in keys} for problem in source.problems]
-    found = content["problems"]
-    content["problems"] = converted + (found if isinstance(found, list) else [])
-    content["counts"] = _counts(shown, source)
-    text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-    write_bytes(folder / "problems.json", text.encode("utf-8", "replace"))
-    write_html(shown, layout.images, folder / "report.html")
-
-
-def _counts(shown: Report, source: Source) -> dict[str, int]:
-    return dict(Counter(shown.counts) + Counter(problem.kind for problem in source.problems))
-
-
-def _decide(wish: Wish, report: Report, shown: Report, source: Source, say: Say) -> int:
-    """How many samples are left out; `DataError` with all problems where bad ones are to stop everything."""
-    losses = len(source.losses)
-    if wish.on_bad_sample == STOP and (report.errors or losses):
-        lines = [*problem_lines(source.losses), shown.summary(LISTED)]
-        raise DataError(
-            "bad samples in the data:\n" + "\n".join(lines),
-            hint="Mend them, or go on with the rest: --on-bad-sample quarantine",
-        )
-    for line in problem_lines(source.problems):
-        say(f"  {line}")
-    say(f"checked: {shown.summary(LISTED)}")
-    return apply_policy(report, wish.on_bad_sample)
-
-
-def _list_quarantine(files: Sequence[Path], report: Report, source: Source, out: Path) -> None:
-    """The bad lines, each with its place, kind and text; places as the user knows them."""
-    write_quarantine(files, out, report.bad_lines)
-    if not source.origins:
-        return
-    rows = []
-    for row in out.read_text(encoding="utf-8").splitlines():
-        place, _, rest = row.partition("\t")
-        file, _, line = place.rpartition(":")
-        rows.append(f"{source.origins.get((file, int(line)), place)}\t{rest}\n")
-    write_bytes(out, "".join(rows).encode())
