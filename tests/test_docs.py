@@ -1,0 +1,300 @@
+"""What the guides say is what the code does: commands, tables, links and examples."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import shlex
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ocr_train import errors, failures
+from ocr_train.cli import EXPERIMENTS, make_parser
+from ocr_train.config import DEMO_KEYS, EXPERIMENT_KEYS, Launch, load_experiment
+from ocr_train.data.problems import KINDS
+from ocr_train.data.validate import Rules, validate
+
+REPO = Path(__file__).resolve().parents[1]
+PAGES = [path for path in (REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))) if path.is_file()]
+IDS = [str(path.relative_to(REPO)) for path in PAGES]
+
+PLANNED = frozenset(
+    [
+        *("prepare", "convert", "crop", "split", "checkpoints", "evaluate", "export", "predict"),
+        *("compare", "sync", "doctor", "sweep"),
+    ]
+)
+"""Commands and entry points that the guides may name before they exist: only their names are checked. One that
+the parser knows is checked in full all the same; drop the list when it knows all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command as a page shows it, split as a shell splits it; `whole` where it stands in a code block."""
+
+    page: Path
+    text: str
+    whole: bool
+
+    @property
+    def words(self) -> list[str]:
+        """Without a prompt, variables in front, the interpreter's folder and a comment."""
+        words = shlex.split(self.text, comments=True)
+        while words and (words[0] == "$" or re.fullmatch(r"[A-Z_]+=.*", words[0], re.DOTALL)):
+            words = words[1:]
+        return [Path(words[0]).name, *words[1:]] if words else []
+
+    def __str__(self) -> str:
+        return f"{self.page.name}: {self.text}"
+
+
+def code_blocks(text: str, language: str) -> list[str]:
+    """The content of the fenced blocks in `language`, a regular expression."""
+    return re.findall(rf"^```(?:{language})\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(start: str) -> list[Command]:
+    """Every command of all pages that begins with `start`: lines of code blocks, and inline code."""
+    return [command for page in PAGES for command in _commands(page) if _begins(command, start.split())]
+
+
+def _begins(command: Command, start: list[str]) -> bool:
+    return command.words[: len(start)] == start
+
+
+def _commands(page: Path) -> Iterator[Command]:
+    text = page.read_text(encoding="utf-8")
+    for block in code_blocks(text, "bash|sh|shell|console|"):
+        for line in block.replace("\\\n", " ").splitlines():
+            for part in _parts(line):
+                yield Command(page=page, text=part, whole=True)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    for inline in re.findall(r"`([^`\n]+)`", prose):
+        for part in _parts(inline):
+            yield Command(page=page, text=part, whole=False)
+
+
+def _parts(line: str) -> list[str]:
+    """The commands of one line that are ours to check."""
+    return [part.strip() for part in re.split(r"\s(?:\||&&|&)\s|;\s", line) if _is_command(part)]
+
+
+def _is_command(text: str) -> bool:
+    return re.search(r"(?:^|[\s/])(?:python -m ocr_train|mlflow run|make)(?:\s|$)", text) is not None
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    """The cells of the first table whose first column is called `heading`; inline code without its quotes."""
+    text = (REPO / "docs" / page).read_text(encoding="utf-8")
+    found = re.search(rf"^\| {heading} \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    assert found is not None, f"{page} has no table {heading!r}"
+    rows = [re.split(r"(?<!\\)\|", line.strip()[1:-1]) for line in found[1].splitlines()]
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def code(cell: str) -> list[str]:
+    """The inline code in a cell."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def mlproject() -> dict[str, Any]:
+    """MLproject's entry points."""
+    document = yaml.safe_load((REPO / "MLproject").read_text(encoding="utf-8"))
+    found: dict[str, Any] = document["entry_points"]
+    return found
+
+
+def parser_commands() -> set[str]:
+    """The subcommands that exist."""
+    (commands,) = [
+        action for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction)
+    ]
+    return set(commands.choices)
+
+
+def require_resolves(launch: Launch) -> None:
+    """The parameters and overrides are ones that the experiment takes; a path of the reader's own is not here."""
+    if not launch.model.endswith((".yml", ".yaml")):
+        load_experiment(launch, EXPERIMENTS)
+
+
+OCR_TRAIN = commands("python -m ocr_train")
+MLFLOW_RUN = commands("mlflow run")
+MAKE = commands("make")
+
+
+def test_the_pages_hold_commands_of_every_sort() -> None:
+    """The tests below look at something."""
+    assert len(PAGES) >= 5
+    assert min(len(OCR_TRAIN), len(MLFLOW_RUN), len(MAKE)) > 5
+
+
+@pytest.mark.parametrize("command", OCR_TRAIN, ids=str)
+def test_our_own_commands_parse(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m ocr_train ...` as shown is accepted; a mere mention names a command that exists."""
+    arguments = command.words[3:]
+    name = arguments[0] if arguments else ""
+    if name in PLANNED and name not in parser_commands():
+        return
+    if not command.whole and (len(arguments) <= 1 or "..." in arguments):
+        assert name in ("", "...", *parser_commands())
+        return
+    try:
+        parsed = make_parser().parse_args(arguments)
+    except SystemExit as exc:
+        # `--help` exits with 0
+        assert exc.code == 0, f"{command}\n{capsys.readouterr().err}"
+        return
+    if name == "train":
+        require_resolves(
+            Launch(**{key: str(getattr(parsed, key)) for key in vars(Launch()) if hasattr(parsed, key)})
+        )
+
+
+@pytest.mark.parametrize("command", MLFLOW_RUN, ids=str)
+def test_mlflow_run_commands_name_parameters_that_exist(command: Command) -> None:
+    """Each `-P name=value` is one of the entry point's, and the values resolve to an experiment."""
+    words = command.words
+    entry = words[words.index("-e") + 1] if "-e" in words else "main"
+    if entry in PLANNED and entry not in mlproject():
+        return
+    pairs = [words[index + 1] for index, word in enumerate(words[:-1]) if word == "-P"]
+    values = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    assert len(values) == len(pairs), f"{command}: -P needs name=value"
+    known = mlproject()[entry]["parameters"]
+    assert set(values) <= set(known), f"{command}: {set(values) - set(known)}"
+    if entry == "main" and "..." not in command.text:
+        require_resolves(Launch(**values))
+
+
+@pytest.mark.parametrize("command", MAKE, ids=str)
+def test_make_commands_name_targets_and_variables_that_exist(command: Command) -> None:
+    """Every target has a rule, and every variable is read by the Makefile."""
+    makefile = (REPO / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    for word in command.words[1:]:
+        name, equals, _ = word.partition("=")
+        assert f"$({name})" in makefile if equals else name in targets, f"{command}: {word!r}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_link_leads_to_a_file_and_to_a_heading(page: Path) -> None:
+    """Relative links only: what is on the network is not ours to keep."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        path = (page.parent / file).resolve() if file else page
+        assert path.exists(), f"{page.name}: {target}"
+        if anchor:
+            assert anchor in anchors(path), f"{page.name}: {target}: {anchors(path)}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that a page's headings get on GitHub and GitLab."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_table_of_problems_is_the_code_s() -> None:
+    """Every kind of problem, as bad as it is, in the order of the code."""
+    shown = [(code(kind)[0], rec, det) for kind, rec, det, _ in table("data.md", "kind")]
+    assert shown == [(name, kind.rec, kind.det) for name, kind in KINDS.items()]
+
+
+def test_the_table_of_parameters_is_that_of_mlproject() -> None:
+    """Every parameter with its default."""
+    shown = {
+        code(name)[0]: (code(default) or [""])[0]
+        for name, default, _ in table("configuration.md", "parameter")
+    }
+    assert shown == {name: spec["default"] for name, spec in mlproject()["main"]["parameters"].items()}
+
+
+def test_the_keys_of_an_experiment_are_all_explained() -> None:
+    """The table has each key of experiments/*.yaml, and those of its `demo:` block."""
+    rows = {code(key)[0]: text for key, text in table("configuration.md", "key")}
+    assert set(rows) == set(EXPERIMENT_KEYS)
+    assert set(code(rows["demo"])) == {"data", *DEMO_KEYS}
+
+
+def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
+    """One code a class, and those of signals; what shares its parent's code is not shown."""
+    shown = {int(number): (code(name) or [""])[0] for number, name, *_ in table("troubleshooting.md", "code")}
+    classes = {
+        value.exit_code: name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.OcrTrainError) and "exit_code" in vars(value)
+    }
+    signals = (errors.SIGINT_EXIT_CODE, errors.SIGTERM_EXIT_CODE)
+    assert shown == {0: "", **classes, **dict.fromkeys(signals, "")}
+
+
+def test_the_table_of_failure_reasons_is_the_code_s() -> None:
+    """What the log can show, what an exit can mean, and our own faults."""
+    shown = [code(reason)[0] for reason, *_ in table("troubleshooting.md", "reason")]
+    seen = {value.reason for value in vars(failures).values() if isinstance(value, failures.Failure)}
+    assert '"internal_error"' in (REPO / "ocr_train" / "pipeline.py").read_text(encoding="utf-8")
+    assert sorted(shown) == sorted(seen | outcome_reasons() | {"internal_error"})
+
+
+def outcome_reasons() -> set[str]:
+    """The words in outcome.py that are texts of their own: its reasons, and nothing else."""
+    tree = ast.parse((REPO / "ocr_train" / "outcome.py").read_text(encoding="utf-8"))
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    return {text for text in texts if re.fullmatch(r"[a-z]+(?:_[a-z]+)*", text)}
+
+
+def test_every_variable_that_the_code_reads_is_explained() -> None:
+    """Our own and MLflow's, in the table of environment variables."""
+    read = {
+        name
+        for folder in ("ocr_train", "callbacks")
+        for path in (REPO / folder).rglob("*.py")
+        for name in re.findall(
+            r"environ(?:\.get\(|\.setdefault\(|\[)\s*\"((?:OCR_TRAIN|MLFLOW)_\w+)\"",
+            path.read_text(encoding="utf-8"),
+        )
+    }
+    shown = {name for cells in table("configuration.md", "variable") for name in code(cells[0])}
+    assert len(read) > 3
+    assert read <= shown
+
+
+def test_the_versions_shown_are_those_that_are_pinned() -> None:
+    """The table of versions has every pin of requirements.in."""
+    pins = re.findall(
+        r"^([\w-]+)==([\w.]+)", (REPO / "requirements.in").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert {code(name)[0]: version for name, version, _ in table("requirements.md", "package")} == dict(pins)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "```tsv" in page.read_text(encoding="utf-8")])
+def test_the_examples_of_labels_are_good_labels(page: Path) -> None:
+    """They pass the check, but for the images, which are not there."""
+    for example in code_blocks(page.read_text(encoding="utf-8"), "tsv"):
+        task = "det" if "[{" in example else "cls" if example.split("\t")[1].startswith("0") else "rec"
+        with tempfile.TemporaryDirectory() as folder:
+            labels = Path(folder) / "train.txt"
+            labels.write_text(example, encoding="utf-8")
+            report = validate([labels], Path(folder), Rules(task=task, label_list=("0", "180")))
+        assert set(report.counts) == {"image_missing"}, report.summary()
+
+
+def test_the_thai_guide_counts_the_dictionary_right() -> None:
+    """Its number of characters is that of dicts/th.txt."""
+    lines = (EXPERIMENTS / "dicts" / "th.txt").read_text(encoding="utf-8").splitlines()
+    guide = (REPO / "docs" / "th" / "README.md").read_text(encoding="utf-8")
+    assert f"{len(lines)} อักขระ" in guide
