@@ -11,7 +11,8 @@ IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)"
 MODEL ?= det
 PARAMETERS := model=$(MODEL) $(if $(DATA),data=$(DATA)) $(if $(RESUME),resume=$(RESUME)) $(if $(EPOCHS),epochs=$(EPOCHS)) \
   $(if $(BATCH_SIZE),batch_size=$(BATCH_SIZE)) $(if $(LEARNING_RATE),learning_rate=$(LEARNING_RATE)) $(if $(GPUS),gpus=$(GPUS)) \
-  $(if $(SEED),seed=$(SEED)) $(if $(TRAINER_PYTHON),trainer_python=$(TRAINER_PYTHON)) $(if $(PADDLEOCR),paddleocr=$(PADDLEOCR))
+  $(if $(SEED),seed=$(SEED)) $(if $(TRAINER_PYTHON),trainer_python=$(TRAINER_PYTHON)) $(if $(PADDLEOCR),paddleocr=$(PADDLEOCR)) \
+  $(if $(ON_BAD_SAMPLE),on_bad_sample=$(ON_BAD_SAMPLE)) $(if $(BACKUP),backup=$(BACKUP))
 PORT ?= 5000
 
 .PHONY: help setup run test check lint format ui server bench gpu lock clean
