@@ -18,6 +18,7 @@ import yaml
 from ocr_train import errors, failures
 from ocr_train.cli import EXPERIMENTS, make_parser
 from ocr_train.config import DEMO_KEYS, EXPERIMENT_KEYS, Launch, load_experiment
+from ocr_train.data.prepare import REPORTS
 from ocr_train.data.problems import KINDS
 from ocr_train.data.validate import Rules, validate
 
@@ -271,6 +272,23 @@ def test_every_variable_that_the_code_reads_is_explained() -> None:
     shown = {name for cells in table("configuration.md", "variable") for name in code(cells[0])}
     assert len(read) > 3
     assert read <= shown
+
+
+def test_the_settings_that_are_often_wanted_are_accepted() -> None:
+    """Each of them by the detection or by the recognition experiment."""
+    for purpose, cell in table("configuration.md", "for"):
+        refused = []
+        for model in ("det", "rec"):
+            try:
+                load_experiment(Launch(model=model, overrides=code(cell)[0]), EXPERIMENTS)
+            except errors.ConfigError as exc:
+                refused.append(str(exc))
+        assert len(refused) < 2, f"{purpose}: {refused}"
+
+
+def test_the_files_about_the_data_are_all_explained() -> None:
+    """What the check leaves among a run's artifacts, and the manifest."""
+    assert [code(name)[0] for name, _ in table("data.md", "file")] == [*REPORTS, "manifest.jsonl"]
 
 
 def test_the_versions_shown_are_those_that_are_pinned() -> None:
