@@ -161,7 +161,7 @@ def _advice(failure: SampleFailure) -> str:
     if failure.error:
         return (
             f"Check the values below {where} in the configuration, and the versions of numpy (below 2), opencv "
-            "and albumentations in the trainer's interpreter: `python -m ocr_train doctor`."
+            "and albumentations in the trainer's interpreter (docs/requirements.md)."
         )
     if "Label" in failure.operator:
         return (
