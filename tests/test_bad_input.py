@@ -99,7 +99,7 @@ def test_unknown_option_names_the_nearest(tmp_path: Path) -> None:
     """An option that does not exist is a usage error that names the one that was meant."""
     done = ocr_train("train", "--modell", "det", cwd=tmp_path)
     assert done.returncode == 2
-    assert "--model" in done.stderr.splitlines()[-1]
+    assert "Did you mean '--model'?" in done.stderr
 
 
 def test_run_that_fails_on_its_data_says_so_in_mlflow(store_folder: Path, words: Path) -> None:

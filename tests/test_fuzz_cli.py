@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from ocr_train import cli
 from tests.cli_run import det_label, jpeg
+from tests.fuzz import cases
 
 STATUSES = {0, 2, 3, 4}
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=cases(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TEXTS = st.text(max_size=12)
 LINES = st.one_of(
     st.binary(max_size=40),

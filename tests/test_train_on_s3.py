@@ -71,7 +71,8 @@ def test_training_on_s3_data_is_tracked_and_resumable(
     assert pushed.returncode == 0, pushed.stderr
 
     launch = ("train", "--model", model, "--data", uri, *settings)
-    first = ocr_train(*launch, "--epochs", "1", cwd=tmp_path, env=env)
+    backup = f"s3://{servers.bucket}/kept"
+    first = ocr_train(*launch, "--epochs", "1", "--backup", backup, cwd=tmp_path, env=env)
     assert first.returncode == 0, first.stdout + first.stderr
     mlflow = client(servers.tracking_uri)
     experiment = mlflow.get_experiment_by_name(f"wires-{model}").experiment_id
@@ -82,6 +83,9 @@ def test_training_on_s3_data_is_tracked_and_resumable(
     assert [step for step, _ in points(servers.tracking_uri, run.info.run_id, score)] == [steps]
     assert any(key.startswith("system/cpu") for key in run.data.metrics)
     assert run.inputs.dataset_inputs[0].dataset.source == uri
+    kept = run.data.tags["backup"]
+    assert kept == f"{backup}/{run.data.tags['dataset_digest']}"
+    assert f"{kept.removeprefix(f's3://{servers.bucket}/')}/manifest.jsonl" in keys(servers)
     stored = f"checkpoints/step_{steps:08d}"
     assert f"{stored}/manifest.json" in artifacts(servers.tracking_uri, run.info.run_id, "checkpoints")
     assert f"{stored}/model.pdparams" in keys_of_run(servers, run.info.run_id)
@@ -99,6 +103,11 @@ def test_training_on_s3_data_is_tracked_and_resumable(
 
 def keys_of_run(servers: ServerAddress, run_id: str) -> set[str]:
     """What the bucket itself holds of a run, below its artifact folder."""
+    return {key.split("/artifacts/", 1)[1] for key in keys(servers) if f"/{run_id}/artifacts/" in key}
+
+
+def keys(servers: ServerAddress) -> set[str]:
+    """Every key of the bucket."""
     import boto3
 
     s3 = boto3.client(
@@ -109,6 +118,6 @@ def keys_of_run(servers: ServerAddress, run_id: str) -> set[str]:
         region_name="us-east-1",
     )
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=servers.bucket)
-    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    found = {item["Key"] for page in pages for item in page.get("Contents", [])}
     s3.close()
-    return {key.split("/artifacts/", 1)[1] for key in keys if f"/{run_id}/artifacts/" in key}
+    return found

@@ -20,6 +20,7 @@ from PIL import Image
 from ocr_train.data.conversion import Conversion
 from ocr_train.data.labelme import convert_labelme
 from ocr_train.errors import ConfigError, DataError
+from tests.fuzz import cases
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "labelme"
 
@@ -250,7 +251,7 @@ def test_a_turned_shape_keeps_its_edges_when_cut(tmp_path: Path) -> None:
     assert box["points"] == [[180, 20], [199, 39], [199, 79], [160, 40]]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(
     st.sampled_from(["polygon", "rectangle", "circle", "line", "linestrip", "oriented_rectangle", "mask"]),
     st.lists(st.tuples(st.floats(-400, 500), st.floats(-400, 500)), min_size=1, max_size=9),
@@ -553,7 +554,7 @@ labelme_like = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(120), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(labelme_like | json_values, st.sampled_from(["label", "description"]))
 def test_no_json_makes_it_fail(
     tmp_path_factory: pytest.TempPathFactory, content: Any, text_from: str
@@ -570,7 +571,7 @@ def test_no_json_makes_it_fail(
     assert {path.name for path in base.iterdir()} == {"src", "out"}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(st.binary(max_size=60))
 def test_no_bytes_make_it_fail(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     """A damaged file is one problem."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ocr_train.data.ppocrlabel import PpocrConversion, convert_ppocrlabel
 from ocr_train.errors import DataError
+from tests.fuzz import cases
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "dirt" / "plates_list_transcription"
 
@@ -221,7 +222,7 @@ def test_hostile_paths_neither_read_nor_write_outside(tmp_path: Path, written: s
     assert name.startswith("images/")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(st.binary(max_size=200), st.binary(max_size=80), st.binary(max_size=80))
 def test_no_bytes_make_it_fail(
     tmp_path_factory: pytest.TempPathFactory, labels: bytes, states: bytes, crops: bytes

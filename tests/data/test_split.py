@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.data.split import Split, group_key, split, split_file
 from ocr_train.errors import ConfigError, DataError
+from tests.fuzz import cases
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 
@@ -48,7 +49,7 @@ def test_known_samples_fall_where_they_always_fell() -> None:
     assert numbers == {"train": [0, 3, 8, 9, 10, 11], "val": [2, 4, 6], "test": [1, 5, 7]}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=cases(60), deadline=None)
 @given(st.integers(10, 399), st.integers(0, 5), st.randoms())
 def test_adding_data_never_moves_an_old_sample(count: int, seed: int, random: Random) -> None:
     """Whatever comes later, and in whatever order, an old sample stays in its set."""
@@ -150,7 +151,7 @@ def test_no_val_share_leaves_val_empty() -> None:
     assert split(make_lines(PAGES), val=0).val == ()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=cases(80), deadline=None)
 @given(st.lists(st.text("abcdefghij", min_size=1, max_size=4), min_size=2, max_size=80), st.integers(0, 9))
 def test_val_has_no_character_that_train_lacks_or_it_is_said(texts: list[str], seed: int) -> None:
     """Groups go from val to train for a character; only a last group of val may stay, with a note."""
