@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from ocr_train import errors, failures
-from ocr_train.cli import EXPERIMENTS, make_parser
-from ocr_train.config import DEMO_KEYS, EXPERIMENT_KEYS, Launch, load_experiment
+from ocr_train.cli import make_parser
+from ocr_train.config import DEMO_KEYS, EXPERIMENT_KEYS, EXPERIMENTS, Launch, load_experiment
 from ocr_train.data.prepare import REPORTS
 from ocr_train.data.problems import KINDS
 from ocr_train.data.validate import Rules, validate
