@@ -52,12 +52,18 @@ def decide(report: Report, shown: Report, source: Source, on_bad_sample: str, sa
         lines = [*problem_lines(source.losses), shown.summary(LISTED)]
         raise DataError(
             "bad samples in the data:\n" + "\n".join(lines),
-            hint="Mend them, or go on with the rest: --on-bad-sample quarantine (-P on_bad_sample=quarantine)",
+            hint=_way_out(report),
         )
     for line in problem_lines(source.problems):
         say(f"  {line}")
     say(f"checked: {shown.summary(LISTED)}")
     return apply_policy(report, on_bad_sample)
+
+
+def _way_out(report: Report) -> str:
+    if report.counts.get("bad_json", 0) > report.labels * 0.9:
+        return "These look like recognition labels (image, tab, text), not detection labels: use a rec model."
+    return "Mend them, or go on with the rest: --on-bad-sample quarantine (-P on_bad_sample=quarantine)"
 
 
 def list_quarantine(files: Sequence[Path], report: Report, source: Source, out: Path) -> None:

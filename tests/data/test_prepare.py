@@ -138,3 +138,10 @@ def test_real_data_keep_their_digest_through_s3(
     there = prepared(uri, model, on_bad_sample="quarantine")
     assert there.manifest.digest == here.manifest.digest
     assert there.train_samples == here.train_samples
+
+
+def test_recognition_labels_for_a_detector_are_recognised_as_such(prepared: Prepare, words: Path) -> None:
+    """Where nearly no label is JSON, the mistake is the model, not the labels."""
+    with pytest.raises(DataError) as caught:
+        prepared(words, "det")
+    assert "use a rec model" in caught.value.hint
