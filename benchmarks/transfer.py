@@ -87,18 +87,21 @@ class Times:
 
 
 def time_clients(place: Place, prefix: str, *, files: int, size: int, rounds: int, say: Say) -> Times:
-    """Let the clients take turns, `rounds` times; whatever arrives is counted and its bytes compared."""
+    """Let the clients take turns, `rounds` times; whatever arrives is counted and its bytes compared.
+
+    Nothing is deleted in between: for seconds after a deletion ext4 makes new files at a higher cost, which
+    the next client would pay.
+    """
     commands = clients(place)
     cold: dict[str, list[Cost]] = {name: [] for name in commands}
     again: dict[str, list[Cost]] = {name: [] for name in commands}
     for turn in range(rounds):
-        folders = {name: place.folder / f"into-{name.split()[0]}" for name in commands}
+        folders = {name: place.folder / f"round-{turn}" / name.split()[0] for name in commands}
+        folders[OURS].parent.mkdir()
         for costs in (cold, again):
             for name, command in commands.items():
                 costs[name].append(place.run(command(prefix, folders[name])))
                 _require_whole(folders[name], files, size, name)
-        for folder in folders.values():
-            shutil.rmtree(folder)
         shown = ", ".join(
             f"{name} {cold[name][-1].wall_s:.2f} s then {again[name][-1].wall_s:.2f} s" for name in commands
         )

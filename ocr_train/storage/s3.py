@@ -39,7 +39,7 @@ use.
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RemoteObject:
     """An object as a listing shows it; `etag` without its quotes."""
 
