@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from ocr_train.storage.state import Entry
 _CONTENT_ATTEMPTS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """One task's end: the file's entry, and whether bytes came over the network."""
 
@@ -53,7 +54,7 @@ class BodyWriter:
                 return Fetched(Entry(task.name, there.size, task.wanted.etag, there.mtime_ns), False)
             part = f"{self._parts}/{next(self._numbers)}.part"
             written = self.download(task.wanted, part)
-            Path(part).replace(target)
+            os.replace(part, target)  # noqa: PTH105 - thousands of files make pathlib's cost felt
         self._meter.add(files=1)
         return Fetched(Entry(task.name, written.size, task.wanted.etag, written.mtime_ns), True)
 

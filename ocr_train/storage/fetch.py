@@ -118,8 +118,8 @@ class _FetchJob:
         tally = Tally(state, self.meter)
         try:
             refuse(place_problems(self.folder, wanted), where=f"{self.uri} (to be kept in {self.folder})")
-            local = {name: look(f"{self.folder}/{name}") for name in wanted}
-            plan = plan_fetch(wanted, state.entries, local, rehash=rehash)
+            base = str(self.folder)
+            plan = plan_fetch(wanted, state.entries, lambda name: look(f"{base}/{name}"), rehash=rehash)
             require_space(self.folder, plan.size_bytes)
             make_parents(self.folder, (task.name for task in plan.tasks))
             self.meter.begin("transferring", files_total=len(plan.tasks), bytes_total=plan.size_bytes)

@@ -128,7 +128,8 @@ def _collisions(names: Sequence[str]) -> list[KeyProblem]:
 def _folded(name: str) -> str:
     """What a case-insensitive, normalising file system (macOS, Windows) compares."""
     if name.isascii():
-        return name.lower()
+        lower = name.lower()
+        return name if lower == name else lower  # no second copy of each name is kept
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

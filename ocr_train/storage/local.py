@@ -18,7 +18,7 @@ from ocr_train.storage.keys import PRIVATE_FOLDER, KeyProblem
 _READ_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LocalFile:
     """A path's own state, links not followed."""
 
@@ -27,7 +27,7 @@ class LocalFile:
     regular: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Written:
     """A file that was written: `md5` in hexadecimal digits."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ocr_train.storage.local import LocalFile
@@ -13,7 +13,7 @@ from ocr_train.storage.state import Entry
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Task:
     """One object to fetch as the file `name`; with `compare` the local file may already have its content."""
 
@@ -50,14 +50,15 @@ def is_unchanged(size: int, etag: str, entry: Entry | None, local: LocalFile | N
 def plan_fetch(
     wanted: Mapping[str, RemoteObject],
     known: Mapping[str, Entry],
-    local: Mapping[str, LocalFile | None],
+    local: Callable[[str], LocalFile | None],
     *,
     rehash: bool,
 ) -> Plan:
-    """Skip what is unchanged (nothing with `rehash`), compare what may be the same, fetch the rest."""
+    """Skip what is unchanged (nothing with `rehash`), compare what may be the same, fetch the rest; `local`
+    says what is there under a name."""
     tasks = []
     for name, remote in wanted.items():
-        there = local[name]
+        there = local(name)
         if not rehash and is_unchanged(remote.size, remote.etag, known.get(name), there):
             continue
         same_size = there is not None and there.regular and there.size == remote.size

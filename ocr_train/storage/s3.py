@@ -39,7 +39,7 @@ use.
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RemoteObject:
     """An object as a listing shows it; `etag` without its quotes."""
 
@@ -244,13 +244,13 @@ class S3Bucket:
 
     def _exact_parts(self, key: str, source: Path, part_bytes: int) -> str:
         from boto3.exceptions import Boto3Error
-        from boto3.s3.transfer import TransferConfig
+        from boto3.s3.transfer import S3Transfer, TransferConfig
 
-        config = TransferConfig(
+        config: Any = TransferConfig(  # Any: the type stubs mean another Config
             multipart_threshold=part_bytes, multipart_chunksize=part_bytes, use_threads=False
         )
         try:
-            self._client.upload_file(str(source), self.name, key, Config=config)
+            S3Transfer(self._client, config).upload_file(str(source), self.name, key)
         except Boto3Error as exc:
             # boto3 turns the answer into a sentence; the answer itself says what kind of failure it is.
             if isinstance(exc.__context__, Exception):
@@ -292,20 +292,22 @@ class S3Bucket:
 
 
 def _connect(workers: int) -> tuple[Any, Any]:
-    """A boto3 client that tries once (we retry), and its credentials; other stores than AWS get path-style
-    URLs.
+    """A client that tries once (we retry), and its credentials; other stores than AWS get path-style URLs.
+
+    It is botocore's, what boto3's is underneath: importing boto3 itself takes as long as listing 2,000 objects.
     """
-    import boto3
     from botocore.config import Config
     from botocore.exceptions import NoCredentialsError
+    from botocore.session import get_session
 
-    session = boto3.Session()
+    session = get_session()
     # botocore's own way through dateutil is half of the cost of a listing.
-    parsers = session._session.get_component("response_parser_factory")
+    parsers = session.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=_timestamp)
     credentials = session.get_credentials()
     if credentials is None:
         raise NoCredentialsError
+    region = session.get_config_variable("region") or "us-east-1"
 
     def client(style: Literal["path", "virtual"]) -> Any:
         config = Config(
@@ -315,7 +317,7 @@ def _connect(workers: int) -> tuple[Any, Any]:
             read_timeout=READ_TIMEOUT_S,
             s3={"addressing_style": style},
         )
-        return session.client("s3", config=config, region_name=session.region_name or "us-east-1")
+        return session.create_client("s3", config=config, region_name=region)
 
     made = client("path")
     host = shown_endpoint(made.meta.endpoint_url).rpartition("//")[2]
@@ -326,11 +328,11 @@ def _connect(workers: int) -> tuple[Any, Any]:
 
 def _timestamp(value: Any) -> datetime:
     """A timestamp as listings write it; every other form goes the slow way."""
-    from botocore.utils import parse_timestamp
-
     try:
         return datetime.fromisoformat(value.replace("Z", "+00:00"))
     except (AttributeError, ValueError):
+        from botocore.utils import parse_timestamp
+
         slow: datetime = parse_timestamp(value)
         return slow
 

@@ -20,9 +20,10 @@ from ocr_train.storage.keys import PRIVATE_FOLDER, name_problem
 
 VERSION = 1
 _FLUSH_EVERY = 200
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A file that was transferred: `size` in bytes, the object's `etag`, the local file's `mtime_ns`."""
 
@@ -57,7 +58,7 @@ class SyncState:
         self._changed = True
         if self._journal is None:
             self._journal = self._open_journal()
-        self._journal.write(_line([entry.name, entry.size, entry.etag, entry.mtime_ns]))
+        self._journal.write(_entry_line(entry))
         self._unflushed += 1
         if self._unflushed >= _FLUSH_EVERY:
             self.flush()
@@ -93,14 +94,14 @@ class SyncState:
         part = self.path.with_name(self.path.name + ".part")
         with part.open("w", encoding="utf-8") as file:
             file.write(self._header())
-            file.writelines(_line([e.name, e.size, e.etag, e.mtime_ns]) for e in self.entries.values())
+            file.writelines(map(_entry_line, self.entries.values()))
             file.flush()
             os.fsync(file.fileno())
         part.replace(self.path)
         self._changed = False
 
     def _header(self) -> str:
-        return _line({"version": VERSION, "source": self.source, "archive": self.archive})
+        return _encode({"version": VERSION, "source": self.source, "archive": self.archive}) + "\n"
 
     def _open_journal(self) -> IO[str]:
         fresh = not self.path.exists()
@@ -128,8 +129,10 @@ class SyncState:
                 self.entries[entry.name] = entry
 
 
-def _line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) + "\n"
+def _entry_line(entry: Entry) -> str:
+    """The entry as JSON. Encoding text alone is ten times as fast as encoding a list, and this runs twice a
+    file."""
+    return f"[{_encode(entry.name)}, {entry.size}, {_encode(entry.etag)}, {entry.mtime_ns}]\n"
 
 
 def _parse(line: str) -> Any:
