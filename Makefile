@@ -58,12 +58,21 @@ format: $(VENV)/.ready-dev ## mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+$(VENV)/.ready-bench: $(VENV)/.ready benchmarks/requirements.txt
+	@echo "installing what the benchmarks compare with ..."
+	@$(PYTHON) -m venv $(VENV)/bench
+	@$(VENV)/bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt
+	@touch $@
+
+bench: $(VENV)/.ready-bench ## the table of figures: BENCH=--quick for a first look
+	@env PATH="$(CURDIR)/$(BIN):$(CURDIR)/$(VENV)/bench/bin:$$PATH" python -m benchmarks.data $(BENCH)
+
 gpu: $(VENV)/.ready ## put paddlepaddle-gpu in place of paddlepaddle (PIP_INDEX_URL: Paddle's own index for 3.x)
 	@$(BIN)/python -m pip uninstall --quiet -y paddlepaddle
 	@$(BIN)/python -m pip install "paddlepaddle-gpu$(PADDLE_GPU)" "numpy<2"
 
 lock: $(VENV)/.ready-dev ## resolve requirements.in and requirements-dev.in anew
-	@for name in requirements requirements-dev; do \
+	@for name in requirements requirements-dev benchmarks/requirements; do \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --python-version 3.10 --custom-compile-command "make lock" $$name.in -o $$name.txt || exit; done
 
