@@ -58,7 +58,7 @@ def test_nothing_but_a_whole_training_is_finished() -> None:
     [
         (signal.SIGINT, "interrupted", 130),
         (signal.SIGTERM, "terminated", 143),
-        (signal.SIGHUP, "terminated", TrainingStopped.exit_code),
+        (signal.SIGHUP, "hangup", TrainingStopped.exit_code),
     ],
 )
 @pytest.mark.parametrize("ended", [OK, BAD, DIED, Exit(code=None, signal="SIGTERM")])
