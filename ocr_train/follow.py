@@ -162,24 +162,29 @@ def _reason(stop: StopFlag, error: OcrTrainError | None, watch: LogWatch) -> Sto
 
 
 def let_save_finish(folder: Path, *, patience_s: float | None = None) -> None:
-    """Wait while a checkpoint is being written: PaddleOCR writes in place, a kill in between would tear it."""
+    """Wait for the checkpoint that is being written: PaddleOCR writes in place, a kill in between would tear it."""
     deadline = time.monotonic() + (SAVE_PATIENCE_S if patience_s is None else patience_s)
     while time.monotonic() < deadline and _saving(folder):
-        time.sleep(0.1)
+        time.sleep(0.05)
 
 
 def _saving(folder: Path) -> bool:
-    """Whether a file is fresh, or a set's `.states`, which is written last, is older than its other files."""
+    """Whether a set's `.states`, the file that is written last, is fresh, or older than its other files.
+
+    Nothing else counts: a trainer that begins its next save as soon as one is done must be stopped, too.
+    """
     times: dict[Path, float] = {}
     for path in folder.rglob("*.*"):
         try:
             times[path] = path.stat().st_mtime
         except OSError:
             continue
-    if any(time.time() - changed < 1.0 for changed in times.values()):
-        return True
-    return any(
-        times.get(path.with_suffix(".states"), 0.0) < changed
-        for path, changed in times.items()
-        if path.suffix == ".pdopt"
-    )
+    for path, changed in times.items():
+        age_s = time.time() - changed
+        if path.suffix == ".states" and age_s < 0.1:
+            return True
+        if path.suffix in (".pdopt", ".pdparams") and path.with_suffix(".pdopt") in times:
+            unfinished = times.get(path.with_suffix(".states"), 0.0) < changed
+            if unfinished and age_s < SAVE_PATIENCE_S:  # no set of an earlier, killed trainer
+                return True
+    return False

@@ -39,7 +39,7 @@ class RunInfo:
     @property
     def last_sign(self) -> float:
         """When it was last known to live."""
-        return max(self.heartbeat or 0.0, self.started)
+        return self.started if self.heartbeat is None else self.heartbeat
 
 
 def list_runs(
