@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import sys
@@ -11,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from ocr_train import cli_data
+from ocr_train import cli_data, cli_runs
 from ocr_train.cli_parser import Parser
 from ocr_train.config import EXPERIMENTS, Launch, available_models, load_experiment
 from ocr_train.errors import OcrTrainError
@@ -20,6 +21,7 @@ from ocr_train.stopping import StopFlag, StopRequested
 
 if TYPE_CHECKING:
     from callbacks.base import Callback
+    from ocr_train.config import Experiment
     from ocr_train.data.prepare import Dataset
     from ocr_train.pipeline import Summary
     from ocr_train.storage.backup import Backup
@@ -68,6 +70,7 @@ def make_parser() -> Parser:
     _add_train(commands)
     _add_server(commands)
     cli_data.add_commands(commands)
+    cli_runs.add_commands(commands)
     return parser
 
 
@@ -121,6 +124,17 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
         default="",
         help="s3://bucket/prefix: copy the exact dataset there before training, once for its digest",
     )
+    add(
+        "--stall-timeout-s",
+        default=plain.stall_timeout_s,
+        help="end a training that shows no progress for so many seconds (three times as many before its first "
+        "step); 0: never",
+    )
+    add(
+        "--nan-windows",
+        default=plain.nan_windows,
+        help="end a training after so many progress lines in a row whose loss is NaN or infinite; 0: never",
+    )
     add("--output", default="", help="folder for files of runs (default: $OCR_TRAIN_OUTPUT or ./outputs)")
     parser.set_defaults(command=_train)
 
@@ -144,7 +158,7 @@ def _train(arguments: argparse.Namespace) -> int:
         parts = Parts(
             client=client,
             probe=looking.result,
-            callbacks=_callbacks,
+            callbacks=lambda tracker: _callbacks(tracker, experiment),
             fetch=cli_data.fetch_for_training,
             backup=_back_up,
             say=_say,
@@ -173,12 +187,13 @@ def _back_up(dataset: Dataset, target: str) -> Backup:
         shown.done()
 
 
-def _callbacks(tracker: Tracker) -> Sequence[Callback]:
+def _callbacks(tracker: Tracker, experiment: Experiment) -> Sequence[Callback]:
     """In the order in which they see events: checkpoints are copied before anything else happens."""
     from callbacks.checkpoints import CheckpointCallback
     from callbacks.metrics import MetricsCallback
     from callbacks.progress import ProgressCallback
     from callbacks.system import SystemMetricsCallback
+    from callbacks.watchdog import WatchdogCallback
     from ocr_train.checkpoints import CheckpointStore
     from ocr_train.run import Run
 
@@ -197,6 +212,7 @@ def _callbacks(tracker: Tracker) -> Sequence[Callback]:
         MetricsCallback(tracker),
         SystemMetricsCallback(tracker),
         ProgressCallback(sys.stdout),
+        WatchdogCallback(stall_timeout_s=experiment.stall_timeout_s, nan_windows=experiment.nan_windows),
     ]
 
 
@@ -233,4 +249,10 @@ def _server(arguments: argparse.Namespace) -> int:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    """Print a line; a terminal that was closed, or a reader that has gone, does not end a training."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

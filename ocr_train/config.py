@@ -43,6 +43,8 @@ class Launch:
     val: str = "0.2"
     on_bad_sample: str = "stop"
     backup: str = ""
+    stall_timeout_s: str = "1800"
+    nan_windows: str = "5"
     output: str = ""
 
     def command(self) -> str:
@@ -59,6 +61,7 @@ class Launch:
 MLPROJECT_PARAMETERS = (
     *("model", "data", "resume", "epochs", "batch_size", "learning_rate"),
     *("overrides", "gpus", "seed", "trainer_python", "paddleocr", "on_bad_sample", "backup"),
+    *("stall_timeout_s", "nan_windows"),
 )
 
 
@@ -78,7 +81,8 @@ class Experiment:
 
     `trainer` is the PaddleOCR configuration but for data, output, device and resume; `demo` is set when the
     demo set is to be drawn; `gpus` is "auto", "cpu" or a tuple of device numbers; `dictionary_fixed` says that
-    a dict.txt beside the data does not count, because an override or a plain PaddleOCR file named one.
+    a dict.txt beside the data does not count, because an override or a plain PaddleOCR file named one;
+    `stall_timeout_s` and `nan_windows` are the watchdog's, 0 for never.
     """
 
     name: str
@@ -96,6 +100,8 @@ class Experiment:
     val_fraction: float
     on_bad_sample: str
     backup: str
+    stall_timeout_s: float
+    nan_windows: int
     dictionary_fixed: bool
     launch: Launch = field(repr=False)
 
@@ -143,6 +149,8 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         val_fraction=_fraction(launch.val, problems),
         on_bad_sample=_choice(launch.on_bad_sample, "on_bad_sample", ("stop", "quarantine"), problems),
         backup=launch.backup,
+        stall_timeout_s=_seconds(launch.stall_timeout_s, "stall_timeout_s", problems),
+        nan_windows=_number(launch.nan_windows, "nan_windows", int, problems, least=0),
         dictionary_fixed="paddleocr" not in document or "Global.character_dict_path" in launch.overrides,
         launch=launch,
     )
@@ -358,6 +366,17 @@ def _fraction(text: str, problems: list[str]) -> float:
         value = -1.0
     if not 0 < value < 1:
         problems.append(f"val: {text!r} is not a fraction between 0 and 1, such as 0.2")
+    return value
+
+
+def _seconds(text: str, name: str, problems: list[str]) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        problems.append(f"{name}: {text!r} is no number of seconds, such as 1800, or 0 for never")
+        return 0.0
     return value
 
 

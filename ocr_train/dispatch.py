@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from ocr_train.errors import CallbackFailed
+from ocr_train.errors import CallbackFailed, TrainingStopped
 from ocr_train.events import Event
 from ocr_train.run import Run
 
@@ -41,7 +41,8 @@ class Dispatcher:
     """Sends events to callbacks.
 
     A failure of a non-critical callback is reported; after three in a row it is disabled and the run is
-    called degraded. A failure of a critical one raises `CallbackFailed`.
+    called degraded. A failure of a critical one raises `CallbackFailed`. `TrainingStopped` is no failure: any
+    callback may raise it to have the training stopped.
     """
 
     def __init__(self, callbacks: Sequence[Callback], *, report: Callable[[str], None]) -> None:
@@ -63,12 +64,14 @@ class Dispatcher:
                 self._opened.append(callback)
 
     def send(self, event: Event) -> None:
-        """Send `event` to every callback that still works; raises `CallbackFailed` for a critical one."""
+        """Send `event` to every callback that still works; raises `CallbackFailed` and `TrainingStopped`."""
         for callback in list(self._opened):
             if id(callback) in self._off:
                 continue
             try:
                 callback.handle(event)
+            except TrainingStopped:
+                raise
             except Exception as exc:  # noqa: BLE001 - a callback may fail in any way
                 self._failed(callback, exc)
             else:

@@ -62,9 +62,13 @@ class TrainingFailed(OcrTrainError):  # noqa: N818 - the name is an outcome, fix
 
 
 class TrainingStopped(OcrTrainError):  # noqa: N818 - the name is an outcome, fixed by DESIGN.md
-    """Training was stopped by us before its end (a stall, NaN, a critical callback)."""
+    """Training was stopped by us before its end (a stall, NaN): `reason` is one of `failures.REASONS`."""
 
     exit_code = 7
+
+    def __init__(self, problem: str, *, hint: str = "", reason: str = "stopped") -> None:
+        super().__init__(problem, hint=hint)
+        self.reason = reason
 
 
 class TrackingError(OcrTrainError):

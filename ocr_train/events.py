@@ -100,7 +100,9 @@ class LogLine(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Tick(Event):
-    """About a second went by."""
+    """About a second went by; `unfinished` is the end of a line that has no end yet, such as a bar's redraws."""
+
+    unfinished: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+REASONS = (
+    # what the trainer's log gives away
+    *("no_images", "cuda_oom", "host_oom", "shared_memory", "disk_full", "port_in_use", "nccl"),
+    *("missing_weights", "recursion", "reader_thread", "python_traceback"),
+    # how the trainer ended, where its log is silent
+    *("trainer_killed", "trainer_error", "no_training"),
+    # why the watchdog ended it
+    *("nan_loss", "amp_scale", "stall", "endless_evaluation", "stopped"),
+    # who else ended it
+    *("interrupted", "terminated", "hangup", "tracker_lost"),
+    # what went wrong on our side
+    *("config_error", "data_error", "storage_error", "setup_error", "tracking_error"),
+    *("callback_failed", "checkpoint_lost", "internal_error"),
+)
+"""Every value that the tag `failure_reason` can have; docs/failures.md says what each means."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:

@@ -25,21 +25,21 @@ from ocr_train.data.prepare import Dataset, Fetch, prepare
 from ocr_train.data_check import check_pipeline, require_working
 from ocr_train.dispatch import Callback, Dispatcher
 from ocr_train.errors import OcrTrainError, TrackingError
-from ocr_train.events import RunFinished, RunStarted, Tick, TrainProgress
-from ocr_train.failures import Failure, find_failure
-from ocr_train.logparse import LogParser
-from ocr_train.outcome import FAILED, Outcome, decide
+from ocr_train.events import RunFinished, RunStarted
+from ocr_train.follow import STACKS_FILE, LogWatch, follow
+from ocr_train.guard import Guard
+from ocr_train.heartbeat import Heartbeat
+from ocr_train.oom import MemoryWitness
+from ocr_train.outcome import FAILED, Outcome, decide, reason_of
 from ocr_train.overrides import flatten
 from ocr_train.paddle import Device, PaddleOcr
 from ocr_train.probe import Facts, interpreter
-from ocr_train.process import Child, Line
+from ocr_train.process import Child
 from ocr_train.run import Run
 from ocr_train.stopping import StopFlag, StopRequested
 from ocr_train.storage.backup import Backup
 from ocr_train.tracking import Delivered, Tracker
 
-LAST_LINES = 200
-SAVE_PATIENCE_S = 30.0
 Say = Callable[[str], None]
 
 
@@ -90,19 +90,21 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
     tracker = Tracker.start(parts.client, output, name=run_name(experiment))
     parts.say(f"run {tracker.run_id} in {tracker.folder}")
     try:
-        tracker.set_tags(_first_tags(experiment))
-        ready = _make_ready(experiment, output, tracker, parts)
-        with parts.stop.deferred():
-            outcome, last_lines, results = _run_trainer(ready, tracker, parts)
-            log = tracker.folder / "train.log"
-            _log_end(tracker, outcome, last_lines, log, parts.say)
-            delivered = tracker.finish(outcome.status)
+        with Heartbeat(tracker.set_tags) as heart:
+            tracker.set_tags(_first_tags(experiment))
+            ready = _make_ready(experiment, output, tracker, parts)
+            with parts.stop.deferred():
+                outcome, last_lines, results = _run_trainer(ready, tracker, parts)
+                log = tracker.folder / "train.log"
+                _log_end(tracker, outcome, last_lines, log, parts.say)
+                heart.close()  # before the journal that it writes to
+                delivered = tracker.finish(outcome.status)
     except OcrTrainError as exc:
-        _end_early(tracker, FAILED, type(exc).__name__, exc.problem)
+        _end_early(tracker, FAILED, reason_of(exc), str(exc))
         raise
     except StopRequested as exc:
         outcome = decide_stop(exc.number)
-        _end_early(tracker, outcome.status, outcome.reason, outcome.explanation)
+        _end_early(tracker, outcome.status, outcome.reason, _paragraph(outcome))
         raise
     except BaseException as exc:
         _end_early(tracker, FAILED, "internal_error", f"{type(exc).__name__}: {exc}")
@@ -191,7 +193,9 @@ def _try_samples(
     python: Path, paddleocr: PaddleOcr, tracker: Tracker, env: Mapping[str, str], say: Say
 ) -> None:
     """Run PaddleOCR's own data pipeline on a few samples: where all fail, its training would hang for ever."""
-    check = check_pipeline(python, paddleocr.root, tracker.folder / "config.yml", env=env)
+    with Guard.start() as guard:
+        config = tracker.folder / "config.yml"
+        check = check_pipeline(python, paddleocr.root, config, env={**env, **guard.env})
     for note in check.notes:
         say(f"data: {note}")
     if said := require_working(check):
@@ -315,20 +319,30 @@ def _run_trainer(
 ) -> tuple[Outcome, Sequence[str], Mapping[str, Any]]:
     """Run the trainer to its end: what it came to, its last lines, what the callbacks have to say."""
     dispatcher = Dispatcher(parts.callbacks(tracker), report=parts.say)
-    watch = _Watch()
+    watch = LogWatch()
     error: OcrTrainError | None = None
     child: Child | None = None
+    witness = MemoryWitness()
     try:
         dispatcher.open(ready.run)
         child = Child.start(ready.argv, env=ready.env, cwd=tracker.folder, log=tracker.folder / "train.log")
         dispatcher.send(RunStarted(run_id=tracker.run_id, pid=child.pid))
-        error = _follow(child, dispatcher, watch, ready.run.folder / "trainer", parts)
+        error = follow(
+            child,
+            dispatcher,
+            watch,
+            saves=tracker.folder / "trainer",
+            folder=tracker.folder,
+            stop=parts.stop,
+            say=parts.say,
+        )
         outcome = decide(
             child.exit,
             stopped_by=parts.stop.number,
             failure=watch.verdict(),
             error=error,
             progressed=watch.progressed,
+            kernel=witness.message(),
         )
         finished = RunFinished(status=outcome.status, reason=outcome.reason, time_ms=int(time.time() * 1000))
         with contextlib.suppress(OcrTrainError):  # a callback that failed before; the outcome says so already
@@ -336,6 +350,7 @@ def _run_trainer(
     finally:
         if child is not None:
             child.close()
+        witness.close()
         closing = _close(dispatcher, parts.say)
     if dispatcher.disabled:
         tracker.set_tags({"degraded": ", ".join(dispatcher.disabled)})
@@ -343,73 +358,11 @@ def _run_trainer(
         outcome = replace(
             outcome,
             status=FAILED,
-            reason="callback_failed",
+            reason=reason_of(closing),
             explanation=closing.problem,
             exit_code=closing.exit_code,
         )
-    return outcome, watch.lines[-LAST_LINES:], dispatcher.results()
-
-
-class _Watch:
-    """What the outcome needs to know of the log."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.failure: Failure | None = None
-        self.progressed = False
-
-    def take(self, text: str) -> None:
-        """Keep the line among the last ones, and look for what it gives away."""
-        self.lines.append(text)
-        if len(self.lines) > 4 * LAST_LINES:
-            del self.lines[:-LAST_LINES]
-        found = find_failure(text)
-        if self.failure is None and found is not None and found.fatal:
-            self.failure = found  # the first one is the cause, the others follow from it
-
-    def verdict(self) -> Failure | None:
-        """What the log gave away: a fatal line, else what its end says."""
-        return self.failure or find_failure("\n".join(self.lines[-LAST_LINES:]))
-
-
-def _follow(
-    child: Child, dispatcher: Dispatcher, watch: _Watch, saves: Path, parts: Parts
-) -> OcrTrainError | None:
-    """Send what the trainer prints to the callbacks until it is gone; what went wrong on our side, if anything."""
-    parser = LogParser()
-    error: OcrTrainError | None = None
-    stopping = False
-    parent = os.getppid()
-    for item in child.items():
-        try:
-            if isinstance(item, Line):
-                watch.take(item.text)
-                for event in parser.feed(item.text, time_ms=item.time_ms):
-                    watch.progressed = watch.progressed or isinstance(event, TrainProgress)
-                    dispatcher.send(event)
-            else:
-                dispatcher.send(Tick(time_ms=item.time_ms))
-        except OcrTrainError as exc:
-            error = error or exc
-        if os.getppid() != parent and os.environ.get("MLFLOW_RUN_ID"):
-            # `mlflow run` was ended and has left us behind: it would have been meant for us.
-            parts.stop.number = parts.stop.number or 15
-        if (parts.stop.number is not None or error is not None) and not stopping:
-            stopping = True
-            parts.say("stopping the trainer ...")
-            _let_save_finish(saves)
-            child.stop()
-    return error
-
-
-def _let_save_finish(folder: Path) -> None:
-    """Wait while a checkpoint is being written: PaddleOCR writes in place, a kill in between would tear it."""
-    deadline = time.monotonic() + SAVE_PATIENCE_S
-    while time.monotonic() < deadline:
-        newest = max((path.stat().st_mtime for path in folder.glob("*.*")), default=0.0)
-        if time.time() - newest > 1.0:
-            return
-        time.sleep(0.2)
+    return outcome, watch.last_lines, dispatcher.results()
 
 
 def _close(dispatcher: Dispatcher, say: Say) -> OcrTrainError | None:
@@ -422,14 +375,21 @@ def _close(dispatcher: Dispatcher, say: Say) -> OcrTrainError | None:
 
 
 def _log_end(tracker: Tracker, outcome: Outcome, last_lines: Sequence[str], log: Path, say: Say) -> None:
-    tracker.set_tags({"failure_reason": outcome.reason, "failure_explanation": outcome.explanation})
+    tracker.set_tags({"failure_reason": outcome.reason, "failure_explanation": _paragraph(outcome)})
     tail = tracker.folder / "last_lines.txt"
     tail.write_text("\n".join(last_lines) + "\n", encoding="utf-8")
-    for path in (log, tail):
+    for path in (log, tail, tracker.folder / STACKS_FILE):
+        if not path.exists():
+            continue
         try:
             tracker.upload(path, "logs")
         except TrackingError as exc:
             say(f"{exc.problem}. It is in {path}")
+
+
+def _paragraph(outcome: Outcome) -> str:
+    """What happened and what to do, for a tag."""
+    return f"{outcome.explanation} {outcome.hint}".strip()
 
 
 def _end_early(tracker: Tracker, status: str, reason: str, explanation: str) -> None:

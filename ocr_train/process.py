@@ -3,7 +3,8 @@
     Child.start -> Child.items() yields Line and Pause values until the process is gone -> Child.exit
 
 A reader thread does nothing but copy the output to a file and a queue, so a slow consumer never blocks the
-trainer. Lines end at a newline; a progress bar's carriage returns stay inside the line.
+trainer. Lines end at a newline; a progress bar's carriage returns stay inside the line. A guard ends the child
+should this process be killed.
 """
 
 from __future__ import annotations
@@ -15,18 +16,17 @@ import signal
 import subprocess
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from ocr_train.errors import SetupError
+from ocr_train.guard import MARK, Guard
 
 PIPE_DRAIN_S = 5.0
 MAX_LINE_BYTES = 1 << 20
-MARK = "OCR_TRAIN_CHILD"
-"""A variable in the environment of the child: it marks what the child started, in whatever session."""
+UNFINISHED_BYTES = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +39,10 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Pause:
-    """Nothing was printed for a tick."""
+    """A tick went by; `unfinished` is the end of a line that has no end yet, such as a progress bar."""
 
     time_ms: int
+    unfinished: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +59,11 @@ class Exit:
 class Child:
     """One child process in a session of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes], *, mark: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes], guard: Guard) -> None:
         self._process = process
-        self._mark = mark
+        self._guard = guard
         self._log = log
+        self._unfinished = b""
         self._queue: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, name="trainer-output", daemon=True)
         self._reader.start()
@@ -74,24 +76,26 @@ class Child:
         """
         log.parent.mkdir(parents=True, exist_ok=True)
         out = log.open("ab", buffering=0)
-        mark = uuid.uuid4().hex
+        guard = Guard.start()
         try:
             process = subprocess.Popen(
                 list(argv),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                env={**env, MARK: mark},
+                env={**env, **guard.env},
                 cwd=cwd,
                 start_new_session=True,
             )
         except OSError as exc:
             out.close()
+            guard.close()
             raise SetupError(
                 f"the trainer cannot be started: {argv[0]!r}: {exc.strerror}",
                 hint="Check trainer_python: it must be a Python interpreter.",
             ) from exc
-        return cls(process, out, mark=mark)
+        guard.watch_group(process.pid)
+        return cls(process, out, guard)
 
     @property
     def pid(self) -> int:
@@ -123,7 +127,9 @@ class Child:
             now = time.monotonic()
             if now >= next_tick:
                 next_tick = now + tick_s
-                yield Pause(time_ms=int(clock() * 1000))
+                yield Pause(
+                    time_ms=int(clock() * 1000), unfinished=self._unfinished.decode("utf-8", "replace")
+                )
             if not self.running():
                 # A grandchild may hold the pipe open after the trainer is gone; what was read before counts.
                 ended_at = ended_at or now
@@ -152,6 +158,7 @@ class Child:
         if self._process.stdout is not None and not self._reader.is_alive():
             self._process.stdout.close()
         self._log.close()
+        self._guard.close()
 
     def _kill(self) -> None:
         """SIGKILL the group, and the ranks that Paddle's launcher puts into sessions of their own."""
@@ -160,7 +167,7 @@ class Child:
         self._signal(signal.SIGKILL)
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get(MARK) == self._mark:
+                if process.environ().get(MARK) == self._guard.mark:
                     process.kill()
 
     def _signal(self, number: int) -> None:
@@ -171,16 +178,33 @@ class Child:
         pipe = self._process.stdout
         if pipe is None:  # never with stdout=PIPE
             return
+        pending = bytearray()
         try:
-            while raw := pipe.readline(MAX_LINE_BYTES):
-                now = int(time.time() * 1000)
+            while chunk := pipe.read1(1 << 16):  # type: ignore[attr-defined]  # a BufferedReader
                 with contextlib.suppress(OSError, ValueError):  # a full disk must not stop the reading
-                    self._log.write(raw)
-                self._queue.put(Line(text=raw.decode("utf-8", "replace").rstrip("\n"), time_ms=now))
+                    self._log.write(chunk)
+                pending += chunk
+                self._put_lines(pending)
+                self._unfinished = bytes(pending[-UNFINISHED_BYTES:])
         except (OSError, ValueError):
             pass  # the pipe was closed under us: the process is gone
         finally:
+            if pending:
+                self._put(bytes(pending))
             self._queue.put(None)
+
+    def _put_lines(self, pending: bytearray) -> None:
+        """Queue the whole lines of `pending` and take them out of it."""
+        while True:
+            size = pending.find(b"\n", 0, MAX_LINE_BYTES) + 1 or MAX_LINE_BYTES
+            if size > len(pending):
+                return
+            self._put(bytes(pending[:size]))
+            del pending[:size]
+
+    def _put(self, raw: bytes) -> None:
+        now = int(time.time() * 1000)
+        self._queue.put(Line(text=raw.decode("utf-8", "replace").rstrip("\n"), time_ms=now))
 
 
 def _signal_name(number: int) -> str:

@@ -289,6 +289,14 @@ def _experiment_id(client: Any) -> str:
     return str(found.experiment_id if found else client.create_experiment(name))
 
 
+def experiment_of(client: Any) -> str:
+    """The id of the experiment that MLflow's own variables name; raises `TrackingError`."""
+    try:
+        return _experiment_id(client)
+    except Exception as exc:
+        raise TrackingError(f"the experiment cannot be found: {first_line(exc)}") from exc
+
+
 def runs_of_model(client: Any, model: str, *, limit: int = 200) -> Sequence[Any]:
     """This experiment's runs of `model`, the newest first."""
     try:

@@ -109,7 +109,7 @@ def test_run_that_fails_on_its_data_says_so_in_mlflow(store_folder: Path, words:
     ocr_train(*TRAIN, "--data", data, cwd=store_folder)
     run = only_run(f"sqlite:///{store_folder / 'mlflow.db'}")
     assert run.info.status == "FAILED"
-    assert run.data.tags["failure_reason"] == "DataError"
+    assert run.data.tags["failure_reason"] == "data_error"
     assert "image_missing" in run.data.tags["failure_explanation"]
 
 

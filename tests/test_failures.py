@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_train.failures import FAILURE_SIGNATURES, PYTHON_TRACEBACK, find_failure
+from ocr_train.failures import FAILURE_SIGNATURES, PYTHON_TRACEBACK, REASONS, find_failure
+from ocr_train.outcome import _ASKED, _REASONS, _SIGNALS
 
 LOGS = Path(__file__).resolve().parents[1] / ".." / "shared" / "logs"
 ERROR = "[2026/11/22 12:27:57] ppocr ERROR: "
@@ -173,3 +175,35 @@ def test_a_text_of_any_length_takes_linear_time(unit: str) -> None:
     started = time.process_time()
     find_failure(unit * 30_000)
     assert time.process_time() - started < 10
+
+
+def test_the_list_of_reasons_is_whole() -> None:
+    """Every reason that the sources can give is on the list, and nothing is on it that none gives."""
+    folder = Path(__file__).resolve().parents[1]
+    text = "\n".join(
+        path.read_text(encoding="utf-8")
+        for part in ("ocr_train", "callbacks")
+        for path in (folder / part).rglob("*.py")
+    )
+    start = text.index("REASONS = (")
+    elsewhere = text[:start] + text[text.index("Every value that the tag `failure_reason`") :]
+    assert [reason for reason in REASONS if f'"{reason}"' not in elsewhere] == []
+    given = set(
+        re.findall(r'reason(?::\s*str)?\s*=\s*"(\w+)"|_stop\(\s*"(\w+)"|_failed\(\s*"(\w+)"', elsewhere)
+    )
+    words = {word for groups in given for word in groups if word}
+    words |= (
+        set(_REASONS.values())
+        | {reason for _, reason in _ASKED.values()}
+        | {row[0] for row in _SIGNALS.values()}
+    )
+    assert words - set(REASONS) == set()
+    assert len(words) > 20
+    assert len(set(REASONS)) == len(REASONS)
+
+
+def test_the_documentation_explains_every_reason() -> None:
+    """One row each, in the order of the list."""
+    page = Path(__file__).resolve().parents[1] / "docs" / "failures.md"
+    rows = re.findall(r"^\| `(\w+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert tuple(rows) == REASONS

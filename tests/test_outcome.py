@@ -7,9 +7,17 @@ import signal
 
 import pytest
 
-from ocr_train.errors import CallbackFailed, DataError, OcrTrainError, TrainingStopped
+from ocr_train.errors import (
+    CallbackFailed,
+    CheckpointLost,
+    ConfigError,
+    DataError,
+    OcrTrainError,
+    TrainingStopped,
+    TransientStorageError,
+)
 from ocr_train.failures import CUDA_OOM, DISK_FULL, NO_IMAGES, Failure
-from ocr_train.outcome import FAILED, FINISHED, KILLED, Outcome, decide
+from ocr_train.outcome import FAILED, FINISHED, KILLED, Outcome, decide, reason_of
 from ocr_train.process import Exit
 
 OK, BAD = Exit(code=0), Exit(code=1)
@@ -58,7 +66,7 @@ def test_nothing_but_a_whole_training_is_finished() -> None:
     [
         (signal.SIGINT, "interrupted", 130),
         (signal.SIGTERM, "terminated", 143),
-        (signal.SIGHUP, "terminated", TrainingStopped.exit_code),
+        (signal.SIGHUP, "hangup", TrainingStopped.exit_code),
     ],
 )
 @pytest.mark.parametrize("ended", [OK, BAD, DIED, Exit(code=None, signal="SIGTERM")])
@@ -131,3 +139,41 @@ def test_an_error_on_our_side_comes_first(
 def test_the_exit_code_is_that_of_the_error() -> None:
     """Each class of error has its own."""
     assert outcome(error=DataError("x", hint="y")).exit_code == 3
+
+
+@pytest.mark.parametrize("ended", [DIED, Exit(code=137), Exit(code=247)], ids=str)
+def test_a_kill_for_want_of_memory_is_told_in_the_kernels_words(ended: Exit) -> None:
+    """A shell says 137, Paddle's launcher 247; without the kernel's word nobody knows who it was."""
+    said = "The kernel says: 'Out of memory: Killed process 7 (python)'."
+    found = decide(ended, stopped_by=None, failure=None, error=None, progressed=True, kernel=said)
+    assert (found.reason, found.exit_code) == ("host_oom", 6)
+    assert said in found.explanation
+    assert outcome(ended).reason == "trainer_killed"
+    assert outcome(Exit(code=135)).reason == "shared_memory"
+
+
+def test_a_stop_of_ours_has_its_own_reason() -> None:
+    """What the watchdog saw; exit 7."""
+    found = outcome(DIED, error=TrainingStopped("no progress", hint="wait longer", reason="stall"))
+    assert (found.status, found.reason, found.exit_code) == (FAILED, "stall", 7)
+
+
+def test_a_fatal_line_in_the_log_explains_a_stall() -> None:
+    """The trainer stalled because it had failed."""
+    stall = TrainingStopped("no progress", hint="wait longer", reason="stall")
+    assert outcome(DIED, error=stall, failure=CUDA_OOM).reason == "cuda_oom"
+    assert outcome(DIED, error=stall, failure=DISK_FULL).reason == "stall"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConfigError("x"), "config_error"),
+        (TransientStorageError("x"), "storage_error"),
+        (CheckpointLost("x"), "checkpoint_lost"),
+        (KeyError("x"), "internal_error"),
+    ],
+)
+def test_an_error_has_a_reason(error: Exception, reason: str) -> None:
+    """By its class, or its class's."""
+    assert reason_of(error) == reason

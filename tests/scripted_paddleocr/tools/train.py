@@ -7,7 +7,9 @@ pickles), in seconds. SCRIPTED_FAULT in the environment chooses how it misbehave
 import os
 import pickle
 import signal
+import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -27,6 +29,11 @@ def save(folder: str, name: str, epoch: int, step: int, best: dict[str, float]) 
     for suffix, value in ((".pdopt", {"moment": weights}), (".pdparams", weights)):
         with open(prefix + suffix, "wb") as stream:
             pickle.dump(value, stream, protocol=2)
+        if os.environ.get("SCRIPTED_FAULT") == "kill_mid_save" and suffix == ".pdparams" and epoch == 2:
+            os.truncate(prefix + suffix, os.path.getsize(prefix + suffix) // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+        # SCRIPTED_SAVE_S: a save that takes its time, so that a stop can meet it half done.
+        time.sleep(float(os.environ.get("SCRIPTED_SAVE_S", "0")))
     with open(prefix + ".states", "wb") as stream:
         pickle.dump({"best_model_dict": best, "epoch": epoch, "global_step": step}, stream, protocol=2)
     log(f"save {'best model is to' if name == 'best_accuracy' else 'model in'} {prefix}")
@@ -42,6 +49,74 @@ def start(config: dict[str, Any]) -> tuple[int, dict[str, float]]:
         states = pickle.load(stream)
     log(f"resume from {checkpoint}")
     return states["epoch"] + 1, {**states["best_model_dict"], "acc": 0.0}
+
+
+def fail(fault: str) -> None:
+    """What goes wrong after the first epoch's steps, where `fault` names it: an end, or none."""
+    if fault == "crash":
+        raise RuntimeError("the scripted fault")
+    if fault == "recursion":
+        fail_again(0)
+    if fault == "memory":
+        bytearray(1 << 60)
+    if fault in SIGNALS:
+        os.kill(os.getpid(), SIGNALS[fault])
+    if fault in EXITS:
+        text, code = EXITS[fault]
+        print(text, flush=True)
+        sys.exit(code)
+    hang(fault)
+
+
+SIGNALS = {"kill": signal.SIGKILL, "bus_error": signal.SIGBUS}
+EXITS = {
+    "cuda_oom": (
+        "ResourceExhaustedError: \n\nOut of memory error on GPU 0. Cannot allocate 128.0MB memory",
+        1,
+    ),
+    "shared_memory": ("ERROR: Unexpected BUS error encountered in DataLoader worker.", 1),
+    "exit_137": ("Killed", 137),
+}
+
+
+def hang(fault: str) -> None:
+    """Neither go on nor end, where `fault` says so."""
+    if fault == "reader_thread":
+        threading.Thread(target=os.environ.__getitem__, args=("SCRIPTED_SAMPLE",)).start()
+    if fault in ("hang", "reader_thread"):
+        time.sleep(600)
+    while fault == "chatter":
+        log("still here")
+        time.sleep(0.2)
+    for batch in (
+        range(1, 6000)
+        if fault == "endless_evaluation"
+        else range(1, 11)
+        if fault == "slow_evaluation"
+        else ()
+    ):
+        shown = batch if fault == "slow_evaluation" else 1
+        sys.stderr.write(f"\reval model::  10%|#         | {shown}/10 [00:0{batch % 9}<?, ?it/s]")
+        sys.stderr.flush()
+        time.sleep(0.4)
+
+
+def fail_again(depth: int) -> None:
+    """A sample that is replaced by another bad one, again and again, as in SimpleDataSet."""
+    fail_again(depth + 1)
+
+
+def stand_firm(fault: str) -> None:
+    """Ignore signals, or start processes that outlive their parent unless somebody looks for them."""
+    if fault == "stubborn":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+    if fault == "ranks":
+        for new_session in (False, True):
+            subprocess.Popen(
+                [sys.executable, "-c", "import time; time.sleep(600)", os.getcwd()],
+                start_new_session=new_session,
+            )
 
 
 def main() -> None:
@@ -61,28 +136,21 @@ def main() -> None:
     main_metric = config["Metric"]["main_indicator"]
     best.setdefault(main_metric, 0.0)
     step = 0
+    stand_firm(fault)
     for epoch in range(first, epochs + 1):
         for _ in range(4):
             step += 1
             time.sleep(pause_s)
+            if fault == "amp":
+                print("Found inf or nan, current scale is: 1.0, decrease to: 1.0*0.5", flush=True)
             loss = "nanxxx" if fault == "nan" else f"{10.0 / (epoch * step):.6f}"
             log(
                 f"epoch: [{epoch}/{epochs}], global_step: {step}, lr: 0.001000, acc: 0.250000, loss: {loss}, "
                 "avg_reader_cost: 0.01000 s, avg_batch_cost: 0.20000 s, avg_samples: 4.0, ips: 20.00000 samples/s, "
                 "eta: 0:00:09,  "
             )
-        if epoch == first and fault == "crash":
-            raise RuntimeError("the scripted fault")
-        if epoch == first and fault == "cuda_oom":
-            print(
-                "ResourceExhaustedError: \n\nOut of memory error on GPU 0. Cannot allocate 128.0MB memory",
-                flush=True,
-            )
-            sys.exit(1)
-        if epoch == first and fault == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if epoch == first and fault == "hang":
-            time.sleep(600)
+        if epoch == first:
+            fail(fault)
         score = scores[(epoch - 1) % len(scores)]
         sys.stderr.write(
             "\reval model::   0%|          | 0/1\reval model:: 100%|##########| 1/1 [00:00<00:00]"

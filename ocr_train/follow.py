@@ -1,0 +1,190 @@
+"""Follows the trainer to its end: lines to events to callbacks, and a stop when there is reason for one.
+
+    follow(child, dispatcher, watch, ...) -> what went wrong on our side, if anything
+
+Reasons to stop: we were asked to (a signal), a callback says so, `mlflow run` was ended and left us behind, or
+the log showed a failure after which the trainer neither ends nor goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocr_train.dispatch import Dispatcher
+from ocr_train.errors import OcrTrainError, TrainingStopped
+from ocr_train.events import Event, LogLine, Tick, TrainProgress
+from ocr_train.failures import Failure, find_failure
+from ocr_train.logparse import LogParser
+from ocr_train.process import Child, Line
+from ocr_train.stacks import dump_stacks
+from ocr_train.stopping import StopFlag
+
+LAST_LINES = 200
+SAVE_PATIENCE_S = 30.0
+FAILURE_PATIENCE_S = 20.0
+"""After a fatal failure a trainer may still print its traceback and end; one that does neither is ended."""
+GRACE_S = 10.0
+STACKS_FILE = "stacks.txt"
+_STUCK = ("stall", "endless_evaluation")
+Say = Callable[[str], None]
+
+
+class LogWatch:
+    """What the outcome needs to know of the log."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lines: list[str] = []
+        self._searched: list[str] = []
+        self._failure: Failure | None = None
+        self._failed_at = self._progress_at = 0.0
+        self._frozen = False
+        self.progressed = False
+
+    @property
+    def last_lines(self) -> list[str]:
+        """The last lines, up to `LAST_LINES`."""
+        return self._lines[-LAST_LINES:]
+
+    def take(self, text: str) -> None:
+        """Keep the line among the last ones, and look for what it gives away."""
+        _keep(self._lines, text)
+        if self._frozen:
+            return
+        _keep(self._searched, text)
+        found = find_failure(text)
+        if self._failure is None and found is not None and found.fatal:
+            self._failure = found  # the first one is the cause, the others follow from it
+            self._failed_at = self._progress_at = self._clock()
+
+    def see(self, event: Event) -> None:
+        """A step, an evaluation, a checkpoint: the trainer goes on, whatever it printed before."""
+        if isinstance(event, LogLine | Tick):
+            return
+        self.progressed = self.progressed or isinstance(event, TrainProgress)
+        self._progress_at = self._clock()
+        if self._failure is not None and self._progress_at - self._failed_at > FAILURE_PATIENCE_S:
+            self._failure = None  # it was not fatal after all
+            self._searched.clear()
+
+    def hangs(self) -> Failure | None:
+        """The fatal failure after which the trainer does not go on, once that has lasted long enough."""
+        silent_s = self._clock() - self._progress_at
+        return self._failure if self._failure and silent_s > FAILURE_PATIENCE_S else None
+
+    def freeze(self) -> None:
+        """What is printed from now on is the trainer's answer to our stop: no cause of anything."""
+        self._failure = self.verdict()
+        self._frozen = True
+
+    def verdict(self) -> Failure | None:
+        """What the log gave away: a fatal line, else what its end says."""
+        if self._failure is not None or self._frozen:
+            return self._failure
+        return find_failure("\n".join(self._searched[-LAST_LINES:]))
+
+
+def _keep(lines: list[str], text: str) -> None:
+    lines.append(text)
+    if len(lines) > 4 * LAST_LINES:
+        del lines[:-LAST_LINES]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """Why the trainer is to be stopped: `words` for the terminal; `stuck` where it hangs in something."""
+
+    words: str
+    stuck: bool = False
+
+
+def follow(
+    child: Child,
+    dispatcher: Dispatcher,
+    watch: LogWatch,
+    *,
+    saves: Path,
+    folder: Path,
+    stop: StopFlag,
+    say: Say,
+) -> OcrTrainError | None:
+    """Send what the trainer prints to the callbacks until it is gone; what went wrong on our side, if anything.
+
+    `saves` is where the trainer writes checkpoints; `folder` gets `stacks.txt` where the trainer hangs.
+    """
+    parser = LogParser()
+    error: OcrTrainError | None = None
+    stopping = False
+    parent = os.getppid()
+    for item in child.items():
+        events: list[Event] = [Tick(time_ms=item.time_ms, unfinished=getattr(item, "unfinished", ""))]
+        if isinstance(item, Line):
+            watch.take(item.text)
+            events = parser.feed(item.text, time_ms=item.time_ms)
+        for event in events:
+            watch.see(event)
+            try:
+                dispatcher.send(event)
+            except OcrTrainError as exc:
+                error = error or exc
+        if os.getppid() != parent and os.environ.get("MLFLOW_RUN_ID"):
+            # `mlflow run` was ended and has left us behind: it would have been meant for us.
+            stop.number = stop.number or signal.SIGTERM
+        reason = None if stopping else _reason(stop, error, watch)
+        if reason is not None:
+            stopping = True
+            say(f"stopping the trainer: {reason.words} ...")
+            watch.freeze()
+            if reason.stuck:
+                (folder / STACKS_FILE).write_text(dump_stacks(child.pid), encoding="utf-8")
+            else:
+                let_save_finish(saves)
+            child.stop(grace_s=GRACE_S)
+    return error
+
+
+def _reason(stop: StopFlag, error: OcrTrainError | None, watch: LogWatch) -> Stop | None:
+    """Why to stop now, None to go on."""
+    if stop.number is not None:
+        return Stop(words=signal.Signals(stop.number).name)
+    if error is not None:
+        stuck = isinstance(error, TrainingStopped) and error.reason in _STUCK
+        return Stop(words=error.problem, stuck=stuck)
+    failure = watch.hangs()
+    if failure is not None:
+        return Stop(words=f"it does not end after: {failure.explanation}", stuck=True)
+    return None
+
+
+def let_save_finish(folder: Path, *, patience_s: float | None = None) -> None:
+    """Wait for the checkpoint that is being written: PaddleOCR writes in place, a kill in between would tear it."""
+    deadline = time.monotonic() + (SAVE_PATIENCE_S if patience_s is None else patience_s)
+    while time.monotonic() < deadline and _saving(folder):
+        time.sleep(0.05)
+
+
+def _saving(folder: Path) -> bool:
+    """Whether a set's `.states`, the file that is written last, is fresh, or older than its other files.
+
+    Nothing else counts: a trainer that begins its next save as soon as one is done must be stopped, too.
+    """
+    times: dict[Path, float] = {}
+    for path in folder.rglob("*.*"):
+        try:
+            times[path] = path.stat().st_mtime
+        except OSError:
+            continue
+    for path, changed in times.items():
+        age_s = time.time() - changed
+        if path.suffix == ".states" and age_s < 0.1:
+            return True
+        if path.suffix in (".pdopt", ".pdparams") and path.with_suffix(".pdopt") in times:
+            unfinished = times.get(path.with_suffix(".states"), 0.0) < changed
+            if unfinished and age_s < SAVE_PATIENCE_S:  # no set of an earlier, killed trainer
+                return True
+    return False

@@ -1,0 +1,147 @@
+"""Ends the trainer when the process that tracks it is gone, even by SIGKILL: nothing trains on unwatched.
+
+    with Guard.start() as guard:
+        subprocess.Popen(..., env={**env, **guard.env})
+
+This file is a program too: it runs in a session of its own, holds the other end of a pipe, and knows nothing
+but the standard library, so that it is there in milliseconds. When the pipe breaks without a farewell, it
+kills every process that carries the mark in its environment, in whatever session that process may be. A death
+signal (PR_SET_PDEATHSIG) would reach the trainer, but neither its data loading processes nor the ranks of
+Paddle's launcher.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
+
+MARK = "OCR_TRAIN_CHILD"
+"""A variable in the environment of the child: it marks what the child started, in whatever session."""
+_FAREWELL = b"done\n"
+_EMPTY_SCANS = 3
+_PATIENCE_S = 30.0
+
+
+class Guard:
+    """A guarding process; `env` is what the guarded ones must have in their environment."""
+
+    def __init__(self, mark: str, process: subprocess.Popen[bytes] | None) -> None:
+        self.mark = mark
+        self._process = process
+
+    @classmethod
+    def start(cls) -> Guard:
+        """Start it. Where it cannot be started the training goes on without."""
+        import subprocess
+        import uuid
+
+        mark = uuid.uuid4().hex
+        process = None
+        with contextlib.suppress(OSError):
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(Path(__file__).absolute()), mark],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd="/",
+            )
+        return cls(mark, process)
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The mark as an environment."""
+        return {MARK: self.mark}
+
+    @property
+    def pid(self) -> int | None:
+        """The guarding process, None where there is none."""
+        return self._process.pid if self._process else None
+
+    def watch_group(self, pid: int) -> None:
+        """Have the process group `pid` killed too: all that can be done where there is no /proc."""
+        self._tell(f"{pid}\n".encode())
+
+    def close(self) -> None:
+        """Send it home; may be called twice. What it guarded is left as it is."""
+        if self._process is None:
+            return
+        self._tell(_FAREWELL)
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+        self._process.wait()
+        self._process = None
+
+    def __enter__(self) -> Guard:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def _tell(self, message: bytes) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(OSError):  # it may have been killed: then there is no guard any more
+                self._process.stdin.write(message)
+                self._process.stdin.flush()
+
+
+def watch(pipe: IO[bytes], mark: str) -> None:
+    """Wait for the farewell; without one, end whatever carries `mark`."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    parent = os.getppid()
+    said = b""
+    while (
+        os.getppid() == parent
+    ):  # the pipe alone would do, were there not processes that inherit its other end
+        if select.select([pipe], [], [], 1.0)[0]:
+            chunk = os.read(pipe.fileno(), 4096)
+            if not chunk:
+                break
+            said += chunk
+            if said.endswith(_FAREWELL):
+                return
+    end_marked(mark, groups=[int(word) for word in said.split() if word.isdigit()])
+
+
+def end_marked(mark: str, *, groups: list[int]) -> None:
+    """SIGKILL every process with `mark` in its environment until there is none; `groups` where /proc is absent."""
+    if not Path("/proc/self").is_dir():
+        for group in groups:
+            with contextlib.suppress(OSError):
+                os.killpg(group, signal.SIGKILL)
+        return
+    deadline = time.monotonic() + _PATIENCE_S
+    empty = 0
+    while empty < _EMPTY_SCANS and time.monotonic() < deadline:
+        found = list(marked(mark))
+        for pid in found:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        empty = 0 if found else empty + 1
+        time.sleep(0.05)
+
+
+def marked(mark: str) -> Iterator[int]:
+    """The processes that carry `mark`; what may not be looked into is left out."""
+    wanted = f"{MARK}={mark}".encode()
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                    yield int(folder.name)
+
+
+if __name__ == "__main__":
+    watch(sys.stdin.buffer, sys.argv[1])

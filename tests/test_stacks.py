@@ -1,0 +1,72 @@
+"""Where a process stands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ocr_train.stacks import dump_stacks
+
+
+@pytest.fixture
+def sleeper() -> Iterator[int]:
+    """A process that sleeps, with a child."""
+    script = "import subprocess; print('up', flush=True); subprocess.run(['sleep', '77'])"
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    yield process.pid
+    os.killpg(process.pid, 9)
+    process.communicate()
+
+
+def spy(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a py-spy on PATH that runs `script`."""
+    path = folder / "py-spy"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_without_py_spy_it_says_so_and_what_the_system_knows(
+    sleeper: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trainer and the processes it started, with what they wait for."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    text = dump_stacks(sleeper)
+    assert "pip install py-spy" in text
+    assert f"process {sleeper}: sleeping" in text
+
+
+def test_py_spy_is_asked_for_every_process(
+    sleeper: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`py-spy dump --pid N`."""
+    spy(tmp_path, monkeypatch, 'echo "Thread $3 (idle): $1"')
+    assert f"Thread {sleeper} (idle): dump" in dump_stacks(sleeper)
+
+
+def test_a_py_spy_that_may_not_look_is_quoted(
+    sleeper: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers forbid it unless told otherwise."""
+    spy(tmp_path, monkeypatch, "echo 'Permission Denied' >&2; exit 1")
+    assert "SYS_PTRACE): Permission Denied" in dump_stacks(sleeper)
+
+
+def test_a_py_spy_that_hangs_is_not_waited_for(
+    sleeper: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trainer hangs already; we do not."""
+    spy(tmp_path, monkeypatch, "exec sleep 30")
+    assert "does not answer" in dump_stacks(sleeper, timeout_s=0.2)
+
+
+def test_a_process_that_is_gone_is_no_error() -> None:
+    """It may end while it is looked at."""
+    assert dump_stacks(2**22 + 1)
