@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import re
 import shlex
 import tempfile
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ocr_train import errors, failures
+from ocr_train import errors
 from ocr_train.cli import make_parser
 from ocr_train.config import DEMO_KEYS, EXPERIMENT_KEYS, EXPERIMENTS, Launch, load_experiment
 from ocr_train.data.prepare import REPORTS
@@ -237,25 +236,6 @@ def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
     }
     signals = (errors.SIGINT_EXIT_CODE, errors.SIGTERM_EXIT_CODE)
     assert shown == {0: "", **classes, **dict.fromkeys(signals, "")}
-
-
-def test_the_table_of_failure_reasons_is_the_code_s() -> None:
-    """What the log can show, what an exit can mean, and our own faults."""
-    shown = [code(reason)[0] for reason, *_ in table("troubleshooting.md", "reason")]
-    seen = {value.reason for value in vars(failures).values() if isinstance(value, failures.Failure)}
-    assert '"internal_error"' in (REPO / "ocr_train" / "pipeline.py").read_text(encoding="utf-8")
-    assert sorted(shown) == sorted(seen | outcome_reasons() | {"internal_error"})
-
-
-def outcome_reasons() -> set[str]:
-    """The words in outcome.py that are texts of their own: its reasons, and nothing else."""
-    tree = ast.parse((REPO / "ocr_train" / "outcome.py").read_text(encoding="utf-8"))
-    texts = [
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    ]
-    return {text for text in texts if re.fullmatch(r"[a-z]+(?:_[a-z]+)*", text)}
 
 
 def test_every_variable_that_the_code_reads_is_explained() -> None:
