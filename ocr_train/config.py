@@ -43,6 +43,8 @@ class Launch:
     val: str = "0.2"
     on_bad_sample: str = "stop"
     backup: str = ""
+    offline: str = "false"
+    keep_last: str = ""
     output: str = ""
 
     def command(self) -> str:
@@ -59,6 +61,7 @@ class Launch:
 MLPROJECT_PARAMETERS = (
     *("model", "data", "resume", "epochs", "batch_size", "learning_rate"),
     *("overrides", "gpus", "seed", "trainer_python", "paddleocr", "on_bad_sample", "backup"),
+    *("offline", "keep_last"),
 )
 
 
@@ -96,6 +99,8 @@ class Experiment:
     val_fraction: float
     on_bad_sample: str
     backup: str
+    offline: bool
+    keep_last: int | None
     dictionary_fixed: bool
     launch: Launch = field(repr=False)
 
@@ -143,6 +148,10 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         val_fraction=_fraction(launch.val, problems),
         on_bad_sample=_choice(launch.on_bad_sample, "on_bad_sample", ("stop", "quarantine"), problems),
         backup=launch.backup,
+        offline=_choice(launch.offline.lower(), "offline", ("true", "false"), problems) == "true",
+        keep_last=_number(launch.keep_last, "keep_last", int, problems, least=1)
+        if launch.keep_last
+        else None,
         dictionary_fixed="paddleocr" not in document or "Global.character_dict_path" in launch.overrides,
         launch=launch,
     )

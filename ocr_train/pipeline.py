@@ -18,13 +18,13 @@ from typing import Any
 
 import yaml
 
-from ocr_train import paddle, resume
+from ocr_train import disk, paddle, resume
 from ocr_train.config import Experiment
 from ocr_train.data.manifest import write_manifest
 from ocr_train.data.prepare import Dataset, Fetch, prepare
 from ocr_train.data_check import check_pipeline, require_working
 from ocr_train.dispatch import Callback, Dispatcher
-from ocr_train.errors import OcrTrainError, TrackingError
+from ocr_train.errors import CheckpointLost, OcrTrainError
 from ocr_train.events import RunFinished, RunStarted, Tick, TrainProgress
 from ocr_train.failures import Failure, find_failure
 from ocr_train.logparse import LogParser
@@ -36,7 +36,7 @@ from ocr_train.process import Child, Line
 from ocr_train.run import Run
 from ocr_train.stopping import StopFlag, StopRequested
 from ocr_train.storage.backup import Backup
-from ocr_train.tracking import Delivered, Tracker
+from ocr_train.tracking import CHECKPOINT_BYTES_TAG, PENDING_TAG, Delivered, Tracker
 
 LAST_LINES = 200
 SAVE_PATIENCE_S = 30.0
@@ -87,7 +87,7 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
     """Run the whole way; raises `OcrTrainError` for what keeps the trainer from starting."""
     started = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
-    tracker = Tracker.start(parts.client, output, name=run_name(experiment))
+    tracker = Tracker.start(parts.client, output, name=run_name(experiment), offline=experiment.offline)
     parts.say(f"run {tracker.run_id} in {tracker.folder}")
     try:
         tracker.set_tags(_first_tags(experiment))
@@ -95,7 +95,8 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
         with parts.stop.deferred():
             outcome, last_lines, results = _run_trainer(ready, tracker, parts)
             log = tracker.folder / "train.log"
-            _log_end(tracker, outcome, last_lines, log, parts.say)
+            outcome = _with_lost_checkpoints(outcome, results)
+            _log_end(tracker, outcome, last_lines, log, results)
             delivered = tracker.finish(outcome.status)
     except OcrTrainError as exc:
         _end_early(tracker, FAILED, type(exc).__name__, exc.problem)
@@ -161,6 +162,7 @@ def _make_ready(experiment: Experiment, output: Path, tracker: Tracker, parts: P
         | {f"version.{name}": version for name, version in versions.items()}
     )
     point = _resume_point(experiment, dataset, tracker, parts)
+    _require_room(experiment, tracker)
     config = _render(experiment, dataset, device, tracker, point, parts.say)
     env = paddle.trainer_env(os.environ, device)
     _try_samples(python, paddleocr, tracker, env, parts.say)
@@ -180,11 +182,19 @@ def _make_ready(experiment: Experiment, output: Path, tracker: Tracker, parts: P
         best=point.best if point else None,
         dataset_digest=dataset.manifest.digest,
         gpus=device.gpus,
+        keep_last=experiment.keep_last,
         versions=versions,
     )
     _log_start(experiment, dataset, config, run, tracker)
     argv = paddle.trainer_argv(python, paddleocr, run.config, device, log_dir=tracker.folder / "workers")
     return _Ready(run=run, argv=argv, env=env)
+
+
+def _require_room(experiment: Experiment, tracker: Tracker) -> None:
+    """Refuse to start where the disk cannot hold the next two checkpoints, as large as the one to resume from
+    or as those of the model's earlier runs."""
+    size = disk.size_of(tracker.folder / "resume") or tracker.checkpoint_bytes_of(experiment.name)
+    disk.require_room(tracker.folder, size)
 
 
 def _try_samples(
@@ -307,7 +317,7 @@ def _log_start(
         *((path, "dataset") for path in dataset.reports),
     ):
         if path.is_file():
-            tracker.upload(path, folder)
+            tracker.log_file(path, folder)
 
 
 def _run_trainer(
@@ -421,15 +431,38 @@ def _close(dispatcher: Dispatcher, say: Say) -> OcrTrainError | None:
     return None
 
 
-def _log_end(tracker: Tracker, outcome: Outcome, last_lines: Sequence[str], log: Path, say: Say) -> None:
-    tracker.set_tags({"failure_reason": outcome.reason, "failure_explanation": outcome.explanation})
+def _with_lost_checkpoints(outcome: Outcome, results: Mapping[str, Any]) -> Outcome:
+    """A run that finished but for a checkpoint that is neither stored nor kept has not finished."""
+    lost = results.get("lost")
+    if not lost or outcome.status != "FINISHED":
+        return outcome
+    return replace(
+        outcome,
+        status=FAILED,
+        reason="checkpoint_lost",
+        explanation=f"the trainer finished, but its checkpoint(s) {', '.join(lost)} could not be kept anywhere.",
+        hint="Free space on the disk, or write elsewhere with --output; the other checkpoints are whole.",
+        exit_code=CheckpointLost.exit_code,
+    )
+
+
+def _log_end(
+    tracker: Tracker, outcome: Outcome, last_lines: Sequence[str], log: Path, results: Mapping[str, Any]
+) -> None:
+    kept = ", ".join(str(path) for path in results.get("kept", ()))
+    tracker.set_tags(
+        {
+            "failure_reason": outcome.reason,
+            "failure_explanation": outcome.explanation,
+            PENDING_TAG: kept,
+            CHECKPOINT_BYTES_TAG: results.get("checkpoint_bytes") or "",
+        }
+    )
     tail = tracker.folder / "last_lines.txt"
-    tail.write_text("\n".join(last_lines) + "\n", encoding="utf-8")
+    with contextlib.suppress(OSError):  # a full disk
+        tail.write_text("\n".join(last_lines) + "\n", encoding="utf-8")
     for path in (log, tail):
-        try:
-            tracker.upload(path, "logs")
-        except TrackingError as exc:
-            say(f"{exc.problem}. It is in {path}")
+        tracker.log_file(path, "logs")
 
 
 def _end_early(tracker: Tracker, status: str, reason: str, explanation: str) -> None:
