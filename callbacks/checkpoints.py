@@ -11,14 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from callbacks.base import Callback
-from ocr_train.checkpoints import BEST, LATEST, CheckpointStore, Snapshot, take_snapshot
-from ocr_train.errors import OcrTrainError
-from ocr_train.events import CheckpointSaved, EvalCompleted, TrainProgress
+from ocr_train.checkpoints import BEST, LATEST, SUFFIXES, CheckpointStore, Snapshot, take_snapshot
+from ocr_train.disk import free_bytes, human, is_full
+from ocr_train.errors import DataError, OcrTrainError
+from ocr_train.events import CheckpointSaved, EvalCompleted, Tick, TrainProgress
+from ocr_train.outbox import Checkpoint, Outbox
 from ocr_train.run import Run
+from ocr_train.run_folder import PENDING
 
-UPLOAD_TRIES = 4
-FIRST_PAUSE_S = 1.0
+RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 CLOSE_TIMEOUT_S = 600.0
+AWAY_TIMEOUT_S = 60.0
+SAY_EVERY_S = 15.0
+RESERVE_BYTES = 64 << 20
+
+Retain = Callable[[Run, CheckpointStore], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,27 +34,52 @@ class _Job:
     step: int
     epoch: int
     best: bool
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Uncopied:
+    """A set that the disk has no room to copy: it is where the trainer wrote it, for as long as it stays."""
+
+    event: CheckpointSaved
+    mark: tuple[tuple[int, int], ...]
+    best: bool | None
+    key: str
 
 
 class CheckpointCallback(Callback):
     """Copies a set the moment it is finished; a worker thread hashes, stores and verifies it.
 
-    A pending `latest` gives way to a newer one; `best` and `iter_epoch_N` never do. What cannot be stored stays
-    on this machine in `kept`.
+    What waits is on disk and in the run's outbox, so that `sync` finds it whatever ends this process. A pending
+    `latest` gives way to a newer one; `best` and `iter_epoch_N` never do. While the store is away uploads are
+    tried again for as long as training lasts, with pauses of up to a minute.
     """
 
     critical = True
 
-    def __init__(self, store: Callable[[Run], CheckpointStore], report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: Callable[[Run], CheckpointStore],
+        report: Callable[[str], None],
+        *,
+        retain: Retain | None = None,
+    ) -> None:
         self._make_store = store
         self._report = report
+        self._retain = retain
         self._jobs: list[_Job] = []
+        self._now: _Job | None = None
+        self._uncopied: list[_Uncopied] = []
         self._wake = threading.Condition()
-        self._closing = False
+        self._closing = self._stopped = False
+        self._failures = 0
+        self._last_error = ""
         self._thread: threading.Thread | None = None
         self._progress: TrainProgress | None = None
         self._last_main: float | None = None
+        self._bytes = 0
         self.kept: list[Path] = []
+        self.lost: list[str] = []
         self.stored: set[int] = set()
         self.best_step: int | None = None
         self.latest_step: int | None = None
@@ -56,6 +88,7 @@ class CheckpointCallback(Callback):
         """Start the worker."""
         self._run = run
         self._best = run.best
+        self._outbox = Outbox(run.folder / PENDING)
         self._store = self._make_store(run)
         self._thread = threading.Thread(target=self._work, name="checkpoint-upload", daemon=True)
         self._thread.start()
@@ -69,41 +102,147 @@ class CheckpointCallback(Callback):
         self._last_main = event.metrics.get(f"eval/{self._run.main_metric}")
 
     def on_checkpoint_saved(self, event: CheckpointSaved) -> None:
-        """Copy the set and queue it."""
-        snapshot = take_snapshot(Path(event.prefix), event.kind, self._run.folder / "snapshots")
+        """Copy the set and queue it; where the disk has no room for that, leave it where it is for now."""
+        self._note_overwritten()
+        try:
+            snapshot = self._copy_making_room(event)
+        except OSError as exc:
+            if not is_full(exc):
+                raise
+            self._leave(event, exc)
+            return
+        if event.kind == LATEST:
+            self._drop_pending_latest()
+        self._queue(event, snapshot, None)
+
+    def _copy_making_room(self, event: CheckpointSaved) -> Snapshot:
+        """Copy the set; a pending `latest` goes first where a newer one has no room beside it."""
+        prefix = Path(event.prefix)
+        try:
+            return self._copy(prefix, event.kind)
+        except OSError as exc:
+            if event.kind != LATEST or not is_full(exc):
+                raise
+        self._drop_pending_latest()
+        return self._copy(prefix, event.kind)
+
+    def on_tick(self, event: Tick) -> None:
+        """Copy what had no room before."""
+        self._retry_uncopied()
+
+    def close(self) -> None:
+        """Wait until everything is stored, or has been tried long enough; what is left stays in the outbox."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._retry_uncopied()
+        self._note_overwritten()
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._wait_for(thread)
+        with self._wake:
+            self._stopped = True
+            self._wake.notify()
+            left = [*([self._now] if self._now else []), *self._jobs]
+        self.kept += [job.snapshot.folder for job in left]
+        self.kept += [Path(waiting.event.prefix) for waiting in self._uncopied]
+        if left:
+            steps = ", ".join(str(job.step) for job in left)
+            self._say(
+                f"the checkpoint(s) at step {steps} could not be stored: {self._last_error}. They are kept in "
+                f"{self._run.folder / 'snapshots'}"
+            )
+
+    def results(self) -> Mapping[str, Any]:
+        """How many checkpoints are stored, where those are kept that could not be, and which are lost."""
+        return {
+            "stored": len(self.stored),
+            "kept": tuple(self.kept),
+            "lost": tuple(self.lost),
+            "checkpoint_bytes": self._bytes,
+            "latest_step": self.latest_step,
+        }
+
+    def _copy(self, prefix: Path, kind: str) -> Snapshot:
+        """Copy the set, if that leaves the trainer room for its next one; raises `OSError` ENOSPC where not."""
+        size = sum(path.stat().st_size for path in _set_of(prefix))
+        self._bytes = size or self._bytes
+        free = free_bytes(self._run.folder)
+        if free < 2 * size + min(RESERVE_BYTES, size):
+            raise OSError(28, f"{human(free)} are free and a checkpoint takes {human(size)}")
+        return take_snapshot(prefix, kind, self._run.folder / "snapshots")
+
+    def _queue(self, event: CheckpointSaved, snapshot: Snapshot, best: bool | None) -> None:
         progress = self._progress
         step = snapshot.step if snapshot.step is not None else (progress.step if progress else 0)
         epoch = snapshot.epoch if snapshot.epoch is not None else (progress.epoch if progress else 0)
-        best = event.kind == BEST and self._is_best(snapshot)
-        job = _Job(snapshot=snapshot, step=self._run.step_offset + step, epoch=epoch, best=best)
+        if best is None:
+            best = event.kind == BEST and self._is_best(snapshot)
+        step += self._run.step_offset
+        item = Checkpoint(
+            path=str(snapshot.folder.relative_to(self._run.folder)),
+            name=event.name,
+            kind=event.kind,
+            step=step,
+            epoch=epoch,
+            best=best,
+        )
+        job = _Job(snapshot=snapshot, step=step, epoch=epoch, best=best, key=self._outbox.add(item))
         with self._wake:
-            if event.kind == LATEST:
-                for old in [old for old in self._jobs if old.snapshot.kind == LATEST]:
-                    self._jobs.remove(old)
-                    old.snapshot.discard()
             self._jobs.append(job)
             self._wake.notify()
 
-    def close(self) -> None:
-        """Wait until everything is stored, or has been tried often enough."""
+    def _drop_pending_latest(self) -> None:
         with self._wake:
-            self._closing = True
-            pending = len(self._jobs)
-            self._wake.notify()
-        if self._thread is None:
-            return
-        if pending:
-            self._say(f"storing {pending} checkpoint(s) before the end ...")
-        self._thread.join(timeout=CLOSE_TIMEOUT_S)
-        self._thread = None
+            dropped = [job for job in self._jobs if job.snapshot.kind == LATEST]
+            self._jobs = [job for job in self._jobs if job.snapshot.kind != LATEST]
+        for job in dropped:
+            self._outbox.done(job.key)
+            job.snapshot.discard()
 
-    def results(self) -> Mapping[str, Any]:
-        """How many checkpoints are stored, and the folders of those that could not be."""
-        return {"stored": len(self.stored), "kept": tuple(self.kept)}
+    def _leave(self, event: CheckpointSaved, exc: OSError) -> None:
+        """The disk is full: the trainer's own files are the only ones, until there is room again."""
+        prefix = Path(event.prefix)
+        self._say(f"the disk is full ({exc.strerror}): the checkpoint {event.name} stays in {prefix} for now")
+        best = event.kind == BEST and self._is_best(None)
+        progress = self._progress
+        item = Checkpoint(
+            path=str(prefix),
+            name=event.name,
+            kind=event.kind,
+            step=self._run.step_offset + (progress.step if progress else 0),
+            epoch=progress.epoch if progress else 0,
+            best=best,
+        )
+        key = self._outbox.add(item)
+        self._uncopied.append(_Uncopied(event=event, mark=_mark(prefix), best=best, key=key))
 
-    def _is_best(self, snapshot: Snapshot) -> bool:
+    def _note_overwritten(self) -> None:
+        """What the trainer has overwritten before there was room is lost, unless a newer `latest` stands for it."""
+        gone = [waiting for waiting in self._uncopied if _mark(Path(waiting.event.prefix)) != waiting.mark]
+        for waiting in gone:
+            self._uncopied.remove(waiting)
+            self._outbox.done(waiting.key)
+            if waiting.event.kind != LATEST:
+                self.lost.append(waiting.event.name)
+                self._say(f"the checkpoint {waiting.event.name} is lost: the disk had no room to keep a copy")
+
+    def _retry_uncopied(self) -> None:
+        self._note_overwritten()
+        for waiting in list(self._uncopied):
+            try:
+                snapshot = self._copy(Path(waiting.event.prefix), waiting.event.kind)
+            except (OSError, DataError):
+                return
+            self._uncopied.remove(waiting)
+            self._queue(waiting.event, snapshot, waiting.best)
+            self._outbox.done(waiting.key)
+
+    def _is_best(self, snapshot: Snapshot | None) -> bool:
         """Whether a `best` beats the run's own best: after a resume PaddleOCR calls its first score best."""
-        value = snapshot.metrics.get(self._run.main_metric, self._last_main)
+        metrics = snapshot.metrics if snapshot else {}
+        value = metrics.get(self._run.main_metric, self._last_main)
         if value is None:
             return self._best is None
         if self._best is not None and value < self._best:
@@ -116,32 +255,45 @@ class CheckpointCallback(Callback):
             with self._wake:
                 while not self._jobs and not self._closing:
                     self._wake.wait()
-                if not self._jobs:
+                if not self._jobs or self._stopped:
                     return
-                job = self._jobs.pop(0)
-            self._store_with_retries(job)
-
-    def _store_with_retries(self, job: _Job) -> None:
-        pause_s = FIRST_PAUSE_S
-        for left in reversed(range(UPLOAD_TRIES)):
-            try:
-                self._store_job(job)
-            except Exception as exc:  # noqa: BLE001 - whatever it is, the set is kept and the worker goes on
-                if not left or not isinstance(exc, (OcrTrainError, OSError)):
-                    self.kept.append(job.snapshot.folder)
-                    self._say(
-                        f"the checkpoint at step {job.step} could not be stored: {exc}. It is kept in {job.snapshot.folder}"
-                    )
-                    return
-                time.sleep(pause_s)
-                pause_s *= 3
-            else:
+                job = self._now = self._jobs.pop(0)
+            again = not self._try_to_store(job)
+            with self._wake:
+                self._now = None
+                superseded = job.snapshot.kind == LATEST and any(
+                    other.snapshot.kind == LATEST for other in self._jobs
+                )
+                if again and not superseded:
+                    self._jobs.append(job)  # at the end: one that can never go must not hold up the others
+                if again and not self._stopped:
+                    self._wake.wait(RETRY_S[min(self._failures - 1, len(RETRY_S) - 1)])
+            if again and superseded:
+                self._outbox.done(job.key)
                 job.snapshot.discard()
-                return
 
-    def _say(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # the terminal may be gone; the uploads go on
-            self._report(text)
+    def _try_to_store(self, job: _Job) -> bool:
+        """Whether there is nothing more to do about `job`."""
+        try:
+            self._store_job(job)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the set is kept and the worker goes on
+            self._failures += 1
+            self._last_error = str(exc)
+            if not isinstance(exc, (OcrTrainError, OSError)):
+                self.kept.append(job.snapshot.folder)
+                self._say(
+                    f"the checkpoint at step {job.step} could not be stored: {exc}. It is kept in {job.snapshot.folder}"
+                )
+                return True
+            if self._failures == 2:
+                self._say(f"checkpoints wait for the artifact store, training goes on: {exc}")
+            return False
+        if self._failures > 1:
+            self._say(f"the artifact store is back: the checkpoint at step {job.step} is stored")
+        self._failures = 0
+        self._outbox.done(job.key)
+        job.snapshot.discard()
+        return True
 
     def _store_job(self, job: _Job) -> None:
         manifest = self._store.put(job.snapshot, step=job.step, epoch=job.epoch)
@@ -152,3 +304,40 @@ class CheckpointCallback(Callback):
         if job.snapshot.kind != BEST and (self.latest_step is None or job.step >= self.latest_step):
             self._store.point(LATEST, manifest)
             self.latest_step = job.step
+        if self._retain is not None and self._run.keep_last:
+            try:
+                self._retain(self._run, self._store)
+            except (OcrTrainError, OSError) as exc:  # older ones stay for now: nothing is lost by that
+                self._say(f"older checkpoints could not be removed: {exc}")
+
+    def _wait_for(self, thread: threading.Thread) -> None:
+        """Give the worker time: long while it gets somewhere, a minute while the store does not answer."""
+        deadline = time.monotonic() + CLOSE_TIMEOUT_S
+        away_since: float | None = None
+        next_word = time.monotonic()
+        while thread.is_alive() and time.monotonic() < deadline:
+            now = time.monotonic()
+            with self._wake:
+                left = len(self._jobs) + (self._now is not None)
+                away_since = (away_since or now) if self._failures else None
+                if self._failures and self._now is None:
+                    self._wake.notify()  # at the end, pauses are short
+            if left and now >= next_word:
+                next_word = now + SAY_EVERY_S
+                self._say(f"storing {left} checkpoint(s) before the end ...")
+            if away_since is not None and now - away_since > AWAY_TIMEOUT_S:
+                return
+            thread.join(timeout=0.5)
+
+    def _say(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # the terminal may be gone; the uploads go on
+            self._report(text)
+
+
+def _set_of(prefix: Path) -> list[Path]:
+    return [path for path in (Path(f"{prefix}{suffix}") for suffix in SUFFIXES) if path.is_file()]
+
+
+def _mark(prefix: Path) -> tuple[tuple[int, int], ...]:
+    """What changes when the trainer writes the set again."""
+    return tuple((stat.st_size, stat.st_mtime_ns) for stat in (path.stat() for path in _set_of(prefix)))

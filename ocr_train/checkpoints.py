@@ -18,33 +18,39 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from ocr_train.errors import DataError, OcrTrainError, TrackingError
+from ocr_train.artifacts import Artifacts, ArtifactSink, sha256_of, upload_verified
+from ocr_train.errors import DataError, OcrTrainError
 from ocr_train.states import read_states
+
+__all__ = [
+    "BEST",
+    "LATEST",
+    "ROOT",
+    "SUFFIXES",
+    "ArtifactSink",
+    "Artifacts",
+    "CheckpointStore",
+    "Manifest",
+    "Snapshot",
+    "StoredFile",
+    "alias_values",
+    "all_manifests",
+    "candidates",
+    "check_sums",
+    "find",
+    "open_snapshot",
+    "restore",
+    "sha256_of",
+    "take_snapshot",
+]
 
 ROOT = "checkpoints"
 SUFFIXES = (".pdparams", ".pdopt", ".states")
 LATEST, BEST = "latest", "best"
 SNAPSHOT_TRIES = 5
 SNAPSHOT_PAUSE_S = 0.2
-
-
-class Artifacts(Protocol):
-    """Where a run keeps its artifacts."""
-
-    def list(self, folder: str) -> dict[str, int]:
-        """Files in `folder` with sizes in bytes; folders end in "/"."""
-
-    def download(self, path: str, folder: Path) -> Path:
-        """Fetch one artifact into `folder`; the local path."""
-
-
-class ArtifactSink(Artifacts, Protocol):
-    """The same, to write."""
-
-    def upload(self, local: Path, folder: str = "") -> None:
-        """Store `local` under `folder`, with its own name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,19 +155,27 @@ def take_snapshot(prefix: Path, kind: str, parent: Path) -> Snapshot:
     folder = Path(tempfile.mkdtemp(prefix=f"{prefix.name}-", dir=parent))
     try:
         _copy_set(prefix, folder)
-        states = folder / "model.states"
-        read = read_states(states) if states.is_file() else None
+        return open_snapshot(folder, kind, prefix.name)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def open_snapshot(folder: Path, kind: str, name: str) -> Snapshot:
+    """The snapshot that lies in `folder`; raises `DataError` where it is no whole one."""
+    files = tuple(path for path in (folder / f"model{suffix}" for suffix in SUFFIXES) if path.is_file())
+    if not any(path.suffix == ".pdparams" for path in files):
+        raise DataError(f"there is no checkpoint in {folder}.")
+    states = folder / "model.states"
+    read = read_states(states) if states.is_file() else None
     return Snapshot(
         folder=folder,
         kind=kind,
-        name=prefix.name,
+        name=name,
         epoch=read.epoch if read else None,
         step=read.step if read else None,
         metrics=read.metrics if read else {},
-        files=tuple(sorted(folder.iterdir())),
+        files=tuple(sorted(files)),
     )
 
 
@@ -186,15 +200,6 @@ def _fingerprint(paths: Sequence[Path]) -> list[tuple[int, int]]:
     return [(stat.st_size, stat.st_mtime_ns) for stat in (path.stat() for path in paths)]
 
 
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
 class CheckpointStore:
     """One run's checkpoints, to write. Not for several threads at once."""
 
@@ -214,6 +219,7 @@ class CheckpointStore:
         self._common = list(common)
         self._stored: dict[str, str] = {}
         self._manifests: dict[int, Manifest] = {}
+        self._loaded = False
 
     def put(self, snapshot: Snapshot, *, step: int, epoch: int) -> Manifest:
         """Store `snapshot` as the checkpoint at `step` (of the run, not of the trainer).
@@ -221,6 +227,7 @@ class CheckpointStore:
         Every byte is read back and compared before the manifest is written. A checkpoint that is there already,
         with the same weights, is not stored again. Raises `TrackingError`.
         """
+        self._load()
         known = self._manifests.get(step)
         hashed = [(path, sha256_of(path)) for path in snapshot.files]
         if known is not None and _weights(known) == _weights_of(hashed):
@@ -240,6 +247,25 @@ class CheckpointStore:
         self._put_text(manifest.to_json(), "manifest.json", manifest.folder)
         self._manifests[step] = manifest
         return manifest
+
+    def forget(self, folder: str) -> None:
+        """Rely no more on what is in the artifact folder: it was deleted."""
+        self._stored = {
+            sha: where for sha, where in self._stored.items() if not where.startswith(f"{folder}/")
+        }
+        self._manifests = {
+            step: manifest for step, manifest in self._manifests.items() if manifest.folder != folder
+        }
+
+    def _load(self) -> None:
+        """What the run has stored before, in another process: after a `sync`, or where a run itself goes on."""
+        if self._loaded:
+            return
+        for manifest in all_manifests(self._artifacts):
+            self._manifests[manifest.step] = manifest
+            for entry in manifest.files:
+                self._stored[entry.sha256] = entry.path or f"{manifest.folder}/{entry.name}"
+        self._loaded = True
 
     def point(self, alias: str, manifest: Manifest) -> None:
         """Make the alias ("latest" or "best") name `manifest`; raises `TrackingError`."""
@@ -261,25 +287,18 @@ class CheckpointStore:
             if where in self._stored.values():  # other bytes of this name, which a manifest may rely on
                 folder = f"{folder}/{sha256[:12]}"
                 where = f"{folder}/{path.name}"
-            self._artifacts.upload(path, folder)
-            self._verify(where, sha256)
+            upload_verified(self._artifacts, path, folder, sha256=sha256)
             self._stored[sha256] = where
         beside = where == f"{home}/{path.name}" and home != ROOT
         return StoredFile(
             name=path.name, size=path.stat().st_size, sha256=sha256, path="" if beside else where
         )
 
-    def _verify(self, where: str, sha256: str) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            got = sha256_of(self._artifacts.download(where, Path(folder)))
-        if got != sha256:
-            raise TrackingError(f"{where} came back from the artifact store with other bytes than were sent.")
-
     def _put_text(self, text: str, name: str, folder: str) -> None:
         with tempfile.TemporaryDirectory() as parent:
             path = Path(parent) / name
             path.write_text(text, encoding="utf-8")
-            self._artifacts.upload(path, folder)
+            upload_verified(self._artifacts, path, folder)
 
 
 def _weights(manifest: Manifest) -> dict[str, str]:
@@ -323,6 +342,27 @@ def candidates(artifacts: Artifacts, which: str) -> Iterator[Manifest]:
             )
             if found is not None:
                 yield found
+
+
+def all_manifests(artifacts: Artifacts) -> list[Manifest]:
+    """The manifests of a run's checkpoints, by step; raises `TrackingError` where they cannot be listed."""
+    found = []
+    with tempfile.TemporaryDirectory() as parent:
+        for name in sorted(artifacts.list(ROOT)):
+            if name.startswith(f"{ROOT}/step_") and name.endswith("/"):
+                manifest = _manifest(artifacts, name.rstrip("/"), Path(parent))
+                if manifest is not None:
+                    found.append(manifest)
+    return found
+
+
+def alias_values(artifacts: Artifacts, alias: str) -> dict[str, Any]:
+    """What the alias says (`step`, `path`, ...), nothing where there is none; raises `TrackingError`."""
+    path = f"{ROOT}/{alias}.json"
+    if path not in artifacts.list(ROOT):
+        return {}
+    with tempfile.TemporaryDirectory() as parent:
+        return _read_json(artifacts, path, Path(parent))
 
 
 def _manifest(artifacts: Artifacts, folder: str, scratch: Path, *, sha256: str = "") -> Manifest | None:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from ocr_train import cli_data, cli_runs
+from ocr_train import cli_data, cli_runs, cli_runs_sync
 from ocr_train.cli_parser import Parser
 from ocr_train.config import EXPERIMENTS, Launch, available_models, load_experiment
 from ocr_train.errors import OcrTrainError
@@ -71,6 +71,7 @@ def make_parser() -> Parser:
     _add_server(commands)
     cli_data.add_commands(commands)
     cli_runs.add_commands(commands)
+    cli_runs_sync.add_commands(commands)
     return parser
 
 
@@ -135,6 +136,16 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
         default=plain.nan_windows,
         help="end a training after so many progress lines in a row whose loss is NaN or infinite; 0: never",
     )
+    add(
+        "--offline",
+        default=plain.offline,
+        help="true: no server is asked; `sync` brings the run to one later",
+    )
+    add(
+        "--keep-last",
+        default="",
+        help="keep this many checkpoints, and the best; empty: all",
+    )
     add("--output", default="", help="folder for files of runs (default: $OCR_TRAIN_OUTPUT or ./outputs)")
     parser.set_defaults(command=_train)
 
@@ -151,10 +162,11 @@ def _train(arguments: argparse.Namespace) -> int:
             probe, interpreter(experiment.trainer_python)
         )
         from ocr_train import tracking
+        from ocr_train.offline import OfflineClient
         from ocr_train.pipeline import Parts, train
 
         output = Path(launch.output or os.environ.get("OCR_TRAIN_OUTPUT") or DEFAULT_OUTPUT).absolute()
-        client = tracking.connect()
+        client = OfflineClient() if experiment.offline else tracking.connect()
         parts = Parts(
             client=client,
             probe=looking.result,
@@ -195,6 +207,7 @@ def _callbacks(tracker: Tracker, experiment: Experiment) -> Sequence[Callback]:
     from callbacks.system import SystemMetricsCallback
     from callbacks.watchdog import WatchdogCallback
     from ocr_train.checkpoints import CheckpointStore
+    from ocr_train.retention import Pinned, pinned_by_registry, plan_for, prune
     from ocr_train.run import Run
 
     def make_store(run: Run) -> CheckpointStore:
@@ -207,8 +220,14 @@ def _callbacks(tracker: Tracker, experiment: Experiment) -> Sequence[Callback]:
             common=common,
         )
 
+    def retain(run: Run, store: CheckpointStore) -> None:
+        pinned = Pinned() if tracker.offline else pinned_by_registry(tracker.client, tracker.run_id)
+        going = plan_for(tracker.artifacts, pinned, keep_last=run.keep_last or 1).prune
+        for folder in prune(tracker.artifacts, going):
+            store.forget(folder)
+
     return [
-        CheckpointCallback(make_store, _say),
+        CheckpointCallback(make_store, _say, retain=retain),
         MetricsCallback(tracker),
         SystemMetricsCallback(tracker),
         ProgressCallback(sys.stdout),

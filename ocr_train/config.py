@@ -45,6 +45,8 @@ class Launch:
     backup: str = ""
     stall_timeout_s: str = "1800"
     nan_windows: str = "5"
+    offline: str = "false"
+    keep_last: str = ""
     output: str = ""
 
     def command(self) -> str:
@@ -62,6 +64,7 @@ MLPROJECT_PARAMETERS = (
     *("model", "data", "resume", "epochs", "batch_size", "learning_rate"),
     *("overrides", "gpus", "seed", "trainer_python", "paddleocr", "on_bad_sample", "backup"),
     *("stall_timeout_s", "nan_windows"),
+    *("offline", "keep_last"),
 )
 
 
@@ -102,6 +105,8 @@ class Experiment:
     backup: str
     stall_timeout_s: float
     nan_windows: int
+    offline: bool
+    keep_last: int | None
     dictionary_fixed: bool
     launch: Launch = field(repr=False)
 
@@ -151,6 +156,10 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         backup=launch.backup,
         stall_timeout_s=_seconds(launch.stall_timeout_s, "stall_timeout_s", problems),
         nan_windows=_number(launch.nan_windows, "nan_windows", int, problems, least=0),
+        offline=_choice(launch.offline.lower(), "offline", ("true", "false"), problems) == "true",
+        keep_last=_number(launch.keep_last, "keep_last", int, problems, least=1)
+        if launch.keep_last
+        else None,
         dictionary_fixed="paddleocr" not in document or "Global.character_dict_path" in launch.overrides,
         launch=launch,
     )

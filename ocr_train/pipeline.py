@@ -18,13 +18,13 @@ from typing import Any
 
 import yaml
 
-from ocr_train import paddle, resume
+from ocr_train import disk, paddle, resume
 from ocr_train.config import Experiment
 from ocr_train.data.manifest import write_manifest
 from ocr_train.data.prepare import Dataset, Fetch, prepare
 from ocr_train.data_check import check_pipeline, require_working
 from ocr_train.dispatch import Callback, Dispatcher
-from ocr_train.errors import OcrTrainError, TrackingError
+from ocr_train.errors import CheckpointLost, OcrTrainError
 from ocr_train.events import RunFinished, RunStarted
 from ocr_train.follow import STACKS_FILE, LogWatch, follow
 from ocr_train.guard import Guard
@@ -38,7 +38,7 @@ from ocr_train.process import Child
 from ocr_train.run import Run
 from ocr_train.stopping import StopFlag, StopRequested
 from ocr_train.storage.backup import Backup
-from ocr_train.tracking import Delivered, Tracker
+from ocr_train.tracking import CHECKPOINT_BYTES_TAG, PENDING_TAG, Delivered, Tracker
 
 Say = Callable[[str], None]
 
@@ -87,7 +87,7 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
     """Run the whole way; raises `OcrTrainError` for what keeps the trainer from starting."""
     started = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
-    tracker = Tracker.start(parts.client, output, name=run_name(experiment))
+    tracker = Tracker.start(parts.client, output, name=run_name(experiment), offline=experiment.offline)
     parts.say(f"run {tracker.run_id} in {tracker.folder}")
     try:
         with Heartbeat(tracker.set_tags) as heart:
@@ -96,7 +96,8 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
             with parts.stop.deferred():
                 outcome, last_lines, results = _run_trainer(ready, tracker, parts)
                 log = tracker.folder / "train.log"
-                _log_end(tracker, outcome, last_lines, log, parts.say)
+                outcome = _with_lost_checkpoints(outcome, results)
+                _log_end(tracker, outcome, last_lines, log, results)
                 heart.close()  # before the journal that it writes to
                 delivered = tracker.finish(outcome.status)
     except OcrTrainError as exc:
@@ -163,6 +164,7 @@ def _make_ready(experiment: Experiment, output: Path, tracker: Tracker, parts: P
         | {f"version.{name}": version for name, version in versions.items()}
     )
     point = _resume_point(experiment, dataset, tracker, parts)
+    _require_room(experiment, tracker)
     config = _render(experiment, dataset, device, tracker, point, parts.say)
     env = paddle.trainer_env(os.environ, device)
     _try_samples(python, paddleocr, tracker, env, parts.say)
@@ -182,11 +184,19 @@ def _make_ready(experiment: Experiment, output: Path, tracker: Tracker, parts: P
         best=point.best if point else None,
         dataset_digest=dataset.manifest.digest,
         gpus=device.gpus,
+        keep_last=experiment.keep_last,
         versions=versions,
     )
     _log_start(experiment, dataset, config, run, tracker)
     argv = paddle.trainer_argv(python, paddleocr, run.config, device, log_dir=tracker.folder / "workers")
     return _Ready(run=run, argv=argv, env=env)
+
+
+def _require_room(experiment: Experiment, tracker: Tracker) -> None:
+    """Refuse to start where the disk cannot hold the next two checkpoints, as large as the one to resume from
+    or as those of the model's earlier runs."""
+    size = disk.size_of(tracker.folder / "resume") or tracker.checkpoint_bytes_of(experiment.name)
+    disk.require_room(tracker.folder, size)
 
 
 def _try_samples(
@@ -311,7 +321,7 @@ def _log_start(
         *((path, "dataset") for path in dataset.reports),
     ):
         if path.is_file():
-            tracker.upload(path, folder)
+            tracker.log_file(path, folder)
 
 
 def _run_trainer(
@@ -374,17 +384,39 @@ def _close(dispatcher: Dispatcher, say: Say) -> OcrTrainError | None:
     return None
 
 
-def _log_end(tracker: Tracker, outcome: Outcome, last_lines: Sequence[str], log: Path, say: Say) -> None:
-    tracker.set_tags({"failure_reason": outcome.reason, "failure_explanation": _paragraph(outcome)})
+def _with_lost_checkpoints(outcome: Outcome, results: Mapping[str, Any]) -> Outcome:
+    """A run that finished but for a checkpoint that is neither stored nor kept has not finished."""
+    lost = results.get("lost")
+    if not lost or outcome.status != "FINISHED":
+        return outcome
+    return replace(
+        outcome,
+        status=FAILED,
+        reason="checkpoint_lost",
+        explanation=f"the trainer finished, but its checkpoint(s) {', '.join(lost)} could not be kept anywhere.",
+        hint="Free space on the disk, or write elsewhere with --output; the other checkpoints are whole.",
+        exit_code=CheckpointLost.exit_code,
+    )
+
+
+def _log_end(
+    tracker: Tracker, outcome: Outcome, last_lines: Sequence[str], log: Path, results: Mapping[str, Any]
+) -> None:
+    kept = ", ".join(str(path) for path in results.get("kept", ()))
+    tracker.set_tags(
+        {
+            "failure_reason": outcome.reason,
+            "failure_explanation": _paragraph(outcome),
+            PENDING_TAG: kept,
+            CHECKPOINT_BYTES_TAG: results.get("checkpoint_bytes") or "",
+        }
+    )
     tail = tracker.folder / "last_lines.txt"
-    tail.write_text("\n".join(last_lines) + "\n", encoding="utf-8")
+    with contextlib.suppress(OSError):  # a full disk
+        tail.write_text("\n".join(last_lines) + "\n", encoding="utf-8")
     for path in (log, tail, tracker.folder / STACKS_FILE):
-        if not path.exists():
-            continue
-        try:
-            tracker.upload(path, "logs")
-        except TrackingError as exc:
-            say(f"{exc.problem}. It is in {path}")
+        if path.exists():
+            tracker.log_file(path, "logs")
 
 
 def _paragraph(outcome: Outcome) -> str:

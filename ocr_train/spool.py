@@ -8,9 +8,11 @@ stores, so a crash between the two files costs nothing.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +23,7 @@ MAX_PARAMS = 100
 MAX_TAGS = 100
 MAX_ENTRIES = 1000
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+FLUSH_STEP_S = 1.0
 
 
 class RefusedRecords(Exception):  # noqa: N818 - it is about records, not an error of ours
@@ -70,7 +73,10 @@ class Batch:
 
 
 class Journal:
-    """The append-only file; safe to append to from several threads."""
+    """The append-only file; safe to append to from several threads.
+
+    Where the disk is full, records wait in memory and are written before the next ones: `append` does not raise.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,22 +84,54 @@ class Journal:
         self._lock = threading.Lock()
         self._file = path.open("ab", buffering=0)
         # What a crash or a full disk tore off must not swallow the next record.
-        self._torn = bool(path.stat().st_size) and not path.read_bytes().endswith(b"\n")
+        self._torn = whole_size(path) != path.stat().st_size
+        self._waiting = b""
+
+    @property
+    def unwritten(self) -> bytes:
+        """What waits in memory because the disk is full."""
+        return self._waiting
 
     def append(self, records: Iterable[Record]) -> None:
-        """Write `records` so that they survive a crash of this process; raises `OSError`."""
+        """Write `records` so that they survive a crash of this process."""
         data = "".join(_encode(record) for record in records).encode("utf-8", "replace")
         with self._lock:
-            if self._torn:
-                data = b"\n" + data
-            self._torn = True
-            while data:
-                data = data[self._file.write(data) :]
-            self._torn = False
+            self._waiting += data
+            with contextlib.suppress(OSError):
+                self._write(b"\n" * self._torn + self._waiting)
+                self._waiting = b""
+
+    def end_line(self) -> None:
+        """End the last line where a crash left it open: it is read then, whole or not."""
+        with self._lock, contextlib.suppress(OSError):
+            self._write(b"\n" * self._torn + self._waiting)
+            self._waiting = b""
+
+    def _write(self, data: bytes) -> None:
+        """What is written twice after a full disk changes nothing: MLflow takes it for the same points."""
+        while data:
+            data = data[self._file.write(data) :]
+            self._torn = bool(data)
 
     def close(self) -> None:
         """Close the file; may be called twice."""
-        self._file.close()
+        if not self._file.closed:
+            self.end_line()
+            self._file.close()
+
+
+def whole_size(path: Path) -> int:
+    """The size of the whole lines of a file in bytes: what follows the last newline does not count."""
+    with path.open("rb") as stream:
+        end = stream.seek(0, 2)
+        while end:
+            start = max(0, end - 65536)
+            stream.seek(start)
+            newline = stream.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                return start + newline + 1
+            end = start
+    return 0
 
 
 def _encode(record: Record) -> str:
@@ -121,27 +159,41 @@ def read_batch(path: Path, start: int) -> tuple[Batch, int]:
 
     Only whole lines count: what follows the last newline is still being written, or torn.
     """
+    with path.open("rb") as lines:
+        lines.seek(start)
+        return _take_batch(lines, start)
+
+
+def batches_of(data: bytes) -> Iterable[Batch]:
+    """All batches of what a journal could not write."""
+    position = 0
+    while position < len(data):
+        batch, end = _take_batch(io.BytesIO(data[position:]), position)
+        yield batch
+        if end == position:
+            return
+        position = end
+
+
+def _take_batch(lines: Iterable[bytes], position: int) -> tuple[Batch, int]:
     metrics: list[Metric] = []
     params: list[Param] = []
     tags: list[Tag] = []
-    position = start
-    with path.open("rb") as lines:
-        lines.seek(start)
-        for line in lines:
-            if not line.endswith(b"\n"):
-                break
-            record = _decode(line)
-            if isinstance(record, Metric):
-                metrics.append(record)
-            elif isinstance(record, Param):
-                params.append(record)
-            elif isinstance(record, Tag):
-                tags.append(record)
-            position += len(line)
-            if len(metrics) >= MAX_METRICS or len(params) >= MAX_PARAMS or len(tags) >= MAX_TAGS:
-                break
-            if len(metrics) + len(params) + len(tags) >= MAX_ENTRIES:
-                break
+    for line in lines:
+        if not line.endswith(b"\n"):
+            break
+        record = _decode(line)
+        if isinstance(record, Metric):
+            metrics.append(record)
+        elif isinstance(record, Param):
+            params.append(record)
+        elif isinstance(record, Tag):
+            tags.append(record)
+        position += len(line)
+        if len(metrics) >= MAX_METRICS or len(params) >= MAX_PARAMS or len(tags) >= MAX_TAGS:
+            break
+        if len(metrics) + len(params) + len(tags) >= MAX_ENTRIES:
+            break
     return Batch(metrics=tuple(metrics), params=tuple(params), tags=tuple(_last_of_each(tags))), position
 
 
@@ -180,13 +232,26 @@ class Delivery:
     @property
     def pending_bytes(self) -> int:
         """How much of the journal the server does not have yet."""
-        return max(0, self._journal.stat().st_size - self._position)
+        if self._journal.stat().st_size <= self._position:
+            return 0
+        return max(0, whole_size(self._journal) - self._position)
 
     def flush(self, timeout_s: float) -> bool:
         """Deliver what is there now; whether all of it got through in time."""
-        self._wake.set()
-        with self._idle:
-            return self._idle.wait_for(lambda: self.pending_bytes == 0, timeout=timeout_s)
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self._wake.set()  # again and again: a server that comes back is asked at once, not in half a minute
+            left = min(FLUSH_STEP_S, deadline - time.monotonic())
+            with self._idle:
+                if self._idle.wait_for(lambda: self.pending_bytes == 0, timeout=max(0.0, left)):
+                    return True
+            if time.monotonic() >= deadline:
+                return False
+
+    def deliver_now(self) -> None:
+        """Without the thread: deliver all that is there, or raise what the server said."""
+        while self._deliver_one():
+            pass
 
     def close(self) -> None:
         """Stop trying; what is pending stays in the journal."""
@@ -219,7 +284,8 @@ class Delivery:
         if len(batch):
             self.refused += self._send_or_split(batch)
         self._position = end
-        write_position(self._sent_file, end)
+        with contextlib.suppress(OSError):  # a full disk: what is sent twice changes nothing
+            write_position(self._sent_file, end)
         with self._idle:
             self._idle.notify_all()
         return True
@@ -259,3 +325,15 @@ def write_position(path: Path, position: int) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text(str(position), encoding="ascii")
     part.replace(path)
+
+
+def last_tags(path: Path) -> dict[str, str]:
+    """The last value of every tag in a journal."""
+    tags: dict[str, str] = {}
+    position = 0
+    while True:
+        batch, end = read_batch(path, position)
+        if end == position:
+            return tags
+        tags.update({tag.key: tag.value for tag in batch.tags})
+        position = end

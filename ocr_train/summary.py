@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import datetime
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ocr_train.addresses import without_password
+from ocr_train.checkpoints import step_folder
 from ocr_train.config import Launch
+from ocr_train.disk import human
 from ocr_train.pipeline import Summary
-from ocr_train.tracking import without_password
+from ocr_train.run_folder import ARTIFACTS
+from ocr_train.tracking import Delivered
 
 
 def summary_lines(summary: Summary, launch: Launch) -> Sequence[str]:
@@ -24,10 +29,19 @@ def summary_lines(summary: Summary, launch: Launch) -> Sequence[str]:
         lines.append(outcome.hint)
     lines += [f"  {name:<12} {text}" for name, text in _facts(summary)]
     if summary.results.get("stored"):
-        resumed = replace(launch, resume=summary.run_id, epochs=str(summary.epochs * 2))
+        resumed = replace(launch, resume=_newest(summary, launch), epochs=str(summary.epochs * 2))
         lines.append(f"  {'go on with':<12} {resumed.command()}")
-    lines.append(f"  {'look at it':<12} {_look(summary.run_id, summary.experiment_id)}")
+    if launch.offline.lower() != "true":
+        lines.append(f"  {'look at it':<12} {_look(summary.run_id, summary.experiment_id)}")
     return lines
+
+
+def _newest(summary: Summary, launch: Launch) -> str:
+    """What to resume: the run, or, as long as it is on this machine alone, its newest checkpoint here."""
+    step = summary.results.get("latest_step")
+    if launch.offline.lower() != "true" or step is None:
+        return summary.run_id
+    return str(summary.folder / ARTIFACTS / step_folder(step))
 
 
 def _facts(summary: Summary) -> list[tuple[str, str]]:
@@ -36,20 +50,39 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
     if results.get("best") is not None:
         facts.append((f"best {summary.main_metric}", f"{results['best']:.4f}"))
     if results.get("stored"):
-        facts.append(("checkpoints", f"{results['stored']} stored in runs:/{summary.run_id}/checkpoints"))
+        facts.append(("checkpoints", f"{results['stored']} stored in {_where(summary)}"))
     facts += [("not stored", f"a checkpoint is kept in {path}") for path in results.get("kept", ())]
+    facts += [("lost", f"the checkpoint {name}") for name in results.get("lost", ())]
     facts.append(("log", str(summary.log)))
     delivered = summary.delivered
-    if delivered.pending_bytes or not delivered.status_set:
+    if not delivered.complete:
+        why = f" ({delivered.last_error})" if delivered.last_error else ""
         facts.append(
             (
                 "pending",
-                f"MLflow does not have everything yet ({delivered.last_error}); it is in {summary.folder}",
+                f"{_pending(delivered)} not in MLflow yet{why}: python -m ocr_train sync "
+                f"{shlex.quote(str(summary.folder))}",
             )
         )
     if delivered.refused:
         facts.append(("refused", f"MLflow refused {delivered.refused} values: {delivered.last_error}"))
     return facts
+
+
+def _where(summary: Summary) -> str:
+    here = summary.folder / ARTIFACTS
+    return str(here / "checkpoints") if here.is_dir() else f"runs:/{summary.run_id}/checkpoints"
+
+
+def _pending(delivered: Delivered) -> str:
+    parts = []
+    if delivered.pending_bytes:
+        parts.append(f"{human(delivered.pending_bytes)} of metrics and tags")
+    if delivered.pending_items:
+        parts.append(f"{delivered.pending_items} file(s) or checkpoint(s)")
+    if not delivered.status_set:
+        parts.append("the final status")
+    return " and ".join(parts)
 
 
 def _look(run_id: str, experiment_id: str) -> str:

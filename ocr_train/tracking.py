@@ -1,58 +1,93 @@
 """MLflow: the only module that starts runs and writes params, metrics, tags and artifacts.
 
-Metrics, params and tags go through the journal (`spool`) and never wait for the server. Artifacts go to the
-server directly, from whichever thread uploads them.
+Metrics, params and tags go through the journal (`spool`), files through the outbox, and neither ever waits for
+the server; what does not reach it is brought there by `sync`. Checkpoints are uploaded by their own worker.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import logging
+import math
 import os
 import re
 import ssl
+import time
 import urllib.parse
+import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ocr_train.addresses import first_line, from_anywhere, redacted, without_password
+from ocr_train.artifact_delivery import ArtifactDelivery, log_input, send_file
+from ocr_train.artifacts import FolderArtifacts, RunArtifacts
 from ocr_train.errors import ConfigError, TrackingError
-from ocr_train.spool import Batch, Delivery, Journal, Metric, Param, RefusedRecords, Tag
+from ocr_train.names import Names, cut, legal_name
+from ocr_train.outbox import DatasetInput, File, Item, Outbox, Tree
+from ocr_train.run_folder import ARTIFACTS, JOURNAL, PENDING, RunFacts, RunLock, write_facts
+from ocr_train.spool import Batch, Delivery, Journal, Metric, Param, RefusedRecords, Tag, batches_of
+
+__all__ = [
+    "Delivered",
+    "RunArtifacts",
+    "Tracker",
+    "connect",
+    "first_line",
+    "get_run",
+    "legal_name",
+    "redacted",
+    "runs_of_model",
+    "send_batch",
+    "without_password",
+]
 
 PARAM_LIMIT = 6000
 TAG_LIMIT = 8000
-NAME_LIMIT = 250
 CONNECT_TIMEOUT_S = 5.0
 FLUSH_TIMEOUT_S = 60.0
+PENDING_TAG = "checkpoints_pending"
+"""Names the checkpoints of a run that are not in its artifacts; gone when `sync` has stored them."""
+CHECKPOINT_BYTES_TAG = "checkpoint_bytes"
+"""The size of a checkpoint, for the next run of the model to know."""
 _GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivered:
-    """What became of a run's records: `pending_bytes` of the journal have not reached the server."""
+    """What became of a run: `pending_bytes` of the journal and `pending_items` (files, checkpoints) have not
+    reached the server."""
 
     pending_bytes: int = 0
+    pending_items: int = 0
     refused: int = 0
     last_error: str = ""
     status_set: bool = True
 
+    @property
+    def complete(self) -> bool:
+        """Whether the server has everything."""
+        return self.status_set and not self.pending_bytes and not self.pending_items
 
-def connect() -> Any:
-    """An `MlflowClient` on MLFLOW_TRACKING_URI; raises `TrackingError` at once where no server answers."""
+
+def connect(uri: str = "") -> Any:
+    """An `MlflowClient` on MLFLOW_TRACKING_URI, else on `uri`; raises `TrackingError` at once where no server
+    answers."""
     # MLflow's own patience (7 tries with growing pauses) would hang a start by minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "") or uri
     _check_answers(uri)
     import mlflow
     from mlflow.exceptions import MlflowException
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # not its "creating tables" and the like
     try:
-        client = mlflow.MlflowClient()
+        client = mlflow.MlflowClient(tracking_uri=uri or None)
         client.search_experiments(max_results=1)
     except MlflowException as exc:
         raise TrackingError(
@@ -94,47 +129,52 @@ def _check_answers(uri: str) -> None:
         ) from exc
 
 
-def without_password(uri: str) -> str:
-    """`uri` without user name, password and query: what may be printed."""
-    try:
-        parts = urllib.parse.urlsplit(uri)
-    except ValueError:
-        return redacted(uri)
-    if not parts.netloc:
-        return uri
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def first_line(exc: BaseException) -> str:
-    """The first line of an exception's text, for a message, without passwords."""
-    return redacted((str(exc).strip().splitlines() or [type(exc).__name__])[0])
-
-
-def redacted(text: str) -> str:
-    """`text` without the user names and passwords of the addresses in it: MLflow's messages quote them."""
-    return re.sub(r"(://)[^/\s]*@", r"\1", text)
-
-
 class Tracker:
-    """One run: records through the journal, artifacts directly, the final status last."""
+    """One run: records through the journal, files through the outbox, the final status last.
 
-    def __init__(self, client: Any, run_id: str, experiment_id: str, folder: Path) -> None:
+    Nothing here waits for the server but `upload`, `list` and `download`, which raise where it is away.
+    """
+
+    def __init__(
+        self, client: Any, run_id: str, experiment_id: str, folder: Path, *, facts: RunFacts | None = None
+    ) -> None:
         self.client = client
         self.run_id = run_id
         self.experiment_id = experiment_id
         self.folder = folder
-        self._artifacts = RunArtifacts(client, run_id)
-        self._journal = Journal(folder / "journal.jsonl")
-        self._names = _Names()
+        self._facts = facts or RunFacts(run_id=run_id, server_run_id=run_id, experiment_id=experiment_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = RunLock(folder)
+        if not self._lock.take():
+            raise TrackingError(
+                f"another process is at work on the run in {folder}.", hint="Wait for it, or end it first."
+            )
+        write_facts(folder, self._facts)
+        self.artifacts = self._facts_artifacts()
+        self._journal = Journal(folder / JOURNAL)
+        self._metric_names, self._param_names, self._tag_names = Names(), Names(), Names()
+        self._nonfinite: set[str] = set()
+        self._long_params: dict[str, str] = {}
         self._delivery = Delivery(self._journal.path, self._send)
-        self._delivery.start()
+        self._files = ArtifactDelivery(Outbox(folder / PENDING), self._send_item)
+        if not self._facts.offline:
+            self._delivery.start()
+            self._files.start()
+
+    def _facts_artifacts(self) -> RunArtifacts | FolderArtifacts:
+        if self._facts.offline:
+            return FolderArtifacts(self.folder / ARTIFACTS)
+        return RunArtifacts(self.client, self.run_id)
 
     @classmethod
-    def start(cls, client: Any, output: Path, *, name: str) -> Tracker:
+    def start(cls, client: Any, output: Path, *, name: str, offline: bool = False) -> Tracker:
         """The run that `mlflow run` made (MLFLOW_RUN_ID), or a new one called `name`.
 
-        Its files go to `output`/<run id>. Raises `TrackingError`.
+        Its files go to `output`/<run id>. `offline`: no server is asked; the run gets an id of our own.
+        Raises `TrackingError`.
         """
+        if offline:
+            return cls._start_offline(client, output, name)
         from mlflow.exceptions import MlflowException
 
         run_id = os.environ.get("MLFLOW_RUN_ID", "")
@@ -151,121 +191,199 @@ class Tracker:
                 hint="Check MLFLOW_EXPERIMENT_NAME, MLFLOW_RUN_ID and the server's log.",
             ) from exc
         _call_it_training(client, run.info.experiment_id)
-        return cls(client, run.info.run_id, run.info.experiment_id, output / run.info.run_id)
+        facts = RunFacts(
+            run_id=run.info.run_id,
+            run_name=name,
+            tracking_uri=from_anywhere(client.tracking_uri),
+            experiment_id=run.info.experiment_id,
+            server_run_id=run.info.run_id,
+            started_ms=run.info.start_time or _now_ms(),
+        )
+        return cls(client, facts.run_id, facts.experiment_id, output / facts.run_id, facts=facts)
+
+    @classmethod
+    def _start_offline(cls, client: Any, output: Path, name: str) -> Tracker:
+        given = os.environ.get("MLFLOW_RUN_ID", "")
+        facts = RunFacts(
+            run_id=given or uuid.uuid4().hex,
+            run_name=name,
+            tracking_uri=from_anywhere(os.environ.get("MLFLOW_TRACKING_URI", "")),
+            experiment_id=os.environ.get("MLFLOW_EXPERIMENT_ID", ""),
+            experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME", ""),
+            offline=True,
+            server_run_id=given,
+            started_ms=_now_ms(),
+        )
+        tracker = cls(client, facts.run_id, facts.experiment_id, output / facts.run_id, facts=facts)
+        tracker.outbox.add(Tree(path=ARTIFACTS))
+        return tracker
+
+    @property
+    def offline(self) -> bool:
+        """Whether this run asks no server."""
+        return self._facts.offline
+
+    @property
+    def outbox(self) -> Outbox:
+        """What has to go to the server besides records."""
+        return self._files.outbox
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int, time_ms: int) -> None:
-        """Note `metrics` at `step`; returns at once."""
-        self._journal.append(
-            Metric(key=self._names.legal(key), value=float(value), step=step, time_ms=time_ms)
+        """Note `metrics` at `step`; returns at once. The first NaN or infinity of a metric becomes a tag, too:
+        curves leave the one out, and MLflow's SQL stores turn the other into the largest float."""
+        records = [
+            Metric(key=self._legal(self._metric_names, key), value=float(value), step=step, time_ms=time_ms)
             for key, value in metrics.items()
-        )
+        ]
+        self._journal.append(records)
+        for record in records:
+            if not math.isfinite(record.value) and record.key not in self._nonfinite:
+                self._nonfinite.add(record.key)
+                self.set_tags({f"nonfinite.{record.key}": f"{record.value} at step {step}"})
 
     def log_params(self, params: Mapping[str, object]) -> None:
-        """Note `params`; values are cut at MLflow's limit, the artifacts have them whole."""
-        self._journal.append(
-            Param(key=legal_name(key), value=cut(_text(value), PARAM_LIMIT)) for key, value in params.items()
-        )
+        """Note `params`; values over MLflow's limit are cut, and whole in the artifact config/long_params.json."""
+        texts = {self._legal(self._param_names, key): _text(value) for key, value in params.items()}
+        self._journal.append(Param(key=key, value=cut(value, PARAM_LIMIT)) for key, value in texts.items())
+        long = {key: value for key, value in texts.items() if len(value) > PARAM_LIMIT}
+        if long:
+            self._long_params.update(long)
+            path = self.folder / "long_params.json"
+            path.write_text(json.dumps(self._long_params, ensure_ascii=False, indent=1), encoding="utf-8")
+            self.log_file(path, "config")
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Note `tags`; empty values are left out."""
         self._journal.append(
-            Tag(key=legal_name(key), value=cut(str(value), TAG_LIMIT))
+            Tag(key=self._tag_names.legal(key), value=cut(str(value), TAG_LIMIT))
             for key, value in tags.items()
             if str(value)
         )
 
-    def log_dataset(self, *, name: str, digest: str, source: str, profile: str) -> None:
-        """Tie the run to its dataset, so that runs on different data show it. Raises `TrackingError`."""
-        from mlflow.entities import Dataset, DatasetInput, InputTag
+    def _legal(self, names: Names, name: str) -> str:
+        """The legal name; one that had to give way to another is named in a tag, once."""
+        known = name in names
+        legal = names.legal(name)
+        if not known and names.renamed(name):
+            self.set_tags({f"renamed.{legal}": name})
+        return legal
 
-        dataset = Dataset(name=name, digest=digest, source_type="uri", source=source, profile=profile)
-        tags = [InputTag(key="mlflow.data.context", value="training")]
-        try:
-            self.client.log_inputs(self.run_id, datasets=[DatasetInput(dataset=dataset, tags=tags)])
-        except Exception as exc:
-            raise TrackingError(f"the dataset cannot be logged: {first_line(exc)}") from exc
+    def log_dataset(self, *, name: str, digest: str, source: str, profile: str) -> None:
+        """Tie the run to its dataset, so that runs on different data show it; returns at once."""
+        self._files.add(DatasetInput(name=name, digest=digest, source=source, profile=profile))
+
+    def checkpoint_bytes_of(self, model: str) -> int:
+        """The size of a checkpoint of `model` in its newest run that says it; 0 where that is not known."""
+        if self.offline:
+            return 0
+        with contextlib.suppress(TrackingError):
+            for run in runs_of_model(self.client, model, limit=5):
+                said = run.data.tags.get(CHECKPOINT_BYTES_TAG, "")
+                if said.isdecimal():
+                    return int(said)
+        return 0
+
+    def log_file(self, local: Path, folder: str = "") -> None:
+        """Have `local` stored as the artifact `folder`/<its name>; returns at once and never raises.
+
+        The file must stay as it is: it goes when the server takes it, with `sync` at the latest.
+        """
+        inside = local.is_relative_to(self.folder)
+        self._files.add(File(path=str(local.relative_to(self.folder) if inside else local), folder=folder))
 
     def upload(self, local: Path, folder: str = "") -> None:
-        """Store `local` as the artifact `folder`/<its name>; raises `TrackingError`."""
-        try:
-            self.client.log_artifact(self.run_id, str(local), folder or None)
-        except Exception as exc:
-            raise TrackingError(
-                f"the artifact {folder}/{local.name} cannot be stored: {first_line(exc)}"
-            ) from exc
+        """Store `local` as the artifact `folder`/<its name>, now; raises `TrackingError`."""
+        self.artifacts.upload(local, folder)
 
     def list(self, folder: str) -> dict[str, int]:
         """This run's artifacts in `folder`; see `RunArtifacts.list`."""
-        return self._artifacts.list(folder)
+        return self.artifacts.list(folder)
 
     def download(self, path: str, folder: Path) -> Path:
         """Fetch one of this run's artifacts; see `RunArtifacts.download`."""
-        return self._artifacts.download(path, folder)
+        return self.artifacts.download(path, folder)
 
     def finish(self, status: str, *, timeout_s: float = FLUSH_TIMEOUT_S) -> Delivered:
-        """Deliver what is pending, then set the run's final status; never raises."""
-        delivered = self._delivery.flush(timeout_s)
+        """Deliver what is pending, then set the run's final status; never raises.
+
+        The status waits for the records, so that whoever sees it sees them, but not for files.
+        """
+        self._note(replace(self._facts, status=status, ended_ms=_now_ms()))
         status_set = False
-        if delivered:
-            try:
-                self.client.set_terminated(self.run_id, status=status)
-                status_set = True
-            except Exception as exc:  # noqa: BLE001 - reported, not raised: the training itself is over
-                self._delivery.last_error = first_line(exc)
+        if not self.offline:
+            deadline = time.monotonic() + timeout_s
+            delivered = self._delivery.flush(timeout_s) and self._send_unwritten()
+            self._files.flush(max(0.0, deadline - time.monotonic()) if delivered else 0.0)
+            status_set = delivered and self._set_status(status)
         self._delivery.close()
+        self._files.close()
         self._journal.close()
+        if status_set:
+            self._note(replace(self._facts, status_set=True))
+        self._lock.release()
         return Delivered(
             pending_bytes=self._delivery.pending_bytes,
+            pending_items=len(self.outbox.pending()),
             refused=self._delivery.refused,
-            last_error=redacted(self._delivery.last_error),
+            last_error=redacted(self._delivery.last_error or self._files.last_error),
             status_set=status_set,
         )
 
+    def _note(self, facts: RunFacts) -> None:
+        self._facts = facts
+        with contextlib.suppress(OSError):  # a full disk: the server is told all the same
+            write_facts(self.folder, facts)
+
+    def _send_unwritten(self) -> bool:
+        """Send what the journal could not take because the disk is full."""
+        try:
+            for batch in batches_of(self._journal.unwritten):
+                self._send(batch)
+        except Exception as exc:  # noqa: BLE001 - reported, not raised: the training itself is over
+            self._delivery.last_error = first_line(exc)
+            return False
+        return True
+
+    def _set_status(self, status: str) -> bool:
+        try:
+            self.client.set_terminated(self.run_id, status=status, end_time=self._facts.ended_ms)
+        except Exception as exc:  # noqa: BLE001 - reported, not raised: the training itself is over
+            self._delivery.last_error = first_line(exc)
+            return False
+        return True
+
     def _send(self, batch: Batch) -> None:
-        from mlflow.entities import Metric as MlflowMetric
-        from mlflow.entities import Param as MlflowParam
-        from mlflow.entities import RunTag
-        from mlflow.exceptions import MlflowException
+        send_batch(self.client, self.run_id, batch)
 
-        try:
-            self.client.log_batch(
-                self.run_id,
-                metrics=[MlflowMetric(m.key, m.value, m.time_ms, m.step) for m in batch.metrics],
-                params=[MlflowParam(p.key, p.value) for p in batch.params],
-                tags=[RunTag(t.key, t.value) for t in batch.tags],
-            )
-        except MlflowException as exc:
-            if exc.error_code == "INVALID_PARAMETER_VALUE":
-                raise RefusedRecords(first_line(exc)) from exc
-            raise
+    def _send_item(self, item: Item) -> None:
+        if isinstance(item, DatasetInput):
+            log_input(self.client, self.run_id, item)
+        elif isinstance(item, File):
+            send_file(item, self.artifacts, self.folder)
 
 
-class RunArtifacts:
-    """The artifacts of one run, to read: what a resume starts from."""
+def send_batch(client: Any, run_id: str, batch: Batch) -> None:
+    """Bring one batch to the server; raises `RefusedRecords` where it says no, anything else where it is away."""
+    from mlflow.entities import Metric as MlflowMetric
+    from mlflow.entities import Param as MlflowParam
+    from mlflow.entities import RunTag
+    from mlflow.exceptions import MlflowException
 
-    def __init__(self, client: Any, run_id: str) -> None:
-        self._client = client
-        self.run_id = run_id
+    try:
+        client.log_batch(
+            run_id,
+            metrics=[MlflowMetric(m.key, m.value, m.time_ms, m.step) for m in batch.metrics],
+            params=[MlflowParam(p.key, p.value) for p in batch.params],
+            tags=[RunTag(t.key, t.value) for t in batch.tags],
+        )
+    except MlflowException as exc:
+        if exc.error_code == "INVALID_PARAMETER_VALUE":
+            raise RefusedRecords(first_line(exc)) from exc
+        raise
 
-    def list(self, folder: str) -> dict[str, int]:
-        """Files in `folder` with their sizes in bytes; folders end in "/" and have size 0."""
-        try:
-            infos = self._client.list_artifacts(self.run_id, folder)
-        except Exception as exc:
-            raise TrackingError(
-                f"the artifacts of run {self.run_id} cannot be listed: {first_line(exc)}"
-            ) from exc
-        return {info.path + ("/" if info.is_dir else ""): int(info.file_size or 0) for info in infos}
 
-    def download(self, path: str, folder: Path) -> Path:
-        """Fetch the artifact `path` into `folder`; the local path. Raises `TrackingError`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            return Path(self._client.download_artifacts(self.run_id, path, str(folder)))
-        except Exception as exc:
-            raise TrackingError(
-                f"the artifact {path} of run {self.run_id} cannot be read: {first_line(exc)}"
-            ) from exc
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def _call_it_training(client: Any, experiment_id: str) -> None:
@@ -322,40 +440,6 @@ def get_run(client: Any, run_id: str) -> Any:
             f"there is no run {run_id!r} in this MLflow: {first_line(exc)}",
             hint="Copy the run id from the MLflow page, and check that MLFLOW_TRACKING_URI names the same server.",
         ) from exc
-
-
-def legal_name(name: str) -> str:
-    """`name` with what MLflow refuses replaced: letters, digits and `_ - . : /` and spaces stay."""
-    cleaned = re.sub(r"[^\w\-. :/]", "_", name)
-    cleaned = re.sub(r"/{2,}", "/", cleaned).strip("/ ")
-    parts = [
-        part if part not in (".", "..", "") else "_" for part in cleaned[:NAME_LIMIT].rstrip("/").split("/")
-    ]
-    return "/".join(parts)
-
-
-class _Names:
-    """Legal metric names, one for each name that was asked for: no two share one."""
-
-    def __init__(self) -> None:
-        self._given: dict[str, str] = {}
-
-    def legal(self, name: str) -> str:
-        """The legal name of `name`; a second name that would become the same gets a number."""
-        if name not in self._given:
-            legal = wanted = legal_name(name)
-            number = 2
-            while legal in self._given.values():
-                end = f"_{number}"
-                legal = wanted[: NAME_LIMIT - len(end)] + end
-                number += 1
-            self._given[name] = legal
-        return self._given[name]
-
-
-def cut(text: str, limit: int) -> str:
-    """`text` cut to `limit` characters, marked where it was cut."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _text(value: object) -> str:

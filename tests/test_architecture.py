@@ -70,9 +70,33 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.spool": set(),
     "ocr_train.heartbeat": set(),
     "ocr_train.runs": {"ocr_train.errors", "ocr_train.heartbeat", "ocr_train.tracking"},
-    "ocr_train.tracking": {"ocr_train.errors", "ocr_train.spool"},
+    "ocr_train.names": set(),
+    "ocr_train.addresses": set(),
+    "ocr_train.outbox": set(),
+    "ocr_train.disk": {"ocr_train.errors"},
+    "ocr_train.run_folder": {"ocr_train.errors"},
+    "ocr_train.artifacts": {"ocr_train.errors", "ocr_train.addresses"},
+    "ocr_train.artifact_delivery": {
+        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.outbox")
+    },
+    "ocr_train.tracking": {
+        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.names", "ocr_train.spool"),
+        *("ocr_train.artifacts", "ocr_train.artifact_delivery", "ocr_train.outbox", "ocr_train.run_folder"),
+    },
     "ocr_train.states": {"ocr_train.errors"},
-    "ocr_train.checkpoints": {"ocr_train.errors", "ocr_train.states"},
+    "ocr_train.checkpoints": {"ocr_train.errors", "ocr_train.artifacts", "ocr_train.states"},
+    "ocr_train.offline": {"ocr_train.errors", "ocr_train.addresses", "ocr_train.run_folder"},
+    "ocr_train.retention": {
+        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.checkpoints")
+    },
+    "ocr_train.inventory": {
+        *("ocr_train.errors", "ocr_train.artifacts", "ocr_train.checkpoints", "ocr_train.disk")
+    },
+    "ocr_train.sync": {
+        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.artifact_delivery"),
+        *("ocr_train.checkpoints", "ocr_train.offline", "ocr_train.outbox", "ocr_train.run_folder"),
+        *("ocr_train.spool", "ocr_train.tracking"),
+    },
     "ocr_train.resume": {
         *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.states", "ocr_train.tracking")
     },
@@ -86,7 +110,11 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.data_check": {"ocr_train.errors", "ocr_train.data.labels", "ocr_train.data_check_script"},
     "callbacks.base": LEAVES,
     # Callbacks are given what they talk to; the checkpoint callback takes snapshots with our own functions.
-    "callbacks.checkpoints": {*LEAVES, "callbacks.base", "ocr_train.checkpoints"},
+    "callbacks.checkpoints": {
+        *LEAVES,
+        *("callbacks.base", "ocr_train.checkpoints", "ocr_train.disk", "ocr_train.outbox"),
+        "ocr_train.run_folder",
+    },
     "callbacks": {*LEAVES, "callbacks.base", "callbacks.metrics", "ocr_train.failures"},
 }
 """What each part may import of ours. A package's name stands for all modules in it that are not named."""

@@ -125,6 +125,7 @@ def test_mlproject_declares_every_parameter_with_its_default() -> None:
     assert tuple(parameters) == (
         *("model", "data", "resume", "epochs", "batch_size", "learning_rate", "overrides", "gpus", "seed"),
         *("trainer_python", "paddleocr", "on_bad_sample", "backup", "stall_timeout_s", "nan_windows"),
+        *("offline", "keep_last"),
     )
     for name, declared in parameters.items():
         assert declared == {"type": "string", "default": getattr(Launch(), name)}

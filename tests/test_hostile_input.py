@@ -18,6 +18,7 @@ from callbacks.system import SystemMetricsCallback
 from ocr_train import tracking
 from ocr_train.checkpoints import BEST, LATEST, Manifest, find, restore, take_snapshot
 from ocr_train.errors import DataError, TrackingError
+from ocr_train.names import Names
 from ocr_train.states import read_states
 from ocr_train.tracking import Tracker, legal_name
 from tests.builders import (
@@ -174,7 +175,7 @@ def test_a_long_name_is_accepted_too(name: str) -> None:
 
 def test_long_names_that_collide_stay_within_the_limit() -> None:
     """The number that tells them apart counts too."""
-    names = tracking._Names()
+    names = Names()
     legal = [names.legal("x" * 260 + end) for end in "abc"]
     assert len(set(legal)) == 3
     assert max(map(len, legal)) <= 250
@@ -247,7 +248,7 @@ def test_an_unexpected_error_costs_one_set_not_the_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bug in a client library: the set is kept and named, the next one is stored."""
-    monkeypatch.setattr("callbacks.checkpoints.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("callbacks.checkpoints.RETRY_S", (0.001,))
     training = Training(tmp_path)
     real = training.artifacts.upload
 
@@ -267,23 +268,21 @@ def test_an_unexpected_error_costs_one_set_not_the_worker(
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_broken_terminal_does_not_stop_the_uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`report` prints: the pipe may be closed by now."""
-    from callbacks.checkpoints import UPLOAD_TRIES
-
-    monkeypatch.setattr("callbacks.checkpoints.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("callbacks.checkpoints.RETRY_S", (0.001,))
     training = Training(tmp_path)
 
     def broken(text: str) -> None:
         raise BrokenPipeError("closed")
 
     training.callback._report = broken
-    training.artifacts.failures = UPLOAD_TRIES
+    training.artifacts.failures = 5
     training.save("epoch", step=10)
     training.save("epoch", step=20)
     try:
         training.callback.close()
     except BrokenPipeError:
         training.callback.close()
-    assert training.callback.stored == {20}
+    assert training.callback.stored == {10, 20}
 
 
 def test_a_local_folder_with_a_manifest_is_compared_with_it(runs: Runs) -> None:

@@ -81,13 +81,32 @@ def test_a_checkpoint_that_could_not_be_stored_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "delivered",
-    [Delivered(pending_bytes=512, last_error="refused"), Delivered(status_set=False, last_error="refused")],
+    ("delivered", "what"),
+    [
+        (Delivered(pending_bytes=512, last_error="away"), "512 bytes of metrics and tags"),
+        (Delivered(pending_items=3, last_error="away"), "3 file(s) or checkpoint(s)"),
+        (Delivered(status_set=False, last_error="away"), "the final status"),
+    ],
 )
-def test_what_mlflow_does_not_have_is_said(delivered: Delivered) -> None:
-    """Records or status are missing there: why, and where they are."""
-    text = text_of(replace(SUMMARY, delivered=delivered))
-    assert f"MLflow does not have everything yet (refused); it is in {SUMMARY.folder}" in text
+def test_what_mlflow_does_not_have_is_one_line_with_the_command(delivered: Delivered, what: str) -> None:
+    """What is pending, why, and how it gets there."""
+    (line,) = [line for line in summary_lines(replace(SUMMARY, delivered=delivered), LAUNCH) if what in line]
+    assert f"{what} not in MLflow yet (away): python -m ocr_train sync {SUMMARY.folder}" in line
+
+
+def test_a_run_without_a_server_resumes_from_its_folder() -> None:
+    """There is no page to look at yet, and no run id that a server would know."""
+    results = {"stored": 3, "latest_step": 40}
+    lines = summary_lines(replace(SUMMARY, results=results), replace(LAUNCH, offline="true"))
+    assert f"resume={SUMMARY.folder}/artifacts/checkpoints/step_00000040" in "\n".join(lines)
+    assert not [line for line in lines if "look at it" in line]
+
+
+def test_a_lost_checkpoint_is_named() -> None:
+    """Neither stored nor kept."""
+    assert "lost         the checkpoint best_accuracy" in text_of(
+        replace(SUMMARY, results={"stored": 1, "lost": ("best_accuracy",)})
+    )
 
 
 def test_refused_values_are_counted() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import math
 import socket
 import threading
@@ -18,6 +19,8 @@ from hypothesis import strategies as st
 from ocr_train import tracking
 from ocr_train.checkpoints import BEST, LATEST, find, restore
 from ocr_train.errors import ConfigError, TrackingError
+from ocr_train.names import Names
+from ocr_train.outbox import DatasetInput, File
 from ocr_train.tracking import RunArtifacts, Tracker, legal_name, without_password
 from tests.builders import MLFLOW_WARNING, mlflow_store, set_bytes, snapshot_of, store_on
 
@@ -63,7 +66,9 @@ def tracker(client: Any, tmp_path: Path) -> Iterator[Tracker]:
     tracker = Tracker.start(client, tmp_path / "runs", name="det demo")
     yield tracker
     tracker._delivery.close()
+    tracker._files.close()
     tracker._journal.close()
+    tracker._lock.release()
 
 
 def free_port() -> int:
@@ -203,11 +208,12 @@ class TestRecords:
         assert tracker.finish("FINISHED").refused == 0
         nan, high, low = (p.value for p in client.get_metric_history(tracker.run_id, "train/loss"))
         assert math.isnan(nan)
+        assert client.get_run(tracker.run_id).data.tags["nonfinite.train/loss"] == "nan at step 0"
         assert high > 1e308
         assert low < -1e308
 
-    def test_long_params_and_tags_are_cut(self, client: Any, tracker: Tracker) -> None:
-        """At MLflow's limits, with a mark; None is an empty param, an empty tag is left out."""
+    def test_long_params_and_tags_are_cut(self, client: Any, tracker: Tracker, tmp_path: Path) -> None:
+        """At MLflow's limits, with a mark, and params whole as an artifact; None is an empty param, an empty tag is left out."""
         tracker.log_params({"overrides": "x" * 6001, "just": "y" * 6000, "nothing": None, "epochs": 3})
         tracker.set_tags({"warning": "z" * 8001, "empty": ""})
         assert tracker.finish("FINISHED").refused == 0
@@ -219,6 +225,8 @@ class TestRecords:
             "epochs": "3",
         }
         assert data.tags["warning"] == "z" * 7999 + "…"
+        path = tracker.download("config/long_params.json", tmp_path / "got")
+        assert json.loads(path.read_text()) == {"overrides": "x" * 6001}
         assert "empty" not in data.tags
 
     def test_a_refused_value_does_not_hold_up_the_others(self, client: Any, tracker: Tracker) -> None:
@@ -243,6 +251,7 @@ class TestRecords:
             for key in ("train/acc_1", "train/acc_1_2")
         )
         assert (first, second) == ([0.1, 0.3], [0.2, 0.4])
+        assert client.get_run(tracker.run_id).data.tags["renamed.train/acc_1_2"] == "train/acc#1"
 
 
 class Spy:
@@ -252,6 +261,7 @@ class Spy:
         self._client = client
         self.failing = set(failing)
         self.calls: list[str] = []
+        self.tracking_uri = client.tracking_uri
 
     def __getattr__(self, name: str) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -368,16 +378,35 @@ class TestArtifacts:
     def test_a_dataset_is_tied_to_the_run(self, client: Any, tracker: Tracker) -> None:
         """Name, digest and source can be read back from the run."""
         tracker.log_dataset(name="det-demo", digest="abc123", source="s3://bucket/x", profile='{"train": 4}')
+        tracker.finish("FINISHED")
         (logged,) = client.get_run(tracker.run_id).inputs.dataset_inputs
         assert (logged.dataset.name, logged.dataset.digest) == ("det-demo", "abc123")
         assert logged.dataset.source == "s3://bucket/x"
 
-    def test_a_dataset_that_cannot_be_logged_is_a_tracking_error(self, client: Any, tmp_path: Path) -> None:
-        """A server that is gone, played by a stand-in."""
-        tracker = Tracker.start(Spy(client, "log_inputs"), tmp_path, name="x")
-        with pytest.raises(TrackingError, match="dataset cannot be logged"):
-            tracker.log_dataset(name="x", digest="y", source="z", profile="{}")
-        tracker.finish("FAILED")
+    def test_what_the_server_cannot_take_now_is_pending(self, client: Any, tmp_path: Path) -> None:
+        """Dataset and files neither raise nor wait; they are on the list for `sync`."""
+        tracker = Tracker.start(Spy(client, "log_inputs", "log_artifact"), tmp_path, name="x")
+        tracker.log_dataset(name="x", digest="y", source="z", profile="{}")
+        path = tracker.folder / "config.yml"
+        path.write_text("Global: {}")
+        tracker.log_file(path, "config")
+        delivered = tracker.finish("FAILED", timeout_s=0.3)
+        assert (delivered.pending_items, delivered.status_set) == (2, True)
+        assert "refused" in delivered.last_error
+        assert set(tracker.outbox.pending().values()) == {
+            DatasetInput(name="x", digest="y", source="z", profile="{}"),
+            File(path="config.yml", folder="config"),
+        }
+
+    def test_a_file_arrives_while_the_run_goes_on(self, client: Any, tracker: Tracker) -> None:
+        """Nobody has to ask twice."""
+        path = tracker.folder / "config.yml"
+        path.write_text("Global: {}")
+        tracker.log_file(path, "config")
+        deadline = time.monotonic() + 10
+        while not tracker.list("config") and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert tracker.list("config") == {"config/config.yml": 10}
 
 
 class TestLookups:
@@ -425,7 +454,7 @@ class TestNames:
     @given(st.lists(st.text(max_size=8), unique=True, max_size=20))
     def test_different_names_stay_different(self, names: list[str]) -> None:
         """No two curves become one, and a name keeps its legal one."""
-        given_names = tracking._Names()
+        given_names = Names()
         legal = [given_names.legal(name) for name in names]
         assert len(set(legal)) == len(names)
         assert [given_names.legal(name) for name in names] == legal

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from callbacks.checkpoints import UPLOAD_TRIES, CheckpointCallback
+from callbacks.checkpoints import CheckpointCallback
 from ocr_train.checkpoints import BEST, LATEST, find, restore
 from ocr_train.errors import DataError, TrackingError
-from ocr_train.events import CheckpointSaved, EvalCompleted, TrainProgress
+from ocr_train.events import CheckpointSaved, EvalCompleted, Tick, TrainProgress
+from ocr_train.outbox import Checkpoint, Outbox
 from tests.builders import FolderArtifacts, make_run, read_manifest, set_bytes, store_on, write_checkpoint
 
 NAMES = {"latest": "latest", "best": "best_accuracy", "epoch": "iter_epoch_1"}
@@ -70,15 +72,29 @@ class Training:
         self.callback.handle(CheckpointSaved(name=prefix.name, kind=kind, prefix=str(prefix)))
         return prefix
 
+    def pending(self) -> list[Checkpoint]:
+        """What the outbox lists."""
+        items = Outbox(self.run.folder / "pending.jsonl").pending().values()
+        return [item for item in items if isinstance(item, Checkpoint)]
+
     def waiting_copies(self) -> list[str]:
         """The snapshots on this machine."""
         return sorted(path.name for path in (self.run.folder / "snapshots").iterdir())
 
 
+def wait_for(seen: Callable[[], bool]) -> None:
+    """Until `seen()`, ten seconds at most."""
+    deadline = time.monotonic() + 10
+    while not seen():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Failed uploads are tried again without seconds of waiting."""
-    monkeypatch.setattr("callbacks.checkpoints.FIRST_PAUSE_S", 0.001)
+    """Failed uploads are tried again without seconds of waiting, at the end for a second."""
+    monkeypatch.setattr("callbacks.checkpoints.RETRY_S", (0.001, 0.01))
+    monkeypatch.setattr("callbacks.checkpoints.AWAY_TIMEOUT_S", 1.0)
 
 
 @pytest.fixture
@@ -98,7 +114,8 @@ def test_a_saved_set_becomes_a_whole_artifact(training: Training, tmp_path: Path
     assert found is not None and (found.step, found.epoch, found.kind) == (10, 1, "latest")
     assert set_bytes(restore(training.artifacts, found, tmp_path / "back")) == set_bytes(prefix)
     assert training.waiting_copies() == []
-    assert training.callback.results() == {"stored": 1, "kept": ()}
+    results = training.callback.results()
+    assert (results["stored"], results["kept"], results["lost"]) == (1, (), ())
 
 
 def test_a_set_is_safe_although_the_trainer_overwrites_it(training: Training, tmp_path: Path) -> None:
@@ -205,36 +222,86 @@ def test_latest_does_not_go_back(training: Training) -> None:
 
 def test_a_failed_upload_is_tried_again(training: Training) -> None:
     """A store that is away for a moment costs nothing but time."""
-    training.artifacts.failures = UPLOAD_TRIES - 1
+    training.artifacts.failures = 30
     training.save("latest", step=10)
     training.callback.close()
-    assert training.callback.results() == {"stored": 1, "kept": ()}
+    results = training.callback.results()
+    assert (results["stored"], results["kept"], results["lost"]) == (1, (), ())
     assert find(training.artifacts, LATEST) is not None
     assert not [text for text in training.said if "could not be stored" in text]
 
 
-def test_what_cannot_be_stored_is_kept_and_named(training: Training) -> None:
-    """After the last try the copy stays here, the message and the results say where; later sets still go up."""
-    training.artifacts.failures = UPLOAD_TRIES
+def test_what_cannot_be_stored_is_kept_named_and_listed_for_sync(training: Training) -> None:
+    """The copy stays here, the message and the results say where, and the outbox has it."""
+    training.artifacts.failures = 10**6
     prefix = training.save("epoch", step=10)
     before = set_bytes(prefix)
-    training.save("latest", step=20)
     training.callback.close()
     (kept,) = training.callback.results()["kept"]
     assert set_bytes(kept / "model") == before
     complaint = next(text for text in training.said if "could not be stored" in text)
     assert "step 10" in complaint
     assert "connection lost" in complaint
-    assert str(kept) in complaint
-    assert training.callback.stored == {20}
+    assert str(kept.parent) in complaint
+    (item,) = training.pending()
+    assert item == Checkpoint(
+        path=f"snapshots/{kept.name}", name="iter_epoch_1", kind="epoch", step=10, epoch=1
+    )
 
 
-def test_a_store_that_is_away_is_not_tried_for_ever(training: Training) -> None:
-    """UPLOAD_TRIES tries for one set."""
-    training.artifacts.failures = 1000
-    training.save("latest", step=10)
+def test_a_store_that_is_away_for_long_is_tried_as_long_as_training_lasts(training: Training) -> None:
+    """Far more failures than any fixed number of tries, then it is back: everything is stored."""
+    training.artifacts.failures = 10**6
+    training.save("epoch", step=10)
+    training.save("best", step=20)
+    wait_for(lambda: training.artifacts.tries > 20)
+    training.artifacts.failures = 0
+    wait_for(lambda: len(training.callback.stored) == 2)
     training.callback.close()
-    assert training.artifacts.tries == UPLOAD_TRIES
+    assert training.callback.results()["kept"] == ()
+    assert training.pending() == []
+    assert [text for text in training.said if "training goes on" in text]
+    assert [text for text in training.said if "is back" in text]
+
+
+def test_what_waits_is_listed_before_it_is_stored(training: Training) -> None:
+    """Whoever kills this process now leaves a list from which `sync` stores everything."""
+    training.artifacts.gate.clear()
+    training.save("epoch", step=10)
+    training.save("latest", step=20)
+    training.save("latest", step=30)
+    assert [(item.kind, item.step) for item in training.pending()] == [("epoch", 10), ("latest", 30)]
+
+
+def test_a_full_disk_leaves_the_set_with_the_trainer_until_there_is_room(
+    training: Training, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Said; copied and stored later, with the bytes that were saved."""
+    monkeypatch.setattr("callbacks.checkpoints.free_bytes", lambda _folder: 100)
+    prefix = training.save("epoch", step=10)
+    before = set_bytes(prefix)
+    assert [text for text in training.said if "the disk is full" in text and str(prefix) in text]
+    assert [item.path for item in training.pending()] == [str(prefix)]
+    monkeypatch.undo()
+    training.callback.handle(Tick())
+    training.callback.close()
+    restored = restore(training.artifacts, read_manifest(training.artifacts, 10), tmp_path / "back")
+    assert set_bytes(restored) == before
+    assert training.callback.results()["lost"] == ()
+
+
+@pytest.mark.parametrize(("kind", "lost"), [("best", ("best_accuracy",)), ("latest", ())])
+def test_a_set_overwritten_before_there_was_room_is_lost(
+    training: Training, monkeypatch: pytest.MonkeyPatch, kind: str, lost: tuple[str, ...]
+) -> None:
+    """A `best` is named as lost; a `latest` has a newer one in its place."""
+    monkeypatch.setattr("callbacks.checkpoints.free_bytes", lambda _folder: 100)
+    training.save(kind, step=10)
+    training.save(kind, step=20)
+    training.callback.close()
+    assert training.callback.results()["lost"] == lost
+    (kept,) = training.callback.results()["kept"]
+    assert kept == training.run.folder / "trainer" / NAMES[kind]
 
 
 def test_close_waits_for_what_is_under_way(training: Training) -> None:
@@ -247,7 +314,7 @@ def test_close_waits_for_what_is_under_way(training: Training) -> None:
     closing.start()
     closing.join(0.2)
     assert closing.is_alive()
-    assert training.said == ["storing 1 checkpoint(s) before the end ..."]
+    assert training.said == ["storing 2 checkpoint(s) before the end ..."]
     training.artifacts.gate.set()
     closing.join(10)
     assert not closing.is_alive()

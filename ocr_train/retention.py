@@ -1,0 +1,128 @@
+"""Which checkpoints may go: the newest N stay, the best, and whatever something else relies on.
+
+what relies on it                      how that is seen
+the aliases latest and best            checkpoints/latest.json, best.json
+a registered model version, whatever   its source names the run's checkpoint, or all of the run
+  alias or stage it has
+a LoggedModel made from the run        a param or tag of it names the checkpoint
+another checkpoint that stays          its manifest's `path`: the bytes are stored once
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ocr_train.addresses import first_line
+from ocr_train.artifacts import Artifacts
+from ocr_train.checkpoints import BEST, LATEST, Manifest, alias_values, all_manifests
+from ocr_train.errors import TrackingError
+
+_STEP = re.compile(r"step_(\d{8,})")
+Say = Callable[[str], None]
+
+
+class Deletable(Artifacts, Protocol):
+    """Artifacts that can be deleted, too."""
+
+    def delete(self, path: str) -> None:
+        """Remove a file or a folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pinned:
+    """What the registry relies on: `steps` with the reason, or `all_reason` where it may be any of the run."""
+
+    steps: dict[int, str] = field(default_factory=dict)
+    all_reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """`keep` maps a step to why it stays; `prune` are the manifests that go, the oldest first."""
+
+    keep: dict[int, str]
+    prune: Sequence[Manifest]
+
+
+def plan(manifests: Sequence[Manifest], aliases: dict[str, int], pinned: Pinned, *, keep_last: int) -> Plan:
+    """Which of a run's checkpoints stay where the newest `keep_last` (at least 1) do.
+
+    `aliases` maps "latest" and "best" to steps.
+    """
+    by_step = {manifest.step: manifest for manifest in manifests}
+    keep: dict[int, str] = {}
+    for step in sorted(by_step)[-keep_last:]:
+        keep[step] = f"among the last {keep_last}"
+    for step, reason in pinned.steps.items():
+        keep[step] = reason
+    for alias, step in aliases.items():
+        keep[step] = alias
+    if pinned.all_reason:
+        keep = {step: keep.get(step, pinned.all_reason) for step in by_step}
+    _keep_referenced(by_step, keep)
+    prune = tuple(by_step[step] for step in sorted(by_step) if step not in keep)
+    return Plan(keep={step: keep[step] for step in sorted(keep) if step in by_step}, prune=prune)
+
+
+def _keep_referenced(by_step: dict[int, Manifest], keep: dict[int, str]) -> None:
+    """Add what the kept ones take their bytes from, and what those do."""
+    todo = [step for step in keep if step in by_step]
+    while todo:
+        step = todo.pop()
+        for entry in by_step[step].files:
+            match = _STEP.search(entry.path)
+            if match and int(match[1]) in by_step and int(match[1]) not in keep:
+                keep[int(match[1])] = f"holds bytes of step {step}"
+                todo.append(int(match[1]))
+
+
+def plan_for(artifacts: Artifacts, pinned: Pinned, *, keep_last: int) -> Plan:
+    """The plan for what a run has stored; raises `TrackingError` where that cannot be read."""
+    aliases = {alias: alias_values(artifacts, alias).get("step") for alias in (LATEST, BEST)}
+    steps = {alias: step for alias, step in aliases.items() if type(step) is int}
+    return plan(all_manifests(artifacts), steps, pinned, keep_last=keep_last)
+
+
+def prune(artifacts: Deletable, going: Iterable[Manifest]) -> list[str]:
+    """Delete checkpoints, the manifest first: half a deletion leaves no checkpoint that looks whole.
+
+    The deleted artifact folders come back. Raises `TrackingError`, `OSError`.
+    """
+    gone = []
+    for manifest in going:
+        artifacts.delete(f"{manifest.folder}/manifest.json")
+        artifacts.delete(manifest.folder)
+        gone.append(manifest.folder)
+    return gone
+
+
+def pinned_by_registry(client: Any, run_id: str) -> Pinned:
+    """What registered models and LoggedModels rely on of a run; raises `TrackingError` where it cannot be asked."""
+    steps: dict[int, str] = {}
+    try:
+        run = client.get_run(run_id)
+        for version in client.search_model_versions(f"run_id = '{run_id}'"):
+            reason = f"registered as {version.name} version {version.version}"
+            texts = [version.source or "", *(version.tags or {}).values()]
+            found = _steps_in(texts)
+            if not found:
+                return Pinned(steps=steps, all_reason=reason)
+            steps.update(dict.fromkeys(found, reason))
+        for model in client.search_logged_models(
+            [run.info.experiment_id], filter_string=f"source_run_id = '{run_id}'"
+        ):
+            texts = [*(model.tags or {}).values(), *(model.params or {}).values(), model.name or ""]
+            steps.update(dict.fromkeys(_steps_in(texts), f"logged model {model.name}"))
+    except Exception as exc:
+        raise TrackingError(
+            f"which checkpoints of run {run_id} the model registry relies on cannot be asked: {first_line(exc)}",
+            hint="Nothing is deleted without knowing that.",
+        ) from exc
+    return Pinned(steps=steps)
+
+
+def _steps_in(texts: Iterable[object]) -> set[int]:
+    return {int(match[1]) for text in texts for match in _STEP.finditer(str(text))}

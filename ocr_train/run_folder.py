@@ -1,0 +1,102 @@
+"""What a run's own folder says about it, so that `sync` can finish what a dead server or process left.
+
+run.json       who the run is, where it belongs, how it ended; replaced whole
+run.lock       held (flock) by the process that runs it: given back by the system however that process ends
+journal.jsonl  metrics, params, tags (`spool`);  journal.sent  how far the server has them
+pending.jsonl  files, dataset and checkpoints that the server does not have (`outbox`)
+artifacts/     with offline=true, what would be in the artifact store
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import IO
+
+from ocr_train.errors import DataError
+
+FACTS = "run.json"
+JOURNAL = "journal.jsonl"
+PENDING = "pending.jsonl"
+LOCK = "run.lock"
+ARTIFACTS = "artifacts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """`run_id` names the folder; `server_run_id` is the run's id on the server, empty until there is one.
+
+    `tracking_uri` holds no password; times are Unix milliseconds; `status` is empty while the run goes on;
+    `status_set` says that the server has it.
+    """
+
+    run_id: str
+    run_name: str = ""
+    tracking_uri: str = ""
+    experiment_id: str = ""
+    experiment_name: str = ""
+    offline: bool = False
+    server_run_id: str = ""
+    started_ms: int = 0
+    ended_ms: int = 0
+    status: str = ""
+    status_set: bool = False
+
+
+def write_facts(folder: Path, facts: RunFacts) -> None:
+    """Write `run.json`, whole or not at all; raises `OSError`."""
+    part = folder / f"{FACTS}.part"
+    part.write_text(json.dumps(asdict(facts), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    part.replace(folder / FACTS)
+
+
+def read_facts(folder: Path) -> RunFacts | None:
+    """What `run.json` says, None where the folder has none; raises `DataError` where it cannot be read."""
+    path = folder / FACTS
+    if not path.is_file():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        known = {field.name: values[field.name] for field in fields(RunFacts) if field.name in values}
+        facts = RunFacts(**known)
+        if not all(type(getattr(facts, field.name)) is type(field.default) for field in fields(facts)[1:]):
+            raise TypeError("a value is not of its type")  # noqa: TRY301 - one message for all that is wrong
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as exc:
+        raise DataError(
+            f"{path} does not say which run this is: {exc}", hint="Put it back from a copy."
+        ) from exc
+    return facts
+
+
+class RunLock:
+    """Held for as long as a process works on the run; the trainer does not inherit it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOCK
+        self._file: IO[str] | None = None
+
+    def take(self) -> bool:
+        """Take it; False where another process has it."""
+        file = self._path.open("a", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return False
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        """Give it back; may be called twice."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def run_folders(output: Path) -> Iterator[Path]:
+    """The folders of runs below `output`, the oldest first."""
+    found = list(output.glob(f"*/{FACTS}")) if output.is_dir() else []
+    yield from (path.parent for path in sorted(found, key=lambda path: (path.stat().st_mtime, path)))

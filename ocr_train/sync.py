@@ -1,0 +1,271 @@
+"""What the tracking server or the artifact store missed, brought to it from the run's own folder.
+
+    lock -> run on the server -> journal -> files, dataset, checkpoints -> final status
+
+Every step may be repeated: the same points arrive once, with their own timestamps, a run without a server is made
+there once, and checkpoints are compared byte by byte.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ocr_train.addresses import first_line
+from ocr_train.artifact_delivery import log_input, send_file
+from ocr_train.artifacts import RunArtifacts, sha256_of, upload_verified, verify
+from ocr_train.checkpoints import (
+    BEST,
+    LATEST,
+    ROOT,
+    CheckpointStore,
+    Snapshot,
+    alias_values,
+    open_snapshot,
+    take_snapshot,
+)
+from ocr_train.errors import OcrTrainError, TrackingError
+from ocr_train.offline import run_on_server
+from ocr_train.outbox import Checkpoint, DatasetInput, File, Item, Outbox, Tree
+from ocr_train.run_folder import JOURNAL, PENDING, RunFacts, RunLock, read_facts, run_folders, write_facts
+from ocr_train.spool import Delivery, Journal, last_tags, read_position, whole_size
+from ocr_train.tracking import PENDING_TAG, send_batch
+
+_FINAL = ("FINISHED", "FAILED", "KILLED")
+Connect = Callable[[str], Any]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synced:
+    """What became of one run: `pending_bytes` of its journal and `pending_items` are still only here.
+
+    `running`: the run goes on in another process, which delivers by itself.
+    """
+
+    folder: Path
+    run_id: str
+    server_run_id: str = ""
+    status: str = ""
+    pending_bytes: int = 0
+    pending_items: int = 0
+    status_set: bool = False
+    refused: int = 0
+    running: bool = False
+    error: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the server has everything."""
+        return self.status_set and not self.pending_bytes and not self.pending_items
+
+
+def runs_to_sync(output: Path) -> list[Path]:
+    """The run folders below `output` with something pending, the oldest first."""
+    found = []
+    for folder in run_folders(output):
+        with contextlib.suppress(OcrTrainError, OSError):
+            facts = read_facts(folder)
+            if facts is not None and not _report(folder, facts).complete:
+                found.append(folder)
+    return found
+
+
+def sync_run(folder: Path, connect: Connect, say: Say) -> Synced:
+    """Bring the server everything of the run in `folder` that it lacks; `connect` takes an address.
+
+    Never raises for a server that is away: the answer says what is pending and why. Raises `DataError` for a
+    folder whose run.json cannot be read, `TrackingError` where it has none.
+    """
+    facts = read_facts(folder)
+    if facts is None:
+        raise TrackingError(
+            f"{folder} holds no run: it has no run.json.", hint="Name a folder below outputs/."
+        )
+    lock = RunLock(folder)
+    if not lock.take():
+        return replace(_report(folder, facts), running=True)
+    try:
+        facts = read_facts(folder) or facts
+        if _report(folder, facts).complete:
+            return _report(folder, facts)
+        return _deliver(folder, facts, connect, say)
+    finally:
+        lock.release()
+
+
+def _report(folder: Path, facts: RunFacts, *, error: str = "", refused: int = 0) -> Synced:
+    journal = folder / JOURNAL
+    size = whole_size(journal) if journal.is_file() else 0
+    sent = read_position(journal.with_suffix(".sent"))
+    return Synced(
+        folder=folder,
+        run_id=facts.run_id,
+        server_run_id=facts.server_run_id,
+        status=facts.status,
+        pending_bytes=size if sent > size else size - sent,
+        pending_items=len(Outbox(folder / PENDING).pending()),
+        status_set=facts.status_set,
+        refused=refused,
+        error=error,
+    )
+
+
+def _deliver(folder: Path, facts: RunFacts, connect: Connect, say: Say) -> Synced:
+    errors: list[str] = []
+    refused = 0
+    try:
+        client = connect(facts.tracking_uri)
+        if not facts.server_run_id:
+            facts = replace(facts, server_run_id=run_on_server(client, facts))
+            write_facts(folder, facts)
+        refused = _replay(folder, client, facts.server_run_id)
+        _send_items(folder, client, facts.server_run_id, errors, say)
+        facts = _set_status(folder, client, facts)
+    except (OcrTrainError, OSError) as exc:
+        errors.append(exc.problem if isinstance(exc, OcrTrainError) else str(exc))
+    except Exception as exc:  # noqa: BLE001 - MLflow and what is below it raise anything
+        errors.append(first_line(exc))
+    return _report(folder, facts, error="; ".join(errors), refused=refused)
+
+
+def _replay(folder: Path, client: Any, run_id: str) -> int:
+    """Send the journal's rest; how many records the server refused for good."""
+    journal = Journal(folder / JOURNAL)
+    journal.end_line()
+    journal.close()
+    delivery = Delivery(journal.path, lambda batch: send_batch(client, run_id, batch))
+    delivery.deliver_now()
+    return delivery.refused
+
+
+def _send_items(folder: Path, client: Any, run_id: str, errors: list[str], say: Say) -> None:
+    outbox = Outbox(folder / PENDING)
+    artifacts = RunArtifacts(client, run_id)
+    checkpoints = _Checkpoints(folder, artifacts)
+    for key, item in outbox.pending().items():
+        try:
+            _send_item(item, folder, client, artifacts, checkpoints)
+        except (OcrTrainError, OSError) as exc:
+            errors.append(exc.problem if isinstance(exc, OcrTrainError) else str(exc))
+            continue
+        outbox.done(key)
+        checkpoints.discard(item)
+        say(f"  stored {_words(item)}")
+    if not any(isinstance(item, Checkpoint) for item in outbox.pending().values()):
+        with contextlib.suppress(Exception):  # the tag was never set
+            client.delete_tag(run_id, PENDING_TAG)
+
+
+def _send_item(
+    item: Item, folder: Path, client: Any, artifacts: RunArtifacts, checkpoints: _Checkpoints
+) -> None:
+    if isinstance(item, DatasetInput):
+        log_input(client, artifacts.run_id, item)
+    elif isinstance(item, File):
+        send_file(item, artifacts, folder)
+    elif isinstance(item, Checkpoint):
+        checkpoints.store(item)
+    else:
+        _send_tree(folder / item.path, artifacts)
+
+
+def _words(item: Item) -> str:
+    if isinstance(item, Checkpoint):
+        return f"the checkpoint at step {item.step}"
+    if isinstance(item, DatasetInput):
+        return "the dataset's name and digest"
+    return item.path if isinstance(item, Tree) else f"{item.folder}/{Path(item.path).name}"
+
+
+class _Checkpoints:
+    """Checkpoints that were kept in the run's folder, stored as the run itself would have."""
+
+    def __init__(self, folder: Path, artifacts: RunArtifacts) -> None:
+        self._folder = folder
+        self._artifacts = artifacts
+        self._store: CheckpointStore | None = None
+
+    def store(self, item: Checkpoint) -> None:
+        """Store it and move the aliases, never backwards. Raises `OcrTrainError`, `OSError`."""
+        if self._store is None:
+            self._store = self._make_store()
+        manifest = self._store.put(self._snapshot(item), step=item.step, epoch=item.epoch)
+        for alias, wanted in ((BEST, item.best), (LATEST, item.kind != BEST)):
+            if wanted and item.step >= int(alias_values(self._artifacts, alias).get("step", 0)):
+                self._store.point(alias, manifest)
+
+    def discard(self, item: Item) -> None:
+        """Remove our copy of what is stored; the trainer's own files stay."""
+        if isinstance(item, Checkpoint) and (self._folder / item.path).is_dir():
+            open_snapshot(self._folder / item.path, item.kind, item.name).discard()
+
+    def _snapshot(self, item: Checkpoint) -> Snapshot:
+        path = self._folder / item.path
+        if path.is_dir():
+            return open_snapshot(path, item.kind, item.name)
+        return take_snapshot(path, item.kind, self._folder / "snapshots")
+
+    def _make_store(self) -> CheckpointStore:
+        tags = last_tags(self._folder / JOURNAL)
+        common = [path for path in (self._folder / "config.yml", self._folder / "dict.txt") if path.is_file()]
+        return CheckpointStore(
+            self._artifacts,
+            model=tags.get("model", ""),
+            dataset_digest=tags.get("dataset_digest", ""),
+            versions={
+                key.removeprefix("version."): value
+                for key, value in tags.items()
+                if key.startswith("version.")
+            },
+            common=common,
+        )
+
+
+def _send_tree(root: Path, artifacts: RunArtifacts) -> None:
+    """Store every file below `root`: manifests after what they name, aliases last."""
+
+    def turn(path: Path) -> tuple[bool, bool, Path]:
+        relative = path.relative_to(root)
+        alias = relative.parent == Path(ROOT) and relative.suffix == ".json"
+        return alias, relative.name == "manifest.json", relative
+
+    for path in sorted((path for path in root.rglob("*") if path.is_file()), key=turn):
+        folder = path.relative_to(root).parent.as_posix().removeprefix(".")
+        if not _is_there(path, folder, artifacts):
+            upload_verified(artifacts, path, folder)
+
+
+def _is_there(path: Path, folder: str, artifacts: RunArtifacts) -> bool:
+    """Whether an interrupted `sync` has stored this very file before."""
+    where = f"{folder}/{path.name}".lstrip("/")
+    if artifacts.list(folder).get(where) != path.stat().st_size:
+        return False
+    try:
+        verify(artifacts, where, sha256_of(path))
+    except TrackingError:
+        return False
+    return True
+
+
+def _set_status(folder: Path, client: Any, facts: RunFacts) -> RunFacts:
+    """Set the run's final status where the server lacks it; KILLED where the process had no time to say."""
+    if facts.status_set:
+        return facts
+    run_id = facts.server_run_id
+    status, ended_ms = facts.status, facts.ended_ms
+    if not status:
+        there = str(client.get_run(run_id).info.status)
+        status = there if there in _FINAL else "KILLED"
+        ended_ms = int((folder / JOURNAL).stat().st_mtime * 1000)
+        if there not in _FINAL:
+            client.set_tag(run_id, "failure_reason", "tracker_killed")
+            client.set_terminated(run_id, status=status, end_time=ended_ms)
+    else:
+        client.set_terminated(run_id, status=status, end_time=ended_ms)
+    facts = replace(facts, status=status, ended_ms=ended_ms, status_set=True)
+    write_facts(folder, facts)
+    return facts
