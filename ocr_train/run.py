@@ -13,7 +13,7 @@ class Run:
 
     `folder` is the run's own, on this machine; `step_offset` is added to the trainer's own global step, which
     restarts at 0 on a resume; `best` is the main metric to beat, None where there is none yet; `gpus` are the
-    host's GPU numbers in use.
+    host's GPU numbers in use; `logged_until` is the last step of each metric that the run has already.
     """
 
     run_id: str
@@ -29,6 +29,7 @@ class Run:
     best: float | None = None
     dataset_digest: str = ""
     gpus: tuple[int, ...] = ()
+    logged_until: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
