@@ -21,7 +21,7 @@ class MetricsCallback(Callback):
     """Logs `train/...`, `eval/...` and `best/...` with the trainer's global step plus the run's offset.
 
     After a resume PaddleOCR starts its best score at 0 again: a "best" that is worse than the run's own best
-    is not logged.
+    is not logged. A run that goes on itself comes by steps that it has logged before: those are not logged twice.
     """
 
     def __init__(self, sink: MetricSink) -> None:
@@ -30,6 +30,7 @@ class MetricsCallback(Callback):
         self._step = 0
         self._best: float | None = None
         self._main = ""
+        self._logged_until: Mapping[str, int] = {}
         self._last_best: Mapping[str, float] = {}
         self._matched = 0
         self._lines = 0
@@ -38,6 +39,7 @@ class MetricsCallback(Callback):
         """Take over step offset and best score of the checkpoint that the run starts from."""
         self._offset = self._step = run.step_offset
         self._best = run.best
+        self._logged_until = run.logged_until
         self._main = f"best/{run.main_metric}"
 
     def handle(self, event: Event) -> None:
@@ -55,12 +57,12 @@ class MetricsCallback(Callback):
         """Log the line's numbers and its epoch."""
         self._step = self._offset + event.step
         metrics = {**event.metrics, "train/epoch": float(event.epoch)}
-        self._sink.log_metrics(metrics, step=self._step, time_ms=event.time_ms)
+        self._log(metrics, step=self._step, time_ms=event.time_ms)
 
     def on_eval_completed(self, event: EvalCompleted) -> None:
         """Log the evaluation at the step of the last progress line, or at its own."""
         step = self._step if event.step is None else self._offset + event.step
-        self._sink.log_metrics(event.metrics, step=step, time_ms=event.time_ms)
+        self._log(event.metrics, step=step, time_ms=event.time_ms)
 
     def on_best_updated(self, event: BestUpdated) -> None:
         """Log the best metrics when they are news and no worse than what the run had."""
@@ -69,13 +71,20 @@ class MetricsCallback(Callback):
             value is not None and self._best is not None and value < self._best
         ):
             return
-        self._last_best = dict(event.metrics)
         if value is not None:
             self._best = value
         step = self._step if event.step is None else self._offset + event.step
-        self._sink.log_metrics(event.metrics, step=step, time_ms=event.time_ms)
+        if step <= self._logged_until.get(self._main, -1):
+            return  # PaddleOCR repeats the line: it is logged at the first step that is new
+        self._last_best = dict(event.metrics)
+        self._log(event.metrics, step=step, time_ms=event.time_ms)
 
     def on_run_finished(self, event: RunFinished) -> None:
         """Log how many lines were understood: a changed log format shows here."""
         metrics = {"log/events": float(self._matched), "log/other_lines": float(self._lines)}
-        self._sink.log_metrics(metrics, step=self._step, time_ms=event.time_ms)
+        self._log(metrics, step=self._step, time_ms=event.time_ms)
+
+    def _log(self, metrics: Mapping[str, float], *, step: int, time_ms: int) -> None:
+        fresh = {key: value for key, value in metrics.items() if step > self._logged_until.get(key, -1)}
+        if fresh:
+            self._sink.log_metrics(fresh, step=step, time_ms=time_ms)

@@ -32,7 +32,10 @@ class SystemMetricsCallback(Callback):
         interval_s = float(os.environ.get("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL") or SAMPLING_INTERVAL_S)
         monitors = system_monitors(run.gpus)
         self._thread = threading.Thread(
-            target=self._sample, args=(monitors, interval_s), name="system-metrics", daemon=True
+            target=self._sample,
+            args=(monitors, interval_s, _next_step(run)),
+            name="system-metrics",
+            daemon=True,
         )
         self._thread.start()
 
@@ -43,10 +46,9 @@ class SystemMetricsCallback(Callback):
             self._thread.join(timeout=10)
             self._thread = None
 
-    def _sample(self, monitors: Sequence[Any], interval_s: float) -> None:
+    def _sample(self, monitors: Sequence[Any], interval_s: float, step: int) -> None:
         # psutil's first CPU reading is always 0: it measures since the one before, in this very thread.
         read_monitors(monitors)
-        step = 0
         while True:
             stopping = self._stop.wait(interval_s)
             metrics = read_monitors(monitors)
@@ -54,6 +56,11 @@ class SystemMetricsCallback(Callback):
             step += 1
             if stopping:
                 return
+
+
+def _next_step(run: Run) -> int:
+    """A run that goes on itself goes on counting its samples."""
+    return 1 + max((step for key, step in run.logged_until.items() if key.startswith("system/")), default=-1)
 
 
 def system_monitors(gpus: Sequence[int]) -> list[Any]:

@@ -68,6 +68,7 @@ class Manifest:
     """A whole checkpoint. `step` and `epoch` count from the very beginning, over all resumes.
 
     `kind` is "latest", "best" or "epoch"; `metrics` are the trainer's own best values, such as {"hmean": 0.5}.
+    `place` is the artifact folder where it is not the step's own: a run that goes on comes by a step again.
     """
 
     step: int
@@ -78,11 +79,12 @@ class Manifest:
     model: str = ""
     dataset_digest: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    place: str = ""
 
     @property
     def folder(self) -> str:
         """The artifact folder of this checkpoint."""
-        return step_folder(self.step)
+        return self.place or step_folder(self.step)
 
     def to_json(self) -> str:
         """The shape that DESIGN.md fixes; `path` only where it says something."""
@@ -90,7 +92,19 @@ class Manifest:
         for entry in values["files"]:
             if not entry["path"]:
                 del entry["path"]
+        if not self.place:
+            del values["place"]
         return json.dumps(values, ensure_ascii=False, indent=1, sort_keys=True)
+
+    def alias(self) -> dict[str, Any]:
+        """What an alias ("latest", "best") says of this checkpoint."""
+        return {
+            "step": self.step,
+            "epoch": self.epoch,
+            "path": self.folder,
+            "metrics": dict(self.metrics),
+            "manifest_sha256": hashlib.sha256(self.to_json().encode()).hexdigest(),
+        }
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
@@ -108,7 +122,7 @@ class Manifest:
 def _check_types(manifest: Manifest) -> None:
     """Raise `TypeError` for a value that is not of its type: a manifest comes from outside."""
     numbers = [manifest.step, manifest.epoch, *(entry.size for entry in manifest.files)]
-    texts = [manifest.kind, manifest.model, manifest.dataset_digest]
+    texts = [manifest.kind, manifest.model, manifest.dataset_digest, manifest.place]
     texts += [text for entry in manifest.files for text in (entry.name, entry.sha256, entry.path)]
     if not all(type(number) is int and number >= 0 for number in numbers):
         raise TypeError("a step, epoch or size is no whole number")
@@ -225,14 +239,16 @@ class CheckpointStore:
         """Store `snapshot` as the checkpoint at `step` (of the run, not of the trainer).
 
         Every byte is read back and compared before the manifest is written. A checkpoint that is there already,
-        with the same weights, is not stored again. Raises `TrackingError`.
+        with the same weights, is not stored again; other weights at its step go beside it, because an alias may
+        name the first. Raises `TrackingError`.
         """
         self._load()
         known = self._manifests.get(step)
         hashed = [(path, sha256_of(path)) for path in snapshot.files]
         if known is not None and _weights(known) == _weights_of(hashed):
             return known
-        files = [self._put_file(path, sha, step_folder(step)) for path, sha in hashed]
+        place = "" if known is None else f"{step_folder(step)}_{hashed[0][1][:12]}"
+        files = [self._put_file(path, sha, place or step_folder(step)) for path, sha in hashed]
         files += [self._put_file(path, sha256_of(path), ROOT) for path in self._common]
         manifest = Manifest(
             step=step,
@@ -243,6 +259,7 @@ class CheckpointStore:
             model=self._model,
             dataset_digest=self._dataset_digest,
             versions=self._versions,
+            place=place,
         )
         self._put_text(manifest.to_json(), "manifest.json", manifest.folder)
         self._manifests[step] = manifest
@@ -269,15 +286,7 @@ class CheckpointStore:
 
     def point(self, alias: str, manifest: Manifest) -> None:
         """Make the alias ("latest" or "best") name `manifest`; raises `TrackingError`."""
-        text = manifest.to_json()
-        values = {
-            "step": manifest.step,
-            "epoch": manifest.epoch,
-            "path": manifest.folder,
-            "metrics": manifest.metrics,
-            "manifest_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        }
-        self._put_text(json.dumps(values, indent=1, sort_keys=True), f"{alias}.json", ROOT)
+        self._put_text(json.dumps(manifest.alias(), indent=1, sort_keys=True), f"{alias}.json", ROOT)
 
     def _put_file(self, path: Path, sha256: str, folder: str) -> StoredFile:
         home = folder
@@ -363,6 +372,12 @@ def alias_values(artifacts: Artifacts, alias: str) -> dict[str, Any]:
         return {}
     with tempfile.TemporaryDirectory() as parent:
         return _read_json(artifacts, path, Path(parent))
+
+
+def manifest_at(artifacts: Artifacts, folder: str, *, sha256: str = "") -> Manifest | None:
+    """The manifest in the artifact folder; None where there is no whole one, or not that of the sum `sha256`."""
+    with tempfile.TemporaryDirectory() as parent:
+        return _manifest(artifacts, folder, Path(parent), sha256=sha256)
 
 
 def _manifest(artifacts: Artifacts, folder: str, scratch: Path, *, sha256: str = "") -> Manifest | None:

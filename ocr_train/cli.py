@@ -96,7 +96,18 @@ def _add_train(commands: argparse._SubParsersAction[Parser]) -> None:
     add(
         "--resume",
         default="",
-        help="a run id (its newest checkpoint; ID:best its best), latest, best, or a path",
+        help="a run id (its newest checkpoint; ID:best its best, 'ID:step N'), latest, best, auto (an interrupted run "
+        "of the same training, else afresh), runs:/..., models:/..., s3://..., or a path",
+    )
+    add(
+        "--weights-only",
+        default="",
+        help="true: take only the weights, and count steps and epochs from 0 (fine-tuning)",
+    )
+    add(
+        "--resume-mode",
+        default=plain.resume_mode,
+        help="new: a run of its own that names the one before (default), or same: that run itself goes on",
     )
     add("--epochs", default="", help="epochs in all, counted from the very beginning")
     add("--batch-size", default="", help="training samples in one step on one device")

@@ -32,6 +32,8 @@ class Launch:
     model: str = "det"
     data: str = ""
     resume: str = ""
+    weights_only: str = ""
+    resume_mode: str = "new"
     epochs: str = ""
     batch_size: str = ""
     learning_rate: str = ""
@@ -61,7 +63,7 @@ class Launch:
 
 
 MLPROJECT_PARAMETERS = (
-    *("model", "data", "resume", "epochs", "batch_size", "learning_rate"),
+    *("model", "data", "resume", "weights_only", "resume_mode", "epochs", "batch_size", "learning_rate"),
     *("overrides", "gpus", "seed", "trainer_python", "paddleocr", "on_bad_sample", "backup"),
     *("stall_timeout_s", "nan_windows"),
     *("offline", "keep_last"),
@@ -96,6 +98,8 @@ class Experiment:
     data: str
     demo: Demo | None
     resume: str
+    weights_only: bool
+    resume_mode: str
     gpus: str | tuple[int, ...]
     seed: int
     trainer_python: str
@@ -147,6 +151,9 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         data=launch.data,
         demo=_demo_values(demo, source, problems),
         resume=launch.resume,
+        weights_only=_choice(launch.weights_only or "false", "weights_only", ("true", "false"), problems)
+        == "true",
+        resume_mode=_choice(launch.resume_mode or "new", "resume_mode", ("new", "same"), problems),
         gpus=_gpus(launch.gpus, problems),
         seed=_seed(trainer, file, problems),
         trainer_python=launch.trainer_python,

@@ -12,13 +12,15 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ocr_train import disk, paddle, resume
+from ocr_train import disk, paddle
+from ocr_train.compat import Model
 from ocr_train.config import Experiment
 from ocr_train.data.manifest import write_manifest
 from ocr_train.data.prepare import Dataset, Fetch, prepare
@@ -35,6 +37,8 @@ from ocr_train.overrides import flatten
 from ocr_train.paddle import Device, PaddleOcr
 from ocr_train.probe import Facts, interpreter
 from ocr_train.process import Child
+from ocr_train.resume import ResumePoint
+from ocr_train.resume_start import Begun, apply_point, begin, check_fit, find_point, record
 from ocr_train.run import Run
 from ocr_train.stopping import StopFlag, StopRequested
 from ocr_train.storage.backup import Backup
@@ -87,12 +91,20 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
     """Run the whole way; raises `OcrTrainError` for what keeps the trainer from starting."""
     started = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
-    tracker = Tracker.start(parts.client, output, name=run_name(experiment), offline=experiment.offline)
+    begun = begin(
+        experiment,
+        output,
+        parts.client,
+        parts.say,
+        name=run_name(experiment),
+        look_at_data=lambda work: _look_at_data(experiment, work, output, parts),
+    )
+    tracker = begun.tracker
     parts.say(f"run {tracker.run_id} in {tracker.folder}")
     try:
         with Heartbeat(tracker.set_tags) as heart:
             tracker.set_tags(_first_tags(experiment))
-            ready = _make_ready(experiment, output, tracker, parts)
+            ready = _make_ready(experiment, output, begun, parts)
             with parts.stop.deferred():
                 outcome, last_lines, results = _run_trainer(ready, tracker, parts)
                 log = tracker.folder / "train.log"
@@ -135,7 +147,7 @@ def decide_stop(number: int) -> Outcome:
 def run_name(experiment: Experiment) -> str:
     """A name that says what the run is: model, data and when."""
     data = "demo" if experiment.demo else (Path(experiment.data.rstrip("/")).name or "data")
-    resumed = "-resumed" if experiment.resume else ""
+    resumed = "-resumed" if experiment.resume not in ("", "auto") else ""
     return f"{experiment.name}-{data}{resumed}-{time.strftime('%m%d-%H%M%S')}"
 
 
@@ -148,7 +160,18 @@ def _first_tags(experiment: Experiment) -> dict[str, str]:
     }
 
 
-def _make_ready(experiment: Experiment, output: Path, tracker: Tracker, parts: Parts) -> _Ready:
+def _look_at_data(
+    experiment: Experiment, work: Path, output: Path, parts: Parts
+) -> tuple[Experiment, Dataset]:
+    """The data before there is a run, and the experiment with its paths found: both tell which run it is."""
+    paddleocr = paddle.find_paddleocr(experiment.paddleocr, parts.probe())
+    trainer = paddle.resolve_paths(experiment.trainer, experiment.source, paddleocr)
+    experiment = replace(experiment, trainer=trainer)
+    return experiment, prepare(experiment, work, output / "cache", fetch=parts.fetch, say=parts.say)
+
+
+def _make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts) -> _Ready:
+    tracker = begun.tracker
     python = interpreter(experiment.trainer_python)
     facts = parts.probe()
     paddleocr = paddle.find_paddleocr(experiment.paddleocr, facts)
@@ -157,16 +180,32 @@ def _make_ready(experiment: Experiment, output: Path, tracker: Tracker, parts: P
     trainer = paddle.resolve_paths(experiment.trainer, experiment.source, paddleocr)
     experiment = replace(experiment, trainer=trainer)
     cache = output / "cache"
-    dataset = prepare(experiment, tracker.folder / "data", cache, fetch=parts.fetch, say=parts.say)
+    dataset = begun.dataset or prepare(
+        experiment, tracker.folder / "data", cache, fetch=parts.fetch, say=parts.say
+    )
     versions = _versions(facts, paddleocr)
     tracker.set_tags(
         {"device": device.name, "dataset_digest": dataset.manifest.digest, "warning": device.warning}
         | {f"version.{name}": version for name, version in versions.items()}
     )
-    point = _resume_point(experiment, dataset, tracker, parts)
+    point = find_point(experiment, dataset, tracker, begun.reopened, parts.say)
     _require_room(experiment, tracker)
-    config = _render(experiment, dataset, device, tracker, point, parts.say)
+    config, plain = _render(experiment, dataset, device, tracker, point, parts.say)
     env = paddle.trainer_env(os.environ, device)
+    if point:
+        check_fit(
+            point,
+            Model(
+                config=tracker.folder / "config.yml",
+                dictionary=dataset.dictionary,
+                python=python,
+                paddleocr=paddleocr.root,
+                env=env,
+            ),
+            tracker,
+            parts.say,
+        )
+        record(point, plain, experiment, dataset, tracker, versions, parts.say)
     _try_samples(python, paddleocr, tracker, env, parts.say)
     _back_up(experiment, dataset, tracker, parts)
     steps = paddle.steps_per_epoch(config, dataset.train_samples, len(device.gpus))
@@ -185,9 +224,10 @@ def _make_ready(experiment: Experiment, output: Path, tracker: Tracker, parts: P
         dataset_digest=dataset.manifest.digest,
         gpus=device.gpus,
         keep_last=experiment.keep_last,
+        logged_until=begun.reopened.logged_until if begun.reopened else {},
         versions=versions,
     )
-    _log_start(experiment, dataset, config, run, tracker)
+    _log_start(experiment, dataset, config, plain, run, begun)
     argv = paddle.trainer_argv(python, paddleocr, run.config, device, log_dir=tracker.folder / "workers")
     return _Ready(run=run, argv=argv, env=env)
 
@@ -226,39 +266,16 @@ def _versions(facts: Facts, paddleocr: PaddleOcr) -> dict[str, str]:
     return {"python": facts.python, "paddle": facts.paddle, "paddleocr": paddleocr.version or "unknown"}
 
 
-def _resume_point(
-    experiment: Experiment, dataset: Dataset, tracker: Tracker, parts: Parts
-) -> resume.ResumePoint | None:
-    if not experiment.resume:
-        return None
-    request = resume.ResumeRequest(
-        text=experiment.resume,
-        model=experiment.name,
-        main_metric=experiment.main_metric,
-        epochs=experiment.epochs,
-        dataset_digest=dataset.manifest.digest,
-    )
-    point = resume.resolve(request, parts.client, tracker.folder / "resume")
-    parts.say(f"resuming from {point.source}: on with epoch {point.epoch + 1} after step {point.step}")
-    tracker.set_tags(
-        {
-            "resumed_from": point.run_id or point.source,
-            "resumed_from_step": point.step,
-            "resumed_from_epoch": point.epoch,
-        }
-    )
-    return point
-
-
 def _render(
     experiment: Experiment,
     dataset: Dataset,
     device: Device,
     tracker: Tracker,
-    point: resume.ResumePoint | None,
+    point: ResumePoint | None,
     say: Say,
-) -> dict[str, Any]:
-    """The trainer's configuration, on disk as config.yml, with the dictionary copied beside it."""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The trainer's configuration, on disk as config.yml, with the dictionary copied beside it; and the same as it
+    is without a resume."""
     data = paddle.TrainingData(
         images=dataset.images,
         train_labels=(dataset.train,),
@@ -271,28 +288,41 @@ def _render(
         data,
         device,
         save_dir=tracker.folder / "trainer",
-        checkpoint=point.prefix if point else None,
+        checkpoint=None,
     )
     if dataset.dictionary is not None:
         copy = tracker.folder / "dict.txt"
         shutil.copyfile(dataset.dictionary, copy)
         config["Global"]["character_dict_path"] = str(copy)
     steps = paddle.steps_per_epoch(config, dataset.train_samples, len(device.gpus))
-    to_go = experiment.epochs - (point.epoch if point else 0)
-    note = paddle.evaluate_at_least_once(config, steps, to_go)
-    if note:
+    each_epoch = paddle.evaluate_at_least_once(config, steps, experiment.epochs)
+    plain = deepcopy(config)
+    resumed = (
+        apply_point(config, point, experiment, steps=steps, each_epoch=bool(each_epoch)) if point else ""
+    )
+    for note in filter(None, (each_epoch, resumed)):
         say(note)
     paddle.write_config(config, tracker.folder / "config.yml")
-    return config
+    return config, plain
 
 
 def _log_start(
-    experiment: Experiment, dataset: Dataset, config: Mapping[str, Any], run: Run, tracker: Tracker
+    experiment: Experiment,
+    dataset: Dataset,
+    config: Mapping[str, Any],
+    plain: Mapping[str, Any],
+    run: Run,
+    begun: Begun,
 ) -> None:
     """Params, dataset and configuration, before the first step."""
-    tracker.log_params({f"cfg/{key}": value for key, value in flatten(config)})
+    tracker, before = begun.tracker, begun.reopened
+    params = {f"cfg/{key}": value for key, value in flatten(config)}
     if not os.environ.get("MLFLOW_RUN_ID"):  # `mlflow run` logs them itself
-        tracker.log_params({key: value for key, value in vars(experiment.launch).items() if value})
+        params |= {key: value for key, value in vars(experiment.launch).items() if value}
+    # MLflow never changes a param: what a run that goes on was started with stays, param_drift has the rest.
+    tracker.log_params(
+        {key: value for key, value in params.items() if not before or key not in before.params}
+    )
     tracker.log_metrics(
         {
             "data/train_samples": dataset.train_samples,
@@ -304,16 +334,17 @@ def _log_start(
     )
     resolved = tracker.folder / "experiment.yaml"
     launch = {key: value for key, value in vars(experiment.launch).items() if value}
-    document = {"launch": launch, "task": experiment.task, "paddleocr": dict(config)}
+    document = {"launch": launch, "task": experiment.task, "paddleocr": dict(plain)}
     resolved.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
     manifest = tracker.folder / "data" / "manifest.jsonl"
     write_manifest(dataset.manifest, manifest)
-    tracker.log_dataset(
-        name=experiment.name + ("-demo" if experiment.demo else ""),
-        digest=dataset.manifest.digest,
-        source=dataset.source,
-        profile=f'{{"train": {dataset.train_samples}, "val": {dataset.val_samples}}}',
-    )
+    if before is None or dataset.manifest.digest not in before.digests:
+        tracker.log_dataset(
+            name=experiment.name + ("-demo" if experiment.demo else ""),
+            digest=dataset.manifest.digest,
+            source=dataset.source,
+            profile=f'{{"train": {dataset.train_samples}, "val": {dataset.val_samples}}}',
+        )
     for path, folder in (
         (resolved, "config"),
         (run.config, "config"),

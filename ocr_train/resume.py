@@ -1,26 +1,32 @@
-"""Where a run starts from: a checkpoint artifact of an earlier run, or a checkpoint on this machine."""
+"""Where a run starts from: a checkpoint of an earlier run, of the model registry, of S3, or of this machine."""
 
 from __future__ import annotations
 
-import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ocr_train import tracking
-from ocr_train.checkpoints import BEST, LATEST, SUFFIXES, Manifest, candidates, check_sums, find, restore
-from ocr_train.errors import ConfigError, DataError
+from ocr_train.checkpoints import BEST, LATEST, SUFFIXES, find
+from ocr_train.errors import ConfigError, DataError, OcrTrainError
+from ocr_train.pickles import Array, screen
+from ocr_train.resume_auto import Patience, find_interrupted
+from ocr_train.resume_models import locate
+from ocr_train.resume_place import Placed, from_path, from_s3
+from ocr_train.resume_runs import Found, best_known, fetch_checkpoint
+from ocr_train.resume_spec import AUTO, MODEL, RUN, S3, ResumeSpec, parse_resume
 from ocr_train.states import read_states
-
-RUN_ID = re.compile(r"(?P<run_id>[0-9a-f]{32})(?::(?P<which>latest|best))?")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResumePoint:
     """A whole checkpoint on this machine: `prefix` is what PaddleOCR's Global.checkpoints takes.
 
-    `step` and `epoch` are the run's; training goes on at epoch + 1. `best` is the main metric to beat.
+    `step` and `epoch` are the run's; training goes on at epoch + 1 (from 0 with `weights_only`). `best` is the
+    main metric to beat and `best_alias` what best.json says of the checkpoint that has it. `arrays` are the
+    shapes of the weights, `config` and `dictionary` what they were trained with, None where that is not known.
     """
 
     prefix: Path
@@ -29,26 +35,46 @@ class ResumePoint:
     best: float | None
     source: str
     run_id: str = ""
+    weights_only: bool = False
+    passed_over: Sequence[str] = ()
+    best_alias: Mapping[str, Any] | None = None
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    config: Path | None = None
+    dictionary: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeRequest:
-    """What `resume=` asks for, and what it is measured by."""
+    """What `resume=` asks for, and what it is measured by.
+
+    `config_digest` is the resolved configuration's, for resume=auto; `own_run_id` is the run that asks.
+    """
 
     text: str
     model: str
     main_metric: str
     epochs: int
     dataset_digest: str
+    config_digest: str = ""
+    own_run_id: str = ""
+    weights_only: bool = False
+    patience: Patience = field(default_factory=Patience)
 
 
-def resolve(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
-    """Fetch the checkpoint that `request` names into `folder`.
+def resolve(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | None:
+    """Fetch the checkpoint that `request` names into `folder`; None where resume=auto finds none.
 
-    Raises `ConfigError` where there is none or it has no epoch left to train, `DataError` where it is damaged.
+    Raises `ConfigError` where there is none or it has no epoch left to train, `DataError` where it is damaged or
+    would run something when it is loaded.
     """
-    point = _find(request, client, folder)
-    if point.epoch >= request.epochs:
+    try:
+        point = _find(request, client, folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # nothing harmful or half stays behind
+        raise
+    if point is not None and not request.weights_only and point.epoch >= request.epochs:
+        if request.text == AUTO:
+            return None
         raise ConfigError(
             f"resume={request.text}: the checkpoint is at epoch {point.epoch}, and epochs={request.epochs}: "
             "nothing is left to train.",
@@ -57,33 +83,95 @@ def resolve(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
     return point
 
 
-def _find(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
-    if request.text == LATEST:
+def _find(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | None:
+    spec = parse_resume(request.text)
+    if spec.kind == AUTO:
+        return _auto(request, client, folder)
+    if spec.kind == LATEST:
         return _latest(request, client, folder)
-    if request.text == BEST:
+    if spec.kind == BEST:
         return _best(request, client, folder)
-    match = RUN_ID.fullmatch(request.text)
-    if match:
-        run = tracking.get_run(client, match["run_id"])
-        point = _of_run(client, run, match["which"] or LATEST, request, folder)
-        if point is None:
-            raise ConfigError(
-                f"resume={request.text}: the run {run.info.run_name!r} has no whole checkpoint.",
-                hint="A checkpoint is stored after the first epoch. Choose another run, or leave resume empty.",
-            )
-        return point
-    return _local(request, folder)
+    if spec.kind == MODEL:
+        spec = locate(spec.text, client, folder / "model")
+    if spec.kind == RUN:
+        return _named_run(spec, request, client, folder)
+    take = from_s3 if spec.kind == S3 else from_path
+    return _placed(take(spec.text, folder, weights_only=request.weights_only), request)
+
+
+def _named_run(spec: ResumeSpec, request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
+    run = tracking.get_run(client, spec.run_id)
+    point = _of_run(client, run, spec, request, folder)
+    if point is None:
+        raise ConfigError(
+            f"resume={request.text}: the run {run.info.run_name!r} has no whole checkpoint.",
+            hint="A checkpoint is stored after the first epoch. Choose another run, or leave resume empty.",
+        )
+    return point
+
+
+def _auto(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | None:
+    run_id = _find_interrupted(request, client)
+    if run_id is None:
+        return None
+    spec = ResumeSpec(kind=RUN, text=request.text, run_id=run_id)
+    try:
+        return _named_run(spec, request, client, folder)
+    except DataError as exc:
+        request.patience.say(f"resume=auto: {exc.problem}. Starting afresh.")
+        return None
+
+
+def run_to_go_on(request: ResumeRequest, client: Any) -> str | None:
+    """The id of the run that resume_mode=same goes on with; None where resume=auto finds none.
+
+    Raises `ConfigError` where there is none.
+    """
+    spec = parse_resume(request.text)
+    if spec.kind == RUN:
+        return spec.run_id
+    if spec.kind == AUTO:
+        return _find_interrupted(request, client)
+    for run in tracking.runs_of_model(client, request.model):
+        if run.info.run_id != request.own_run_id and _any_checkpoint(client, run):
+            return str(run.info.run_id)
+    raise _nothing_to_go_on_with(request)
+
+
+def _nothing_to_go_on_with(request: ResumeRequest) -> ConfigError:
+    return ConfigError(
+        f"resume=latest: no run of the model {request.model!r} in this experiment has a whole checkpoint.",
+        hint="Check MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME, or leave resume empty.",
+    )
+
+
+def _find_interrupted(request: ResumeRequest, client: Any) -> str | None:
+    runs = tracking.runs_of_model(client, request.model)
+    return find_interrupted(
+        [run for run in runs if run.info.run_id != request.own_run_id],
+        dataset_digest=request.dataset_digest,
+        config_digest=request.config_digest,
+        has_checkpoint=lambda run: _any_checkpoint(client, run),
+        beat=lambda run: tracking.get_run(client, run.info.run_id),
+        patience=request.patience,
+    )
+
+
+def _any_checkpoint(client: Any, run: Any) -> bool:
+    try:
+        return find(tracking.RunArtifacts(client, run.info.run_id), LATEST) is not None
+    except OcrTrainError:
+        return False
 
 
 def _latest(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
     for run in tracking.runs_of_model(client, request.model):
-        point = _of_run(client, run, LATEST, request, folder)
-        if point is not None:
-            return point
-    raise ConfigError(
-        f"resume=latest: no run of the model {request.model!r} in this experiment has a whole checkpoint.",
-        hint="Check MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME, or leave resume empty.",
-    )
+        if run.info.run_id != request.own_run_id:
+            spec = ResumeSpec(kind=RUN, text=request.text, run_id=run.info.run_id)
+            point = _of_run(client, run, spec, request, folder)
+            if point is not None:
+                return point
+    raise _nothing_to_go_on_with(request)
 
 
 def _best(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
@@ -94,7 +182,8 @@ def _best(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
         if metric in run.data.metrics and run.data.tags.get("dataset_digest") == request.dataset_digest
     ]
     for run in sorted(same_data, key=lambda run: -float(run.data.metrics[metric])):
-        point = _of_run(client, run, BEST, request, folder)
+        spec = ResumeSpec(kind=RUN, text=request.text, run_id=run.info.run_id, which=BEST)
+        point = _of_run(client, run, spec, request, folder)
         if point is not None:
             return point
     raise ConfigError(
@@ -103,79 +192,74 @@ def _best(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
     )
 
 
-def _of_run(client: Any, run: Any, which: str, request: ResumeRequest, folder: Path) -> ResumePoint | None:
-    """The checkpoint `which` of a run; for "latest" an older whole one where the newest is damaged."""
-    artifacts = tracking.RunArtifacts(client, run.info.run_id)
-    damaged: list[str] = []
-    for manifest in candidates(artifacts, which):
-        try:
-            prefix = restore(artifacts, manifest, folder)
-            # The sums say that it is what was stored, not that it is harmless.
-            read_states(Path(f"{prefix}.states"))
-        except DataError as exc:
-            damaged.append(exc.problem)
-            continue
-        best = find(artifacts, BEST)
-        passed = f" (passed over: {'; '.join(damaged)})" if damaged else ""
+def _of_run(
+    client: Any, run: Any, spec: ResumeSpec, request: ResumeRequest, folder: Path
+) -> ResumePoint | None:
+    found = fetch_checkpoint(
+        client, run, folder, which=spec.which, step=spec.step, weights_only=request.weights_only
+    )
+    if found is None:
+        return None
+    known = None
+    if not request.weights_only:
+        known = best_known(client, run.info.run_id, request.main_metric, up_to=spec.step)
+    return _point(found, known.value if known else None, known.alias if known else None, request)
+
+
+def _point(
+    found: Found, best: float | None, alias: Mapping[str, Any] | None, request: ResumeRequest
+) -> ResumePoint:
+    manifest = found.manifest
+    passed = f" (passed over: {'; '.join(found.passed_over)})" if found.passed_over else ""
+    fresh = request.weights_only
+    if best is None and not fresh:
+        best = manifest.metrics.get(request.main_metric)
+    return ResumePoint(
+        prefix=found.prefix,
+        step=0 if fresh else manifest.step,
+        epoch=0 if fresh else manifest.epoch,
+        best=best,
+        best_alias=alias,
+        source=f"run {found.run_id}, step {manifest.step}{passed}",
+        run_id=found.run_id,
+        weights_only=fresh,
+        passed_over=found.passed_over,
+        **_beside(found.prefix),
+    )
+
+
+def _placed(placed: Placed, request: ResumeRequest) -> ResumePoint:
+    """A checkpoint outside of MLflow: screened, and read for where it stands."""
+    prefix, manifest = placed.prefix, placed.manifest
+    if request.weights_only:
+        screen(Path(f"{prefix}.pdparams"))
         return ResumePoint(
             prefix=prefix,
-            step=manifest.step,
-            epoch=manifest.epoch,
-            best=_best_metric(best or manifest, request.main_metric),
-            source=f"run {run.info.run_id}, step {manifest.step}{passed}",
-            run_id=run.info.run_id,
+            step=0,
+            epoch=0,
+            best=None,
+            source=placed.source,
+            weights_only=True,
+            **_beside(prefix),
         )
-    if damaged:
-        raise DataError(
-            f"resume={request.text}: no checkpoint of the run {run.info.run_name!r} is whole: {'; '.join(damaged)}",
-            hint="Choose another run, or leave resume empty.",
-        )
-    return None
-
-
-def _best_metric(manifest: Manifest, main_metric: str) -> float | None:
-    return manifest.metrics.get(main_metric)
-
-
-def _local(request: ResumeRequest, folder: Path) -> ResumePoint:
-    """A checkpoint on this machine: a folder as we store it, or PaddleOCR's own prefix."""
-    path = Path(request.text).expanduser().absolute()
-    prefix = _prefix(path)
-    if prefix is None:
-        raise ConfigError(
-            f"resume={request.text!r} is no run id, not latest or best, and no checkpoint on this machine "
-            f"(looked for {path}.pdparams and {path}/model.pdparams).",
-            hint="Give a run id from the MLflow page, or the path of a checkpoint without its ending.",
-        )
-    missing = [suffix for suffix in SUFFIXES if not Path(f"{prefix}{suffix}").is_file()]
-    if missing:
-        raise DataError(
-            f"the checkpoint {prefix} has no {' and no '.join(missing)}: training cannot go on from it.",
-            hint="To start from its weights alone: overrides=Global.pretrained_model=" + str(prefix),
-        )
-    states = read_states(Path(f"{prefix}.states"))
-    manifest_file = prefix.parent / "manifest.json"
-    manifest = (
-        Manifest.from_json(manifest_file.read_text(encoding="utf-8")) if manifest_file.is_file() else None
-    )
-    if manifest is not None:
-        check_sums(manifest, prefix.parent)
-    folder.mkdir(parents=True, exist_ok=True)
     for suffix in SUFFIXES:
-        shutil.copyfile(f"{prefix}{suffix}", folder / f"model{suffix}")
+        screen(Path(f"{prefix}{suffix}"))
+    states = read_states(Path(f"{prefix}.states"))
     return ResumePoint(
-        prefix=folder / "model",
+        prefix=prefix,
         step=manifest.step if manifest else states.step or 0,
         epoch=states.epoch,
         best=states.metrics.get(request.main_metric),
-        source=str(prefix),
+        source=placed.source,
+        **_beside(prefix),
     )
 
 
-def _prefix(path: Path) -> Path | None:
-    if path.suffix == ".pdparams":
-        path = path.with_suffix("")
-    for prefix in (path, path / "model", path / "latest", path / "best_accuracy"):
-        if Path(f"{prefix}.pdparams").is_file():
-            return prefix
-    return None
+def _beside(prefix: Path) -> dict[str, Any]:
+    """Shapes, configuration and dictionary that came with the checkpoint at `prefix`."""
+    config, dictionary = prefix.parent / "config.yml", prefix.parent / "dict.txt"
+    return {
+        "arrays": screen(Path(f"{prefix}.pdparams")).arrays,
+        "config": config if config.is_file() else None,
+        "dictionary": dictionary if dictionary.is_file() else None,
+    }

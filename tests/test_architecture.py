@@ -97,8 +97,38 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.checkpoints", "ocr_train.offline", "ocr_train.outbox", "ocr_train.run_folder"),
         *("ocr_train.spool", "ocr_train.tracking"),
     },
+    "ocr_train.pickles": {"ocr_train.errors"},
+    "ocr_train.compat": {"ocr_train.errors", "ocr_train.overrides", "ocr_train.pickles"},
+    "ocr_train.compat_script": set(),
+    "ocr_train.resume_spec": {"ocr_train.errors"},
+    "ocr_train.resume_auto": set(),
+    "ocr_train.resume_drift": {"ocr_train.overrides"},
+    "ocr_train.resume_phase": {"ocr_train.overrides"},
+    "ocr_train.resume_models": {"ocr_train.errors", "ocr_train.resume_spec", "ocr_train.tracking"},
+    "ocr_train.resume_place": {"ocr_train.errors", "ocr_train.checkpoints", "ocr_train.storage"},
+    "ocr_train.resume_runs": {
+        *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.pickles", "ocr_train.states"),
+        *("ocr_train.tracking", "ocr_train.resume_place", "ocr_train.resume_spec"),
+    },
     "ocr_train.resume": {
-        *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.states", "ocr_train.tracking")
+        *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.pickles", "ocr_train.states"),
+        *("ocr_train.tracking", "ocr_train.resume_auto", "ocr_train.resume_models"),
+        *("ocr_train.resume_place", "ocr_train.resume_runs", "ocr_train.resume_spec"),
+    },
+    "ocr_train.resume_same": {
+        *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.resume_spec", "ocr_train.spool"),
+        "ocr_train.tracking",
+    },
+    "ocr_train.resume_record": {
+        *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.resume", "ocr_train.resume_drift"),
+        "ocr_train.tracking",
+    },
+    # The one of them that knows what a run was asked to do, for the pipeline.
+    "ocr_train.resume_start": {
+        *("ocr_train.errors", "ocr_train.config", "ocr_train.data.prepare", "ocr_train.overrides"),
+        *("ocr_train.compat", "ocr_train.pickles", "ocr_train.tracking", "ocr_train.resume"),
+        *("ocr_train.resume_auto", "ocr_train.resume_drift", "ocr_train.resume_phase"),
+        *("ocr_train.resume_record", "ocr_train.resume_same", "ocr_train.resume_spec"),
     },
     "ocr_train.transfer_progress": {"ocr_train.storage"},
     "ocr_train.server": {

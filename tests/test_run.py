@@ -106,8 +106,9 @@ def test_resumed_run_goes_on_at_the_next_step(finished: Path, data: Path) -> Non
     assert second.data.tags["resumed_from_step"] == "16"
     assert points(store(finished), run_id, "best/acc") == []
     files = artifacts(store(finished), run_id, "checkpoints")
-    assert "checkpoints/best.json" not in files
     assert "checkpoints/step_00000024/model.pdopt" in files
+    path = client(store(finished)).download_artifacts(run_id, "checkpoints/best.json", str(finished))
+    assert json.loads(Path(path).read_text())["run_id"] == first.info.run_id
 
 
 @pytest.mark.parametrize(

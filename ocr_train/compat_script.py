@@ -1,0 +1,65 @@
+"""Builds a model as PaddleOCR's tools/train.py does, and prints its layers. Started by path, in the trainer's interpreter.
+
+    PYTHON compat_script.py PADDLEOCR_ROOT CONFIG
+
+That interpreter may be as old as Python 3.7 and has none of our modules. tools/train.py itself builds the model, as
+its version does it, up to where it would load weights: there it is stopped. No pickle is loaded, nothing is trained.
+Output: `SHAPES {"layer": [sides]}`, or nothing of the kind.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+class Built(BaseException):  # no `except Exception` of PaddleOCR's must keep it from ending the build
+    """The model is there."""
+
+
+class _Loader:
+    """As much of a data loader as tools/train.py looks at before it builds the model."""
+
+    def __len__(self) -> int:
+        return 1
+
+
+def main(argv: list[str]) -> None:
+    """Build the model and print its layers."""
+    root, config_path = argv
+    sys.path[0] = (
+        root  # our own modules lie beside this file: they must not stand in for others of the same name
+    )
+    import paddle
+    import yaml
+
+    with Path(config_path).open(encoding="utf-8") as stream:
+        config = yaml.safe_load(stream)
+    paddle.set_device("cpu")
+    config["Global"].update(checkpoints=None, pretrained_model=None, distributed=False, use_gpu=False)
+    config.setdefault("profiler_options", None)
+    from tools import train  # type: ignore[import-not-found]
+
+    def load_model(config: Any, model: Any, *_: Any, **__: Any) -> None:
+        shapes = {name: list(value.shape) for name, value in model.state_dict().items()}
+        sys.stdout.write("\nSHAPES " + json.dumps(shapes) + "\n")
+        sys.stdout.flush()
+        raise Built
+
+    train.load_model = load_model
+    train.build_dataloader = lambda *_, **__: _Loader()
+    with tempfile.TemporaryDirectory() as folder:
+        config["Global"]["save_model_dir"] = folder
+        arguments: list[Any] = [config, "cpu", logging.getLogger("ppocr"), None, 0]
+        try:
+            train.main(*arguments[: train.main.__code__.co_argcount])
+        except Built:
+            return
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

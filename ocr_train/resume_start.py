@@ -1,0 +1,196 @@
+"""The start of a run that resumes: which run it is, where it starts, what it says of that, and whether it fits."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ocr_train.compat import Model, compare, require_fit, require_some
+from ocr_train.config import Experiment
+from ocr_train.data.prepare import Dataset
+from ocr_train.errors import OcrTrainError
+from ocr_train.overrides import flatten, set_key
+from ocr_train.pickles import screen
+from ocr_train.resume import ResumePoint, ResumeRequest, resolve, run_to_go_on
+from ocr_train.resume_auto import CONFIG_TAG, Patience
+from ocr_train.resume_drift import config_digest
+from ocr_train.resume_phase import keep_phase
+from ocr_train.resume_record import inherit_best, record_drift, record_origin
+from ocr_train.resume_same import SAME, Reopened, check_resume, reopen
+from ocr_train.resume_spec import AUTO
+from ocr_train.tracking import Tracker
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """The run: a new one, or one that goes on (`reopened`). `dataset` is set where it had to be known for that."""
+
+    tracker: Tracker
+    reopened: Reopened | None = None
+    dataset: Dataset | None = None
+
+
+def begin(
+    experiment: Experiment,
+    output: Path,
+    client: Any,
+    say: Say,
+    *,
+    name: str,
+    look_at_data: Callable[[Path], tuple[Experiment, Dataset]],
+) -> Begun:
+    """Start the run, or open the one again that resume_mode=same goes on with.
+
+    `look_at_data` prepares the data into a folder: with resume=auto they decide which run that is.
+    Raises `ConfigError` for what `resume` cannot mean, `TrackingError`.
+    """
+    check_resume(experiment.resume, experiment.resume_mode, weights_only=experiment.weights_only)
+    if not experiment.resume or experiment.resume_mode != SAME:
+        return Begun(tracker=Tracker.start(client, output, name=name, offline=experiment.offline))
+    staging = output / f".starting-{os.getpid()}"
+    try:
+        dataset = None
+        request = request_of(experiment, None, say)
+        if experiment.resume == AUTO:
+            experiment, dataset = look_at_data(staging)
+            request = request_of(experiment, dataset, say)
+        run_id = run_to_go_on(request, client)
+        if run_id is None:
+            tracker, reopened = Tracker.start(client, output, name=name, offline=experiment.offline), None
+        else:
+            launched_as = os.environ.get("MLFLOW_RUN_ID", "")
+            reopened = reopen(client, run_id, output / run_id, launched_as=launched_as)
+            tracker = Tracker(client, run_id, reopened.experiment_id, output / run_id)
+            _bring_log(tracker)
+        if dataset is not None:
+            dataset = _moved(dataset, staging, tracker.folder / "data")
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return Begun(tracker=tracker, reopened=reopened, dataset=dataset)
+
+
+def _bring_log(tracker: Tracker) -> None:
+    """On another machine the log begins with what the run has printed before: it is one log."""
+    log = tracker.folder / "train.log"
+    if not log.is_file():
+        try:
+            tracker.download("logs/train.log", tracker.folder).replace(log)
+        except (OcrTrainError, OSError):
+            return  # the run was killed before it stored one
+
+
+def _moved(dataset: Dataset, old: Path, new: Path) -> Dataset:
+    """`dataset` after its work folder has become `new`."""
+    shutil.rmtree(new, ignore_errors=True)
+    new.parent.mkdir(parents=True, exist_ok=True)
+    old.replace(new)
+
+    def place(path: Path) -> Path:
+        return new / path.relative_to(old) if path.is_relative_to(old) else path
+
+    return replace(
+        dataset,
+        images=place(dataset.images),
+        train=place(dataset.train),
+        val=place(dataset.val),
+        dictionary=place(dataset.dictionary) if dataset.dictionary else None,
+        reports=tuple(place(path) for path in dataset.reports),
+    )
+
+
+def request_of(
+    experiment: Experiment, dataset: Dataset | None, say: Say, *, own_run_id: str = ""
+) -> ResumeRequest:
+    """What `resume` asks for, as the experiment has it."""
+    return ResumeRequest(
+        text=experiment.resume,
+        model=experiment.name,
+        main_metric=experiment.main_metric,
+        epochs=experiment.epochs,
+        dataset_digest=dataset.manifest.digest if dataset else "",
+        config_digest=config_digest(experiment.trainer, dataset.dictionary) if dataset else "",
+        own_run_id=own_run_id or os.environ.get("MLFLOW_RUN_ID", ""),
+        weights_only=experiment.weights_only,
+        patience=Patience(say=say),
+    )
+
+
+def find_point(
+    experiment: Experiment, dataset: Dataset, tracker: Tracker, reopened: Reopened | None, say: Say
+) -> ResumePoint | None:
+    """Fetch the checkpoint to start from, say so in the run, and screen what else PaddleOCR would load."""
+    screen_pretrained(experiment.trainer)
+    tracker.set_tags({CONFIG_TAG: config_digest(experiment.trainer, dataset.dictionary)})
+    if not experiment.resume or (experiment.resume_mode == SAME and reopened is None):
+        return None
+    request = request_of(experiment, dataset, say, own_run_id=tracker.run_id)
+    if reopened is not None:
+        request = replace(request, text=reopened.run_id)
+    point = resolve(request, tracker.client, tracker.folder / "resume")
+    if point is not None:
+        record_origin(point, tracker, say)
+    return point
+
+
+def screen_pretrained(trainer: Mapping[str, Any]) -> None:
+    """Screen the weights that the configuration itself names; raises `DataError`."""
+    for key, value in flatten(trainer):
+        if key.rpartition(".")[2] in ("pretrained_model", "pretrained", "checkpoints") and isinstance(
+            value, str
+        ):
+            path = Path(value.removesuffix(".pdparams") + ".pdparams")
+            if path.is_file():
+                screen(path)
+
+
+def apply_point(
+    config: dict[str, Any], point: ResumePoint, experiment: Experiment, *, steps: int, each_epoch: bool
+) -> str:
+    """Make the rendered `config` start from `point`; one line for people, or nothing.
+
+    `steps` are those of an epoch; `each_epoch` says that evaluations come at the end of each.
+    """
+    if point.weights_only:
+        set_key(config, "Global.checkpoints", None)
+        set_key(config, "Global.pretrained_model", str(point.prefix))
+        return ""
+    set_key(config, "Global.checkpoints", str(point.prefix))
+    if each_epoch:
+        set_key(config, "Global.eval_batch_epoch", 1)
+    return keep_phase(
+        config, offset=point.step, epochs_done=point.epoch, steps=steps, epochs=experiment.epochs
+    )
+
+
+def check_fit(point: ResumePoint, model: Model, tracker: Tracker, say: Say) -> None:
+    """Compare the checkpoint with the model; raises `ConfigError` where training could not go on from it."""
+    fit = compare(model, arrays=point.arrays, config=point.config, dictionary=point.dictionary)
+    if fit.note:
+        say(fit.note)
+    if not point.weights_only:
+        require_fit(fit, point.source)
+    elif said := require_some(fit, point.source):
+        say(said)
+        tracker.set_tags({"weights_left_out": said})
+
+
+def record(
+    point: ResumePoint,
+    plain: Mapping[str, Any],
+    experiment: Experiment,
+    dataset: Dataset,
+    tracker: Tracker,
+    versions: Mapping[str, str],
+    say: Say,
+) -> None:
+    """What has changed since (`plain` is the configuration without what a resume changes), and the best so far."""
+    facts = {"model": experiment.name, "dataset_digest": dataset.manifest.digest}
+    facts |= {f"version.{name}": version for name, version in versions.items()}
+    record_drift(point, plain, facts, tracker, say)
+    inherit_best(point, tracker)
