@@ -65,7 +65,7 @@ $(VENV)/.ready-bench: $(VENV)/.ready benchmarks/requirements.txt
 	@touch $@
 
 bench: $(VENV)/.ready-bench ## the table of figures: BENCH=--quick for a first look
-	@env PATH="$(CURDIR)/$(BIN):$(CURDIR)/$(VENV)/bench/bin:$$PATH" python -m benchmarks.data $(BENCH)
+	@env -u PYTHONDONTWRITEBYTECODE PATH="$(CURDIR)/$(BIN):$(CURDIR)/$(VENV)/bench/bin:$$PATH" python -m benchmarks.data $(BENCH)
 
 gpu: $(VENV)/.ready ## put paddlepaddle-gpu in place of paddlepaddle (PIP_INDEX_URL: Paddle's own index for 3.x)
 	@$(BIN)/python -m pip uninstall --quiet -y paddlepaddle

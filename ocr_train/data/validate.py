@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -187,7 +188,7 @@ class _Checker:
     pool: Executor
     tally: Tally
     samples: Samples
-    known: dict[str, ImageFacts] = field(default_factory=dict)
+    known: OrderedDict[str, ImageFacts] = field(default_factory=OrderedDict)
     charset: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
@@ -216,8 +217,9 @@ class _Checker:
         if not new:
             return
         while len(self.known) + len(new) > REMEMBERED_IMAGES and self.known:
-            name = next(iter(self.known))
-            del self.known[name]
+            name, _ = self.known.popitem(
+                last=False
+            )  # the first of a plain dict is slow to find after deletions
             if name in names:
                 new.append(name)
         self.known.update(
