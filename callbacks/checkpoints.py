@@ -21,9 +21,11 @@ from ocr_train.run_folder import PENDING
 
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 CLOSE_TIMEOUT_S = 600.0
-AWAY_TIMEOUT_S = 60.0
+PATIENCE_S = 60.0
 SAY_EVERY_S = 15.0
-RESERVE_BYTES = 64 << 20
+RESERVE_BYTES = 1 << 20
+
+EPOCH = "epoch"
 
 Retain = Callable[[Run, CheckpointStore], None]
 
@@ -43,6 +45,7 @@ class _Uncopied:
 
     event: CheckpointSaved
     mark: tuple[tuple[int, int], ...]
+    step: int
     best: bool | None
     key: str
 
@@ -63,10 +66,12 @@ class CheckpointCallback(Callback):
         report: Callable[[str], None],
         *,
         retain: Retain | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._make_store = store
         self._report = report
         self._retain = retain
+        self._patience_s = patience_s
         self._jobs: list[_Job] = []
         self._now: _Job | None = None
         self._uncopied: list[_Uncopied] = []
@@ -121,7 +126,11 @@ class CheckpointCallback(Callback):
         try:
             return self._copy(prefix, event.kind)
         except OSError as exc:
-            if event.kind != LATEST or not is_full(exc):
+            if not is_full(exc):
+                raise
+            if event.kind == EPOCH:  # the trainer never writes these again: they need no copy
+                return self._link(prefix, event.kind)
+            if event.kind != LATEST:
                 raise
         self._drop_pending_latest()
         return self._copy(prefix, event.kind)
@@ -135,8 +144,7 @@ class CheckpointCallback(Callback):
         thread, self._thread = self._thread, None
         if thread is None:
             return
-        self._retry_uncopied()
-        self._note_overwritten()
+        self._retry_uncopied(over=True)
         with self._wake:
             self._closing = True
             self._wake.notify()
@@ -169,9 +177,12 @@ class CheckpointCallback(Callback):
         size = sum(path.stat().st_size for path in _set_of(prefix))
         self._bytes = size or self._bytes
         free = free_bytes(self._run.folder)
-        if free < 2 * size + min(RESERVE_BYTES, size):
+        if free < 2 * size + RESERVE_BYTES:
             raise OSError(28, f"{human(free)} are free and a checkpoint takes {human(size)}")
         return take_snapshot(prefix, kind, self._run.folder / "snapshots")
+
+    def _link(self, prefix: Path, kind: str) -> Snapshot:
+        return take_snapshot(prefix, kind, self._run.folder / "snapshots", link=True)
 
     def _queue(self, event: CheckpointSaved, snapshot: Snapshot, best: bool | None) -> None:
         progress = self._progress
@@ -216,23 +227,33 @@ class CheckpointCallback(Callback):
             best=best,
         )
         key = self._outbox.add(item)
-        self._uncopied.append(_Uncopied(event=event, mark=_mark(prefix), best=best, key=key))
+        mark = _mark(prefix)
+        self._uncopied.append(_Uncopied(event=event, mark=mark, step=item.step, best=best, key=key))
 
     def _note_overwritten(self) -> None:
-        """What the trainer has overwritten before there was room is lost, unless a newer `latest` stands for it."""
+        """What the trainer has overwritten before there was room is lost, unless a newer `latest` stands for it or
+        the same step came to us under another name."""
         gone = [waiting for waiting in self._uncopied if _mark(Path(waiting.event.prefix)) != waiting.mark]
         for waiting in gone:
             self._uncopied.remove(waiting)
             self._outbox.done(waiting.key)
-            if waiting.event.kind != LATEST:
+            if waiting.event.kind != LATEST and not self._have(waiting.step):
                 self.lost.append(waiting.event.name)
                 self._say(f"the checkpoint {waiting.event.name} is lost: the disk had no room to keep a copy")
 
-    def _retry_uncopied(self) -> None:
+    def _have(self, step: int) -> bool:
+        with self._wake:
+            return step in self.stored or step in {
+                job.step for job in (*self._jobs, self._now) if job is not None
+            }
+
+    def _retry_uncopied(self, *, over: bool = False) -> None:
+        """Copy what had no room; once training is `over` nothing overwrites it, and it needs none."""
         self._note_overwritten()
+        take = self._link if over else self._copy
         for waiting in list(self._uncopied):
             try:
-                snapshot = self._copy(Path(waiting.event.prefix), waiting.event.kind)
+                snapshot = take(Path(waiting.event.prefix), waiting.event.kind)
             except (OSError, DataError):
                 return
             self._uncopied.remove(waiting)
@@ -298,7 +319,8 @@ class CheckpointCallback(Callback):
     def _store_job(self, job: _Job) -> None:
         manifest = self._store.put(job.snapshot, step=job.step, epoch=job.epoch)
         self.stored.add(job.step)
-        if job.best:
+        # After an outage an older set may come after a newer one: the aliases never go back.
+        if job.best and (self.best_step is None or job.step >= self.best_step):
             self._store.point(BEST, manifest)
             self.best_step = job.step
         if job.snapshot.kind != BEST and (self.latest_step is None or job.step >= self.latest_step):
@@ -311,7 +333,7 @@ class CheckpointCallback(Callback):
                 self._say(f"older checkpoints could not be removed: {exc}")
 
     def _wait_for(self, thread: threading.Thread) -> None:
-        """Give the worker time: long while it gets somewhere, a minute while the store does not answer."""
+        """Give the worker time: long while it gets somewhere, `patience_s` while the store does not answer."""
         deadline = time.monotonic() + CLOSE_TIMEOUT_S
         away_since: float | None = None
         next_word = time.monotonic()
@@ -325,7 +347,7 @@ class CheckpointCallback(Callback):
             if left and now >= next_word:
                 next_word = now + SAY_EVERY_S
                 self._say(f"storing {left} checkpoint(s) before the end ...")
-            if away_since is not None and now - away_since > AWAY_TIMEOUT_S:
+            if away_since is not None and now - away_since > self._patience_s:
                 return
             thread.join(timeout=0.5)
 

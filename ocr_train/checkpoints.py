@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,16 +160,17 @@ class Snapshot:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def take_snapshot(prefix: Path, kind: str, parent: Path) -> Snapshot:
+def take_snapshot(prefix: Path, kind: str, parent: Path, *, link: bool = False) -> Snapshot:
     """Copy the set at `prefix` (.pdparams, .pdopt, .states) into a new folder under `parent`.
 
     The trainer writes `.states` last and in place; a set that changes while it is copied is copied again.
+    `link` takes no room: only for sets that the trainer will not write again.
     Raises `DataError` where files are missing, `OSError` where they cannot be copied.
     """
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{prefix.name}-", dir=parent))
     try:
-        _copy_set(prefix, folder)
+        _copy_set(prefix, folder, os.link if link else shutil.copyfile)
         return open_snapshot(folder, kind, prefix.name)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -193,7 +195,7 @@ def open_snapshot(folder: Path, kind: str, name: str) -> Snapshot:
     )
 
 
-def _copy_set(prefix: Path, folder: Path) -> None:
+def _copy_set(prefix: Path, folder: Path, copy: Callable[[Path, Path], object]) -> None:
     """Copy the set as model.* into `folder`, again and again until it was at rest meanwhile."""
     for _ in range(SNAPSHOT_TRIES):
         sources = [path for path in (Path(f"{prefix}{suffix}") for suffix in SUFFIXES) if path.is_file()]
@@ -203,7 +205,9 @@ def _copy_set(prefix: Path, folder: Path) -> None:
             )
         before = _fingerprint(sources)
         for source in sources:
-            shutil.copyfile(source, folder / f"model{source.suffix}")
+            target = folder / f"model{source.suffix}"
+            target.unlink(missing_ok=True)
+            copy(source, target)
         if _fingerprint(sources) == before:
             return
         time.sleep(SNAPSHOT_PAUSE_S)

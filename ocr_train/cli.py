@@ -238,7 +238,7 @@ def _callbacks(tracker: Tracker, experiment: Experiment) -> Sequence[Callback]:
             store.forget(folder)
 
     return [
-        CheckpointCallback(make_store, _say, retain=retain),
+        CheckpointCallback(make_store, _say, retain=retain, patience_s=tracker.patience_s),
         MetricsCallback(tracker),
         SystemMetricsCallback(tracker),
         ProgressCallback(sys.stdout),

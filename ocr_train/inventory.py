@@ -72,7 +72,9 @@ def list_checkpoints(artifacts: Artifacts, *, verify: bool) -> list[Entry]:
     entries += [
         Entry(folder=name.rstrip("/"), step=None, problems=("it has no whole manifest",))
         for name in sorted(artifacts.list(ROOT))
-        if name.startswith(f"{ROOT}/step_") and name.rstrip("/") not in known
+        if name.startswith(f"{ROOT}/step_")
+        and name.rstrip("/") not in known
+        and artifacts.list(name.rstrip("/"))  # some stores go on listing a folder whose files are deleted
     ]
     return entries
 

@@ -207,7 +207,7 @@ class _Checkpoints:
         path = self._folder / item.path
         if path.is_dir():
             return open_snapshot(path, item.kind, item.name)
-        return take_snapshot(path, item.kind, self._folder / "snapshots")
+        return take_snapshot(path, item.kind, self._folder / "snapshots", link=True)
 
     def _make_store(self) -> CheckpointStore:
         tags = last_tags(self._folder / JOURNAL)

@@ -48,7 +48,8 @@ __all__ = [
 PARAM_LIMIT = 6000
 TAG_LIMIT = 8000
 CONNECT_TIMEOUT_S = 5.0
-FLUSH_TIMEOUT_S = 60.0
+PATIENCE_S = 60.0
+"""How long the end of a run waits for a server or store that does not answer; OCR_TRAIN_PATIENCE_S changes it."""
 PENDING_TAG = "checkpoints_pending"
 """Names the checkpoints of a run that are not in its artifacts; gone when `sync` has stored them."""
 CHECKPOINT_BYTES_TAG = "checkpoint_bytes"
@@ -80,6 +81,7 @@ def connect(uri: str = "") -> Any:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # our summary has it
     uri = os.environ.get("MLFLOW_TRACKING_URI", "") or uri
     _check_answers(uri)
     import mlflow
@@ -303,14 +305,23 @@ class Tracker:
         """Fetch one of this run's artifacts; see `RunArtifacts.download`."""
         return self.artifacts.download(path, folder)
 
-    def finish(self, status: str, *, timeout_s: float = FLUSH_TIMEOUT_S) -> Delivered:
-        """Deliver what is pending, then set the run's final status; never raises.
+    @property
+    def patience_s(self) -> float:
+        """How long the end of the run waits for a server that does not answer."""
+        with contextlib.suppress(ValueError):
+            return float(os.environ.get("OCR_TRAIN_PATIENCE_S", ""))
+        return PATIENCE_S
+
+    def finish(self, status: str, *, timeout_s: float | None = None) -> Delivered:
+        """Deliver what is pending, for `patience_s` unless told otherwise, then set the run's final status;
+        never raises.
 
         The status waits for the records, so that whoever sees it sees them, but not for files.
         """
         self._note(replace(self._facts, status=status, ended_ms=_now_ms()))
         status_set = False
         if not self.offline:
+            timeout_s = self.patience_s if timeout_s is None else timeout_s
             deadline = time.monotonic() + timeout_s
             delivered = self._delivery.flush(timeout_s) and self._send_unwritten()
             self._files.flush(max(0.0, deadline - time.monotonic()) if delivered else 0.0)

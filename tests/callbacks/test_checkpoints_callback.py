@@ -59,7 +59,9 @@ class Training:
         self.artifacts = GatedArtifacts(folder / "artifacts")
         self.said: list[str] = []
         self.run = make_run(folder / "run", **run)
-        self.callback = CheckpointCallback(lambda run: store_on(self.artifacts), self.said.append)
+        self.callback = CheckpointCallback(
+            lambda run: store_on(self.artifacts), self.said.append, patience_s=1.0
+        )
         self.callback.open(self.run)
 
     def save(self, kind: str, *, step: int, hmean: float | None = 0.5, seed: int | None = None) -> Path:
@@ -92,9 +94,8 @@ def wait_for(seen: Callable[[], bool]) -> None:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Failed uploads are tried again without seconds of waiting, at the end for a second."""
+    """Failed uploads are tried again without seconds of waiting."""
     monkeypatch.setattr("callbacks.checkpoints.RETRY_S", (0.001, 0.01))
-    monkeypatch.setattr("callbacks.checkpoints.AWAY_TIMEOUT_S", 1.0)
 
 
 @pytest.fixture
@@ -220,6 +221,28 @@ def test_latest_does_not_go_back(training: Training) -> None:
     assert training.artifacts.alias("latest")["step"] == 20
 
 
+def test_the_best_does_not_go_back_after_an_outage(training: Training) -> None:
+    """A failed set goes to the end of the queue, behind a better one: the better one stays the best."""
+    real = training.artifacts.upload
+    failures = iter([TrackingError("connection lost")])
+
+    def fail_once_for_the_first(local: Path, folder: str = "") -> None:
+        if folder.endswith("00000010"):
+            for problem in failures:
+                raise problem
+        real(local, folder)
+
+    training.artifacts.upload = fail_once_for_the_first  # type: ignore[method-assign]
+    training.artifacts.gate.clear()
+    training.save("epoch", step=5)
+    training.save("best", step=10, hmean=0.3)
+    training.save("best", step=20, hmean=0.5)
+    training.artifacts.gate.set()
+    training.callback.close()
+    assert training.callback.stored == {5, 10, 20}
+    assert training.artifacts.alias("best")["step"] == 20
+
+
 def test_a_failed_upload_is_tried_again(training: Training) -> None:
     """A store that is away for a moment costs nothing but time."""
     training.artifacts.failures = 30
@@ -278,7 +301,7 @@ def test_a_full_disk_leaves_the_set_with_the_trainer_until_there_is_room(
 ) -> None:
     """Said; copied and stored later, with the bytes that were saved."""
     monkeypatch.setattr("callbacks.checkpoints.free_bytes", lambda _folder: 100)
-    prefix = training.save("epoch", step=10)
+    prefix = training.save("best", step=10)
     before = set_bytes(prefix)
     assert [text for text in training.said if "the disk is full" in text and str(prefix) in text]
     assert [item.path for item in training.pending()] == [str(prefix)]
@@ -290,18 +313,42 @@ def test_a_full_disk_leaves_the_set_with_the_trainer_until_there_is_room(
     assert training.callback.results()["lost"] == ()
 
 
+def test_an_epoch_needs_no_room_on_a_full_disk(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trainer never writes `iter_epoch_N` again: the set is linked, not copied."""
+    monkeypatch.setattr("callbacks.checkpoints.free_bytes", lambda _folder: 100)
+    training.save("epoch", step=10)
+    training.callback.close()
+    assert training.callback.stored == {10}
+    assert training.said == ["storing 1 checkpoint(s) before the end ..."] or not training.said
+
+
 @pytest.mark.parametrize(("kind", "lost"), [("best", ("best_accuracy",)), ("latest", ())])
 def test_a_set_overwritten_before_there_was_room_is_lost(
     training: Training, monkeypatch: pytest.MonkeyPatch, kind: str, lost: tuple[str, ...]
 ) -> None:
-    """A `best` is named as lost; a `latest` has a newer one in its place."""
+    """A `best` is named as lost, a `latest` has a newer one in its place; the last one is stored when training is
+    over, because nothing overwrites it then."""
     monkeypatch.setattr("callbacks.checkpoints.free_bytes", lambda _folder: 100)
-    training.save(kind, step=10)
-    training.save(kind, step=20)
+    for step in (10, 20):
+        training.callback.handle(TrainProgress(epoch=1, epochs=4, step=step))
+        training.save(kind, step=step)
     training.callback.close()
     assert training.callback.results()["lost"] == lost
-    (kept,) = training.callback.results()["kept"]
-    assert kept == training.run.folder / "trainer" / NAMES[kind]
+    assert training.callback.stored == {20}
+    assert training.pending() == []
+
+
+def test_a_best_that_was_kept_under_another_name_is_not_lost(
+    training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The epoch's own set has the same step and weights."""
+    monkeypatch.setattr("callbacks.checkpoints.free_bytes", lambda _folder: 100)
+    for step in (10, 20):
+        training.callback.handle(TrainProgress(epoch=1, epochs=4, step=step))
+        training.save("best", step=step)
+        training.save("epoch", step=step)
+    training.callback.close()
+    assert training.callback.results()["lost"] == ()
 
 
 def test_close_waits_for_what_is_under_way(training: Training) -> None:
