@@ -17,6 +17,7 @@ from ocr_train.cli_parser import Parser
 from ocr_train.config import EXPERIMENTS, Launch, available_models, load_experiment
 from ocr_train.errors import OcrTrainError
 from ocr_train.probe import interpreter, probe
+from ocr_train.secrets import Redactor
 from ocr_train.stopping import StopFlag, StopRequested
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ def run(argv: Sequence[str]) -> int:
     try:
         return command(arguments)
     except OcrTrainError as exc:
-        print(f"\nerror: {exc.problem}", file=sys.stderr)
+        redact = Redactor(os.environ)
+        print(f"\nerror: {redact.text(exc.problem)}", file=sys.stderr)
         if exc.hint:
-            print(f"{exc.hint}", file=sys.stderr)
+            print(redact.text(exc.hint), file=sys.stderr)
         return exc.exit_code
     except StopRequested as exc:
         print(f"\nstopped by {exc}", file=sys.stderr)
@@ -222,7 +224,10 @@ def _callbacks(tracker: Tracker, experiment: Experiment) -> Sequence[Callback]:
     from ocr_train.run import Run
 
     def make_store(run: Run) -> CheckpointStore:
-        common = [run.config] + ([run.dictionary] if run.dictionary else [])
+        # Their sums are those of what is stored: credentials leave before they are hashed.
+        clean = run.folder / "clean"
+        clean.mkdir(exist_ok=True)
+        common = [Redactor(os.environ).file(run.config, clean)] + ([run.dictionary] if run.dictionary else [])
         return CheckpointStore(
             tracker,
             model=run.model,
@@ -252,10 +257,10 @@ def _print_summary(summary: Summary, launch: Launch) -> None:
     if summary.outcome.status == "FAILED":
         print("\nthe trainer's last lines:", file=sys.stderr)
         for line in [line for line in summary.last_lines if line.strip()][-15:]:
-            print(f"  | {line}", file=sys.stderr)
+            print(f"  | {Redactor(os.environ).text(line)}", file=sys.stderr)
     stream = sys.stdout if summary.outcome.status == "FINISHED" else sys.stderr
     for line in summary_lines(summary, launch):
-        print(line, file=stream)
+        print(Redactor(os.environ).text(line), file=stream)
 
 
 def _add_server(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -281,7 +286,7 @@ def _server(arguments: argparse.Namespace) -> int:
 def _say(text: str) -> None:
     """Print a line; a terminal that was closed, or a reader that has gone, does not end a training."""
     try:
-        print(text, flush=True)
+        print(Redactor(os.environ).text(text), flush=True)
     except OSError:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):

@@ -29,6 +29,7 @@ from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.names import Names, cut, legal_name
 from ocr_train.outbox import DatasetInput, File, Item, Outbox, Tree
 from ocr_train.run_folder import ARTIFACTS, JOURNAL, PENDING, RunFacts, RunLock, write_facts
+from ocr_train.secrets import Redactor
 from ocr_train.spool import Batch, Delivery, Journal, Metric, Param, RefusedRecords, Tag, batches_of
 
 __all__ = [
@@ -144,6 +145,7 @@ class Tracker:
         self.run_id = run_id
         self.experiment_id = experiment_id
         self.folder = folder
+        self._redact = Redactor(os.environ)
         self._facts = facts or RunFacts(run_id=run_id, server_run_id=run_id, experiment_id=experiment_id)
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = RunLock(folder)
@@ -245,7 +247,10 @@ class Tracker:
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Note `params`; values over MLflow's limit are cut, and whole in the artifact config/long_params.json."""
-        texts = {self._legal(self._param_names, key): _text(value) for key, value in params.items()}
+        texts = {
+            self._legal(self._param_names, key): self._redact.value(key, _text(value))
+            for key, value in params.items()
+        }
         self._journal.append(Param(key=key, value=cut(value, PARAM_LIMIT)) for key, value in texts.items())
         long = {key: value for key, value in texts.items() if len(value) > PARAM_LIMIT}
         if long:
@@ -257,7 +262,7 @@ class Tracker:
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Note `tags`; empty values are left out."""
         self._journal.append(
-            Tag(key=self._tag_names.legal(key), value=cut(str(value), TAG_LIMIT))
+            Tag(key=self._tag_names.legal(key), value=cut(self._redact.text(str(value)), TAG_LIMIT))
             for key, value in tags.items()
             if str(value)
         )

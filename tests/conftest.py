@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +48,10 @@ def _store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def store_folder(tmp_path: Path, _store_template: Path) -> Path:
     """A folder with an empty MLflow database, for a run of the command line."""
     shutil.copyfile(_store_template, tmp_path / "mlflow.db")
+    # The template remembers where artifacts go as an absolute path.
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as store:
+        store.execute("UPDATE experiments SET artifact_location = ?", (str(tmp_path / "mlruns" / "0"),))
+        store.commit()
     return tmp_path
 
 

@@ -75,12 +75,19 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.outbox": set(),
     "ocr_train.disk": {"ocr_train.errors"},
     "ocr_train.run_folder": {"ocr_train.errors"},
-    "ocr_train.artifacts": {"ocr_train.errors", "ocr_train.addresses"},
+    "ocr_train.secrets": set(),
+    "ocr_train.artifacts": {"ocr_train.errors", "ocr_train.addresses", "ocr_train.secrets"},
     "ocr_train.artifact_delivery": {
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.outbox")
     },
     "ocr_train.tracking": {
-        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.names", "ocr_train.spool"),
+        *(
+            "ocr_train.errors",
+            "ocr_train.addresses",
+            "ocr_train.names",
+            "ocr_train.secrets",
+            "ocr_train.spool",
+        ),
         *("ocr_train.artifacts", "ocr_train.artifact_delivery", "ocr_train.outbox", "ocr_train.run_folder"),
     },
     "ocr_train.states": {"ocr_train.errors"},
