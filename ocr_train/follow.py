@@ -162,29 +162,31 @@ def _reason(stop: StopFlag, error: OcrTrainError | None, watch: LogWatch) -> Sto
 
 
 def let_save_finish(folder: Path, *, patience_s: float | None = None) -> None:
-    """Wait for the checkpoint that is being written: PaddleOCR writes in place, a kill in between would tear it."""
-    deadline = time.monotonic() + (SAVE_PATIENCE_S if patience_s is None else patience_s)
-    while time.monotonic() < deadline and _saving(folder):
-        time.sleep(0.05)
+    """Wait for the checkpoint that is being written: PaddleOCR writes in place, a kill in between would tear it.
 
-
-def _saving(folder: Path) -> bool:
-    """Whether a set's `.states`, the file that is written last, is fresh, or older than its other files.
-
-    Nothing else counts: a trainer that begins its next save as soon as one is done must be stopped, too.
+    Only for the one that was begun when we were asked: the next save may follow at once, for ever.
     """
-    times: dict[Path, float] = {}
-    for path in folder.rglob("*.*"):
+    deadline = time.monotonic() + (SAVE_PATIENCE_S if patience_s is None else patience_s)
+    begun = _unfinished(folder)
+    while time.monotonic() < deadline and begun & _unfinished(folder):
+        time.sleep(0.02)
+    if folder.is_dir():
+        time.sleep(0.1)  # `.states` is written last, and small
+
+
+def _unfinished(folder: Path) -> set[tuple[Path, int]]:
+    """The sets whose `.states`, the file that is written last, is missing or older than the first, `.pdopt`.
+
+    Each with the time its last save ended, so that a later save of the same name is another one.
+    """
+    found = set()
+    for first in folder.rglob("*.pdopt"):
+        states = first.with_suffix(".states")
         try:
-            times[path] = path.stat().st_mtime
+            began = first.stat().st_mtime_ns
+            done = states.stat().st_mtime_ns if states.exists() else 0
         except OSError:
             continue
-    for path, changed in times.items():
-        age_s = time.time() - changed
-        if path.suffix == ".states" and age_s < 0.1:
-            return True
-        if path.suffix in (".pdopt", ".pdparams") and path.with_suffix(".pdopt") in times:
-            unfinished = times.get(path.with_suffix(".states"), 0.0) < changed
-            if unfinished and age_s < SAVE_PATIENCE_S:  # no set of an earlier, killed trainer
-                return True
-    return False
+        if done < began and time.time() - began / 1e9 < SAVE_PATIENCE_S:  # not torn long ago
+            found.add((first, done))
+    return found

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ocr_train.dispatch import MAX_FAILURES, Dispatcher
-from ocr_train.errors import CallbackFailed
+from ocr_train.errors import CallbackFailed, TrainingStopped
 from ocr_train.events import Event, LogLine, Tick
 from ocr_train.run import Run
 
@@ -251,3 +251,19 @@ def test_two_callbacks_of_one_name_are_disabled_one_by_one(diary: list[str], sai
     for _ in range(MAX_FAILURES + 1):
         dispatcher.send(Tick())
     assert diary.count("a handle Tick") == MAX_FAILURES + (MAX_FAILURES + 1)
+
+
+def test_a_callback_may_ask_for_the_end(diary: list[str], said: list[str]) -> None:
+    """TrainingStopped comes through from a callback that is not critical, and is no failure of it."""
+
+    class Watchdog(Recorder):
+        def handle(self, event: Event) -> None:
+            raise TrainingStopped("no progress", reason="stall")
+
+    dispatcher = Dispatcher([Watchdog("dog", diary)], report=said.append)
+    dispatcher.open(RUN)
+    for _ in range(MAX_FAILURES + 1):
+        with pytest.raises(TrainingStopped):
+            dispatcher.send(Tick())
+    assert dispatcher.disabled == []
+    assert said == []
