@@ -520,4 +520,4 @@ def test_a_run_asks_a_server_unless_told_otherwise() -> None:
 )
 def test_offline_and_keep_last_are_checked(name: str, value: str) -> None:
     """With the name and the value."""
-    assert f"{name}: {value!r}" in problems_of(**{name: value})
+    assert f"{name}: {value!r}" in problems_of(EXPERIMENTS, **{name: value})
