@@ -78,8 +78,9 @@ class Delivered:
 def connect(uri: str = "") -> Any:
     """An `MlflowClient` on MLFLOW_TRACKING_URI, else on `uri`; raises `TrackingError` at once where no server
     answers."""
-    # MLflow's own patience (7 tries with growing pauses) would hang a start by minutes.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    # MLflow's own patience (7 tries with growing pauses) would hang a start by minutes; what matters is tried
+    # again by us.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # our summary has it

@@ -506,3 +506,18 @@ def test_the_seed_is_that_of_the_experiment_where_none_is_given(experiment_file:
     assert seed(seed="5") == 5
     assert seed(seed="0") == 0
     assert seed(seed="5", overrides="Global.seed=0") == 0
+
+
+def test_a_run_asks_a_server_unless_told_otherwise() -> None:
+    """offline and keep_last, as text in any case."""
+    assert (load().offline, load().keep_last) == (False, None)
+    asked = load(offline="True", keep_last="3")
+    assert (asked.offline, asked.keep_last) == (True, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("offline", "perhaps"), ("keep_last", "0"), ("keep_last", "all"), ("keep_last", "-1")]
+)
+def test_offline_and_keep_last_are_checked(name: str, value: str) -> None:
+    """With the name and the value."""
+    assert f"{name}: {value!r}" in problems_of(EXPERIMENTS, **{name: value})
