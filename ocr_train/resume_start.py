@@ -131,7 +131,7 @@ def find_point(
         return None
     request = request_of(experiment, dataset, say, own_run_id=tracker.run_id)
     if reopened is not None:
-        request = replace(request, text=reopened.run_id)
+        request = replace(request, run_id=reopened.run_id)
     point = resolve(request, tracker.client, tracker.folder / "resume")
     if point is not None:
         record_origin(point, tracker, say)

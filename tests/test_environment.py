@@ -123,7 +123,8 @@ def test_mlproject_declares_every_parameter_with_its_default() -> None:
     parameters = main_entry_point()["parameters"]
     assert tuple(parameters) == MLPROJECT_PARAMETERS
     assert tuple(parameters) == (
-        *("model", "data", "resume", "epochs", "batch_size", "learning_rate", "overrides", "gpus", "seed"),
+        *("model", "data", "resume", "weights_only", "resume_mode", "epochs", "batch_size", "learning_rate"),
+        *("overrides", "gpus", "seed"),
         *("trainer_python", "paddleocr", "on_bad_sample", "backup"),
     )
     for name, declared in parameters.items():

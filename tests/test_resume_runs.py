@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 
 from ocr_train.checkpoints import BEST, Manifest
 from ocr_train.errors import ConfigError, DataError
+from ocr_train.resume import resolve
 from ocr_train.resume_record import inherit_best
 from ocr_train.tracking import Tracker
 from tests.builders import MLFLOW_WARNING, set_bytes, write_checkpoint
-from tests.test_resume import Runs, resume, runs, store_uri
+from tests.test_resume import REQUEST, Runs, resume, runs, store_uri
 
 __all__ = ["runs", "store_uri"]
 pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
@@ -191,6 +193,40 @@ class TestLineOfBest:
         run_id = runs.add(steps={10: 0.2, 20: 0.6, 30: 0.5}, best=20)
         assert resume(runs, f"{run_id}:step 10").best == 0.2
         assert resume(runs, f"{run_id}:step 30").best == 0.6
+
+
+class TestAuto:
+    """resume=auto, of runs that were interrupted."""
+
+    def interrupted(self, runs: Runs, steps: dict[int, float]) -> str:
+        """A run of this very training that was killed."""
+        run_id = runs.add(steps=steps)
+        runs.client.set_tag(run_id, "config_digest", "c")
+        runs.client.set_terminated(run_id, "KILLED")
+        return run_id
+
+    def test_goes_on_from_its_newest_checkpoint(self, runs: Runs) -> None:
+        """As if it had been named."""
+        run_id = self.interrupted(runs, {10: 0.2, 20: 0.4})
+        point = resume(runs, "auto", config_digest="c", epochs=3)
+        assert (point.run_id, point.step) == (run_id, 20)
+
+    def test_one_that_was_killed_at_its_very_end_is_ended_well(self, runs: Runs) -> None:
+        """From before its last epoch: to train all of it again would be a waste, and so would be an error."""
+        self.interrupted(runs, {10: 0.2, 20: 0.4})
+        assert resume(runs, "auto", config_digest="c", epochs=2).step == 10
+
+    @pytest.mark.parametrize("how", ["one epoch", "damaged"])
+    def test_starts_afresh_where_nothing_can_be_gone_on_from(self, runs: Runs, how: str) -> None:
+        """An unattended machine trains rather than fails."""
+        run_id = self.interrupted(runs, {20: 0.4})
+        if how == "damaged":
+            damage(runs.artifact(run_id, "checkpoints/step_00000020/model.pdparams"))
+        epochs = 2 if how == "one epoch" else 9
+        request = replace(REQUEST, text="auto", config_digest="c", epochs=epochs)
+        assert resolve(request, runs.client, runs.folder / "resume") is None
+        with pytest.raises(ConfigError, match="resume=auto"):
+            resolve(replace(request, run_id=run_id), runs.client, runs.folder / "resume")
 
 
 class TestModels:
