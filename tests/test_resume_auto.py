@@ -6,7 +6,11 @@ import datetime
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from ocr_train.errors import ConfigError
 from ocr_train.resume_auto import DEAD_AFTER_S, WATCH_S, Patience, find_interrupted
+from ocr_train.resume_same import require_idle
 
 NOW = 1_790_000_000.0
 SAME = {"dataset_digest": "d", "config_digest": "c"}
@@ -40,7 +44,7 @@ class World:
         name = run.info.run_id
         tags = dict(run.data.tags)
         if name in self.beating:
-            tags["heartbeat"] = self._time(self.now)
+            tags["heartbeat"] = self._time(self.now)  # the clock moves only while somebody waits
         info = SimpleNamespace(**{**vars(run.info), "status": self.ending.get(name, run.info.status)})
         return SimpleNamespace(info=info, data=SimpleNamespace(tags=tags))
 
@@ -133,3 +137,35 @@ def test_an_old_running_one_that_never_beat_is_taken() -> None:
     """It was killed before its first heartbeat, or is of an older version."""
     world = World()
     assert world.find(world.run("silent", "RUNNING", age_s=DEAD_AFTER_S + 1)) == "silent"
+
+
+class Client:
+    """As much of MLflow's client as `require_idle` asks."""
+
+    def __init__(self, world: World, run: Any) -> None:
+        self._world, self._run = world, run
+
+    def get_run(self, run_id: str) -> Any:
+        """The run as it is now."""
+        return self._world.look_again(self._run)
+
+
+def test_a_run_that_is_trained_does_not_go_on_twice() -> None:
+    """resume_mode=same on a run whose heart beats is refused, with a way out."""
+    world = World()
+    world.beating.add("alive")
+    run = world.run("alive", "RUNNING", beat_s=10)
+    patience = Patience(now=lambda: world.now, sleep=world.sleep)
+    with pytest.raises(ConfigError, match="is being trained") as caught:
+        require_idle(Client(world, run), "alive", patience)
+    assert "resume_mode=new" in caught.value.hint
+
+
+@pytest.mark.parametrize("status", ["KILLED", "FAILED", "FINISHED"])
+def test_a_run_that_has_ended_is_not_waited_for(status: str) -> None:
+    """However fresh its last heartbeat."""
+    world = World()
+    world.beating.add("ended")
+    run = world.run("ended", status, beat_s=1)
+    require_idle(Client(world, run), "ended", Patience(now=lambda: world.now, sleep=world.sleep))
+    assert world.now == NOW
