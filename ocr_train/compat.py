@@ -5,7 +5,10 @@ PaddleOCR leaves out what does not fit, with a warning among thousands of lines,
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -181,21 +184,33 @@ def _yaml(path: Path | None) -> dict[str, Any]:
 def model_shapes(model: Model, *, timeout_s: float = 180) -> dict[str, tuple[int, ...]]:
     """The shapes of all layers of `model`, as the trainer's interpreter builds it; nothing where it cannot."""
     argv = [str(model.python), "-B", str(SCRIPT), str(model.paddleocr), str(model.config.absolute())]
-    try:
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env={**model.env, "PYTHONIOENCODING": "utf-8"},
-            cwd=model.config.absolute().parent,
-            start_new_session=True,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
-    for line in reversed(done.stdout.decode("utf-8", "replace").splitlines()):
+    output = _output(argv, model, timeout_s)
+    for line in reversed(output.splitlines()):
         if line.startswith("SHAPES "):
             found: dict[str, list[int]] = json.loads(line.removeprefix("SHAPES "))
             return {name: tuple(shape) for name, shape in found.items()}
     return {}
+
+
+def _output(argv: Sequence[str], model: Model, timeout_s: float) -> str:
+    """What the command prints; nothing where it cannot be started or does not end, and then nothing of it stays."""
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**model.env, "PYTHONIOENCODING": "utf-8"},
+            cwd=model.config.absolute().parent,
+            start_new_session=True,
+        )
+    except OSError:
+        return ""
+    with process:
+        try:
+            return process.communicate(timeout=timeout_s)[0].decode("utf-8", "replace")
+        except subprocess.TimeoutExpired:
+            return ""
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)

@@ -41,6 +41,8 @@ def main(argv: list[str]) -> None:
         config = yaml.safe_load(stream)
     paddle.set_device("cpu")
     config["Global"].update(checkpoints=None, pretrained_model=None, distributed=False, use_gpu=False)
+    # They change how a model is run, not its layers, and may need a GPU.
+    config["Global"].update(use_amp=False, use_sync_bn=False, to_static=False)
     config.setdefault("profiler_options", None)
     from tools import train  # type: ignore[import-not-found]
 

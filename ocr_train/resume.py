@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ocr_train import tracking
-from ocr_train.checkpoints import BEST, LATEST, SUFFIXES, find
+from ocr_train.checkpoints import BEST, LATEST, SUFFIXES, all_manifests, find
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 from ocr_train.pickles import Array, screen
 from ocr_train.resume_auto import Patience, find_interrupted
@@ -47,7 +47,8 @@ class ResumePoint:
 class ResumeRequest:
     """What `resume=` asks for, and what it is measured by.
 
-    `config_digest` is the resolved configuration's, for resume=auto; `own_run_id` is the run that asks.
+    `config_digest` is the resolved configuration's, for resume=auto; `own_run_id` is the run that asks, `run_id`
+    the one that resume_mode=same goes on with.
     """
 
     text: str
@@ -57,6 +58,7 @@ class ResumeRequest:
     dataset_digest: str
     config_digest: str = ""
     own_run_id: str = ""
+    run_id: str = ""
     weights_only: bool = False
     patience: Patience = field(default_factory=Patience)
 
@@ -73,8 +75,6 @@ def resolve(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | 
         shutil.rmtree(folder, ignore_errors=True)  # nothing harmful or half stays behind
         raise
     if point is not None and not request.weights_only and point.epoch >= request.epochs:
-        if request.text == AUTO:
-            return None
         raise ConfigError(
             f"resume={request.text}: the checkpoint is at epoch {point.epoch}, and epochs={request.epochs}: "
             "nothing is left to train.",
@@ -87,6 +87,8 @@ def _find(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | No
     spec = parse_resume(request.text)
     if spec.kind == AUTO:
         return _auto(request, client, folder)
+    if request.run_id:
+        spec = ResumeSpec(kind=RUN, text=request.text, run_id=request.run_id)
     if spec.kind == LATEST:
         return _latest(request, client, folder)
     if spec.kind == BEST:
@@ -111,15 +113,31 @@ def _named_run(spec: ResumeSpec, request: ResumeRequest, client: Any, folder: Pa
 
 
 def _auto(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | None:
-    run_id = _find_interrupted(request, client)
+    """Of the interrupted run; where that had trained its last epoch, from before it, so that it is ended well."""
+    run_id = request.run_id or _find_interrupted(request, client)
     if run_id is None:
         return None
     spec = ResumeSpec(kind=RUN, text=request.text, run_id=run_id)
     try:
-        return _named_run(spec, request, client, folder)
+        point = _named_run(spec, request, client, folder)
+        if point.epoch < request.epochs:
+            return point
+        manifests = all_manifests(tracking.RunArtifacts(client, run_id))
+        left = max((one.step for one in manifests if one.epoch < request.epochs), default=None)
+        if left is not None:
+            request.patience.say(
+                f"resume=auto: the run {run_id} was at its end; on from before its last epoch"
+            )
+            return _named_run(replace(spec, step=left), request, client, folder)
+        problem = f"the run {run_id} has nothing left to train"
     except DataError as exc:
-        request.patience.say(f"resume=auto: {exc.problem}. Starting afresh.")
-        return None
+        problem = exc.problem
+    if request.run_id:
+        raise ConfigError(
+            f"resume=auto: {problem}.", hint="resume_mode=new can start afresh, in a run of its own."
+        )
+    request.patience.say(f"resume=auto: {problem}; starting afresh")
+    return None
 
 
 def run_to_go_on(request: ResumeRequest, client: Any) -> str | None:
@@ -202,7 +220,9 @@ def _of_run(
         return None
     known = None
     if not request.weights_only:
-        known = best_known(client, run.info.run_id, request.main_metric, up_to=spec.step)
+        # Who names a step starts a branch there: what came after it is not in its way.
+        up_to = None if request.text == AUTO else spec.step
+        known = best_known(client, run.info.run_id, request.main_metric, up_to=up_to)
     return _point(found, known.value if known else None, known.alias if known else None, request)
 
 

@@ -50,7 +50,7 @@ def find_interrupted(
     wanted = {"dataset_digest": dataset_digest, CONFIG_TAG: config_digest}
     same = [run for run in runs if all(run.data.tags.get(key) == value for key, value in wanted.items())]
     for run in same:
-        if run.info.status == "RUNNING" and _is_alive(run, beat, patience):
+        if run.info.status == "RUNNING" and is_alive(run, beat, patience):
             patience.say(f"resume=auto: the run {run.info.run_id} is being trained; starting afresh")
             return None
         if run.info.status not in (*INTERRUPTED, "RUNNING"):
@@ -62,7 +62,7 @@ def find_interrupted(
     return None
 
 
-def _is_alive(run: Any, beat: Callable[[Any], Any], patience: Patience) -> bool:
+def is_alive(run: Any, beat: Callable[[Any], Any], patience: Patience) -> bool:
     """Whether the tag moves while we look: clocks of two machines need not agree."""
     last = run.data.tags.get(HEARTBEAT_TAG, "")
     sign = _unix_time(last) or run.info.start_time / 1000

@@ -10,6 +10,7 @@ from typing import Any
 from ocr_train import tracking
 from ocr_train.checkpoints import LATEST
 from ocr_train.errors import ConfigError, TrackingError
+from ocr_train.resume_auto import Patience, is_alive
 from ocr_train.resume_spec import AUTO, RUN, parse_resume
 from ocr_train.spool import read_batch
 
@@ -57,6 +58,18 @@ def check_resume(resume: str, mode: str, *, weights_only: bool) -> None:
         raise ConfigError(
             f"resume={resume} with resume_mode=same: a run goes on from its own newest checkpoint only.",
             hint="Give resume=<run id>, latest or auto, or start a run of its own there: resume_mode=new.",
+        )
+
+
+def require_idle(client: Any, run_id: str, patience: Patience) -> None:
+    """Raise `ConfigError` where somebody trains the run: two trainers must not go on with one."""
+    run = tracking.get_run(client, run_id)
+    if run.info.status == "RUNNING" and is_alive(
+        run, lambda one: tracking.get_run(client, one.info.run_id), patience
+    ):
+        raise ConfigError(
+            f"the run {run_id} is being trained: its heartbeat moves.",
+            hint="Stop that training first, or start a run of its own from its checkpoint: resume_mode=new.",
         )
 
 

@@ -20,7 +20,7 @@ from ocr_train.resume_auto import CONFIG_TAG, Patience
 from ocr_train.resume_drift import config_digest
 from ocr_train.resume_phase import keep_phase
 from ocr_train.resume_record import inherit_best, record_drift, record_origin
-from ocr_train.resume_same import SAME, Reopened, check_resume, reopen
+from ocr_train.resume_same import SAME, Reopened, check_resume, reopen, require_idle
 from ocr_train.resume_spec import AUTO
 from ocr_train.tracking import Tracker
 
@@ -64,6 +64,8 @@ def begin(
         if run_id is None:
             tracker, reopened = Tracker.start(client, output, name=name, offline=experiment.offline), None
         else:
+            if experiment.resume != AUTO:  # which looks itself
+                require_idle(client, run_id, request.patience)
             launched_as = os.environ.get("MLFLOW_RUN_ID", "")
             reopened = reopen(client, run_id, output / run_id, launched_as=launched_as)
             tracker = Tracker(client, run_id, reopened.experiment_id, output / run_id)
@@ -131,7 +133,7 @@ def find_point(
         return None
     request = request_of(experiment, dataset, say, own_run_id=tracker.run_id)
     if reopened is not None:
-        request = replace(request, text=reopened.run_id)
+        request = replace(request, run_id=reopened.run_id)
     point = resolve(request, tracker.client, tracker.folder / "resume")
     if point is not None:
         record_origin(point, tracker, say)

@@ -123,8 +123,8 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.resume_place", "ocr_train.resume_runs", "ocr_train.resume_spec"),
     },
     "ocr_train.resume_same": {
-        *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.resume_spec", "ocr_train.spool"),
-        "ocr_train.tracking",
+        *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.resume_auto", "ocr_train.resume_spec"),
+        *("ocr_train.spool", "ocr_train.tracking"),
     },
     "ocr_train.resume_record": {
         *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.resume", "ocr_train.resume_drift"),

@@ -112,3 +112,25 @@ def test_understood_and_other_lines_are_counted(tmp_path: Path) -> None:
     callback.handle(LogLine(text="y", line=3))
     callback.handle(RunFinished(status="FINISHED", time_ms=99))
     assert sink.points[-1] == ({"log/events": 1.0, "log/other_lines": 2.0}, 5, 99)
+
+
+def test_what_a_run_has_logged_is_not_logged_again_when_it_goes_on(tmp_path: Path) -> None:
+    """Each metric from the first step that it does not have yet; one that is new, everywhere."""
+    callback, sink = opened(tmp_path, step_offset=8, logged_until={"train/loss": 10, "train/epoch": 10})
+    for step in (1, 2, 3):
+        callback.handle(
+            TrainProgress(epoch=3, epochs=4, step=step, metrics={"train/loss": 1.0, "train/new": 2.0})
+        )
+    assert [(set(metrics), step) for metrics, step, _ in sink.points] == [
+        ({"train/new"}, 9),
+        ({"train/new"}, 10),
+        ({"train/loss", "train/new", "train/epoch"}, 11),
+    ]
+
+
+def test_a_new_best_in_the_overlap_is_logged_after_it(tmp_path: Path) -> None:
+    """PaddleOCR repeats the line; the score must not be missing for ever."""
+    callback, sink = opened(tmp_path, step_offset=8, best=0.4, logged_until={"best/hmean": 10})
+    for step in (2, 4):
+        callback.handle(BestUpdated(metrics={"best/hmean": 0.6}, step=step))
+    assert sink.points == [({"best/hmean": 0.6}, 12, 0)]
