@@ -8,7 +8,6 @@ applies to JPEG, PNG and TIFF but not to WebP (tried with OpenCV 4.11).
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -44,22 +43,6 @@ class ImageFacts:
 
     size: tuple[int, int] | None = None
     findings: tuple[Finding, ...] = ()
-
-
-def image_names(image: str) -> list[str]:
-    """The paths a line names: one, or several where it holds a JSON list, of which PaddleOCR draws one at
-    random.
-
-    Format: `SimpleDataSet._try_parse_filename_list`. What is no JSON list of texts is taken for one path.
-    """
-    if image.startswith("["):
-        try:
-            names = json.loads(image)
-        except (ValueError, RecursionError):
-            return [image]
-        if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
-            return names
-    return [image]
 
 
 def path_problem(name: str) -> Finding | None:

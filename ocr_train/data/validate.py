@@ -20,11 +20,12 @@ from itertools import islice
 from pathlib import Path
 
 from ocr_train.data.check_det import check_place, parse_boxes
-from ocr_train.data.check_images import ImageFacts, check_images, image_names
+from ocr_train.data.check_images import ImageFacts, check_images
 from ocr_train.data.check_rec import check_class, check_text, clean_text, outside_characters
 from ocr_train.data.duplicates import Samples, find_duplicates
 from ocr_train.data.labels import BadLine, Box, LabelLine, read_labels
 from ocr_train.data.problems import ERROR, KINDS, Finding, Problem
+from ocr_train.data.samples import image_names
 from ocr_train.data.tally import BadLines, Example, Statistics, Tally
 from ocr_train.errors import ConfigError, DataError
 

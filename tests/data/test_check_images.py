@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocr_train.data.check_images import check_image, image_names, path_problem
+from ocr_train.data.check_images import check_image, path_problem
+from ocr_train.data.samples import image_names
 
 UPRIGHT, TURNED = 1, 6
 
