@@ -12,6 +12,7 @@ MODEL ?= det
 PARAMETERS := model=$(MODEL) $(if $(DATA),data=$(DATA)) $(if $(RESUME),resume=$(RESUME)) $(if $(EPOCHS),epochs=$(EPOCHS)) \
   $(if $(BATCH_SIZE),batch_size=$(BATCH_SIZE)) $(if $(LEARNING_RATE),learning_rate=$(LEARNING_RATE)) $(if $(GPUS),gpus=$(GPUS)) \
   $(if $(SEED),seed=$(SEED)) $(if $(TRAINER_PYTHON),trainer_python=$(TRAINER_PYTHON)) $(if $(PADDLEOCR),paddleocr=$(PADDLEOCR)) \
+  $(if $(REGISTER),register=$(REGISTER)) $(if $(EXPORT),export=$(EXPORT)) $(if $(HOURLY_USD),hourly_usd=$(HOURLY_USD)) \
   $(if $(ON_BAD_SAMPLE),on_bad_sample=$(ON_BAD_SAMPLE)) $(if $(BACKUP),backup=$(BACKUP))
 PORT ?= 5000
 

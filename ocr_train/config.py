@@ -6,7 +6,7 @@ Nothing is downloaded or started here.
 
 from __future__ import annotations
 
-import shlex
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,59 +15,29 @@ from typing import Any
 import yaml
 
 from ocr_train.errors import ConfigError
+from ocr_train.launch import MLPROJECT_PARAMETERS, Launch
 from ocr_train.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
+
+__all__ = [
+    "DEMO_KEYS",
+    "EXPERIMENTS",
+    "EXPERIMENT_KEYS",
+    "MLPROJECT_PARAMETERS",
+    "TASKS",
+    "Demo",
+    "Experiment",
+    "Launch",
+    "available_models",
+    "load_experiment",
+]
 
 TASKS = ("det", "rec", "cls")
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
 """The experiments that come with the project."""
 EXPERIMENT_KEYS = ("task", "description", "dictionary", "demo", "paddleocr", "seed")
+_REGISTER = re.compile(r"[^/:@]+(@(?!(?i:v\d+|latest)$)[A-Za-z][\w-]*)?")
 DEMO_LANGUAGES = ("en", "th")
 DEMO_KEYS = ("language", "train", "val", "epochs", "batch_size", "learning_rate", "overrides", "size")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Launch:
-    """The parameters as they were given, all text; empty means: what the experiment says."""
-
-    model: str = "det"
-    data: str = ""
-    resume: str = ""
-    weights_only: str = ""
-    resume_mode: str = "new"
-    epochs: str = ""
-    batch_size: str = ""
-    learning_rate: str = ""
-    overrides: str = ""
-    gpus: str = "auto"
-    seed: str = ""
-    trainer_python: str = ""
-    paddleocr: str = ""
-    val: str = "0.2"
-    on_bad_sample: str = "stop"
-    backup: str = ""
-    stall_timeout_s: str = "1800"
-    nan_windows: str = "5"
-    offline: str = "false"
-    keep_last: str = ""
-    output: str = ""
-
-    def command(self) -> str:
-        """The `mlflow run` command that repeats this launch; defaults are left out."""
-        plain = Launch()
-        words = ["mlflow run ."]
-        for name in MLPROJECT_PARAMETERS:
-            value = getattr(self, name)
-            if name == "model" or value != getattr(plain, name):
-                words.append(f"-P {name}={shlex.quote(value)}")
-        return " ".join(words)
-
-
-MLPROJECT_PARAMETERS = (
-    *("model", "data", "resume", "weights_only", "resume_mode", "epochs", "batch_size", "learning_rate"),
-    *("overrides", "gpus", "seed", "trainer_python", "paddleocr", "on_bad_sample", "backup"),
-    *("stall_timeout_s", "nan_windows"),
-    *("offline", "keep_last"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +57,9 @@ class Experiment:
     `trainer` is the PaddleOCR configuration but for data, output, device and resume; `demo` is set when the
     demo set is to be drawn; `gpus` is "auto", "cpu" or a tuple of device numbers; `dictionary_fixed` says that
     a dict.txt beside the data does not count, because an override or a plain PaddleOCR file named one;
-    `stall_timeout_s` and `nan_windows` are the watchdog's, 0 for never.
+    `stall_timeout_s` and `nan_windows` are the watchdog's, 0 for never; `sample_images` are looked at in each
+    evaluation and `evaluation_images` at the end, 0 for none; `export` makes the best checkpoint a checked model
+    at the end, `register` (NAME or NAME@ALIAS) puts it into MLflow's registry; `hourly_usd` is what an hour costs.
     """
 
     name: str
@@ -111,6 +83,11 @@ class Experiment:
     nan_windows: int
     offline: bool
     keep_last: int | None
+    sample_images: int
+    evaluation_images: int
+    export: bool
+    register: str
+    hourly_usd: float | None
     dictionary_fixed: bool
     launch: Launch = field(repr=False)
 
@@ -166,6 +143,15 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         offline=_choice(launch.offline.lower(), "offline", ("true", "false"), problems) == "true",
         keep_last=_number(launch.keep_last, "keep_last", int, problems, least=1)
         if launch.keep_last
+        else None,
+        sample_images=_number(launch.sample_images or "0", "sample_images", int, problems, least=0),
+        evaluation_images=_number(
+            launch.evaluation_images or "0", "evaluation_images", int, problems, least=0
+        ),
+        export=_choice(launch.export.lower(), "export", ("true", "false"), problems) == "true",
+        register=_register(launch, problems),
+        hourly_usd=_number(launch.hourly_usd, "hourly_usd", float, problems, least=0)
+        if launch.hourly_usd
         else None,
         dictionary_fixed="paddleocr" not in document or "Global.character_dict_path" in launch.overrides,
         launch=launch,
@@ -373,6 +359,19 @@ def _number(text: str, name: str, kind: type, problems: list[str], *, least: flo
         problems.append(f"{name}: {text!r} is too small: give {enough}")
         return kind(1)  # a value that gives rise to no second complaint
     return value
+
+
+def _register(launch: Launch, problems: list[str]) -> str:
+    """NAME or NAME@ALIAS, as MLflow's registry takes them."""
+    text = launch.register
+    if text and not _REGISTER.fullmatch(text):
+        problems.append(
+            f"register: {text!r} is no NAME@ALIAS such as ocr-det@challenger (a name without / and :, an alias of "
+            "letters, digits, - and _, not v1 or latest)"
+        )
+    if text and launch.export.lower() == "false":
+        problems.append("register: with export=false there is no model to register")
+    return text
 
 
 def _fraction(text: str, problems: list[str]) -> float:

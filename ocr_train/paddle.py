@@ -62,7 +62,7 @@ def find_paddleocr(checkout: str, facts: Facts) -> PaddleOcr:
                 f"paddleocr {checkout!r} holds no {TRAIN_SCRIPT}.",
                 hint="Give the folder of a PaddleOCR checkout, or leave `paddleocr` empty.",
             )
-        return PaddleOcr(root=root, version=_git_version(root))
+        return PaddleOcr(root=root, version=git_version(root))
     for package, folder in facts.roots.items():
         if (Path(folder) / TRAIN_SCRIPT).is_file():
             version = facts.versions.get(package.replace("_", "-"), "")
@@ -75,7 +75,8 @@ def find_paddleocr(checkout: str, facts: Facts) -> PaddleOcr:
     )
 
 
-def _git_version(root: Path) -> str:
+def git_version(root: Path) -> str:
+    """What git calls the checkout at `root`: a tag, or a commit, with "-dirty" where files differ; empty without git."""
     try:
         done = subprocess.run(
             ["git", "-C", str(root), "describe", "--tags", "--always", "--dirty"],

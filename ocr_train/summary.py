@@ -51,6 +51,8 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
         facts.append((f"best {summary.main_metric}", f"{results['best']:.4f}"))
     if results.get("stored"):
         facts.append(("checkpoints", f"{results['stored']} stored in {_where(summary)}"))
+    if results.get("starving"):
+        facts.append(("data loading", results["starving"]))
     facts += [("not stored", f"a checkpoint is kept in {path}") for path in results.get("kept", ())]
     facts += [("lost", f"the checkpoint {name}") for name in results.get("lost", ())]
     facts.append(("log", str(summary.log)))

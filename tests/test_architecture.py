@@ -15,12 +15,21 @@ REPO = Path(__file__).resolve().parents[1]
 LEAVES = {"ocr_train.errors", "ocr_train.events", "ocr_train.run"}
 """They import nothing of ours but each other."""
 
-TOP = ("ocr_train.pipeline", "ocr_train.summary", "ocr_train.cli", "ocr_train.__main__", "callbacks")
+TOP = (
+    "ocr_train.pipeline",
+    "ocr_train.preparation",
+    "ocr_train.summary",
+    "ocr_train.cli",
+    "ocr_train.__main__",
+    "callbacks",
+)
 """What puts the parts together: none of the parts below may know it."""
 
 PARTS: dict[str, set[str]] = {
     "ocr_train.overrides": {"ocr_train.errors"},
-    "ocr_train.config": {"ocr_train.errors", "ocr_train.overrides"},
+    "ocr_train.launch": set(),
+    "ocr_train.config": {"ocr_train.errors", "ocr_train.launch", "ocr_train.overrides"},
+    "ocr_train.cost": set(),
     # The label checks know no store, no server and no trainer; only `prepare` knows what a run was asked to do.
     "ocr_train.data": {"ocr_train.errors", "ocr_train.data"},
     "ocr_train.data.prepare": {
@@ -152,6 +161,7 @@ PARTS: dict[str, set[str]] = {
         *("callbacks.base", "ocr_train.checkpoints", "ocr_train.disk", "ocr_train.outbox"),
         "ocr_train.run_folder",
     },
+    "callbacks.time_use": {*LEAVES, "callbacks.base", "callbacks.metrics", "ocr_train.cost"},
     "callbacks": {*LEAVES, "callbacks.base", "callbacks.metrics", "ocr_train.failures"},
 }
 """What each part may import of ours. A package's name stands for all modules in it that are not named."""

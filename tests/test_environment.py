@@ -127,6 +127,7 @@ def test_mlproject_declares_every_parameter_with_its_default() -> None:
         *("overrides", "gpus", "seed"),
         *("trainer_python", "paddleocr", "on_bad_sample", "backup", "stall_timeout_s", "nan_windows"),
         *("offline", "keep_last"),
+        *("sample_images", "evaluation_images", "export", "register", "hourly_usd"),
     )
     for name, declared in parameters.items():
         assert declared == {"type": "string", "default": getattr(Launch(), name)}

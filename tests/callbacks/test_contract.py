@@ -73,6 +73,8 @@ def build(kind: type[Callback], folder: Path) -> Callback:
         "store": store,
         "report": lambda text: None,
         "stream": io.StringIO(),
+        "started": time.monotonic(),
+        "hourly_usd": 3.0,
     }
     parameters = inspect.signature(kind).parameters.values()
     wanted = [

@@ -1,0 +1,115 @@
+"""Where the time of a training goes, and what it costs so far."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from callbacks.base import Callback
+from callbacks.metrics import MetricSink
+from ocr_train.cost import spent
+from ocr_train.events import RunFinished, Tick, TrainProgress
+from ocr_train.run import Run
+
+ReadGpus = Callable[[], float | None]
+
+
+class TimeUseCallback(Callback):
+    """Logs on the axis of training steps: `time/reader_share`, `time/hours`, `cost/usd`, `train/gpu_util_pct`.
+
+    `time/reader_share` is the part of a step's wall time in which the model waits for its batch: PaddleOCR's
+    avg_reader_cost by its avg_batch_cost, which includes it. The first progress line is left out of the mean,
+    because it holds the start of the loader's workers. `started` is the monotonic second from which hours count.
+    """
+
+    def __init__(
+        self,
+        sink: MetricSink,
+        *,
+        started: float,
+        hourly_usd: float | None,
+        gpu_reader: Callable[[Sequence[int]], ReadGpus | None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sink = sink
+        self._started = started
+        self._hourly_usd = hourly_usd
+        self._make_reader = gpu_reader or gpu_utilisation
+        self._clock = clock
+        self._reader: ReadGpus | None = None
+        self._gpu: list[float] = []
+        self._waited = self._worked = 0.0
+        self._images_per_s: list[float] = []
+        self._lines = 0
+        self._step = 0
+
+    def open(self, run: Run) -> None:
+        """Find the GPUs in use."""
+        self._run = run
+        self._step = run.step_offset
+        if run.gpus:
+            self._reader = self._make_reader(run.gpus)
+
+    def on_tick(self, event: Tick) -> None:
+        """Note how busy the GPUs are."""
+        value = self._reader() if self._reader is not None else None
+        if value is not None:
+            self._gpu.append(value)
+
+    def on_train_progress(self, event: TrainProgress) -> None:
+        """Log what is known at this step."""
+        self._lines += 1
+        self._step = self._run.step_offset + event.step
+        values = spent(self._clock() - self._started, self._hourly_usd)
+        reader, batch = event.metrics.get("train/reader_cost_s"), event.metrics.get("train/batch_cost_s")
+        if reader is not None and batch is not None and 0 <= reader <= batch and batch > 0:
+            values["time/reader_share"] = reader / batch
+            if self._lines > 1:
+                self._waited += reader
+                self._worked += batch
+        if self._lines > 1 and "train/ips" in event.metrics:
+            self._images_per_s.append(event.metrics["train/ips"])
+        if self._gpu:
+            values["train/gpu_util_pct"] = sum(self._gpu) / len(self._gpu)
+            self._gpu.clear()
+        self._log(values, event.time_ms)
+
+    def on_run_finished(self, event: RunFinished) -> None:
+        """Log the totals: the mean share, and the mean speed as `time/images_per_s`."""
+        values = spent(self._clock() - self._started, self._hourly_usd)
+        found = self.results()
+        if found:
+            values["time/reader_share"] = found["reader_share"]
+        if self._images_per_s:
+            values["time/images_per_s"] = sum(self._images_per_s) / len(self._images_per_s)
+        self._log(values, event.time_ms)
+
+    def results(self) -> Mapping[str, Any]:
+        """`reader_share` of the whole training, where the log had it."""
+        return {"reader_share": self._waited / self._worked} if self._worked else {}
+
+    def _log(self, values: Mapping[str, float], time_ms: int) -> None:
+        known = self._run.logged_until
+        fresh = {key: value for key, value in values.items() if self._step > known.get(key, -1)}
+        if fresh:
+            self._sink.log_metrics(fresh, step=self._step, time_ms=time_ms)
+
+
+def gpu_utilisation(gpus: Sequence[int]) -> ReadGpus | None:
+    """A reader of the mean utilisation in percent (NVML) of `gpus`, host numbers; None where there is no NVML."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(number) for number in gpus]
+    except Exception:  # noqa: BLE001 - no driver, no library, no such GPU: nothing to read
+        return None
+
+    def read() -> float | None:
+        with contextlib.suppress(Exception):
+            return sum(float(pynvml.nvmlDeviceGetUtilizationRates(one).gpu) for one in handles) / len(handles)
+        return None
+
+    return read

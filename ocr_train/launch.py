@@ -1,0 +1,57 @@
+"""The parameters of a training as they were given: what `mlflow run . -P ...` and `train --...` have in common."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """The parameters as they were given, all text; empty means: what the experiment says."""
+
+    model: str = "det"
+    data: str = ""
+    resume: str = ""
+    weights_only: str = ""
+    resume_mode: str = "new"
+    epochs: str = ""
+    batch_size: str = ""
+    learning_rate: str = ""
+    overrides: str = ""
+    gpus: str = "auto"
+    seed: str = ""
+    trainer_python: str = ""
+    paddleocr: str = ""
+    val: str = "0.2"
+    on_bad_sample: str = "stop"
+    backup: str = ""
+    stall_timeout_s: str = "1800"
+    nan_windows: str = "5"
+    offline: str = "false"
+    keep_last: str = ""
+    sample_images: str = "8"
+    evaluation_images: str = "1000"
+    export: str = "true"
+    register: str = ""
+    hourly_usd: str = ""
+    output: str = ""
+
+    def command(self) -> str:
+        """The `mlflow run` command that repeats this launch; defaults are left out."""
+        plain = Launch()
+        words = ["mlflow run ."]
+        for name in MLPROJECT_PARAMETERS:
+            value = getattr(self, name)
+            if name == "model" or value != getattr(plain, name):
+                words.append(f"-P {name}={shlex.quote(value)}")
+        return " ".join(words)
+
+
+MLPROJECT_PARAMETERS = (
+    *("model", "data", "resume", "weights_only", "resume_mode", "epochs", "batch_size", "learning_rate"),
+    *("overrides", "gpus", "seed", "trainer_python", "paddleocr", "on_bad_sample", "backup"),
+    *("stall_timeout_s", "nan_windows"),
+    *("offline", "keep_last"),
+    *("sample_images", "evaluation_images", "export", "register", "hourly_usd"),
+)

@@ -1,0 +1,287 @@
+"""Everything before the trainer starts: device -> data -> resume -> configuration -> what MLflow is told of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ocr_train import disk, paddle
+from ocr_train.compat import Model
+from ocr_train.config import EXPERIMENTS, Experiment
+from ocr_train.data.manifest import write_manifest
+from ocr_train.data.prepare import Dataset, Fetch, prepare
+from ocr_train.data_check import check_pipeline, require_working
+from ocr_train.dispatch import Callback
+from ocr_train.guard import Guard
+from ocr_train.overrides import flatten, get_key
+from ocr_train.paddle import Device, PaddleOcr
+from ocr_train.probe import Facts, interpreter
+from ocr_train.resume import ResumePoint
+from ocr_train.resume_start import Begun, apply_point, check_fit, find_point, record
+from ocr_train.run import Run
+from ocr_train.stopping import StopFlag
+from ocr_train.storage.backup import Backup
+from ocr_train.tracking import Tracker
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the pipeline is given: the MLflow client, the trainer's interpreter looked into, who makes
+    callbacks, how to fetch, where to speak, whether to stop, and the monotonic second in which it all began."""
+
+    client: Any
+    probe: Callable[[], Facts]
+    callbacks: Callable[[Tracker], Sequence[Callback]]
+    fetch: Fetch
+    backup: Callable[[Dataset, str], Backup]
+    say: Say
+    stop: StopFlag
+    started: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """Everything that must be known before the trainer starts."""
+
+    run: Run
+    dataset: Dataset
+    paddleocr: PaddleOcr
+    device: Device
+    python: Path
+    num_workers: int | None
+    argv: Sequence[str]
+    env: Mapping[str, str]
+
+
+def run_name(experiment: Experiment) -> str:
+    """A name that says what the run is: model, data and when."""
+    data = "demo" if experiment.demo else (Path(experiment.data.rstrip("/")).name or "data")
+    resumed = "-resumed" if experiment.resume not in ("", "auto") else ""
+    return f"{experiment.name}-{data}{resumed}-{time.strftime('%m%d-%H%M%S')}"
+
+
+def first_tags(experiment: Experiment) -> dict[str, str]:
+    """What a run can be found and told apart by, before anything is known of its data."""
+    return {
+        "model": experiment.name,
+        "task": experiment.task,
+        "primary_metric": f"best/{experiment.main_metric}",
+        "hourly_usd": "" if experiment.hourly_usd is None else f"{experiment.hourly_usd:g}",
+        "git_commit": paddle.git_version(EXPERIMENTS.parent),
+        "launch_command": experiment.launch.command(),
+        "mlflow.note.content": f"{experiment.description}\n\n    {experiment.launch.command()}",
+    }
+
+
+def look_at_data(
+    experiment: Experiment, work: Path, output: Path, parts: Parts
+) -> tuple[Experiment, Dataset]:
+    """The data before there is a run, and the experiment with its paths found: both tell which run it is."""
+    paddleocr = paddle.find_paddleocr(experiment.paddleocr, parts.probe())
+    trainer = paddle.resolve_paths(experiment.trainer, experiment.source, paddleocr)
+    experiment = replace(experiment, trainer=trainer)
+    return experiment, prepare(experiment, work, output / "cache", fetch=parts.fetch, say=parts.say)
+
+
+def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts) -> Ready:
+    tracker = begun.tracker
+    python = interpreter(experiment.trainer_python)
+    facts = parts.probe()
+    paddleocr = paddle.find_paddleocr(experiment.paddleocr, facts)
+    device = paddle.choose_device(experiment.gpus, facts)
+    parts.say(device.note)
+    trainer = paddle.resolve_paths(experiment.trainer, experiment.source, paddleocr)
+    experiment = replace(experiment, trainer=trainer)
+    cache = output / "cache"
+    dataset = begun.dataset or prepare(
+        experiment, tracker.folder / "data", cache, fetch=parts.fetch, say=parts.say
+    )
+    versions = _versions(facts, paddleocr)
+    tracker.set_tags(
+        {"device": device.name, "dataset_digest": dataset.manifest.digest, "warning": device.warning}
+        | {f"version.{name}": version for name, version in versions.items()}
+    )
+    point = find_point(experiment, dataset, tracker, begun.reopened, parts.say)
+    _require_room(experiment, tracker)
+    config, plain = _render(experiment, dataset, device, tracker, point, parts.say)
+    env = paddle.trainer_env(os.environ, device)
+    if point:
+        check_fit(
+            point,
+            Model(
+                config=tracker.folder / "config.yml",
+                dictionary=dataset.dictionary,
+                python=python,
+                paddleocr=paddleocr.root,
+                env=env,
+            ),
+            tracker,
+            parts.say,
+        )
+        record(point, plain, experiment, dataset, tracker, versions, parts.say)
+    _try_samples(python, paddleocr, tracker, env, parts.say)
+    _back_up(experiment, dataset, tracker, parts)
+    steps = paddle.steps_per_epoch(config, dataset.train_samples, len(device.gpus))
+    run = Run(
+        run_id=tracker.run_id,
+        folder=tracker.folder,
+        model=experiment.name,
+        task=experiment.task,
+        main_metric=experiment.main_metric,
+        epochs=experiment.epochs,
+        steps_per_epoch=steps,
+        config=tracker.folder / "config.yml",
+        dictionary=tracker.folder / "dict.txt" if dataset.dictionary else None,
+        step_offset=point.step if point else 0,
+        best=point.best if point else None,
+        dataset_digest=dataset.manifest.digest,
+        gpus=device.gpus,
+        keep_last=experiment.keep_last,
+        logged_until=begun.reopened.logged_until if begun.reopened else {},
+        versions=versions,
+    )
+    _log_start(experiment, dataset, config, plain, run, begun)
+    argv = paddle.trainer_argv(python, paddleocr, run.config, device, log_dir=tracker.folder / "workers")
+    return Ready(
+        run=run,
+        dataset=dataset,
+        paddleocr=paddleocr,
+        device=device,
+        python=python,
+        num_workers=get_key(config, "Train.loader.num_workers", None),
+        argv=argv,
+        env=env,
+    )
+
+
+def _require_room(experiment: Experiment, tracker: Tracker) -> None:
+    """Refuse to start where the disk cannot hold the next two checkpoints, as large as the one to resume from
+    or as those of the model's earlier runs."""
+    size = disk.size_of(tracker.folder / "resume") or tracker.checkpoint_bytes_of(experiment.name)
+    disk.require_room(tracker.folder, size)
+
+
+def _try_samples(
+    python: Path, paddleocr: PaddleOcr, tracker: Tracker, env: Mapping[str, str], say: Say
+) -> None:
+    """Run PaddleOCR's own data pipeline on a few samples: where all fail, its training would hang for ever."""
+    with Guard.start() as guard:
+        config = tracker.folder / "config.yml"
+        check = check_pipeline(python, paddleocr.root, config, env={**env, **guard.env})
+    for note in check.notes:
+        say(f"data: {note}")
+    if said := require_working(check):
+        say(f"data: {said}")
+        tracker.set_tags({"data_check": said})
+
+
+def _back_up(experiment: Experiment, dataset: Dataset, tracker: Tracker, parts: Parts) -> None:
+    """Copy the exact dataset to `backup`, once for its digest, and say so in the run."""
+    if not experiment.backup:
+        return
+    kept = parts.backup(dataset, experiment.backup)
+    parts.say(str(kept))
+    tracker.set_tags({"backup": kept.uri})
+
+
+def _versions(facts: Facts, paddleocr: PaddleOcr) -> dict[str, str]:
+    return {"python": facts.python, "paddle": facts.paddle, "paddleocr": paddleocr.version or "unknown"}
+
+
+def _render(
+    experiment: Experiment,
+    dataset: Dataset,
+    device: Device,
+    tracker: Tracker,
+    point: ResumePoint | None,
+    say: Say,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The trainer's configuration, on disk as config.yml, with the dictionary copied beside it; and the same as it
+    is without a resume."""
+    data = paddle.TrainingData(
+        images=dataset.images,
+        train_labels=(dataset.train,),
+        val_labels=(dataset.val,),
+        train_samples=dataset.train_samples,
+        val_samples=dataset.val_samples,
+    )
+    config = paddle.render_config(
+        experiment.trainer,
+        data,
+        device,
+        save_dir=tracker.folder / "trainer",
+        checkpoint=None,
+    )
+    if dataset.dictionary is not None:
+        copy = tracker.folder / "dict.txt"
+        shutil.copyfile(dataset.dictionary, copy)
+        config["Global"]["character_dict_path"] = str(copy)
+    steps = paddle.steps_per_epoch(config, dataset.train_samples, len(device.gpus))
+    each_epoch = paddle.evaluate_at_least_once(config, steps, experiment.epochs)
+    plain = deepcopy(config)
+    resumed = (
+        apply_point(config, point, experiment, steps=steps, each_epoch=bool(each_epoch)) if point else ""
+    )
+    for note in filter(None, (each_epoch, resumed)):
+        say(note)
+    paddle.write_config(config, tracker.folder / "config.yml")
+    return config, plain
+
+
+def _log_start(
+    experiment: Experiment,
+    dataset: Dataset,
+    config: Mapping[str, Any],
+    plain: Mapping[str, Any],
+    run: Run,
+    begun: Begun,
+) -> None:
+    """Params, dataset and configuration, before the first step."""
+    tracker, before = begun.tracker, begun.reopened
+    params = {f"cfg/{key}": value for key, value in flatten(config)}
+    if not os.environ.get("MLFLOW_RUN_ID"):  # `mlflow run` logs them itself
+        params |= {key: value for key, value in vars(experiment.launch).items() if value}
+    # MLflow never changes a param: what a run that goes on was started with stays, param_drift has the rest.
+    tracker.log_params(
+        {key: value for key, value in params.items() if not before or key not in before.params}
+    )
+    tracker.log_metrics(
+        {
+            "data/train_samples": dataset.train_samples,
+            "data/val_samples": dataset.val_samples,
+            "data/quarantined": dataset.quarantined,
+        },
+        step=run.step_offset,
+        time_ms=int(time.time() * 1000),
+    )
+    resolved = tracker.folder / "experiment.yaml"
+    launch = {key: value for key, value in vars(experiment.launch).items() if value}
+    document = {"launch": launch, "task": experiment.task, "paddleocr": dict(plain)}
+    resolved.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    manifest = tracker.folder / "data" / "manifest.jsonl"
+    write_manifest(dataset.manifest, manifest)
+    if before is None or dataset.manifest.digest not in before.digests:
+        tracker.log_dataset(
+            name=experiment.name + ("-demo" if experiment.demo else ""),
+            digest=dataset.manifest.digest,
+            source=dataset.source,
+            profile=f'{{"train": {dataset.train_samples}, "val": {dataset.val_samples}}}',
+        )
+    for path, folder in (
+        (resolved, "config"),
+        (run.config, "config"),
+        (manifest, "dataset"),
+        *((path, "dataset") for path in dataset.reports),
+    ):
+        if path.is_file():
+            tracker.log_file(path, folder)
