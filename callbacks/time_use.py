@@ -62,7 +62,7 @@ class TimeUseCallback(Callback):
         """Log what is known at this step."""
         self._lines += 1
         self._step = self._run.step_offset + event.step
-        values = spent(self._clock() - self._started, self._hourly_usd)
+        values = self._spent()
         reader, batch = event.metrics.get("train/reader_cost_s"), event.metrics.get("train/batch_cost_s")
         if reader is not None and batch is not None and 0 <= reader <= batch and batch > 0:
             values["time/reader_share"] = reader / batch
@@ -78,7 +78,7 @@ class TimeUseCallback(Callback):
 
     def on_run_finished(self, event: RunFinished) -> None:
         """Log the totals: the mean share, and the mean speed as `time/images_per_s`."""
-        values = spent(self._clock() - self._started, self._hourly_usd)
+        values = self._spent()
         found = self.results()
         if found:
             values["time/reader_share"] = found["reader_share"]
@@ -89,6 +89,10 @@ class TimeUseCallback(Callback):
     def results(self) -> Mapping[str, Any]:
         """`reader_share` of the whole training, where the log had it."""
         return {"reader_share": self._waited / self._worked} if self._worked else {}
+
+    def _spent(self) -> dict[str, float]:
+        seconds = self._clock() - self._started + 3600 * self._run.hours_before
+        return spent(seconds, self._hourly_usd)
 
     def _log(self, values: Mapping[str, float], time_ms: int) -> None:
         known = self._run.logged_until

@@ -149,6 +149,7 @@ def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts)
         keep_last=experiment.keep_last,
         logged_until=begun.reopened.logged_until if begun.reopened else {},
         versions=versions,
+        hours_before=begun.reopened.hours if begun.reopened else 0.0,
     )
     _log_start(experiment, dataset, config, plain, run, begun)
     argv = paddle.trainer_argv(python, paddleocr, run.config, device, log_dir=tracker.folder / "workers")

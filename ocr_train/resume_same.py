@@ -21,7 +21,8 @@ _OF_THE_END = ("failure_reason", "failure_explanation", "degraded")
 
 @dataclass(frozen=True, kw_only=True)
 class Reopened:
-    """A run that goes on: its params, which MLflow never changes, and each metric's last step."""
+    """A run that goes on: its params, which MLflow never changes, each metric's last step, and
+    the hours that it took so far."""
 
     run_id: str
     experiment_id: str
@@ -29,6 +30,7 @@ class Reopened:
     params: Mapping[str, str]
     logged_until: Mapping[str, int]
     digests: frozenset[str] = field(default_factory=frozenset)
+    hours: float = 0.0
 
 
 def check_resume(resume: str, mode: str, *, weights_only: bool) -> None:
@@ -103,6 +105,7 @@ def reopen(client: Any, run_id: str, folder: Path, *, launched_as: str = "") -> 
         params=dict(run.data.params),
         logged_until=logged,
         digests=frozenset(item.dataset.digest for item in run.inputs.dataset_inputs),
+        hours=float(run.data.metrics.get("time/hours", 0.0)),
     )
 
 

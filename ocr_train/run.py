@@ -14,7 +14,7 @@ class Run:
     `folder` is the run's own, on this machine; `step_offset` is added to the trainer's own global step, which
     restarts at 0 on a resume; `best` is the main metric to beat, None where there is none yet; `gpus` are the
     host's GPU numbers in use; `keep_last` is how many checkpoints are to stay besides the best, None for all;
-    `logged_until` is the last step of each metric that the run has already.
+    `logged_until` is the last step of each metric that the run has already, `hours_before` what it took so far.
     """
 
     run_id: str
@@ -33,6 +33,7 @@ class Run:
     keep_last: int | None = None
     logged_until: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    hours_before: float = 0.0
 
     @property
     def total_steps(self) -> int:

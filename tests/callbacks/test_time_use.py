@@ -122,3 +122,13 @@ def test_a_run_that_goes_on_does_not_log_a_step_twice(tmp_path: Path) -> None:
     under_test.on_train_progress(progress(10, reader=0.1, batch=1.0))
     under_test.on_train_progress(progress(20, reader=0.1, batch=1.0))
     assert [step for step, _ in sink.logged] == [20]
+
+
+def test_hours_of_a_run_that_goes_on_add_up(tmp_path: Path) -> None:
+    """What it took before is not forgotten."""
+    sink = Sink()
+    under_test = callback(sink, hourly_usd=2.0)
+    under_test.open(make_run(tmp_path, hours_before=4.0))
+    under_test.on_train_progress(progress(10, reader=0.1, batch=1.0))
+    assert sink.logged[0][1]["time/hours"] == 5.0
+    assert sink.logged[0][1]["cost/usd"] == 10.0
