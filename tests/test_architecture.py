@@ -98,9 +98,19 @@ PARTS: dict[str, set[str]] = {
             "ocr_train.spool",
         ),
         *("ocr_train.artifacts", "ocr_train.artifact_delivery", "ocr_train.outbox", "ocr_train.run_folder"),
+        "ocr_train.mlflow_client",
     },
+    "ocr_train.mlflow_client": {"ocr_train.errors", "ocr_train.addresses", "ocr_train.spool"},
     "ocr_train.states": {"ocr_train.errors"},
-    "ocr_train.checkpoints": {"ocr_train.errors", "ocr_train.artifacts", "ocr_train.states"},
+    "ocr_train.checkpoint_manifest": {"ocr_train.errors"},
+    "ocr_train.checkpoint_reading": {
+        *("ocr_train.errors", "ocr_train.artifacts", "ocr_train.checkpoint_manifest")
+    },
+    "ocr_train.snapshots": {"ocr_train.errors", "ocr_train.checkpoint_manifest", "ocr_train.states"},
+    "ocr_train.checkpoints": {
+        *("ocr_train.artifacts", "ocr_train.checkpoint_manifest", "ocr_train.checkpoint_reading"),
+        "ocr_train.snapshots",
+    },
     "ocr_train.offline": {"ocr_train.errors", "ocr_train.addresses", "ocr_train.run_folder"},
     "ocr_train.retention": {
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.checkpoints")

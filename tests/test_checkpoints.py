@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_train import checkpoints
+from ocr_train import snapshots
 from ocr_train.checkpoints import (
     BEST,
     LATEST,
+    SUFFIXES,
     Manifest,
     StoredFile,
     find,
@@ -162,8 +163,8 @@ class TestTakeSnapshot:
                 copied_first.set()
                 trainer.join()
 
-        monkeypatch.setattr("ocr_train.checkpoints.shutil.copyfile", copy_then_let_the_trainer_save)
-        monkeypatch.setattr(checkpoints, "SNAPSHOT_PAUSE_S", 0.0)
+        monkeypatch.setattr("ocr_train.snapshots.shutil.copyfile", copy_then_let_the_trainer_save)
+        monkeypatch.setattr(snapshots, "SNAPSHOT_PAUSE_S", 0.0)
         snapshot = take_snapshot(prefix, LATEST, tmp_path / "snapshots")
         copies = set_bytes(snapshot.folder / "model")
         assert copies == set_bytes(prefix)
@@ -183,8 +184,8 @@ class TestTakeSnapshot:
             changed = Path(f"{prefix}.states")
             changed.write_bytes(changed.read_bytes() + bytes([next(saves)]))
 
-        monkeypatch.setattr("ocr_train.checkpoints.shutil.copyfile", copy_while_the_trainer_saves)
-        monkeypatch.setattr(checkpoints, "SNAPSHOT_PAUSE_S", 0.0)
+        monkeypatch.setattr("ocr_train.snapshots.shutil.copyfile", copy_while_the_trainer_saves)
+        monkeypatch.setattr(snapshots, "SNAPSHOT_PAUSE_S", 0.0)
         with pytest.raises(DataError, match="changed each time"):
             take_snapshot(prefix, LATEST, tmp_path / "snapshots")
         assert not list((tmp_path / "snapshots").iterdir())
@@ -485,7 +486,7 @@ class TestRestore:
         assert everything_under(tmp_path / "back") == stored
         assert read_states(tmp_path / "back/model.states").step == 20
 
-    @pytest.mark.parametrize("suffix", checkpoints.SUFFIXES)
+    @pytest.mark.parametrize("suffix", SUFFIXES)
     def test_a_damaged_file_is_refused(
         self, tmp_path: Path, three_steps: FolderArtifacts, suffix: str
     ) -> None:

@@ -1,0 +1,155 @@
+"""MLflow's client: opening it where a server answers, and the few calls that are not about a run of our own.
+
+Every call raises an error of ours, with what to do, where MLflow raises one of its many.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import logging
+import os
+import ssl
+import urllib.parse
+from collections.abc import Sequence
+from typing import Any
+
+from ocr_train.addresses import first_line, without_password
+from ocr_train.errors import ConfigError, TrackingError
+from ocr_train.spool import Batch, RefusedRecords
+
+CONNECT_TIMEOUT_S = 5.0
+
+
+def connect(uri: str = "") -> Any:
+    """An `MlflowClient` on MLFLOW_TRACKING_URI, else on `uri`; raises `TrackingError` at once where no server
+    answers."""
+    # MLflow's own patience (7 tries with growing pauses) would hang a start by minutes; what matters is tried
+    # again by us.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # our summary has it
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "") or uri
+    _check_answers(uri)
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # not its "creating tables" and the like
+    try:
+        client = mlflow.MlflowClient(tracking_uri=uri or None)
+        client.search_experiments(max_results=1)
+    except MlflowException as exc:
+        raise TrackingError(
+            f"the MLflow server at {without_password(mlflow.get_tracking_uri())} does not answer as one: "
+            f"{first_line(exc)}",
+            hint="Check MLFLOW_TRACKING_URI and the credentials in MLFLOW_TRACKING_USERNAME/_PASSWORD or _TOKEN.",
+        ) from exc
+    except Exception as exc:
+        raise TrackingError(
+            f"the tracking store {without_password(mlflow.get_tracking_uri())} cannot be opened: {first_line(exc)}",
+            hint="Check MLFLOW_TRACKING_URI; unset, runs go to sqlite:///mlflow.db in the current folder.",
+        ) from exc
+    return client
+
+
+def _check_answers(uri: str) -> None:
+    """Ask for anything once, without MLflow's retries: whether something speaks HTTP there, and soon."""
+    try:
+        parts = urllib.parse.urlsplit(uri)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            return
+        secure = parts.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        with contextlib.closing(kind(parts.hostname, parts.port, timeout=CONNECT_TIMEOUT_S)) as connection:
+            connection.request("GET", (parts.path.rstrip("/") or "") + "/health")
+            connection.getresponse()
+    except ValueError as exc:
+        raise TrackingError(
+            f"{without_password(uri)!r} is no address of an MLflow server: {exc}",
+            hint="Correct MLFLOW_TRACKING_URI, as in http://host:5000.",
+        ) from exc
+    except ssl.SSLError:
+        return  # something answers; certificates are between it and MLflow's own client
+    except (OSError, http.client.HTTPException) as exc:
+        raise TrackingError(
+            f"no MLflow server answers at {without_password(uri)}: {exc}",
+            hint="Start it (`python -m ocr_train server --dir server`), or correct MLFLOW_TRACKING_URI; "
+            "unset, runs go to sqlite:///mlflow.db in the current folder.",
+        ) from exc
+
+
+def send_batch(client: Any, run_id: str, batch: Batch) -> None:
+    """Bring one batch to the server; raises `RefusedRecords` where it says no, anything else where it is away."""
+    from mlflow.entities import Metric as MlflowMetric
+    from mlflow.entities import Param as MlflowParam
+    from mlflow.entities import RunTag
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.log_batch(
+            run_id,
+            metrics=[MlflowMetric(m.key, m.value, m.time_ms, m.step) for m in batch.metrics],
+            params=[MlflowParam(p.key, p.value) for p in batch.params],
+            tags=[RunTag(t.key, t.value) for t in batch.tags],
+        )
+    except MlflowException as exc:
+        if exc.error_code == "INVALID_PARAMETER_VALUE":
+            raise RefusedRecords(first_line(exc)) from exc
+        raise
+
+
+def call_it_training(client: Any, experiment_id: str) -> None:
+    """Have MLflow's page open on runs and curves instead of on its GenAI views, unless somebody chose a kind."""
+    from mlflow.exceptions import MlflowException
+
+    kind = "mlflow.experimentKind"
+    with contextlib.suppress(MlflowException):  # a nicety: some are not allowed to
+        if kind not in client.get_experiment(experiment_id).tags:
+            client.set_experiment_tag(experiment_id, kind, "custom_model_development")
+
+
+def experiment_id(client: Any) -> str:
+    """The experiment that MLflow's own variables name, as `mlflow run` chooses it."""
+    if given := os.environ.get("MLFLOW_EXPERIMENT_ID", ""):
+        return given
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "")
+    if not name:
+        return "0"
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id if found else client.create_experiment(name))
+
+
+def experiment_of(client: Any) -> str:
+    """The id of the experiment that MLflow's own variables name; raises `TrackingError`."""
+    try:
+        return experiment_id(client)
+    except Exception as exc:
+        raise TrackingError(f"the experiment cannot be found: {first_line(exc)}") from exc
+
+
+def runs_of_model(client: Any, model: str, *, limit: int = 200) -> Sequence[Any]:
+    """This experiment's runs of `model`, the newest first."""
+    try:
+        found = client.search_runs(
+            [experiment_id(client)],
+            filter_string=f"tags.model = '{model}'",
+            order_by=["attributes.start_time DESC"],
+            max_results=limit,
+        )
+    except Exception as exc:
+        raise TrackingError(f"the runs of model {model!r} cannot be searched: {first_line(exc)}") from exc
+    return list(found)
+
+
+def get_run(client: Any, run_id: str) -> Any:
+    """The run with this id; raises `ConfigError` where there is none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_run(run_id)
+    except MlflowException as exc:
+        raise ConfigError(
+            f"there is no run {run_id!r} in this MLflow: {first_line(exc)}",
+            hint="Copy the run id from the MLflow page, and check that MLFLOW_TRACKING_URI names the same server.",
+        ) from exc
