@@ -6,7 +6,6 @@ Nothing is downloaded or started here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from ocr_train import parameter_values as read
 from ocr_train.errors import ConfigError
 from ocr_train.launch import MLPROJECT_PARAMETERS, Launch
 from ocr_train.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
@@ -35,7 +35,6 @@ TASKS = ("det", "rec", "cls")
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
 """The experiments that come with the project."""
 EXPERIMENT_KEYS = ("task", "description", "dictionary", "demo", "paddleocr", "seed")
-_REGISTER = re.compile(r"[^/:@]+(@(?!(?i:v\d+|latest)$)[A-Za-z][\w-]*)?")
 DEMO_LANGUAGES = ("en", "th")
 DEMO_KEYS = ("language", "train", "val", "epochs", "batch_size", "learning_rate", "overrides", "size")
 
@@ -128,29 +127,29 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         data=launch.data,
         demo=_demo_values(demo, source, problems),
         resume=launch.resume,
-        weights_only=_choice(launch.weights_only or "false", "weights_only", ("true", "false"), problems)
+        weights_only=read.choice(launch.weights_only or "false", "weights_only", ("true", "false"), problems)
         == "true",
-        resume_mode=_choice(launch.resume_mode or "new", "resume_mode", ("new", "same"), problems),
-        gpus=_gpus(launch.gpus, problems),
+        resume_mode=read.choice(launch.resume_mode or "new", "resume_mode", ("new", "same"), problems),
+        gpus=read.gpus(launch.gpus, problems),
         seed=_seed(trainer, file, problems),
         trainer_python=launch.trainer_python,
         paddleocr=launch.paddleocr,
-        val_fraction=_fraction(launch.val, problems),
-        on_bad_sample=_choice(launch.on_bad_sample, "on_bad_sample", ("stop", "quarantine"), problems),
+        val_fraction=read.fraction(launch.val, problems),
+        on_bad_sample=read.choice(launch.on_bad_sample, "on_bad_sample", ("stop", "quarantine"), problems),
         backup=launch.backup,
-        stall_timeout_s=_seconds(launch.stall_timeout_s, "stall_timeout_s", problems),
-        nan_windows=_number(launch.nan_windows, "nan_windows", int, problems, least=0),
-        offline=_choice(launch.offline.lower(), "offline", ("true", "false"), problems) == "true",
-        keep_last=_number(launch.keep_last, "keep_last", int, problems, least=1)
+        stall_timeout_s=read.seconds(launch.stall_timeout_s, "stall_timeout_s", problems),
+        nan_windows=read.number(launch.nan_windows, "nan_windows", int, problems, least=0),
+        offline=read.choice(launch.offline.lower(), "offline", ("true", "false"), problems) == "true",
+        keep_last=read.number(launch.keep_last, "keep_last", int, problems, least=1)
         if launch.keep_last
         else None,
-        sample_images=_number(launch.sample_images or "0", "sample_images", int, problems, least=0),
-        evaluation_images=_number(
+        sample_images=read.number(launch.sample_images or "0", "sample_images", int, problems, least=0),
+        evaluation_images=read.number(
             launch.evaluation_images or "0", "evaluation_images", int, problems, least=0
         ),
-        export=_choice(launch.export.lower(), "export", ("true", "false"), problems) == "true",
-        register=_register(launch, problems),
-        hourly_usd=_number(launch.hourly_usd, "hourly_usd", float, problems, least=0)
+        export=read.choice(launch.export.lower(), "export", ("true", "false"), problems) == "true",
+        register=read.register(launch, problems),
+        hourly_usd=read.number(launch.hourly_usd, "hourly_usd", float, problems, least=0)
         if launch.hourly_usd
         else None,
         dictionary_fixed="paddleocr" not in document or "Global.character_dict_path" in launch.overrides,
@@ -231,7 +230,7 @@ def _experiment_file(document: Mapping[str, Any], source: Path, problems: list[s
             hint="Write an experiment like those in experiments/, or name a PaddleOCR configuration file.",
         )
     result = {"description": "", **document}
-    result["task"] = _choice(str(document.get("task", "")), f"{source}: task", TASKS, problems)
+    result["task"] = read.choice(str(document.get("task", "")), f"{source}: task", TASKS, problems)
     return result
 
 
@@ -267,14 +266,14 @@ def _demo_values(demo: Mapping[str, Any] | None, source: Path, problems: list[st
         problems.append(f"{source}: demo.size is {size!r}: give [width, height] in pixels")
         size = plain.size
     where = f"{source}: demo"
-    width, height = (_number(str(side), f"{where}.size", int, problems, least=32) for side in size)
-    language = _choice(
+    width, height = (read.number(str(side), f"{where}.size", int, problems, least=32) for side in size)
+    language = read.choice(
         str(demo.get("language", plain.language)), f"{where}.language", DEMO_LANGUAGES, problems
     )
     return Demo(
         language=language,
-        train=_number(str(demo.get("train", plain.train)), f"{where}.train", int, problems, least=1),
-        val=_number(str(demo.get("val", plain.val)), f"{where}.val", int, problems, least=1),
+        train=read.number(str(demo.get("train", plain.train)), f"{where}.train", int, problems, least=1),
+        val=read.number(str(demo.get("val", plain.val)), f"{where}.val", int, problems, least=1),
         size=(width, height),
     )
 
@@ -284,7 +283,7 @@ def _seed(trainer: Mapping[str, Any], file: Mapping[str, Any], problems: list[st
     value = get_key(trainer, "Global.seed", None)
     if value is None:
         value = file.get("seed", 0)
-    return int(_number(str(value), "seed", int, problems, least=0))
+    return int(read.number(str(value), "seed", int, problems, least=0))
 
 
 def _trainer(
@@ -320,7 +319,7 @@ def _set_numbers(config: dict[str, Any], values: Mapping[str, Any], problems: li
     ):
         if values.get(name) not in (None, ""):
             least = 1 if name in ("epochs", "batch_size") else 0
-            set_key(config, key, _number(str(values[name]), name, kind, problems, least=least))
+            set_key(config, key, read.number(str(values[name]), name, kind, problems, least=least))
 
 
 def _check_trainer(config: Mapping[str, Any], source: Path) -> list[str]:
@@ -346,68 +345,3 @@ def _check_trainer(config: Mapping[str, Any], source: Path) -> list[str]:
             f"Global.eval_batch_step is {interval!r}: give [start, every] in steps, such as [0, 2000]"
         )
     return problems
-
-
-def _number(text: str, name: str, kind: type, problems: list[str], *, least: float) -> Any:
-    try:
-        value = kind(text)
-    except ValueError:
-        problems.append(f"{name}: {text!r} is not a {'whole number' if kind is int else 'number'}")
-        return kind(1)
-    if not value >= least or (kind is float and not 0 < value < float("inf")):
-        enough = "more than 0" if kind is float else f"at least {least}"
-        problems.append(f"{name}: {text!r} is too small: give {enough}")
-        return kind(1)  # a value that gives rise to no second complaint
-    return value
-
-
-def _register(launch: Launch, problems: list[str]) -> str:
-    """NAME or NAME@ALIAS, as MLflow's registry takes them."""
-    text = launch.register
-    if text and not _REGISTER.fullmatch(text):
-        problems.append(
-            f"register: {text!r} is no NAME@ALIAS such as ocr-det@challenger (a name without / and :, an alias of "
-            "letters, digits, - and _, not v1 or latest)"
-        )
-    if text and launch.export.lower() == "false":
-        problems.append("register: with export=false there is no model to register")
-    return text
-
-
-def _fraction(text: str, problems: list[str]) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 1:
-        problems.append(f"val: {text!r} is not a fraction between 0 and 1, such as 0.2")
-    return value
-
-
-def _seconds(text: str, name: str, problems: list[str]) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        problems.append(f"{name}: {text!r} is no number of seconds, such as 1800, or 0 for never")
-        return 0.0
-    return value
-
-
-def _choice(text: str, name: str, choices: tuple[str, ...], problems: list[str]) -> str:
-    if text not in choices:
-        problems.append(f"{name}: {text!r} is none of {', '.join(choices)}{nearest(text, list(choices))}")
-    return text
-
-
-def _gpus(text: str, problems: list[str]) -> str | tuple[int, ...]:
-    if text in ("", "auto"):
-        return "auto"
-    if text == "cpu":
-        return "cpu"
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts) or len(set(map(int, parts))) != len(parts):
-        problems.append(f"gpus: {text!r} is none of auto, cpu, or device numbers such as 0 or 0,1")
-        return "auto"
-    return tuple(int(part) for part in parts)

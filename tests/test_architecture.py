@@ -28,7 +28,10 @@ TOP = (
 PARTS: dict[str, set[str]] = {
     "ocr_train.overrides": {"ocr_train.errors"},
     "ocr_train.launch": set(),
-    "ocr_train.config": {"ocr_train.errors", "ocr_train.launch", "ocr_train.overrides"},
+    "ocr_train.parameter_values": {"ocr_train.launch", "ocr_train.overrides"},
+    "ocr_train.config": {
+        *("ocr_train.errors", "ocr_train.launch", "ocr_train.overrides", "ocr_train.parameter_values")
+    },
     "ocr_train.cost": set(),
     # The label checks know no store, no server and no trainer; only `prepare` knows what a run was asked to do.
     "ocr_train.data": {"ocr_train.errors", "ocr_train.data"},
