@@ -109,6 +109,21 @@ def call_it_training(client: Any, experiment_id: str) -> None:
             client.set_experiment_tag(experiment_id, kind, "custom_model_development")
 
 
+def name_primary_metric(client: Any, experiment_id: str, metric: str) -> None:
+    """Have MLflow's page begin with the chart of `metric` (higher is better), unless somebody chose one."""
+    from mlflow.exceptions import MlflowException
+
+    tags = {
+        "mlflow.experiment.primaryMetric.name": metric,
+        "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
+    }
+    with contextlib.suppress(MlflowException):  # a nicety, as above
+        known = client.get_experiment(experiment_id).tags
+        if not tags.keys() & known.keys():
+            for key, value in tags.items():
+                client.set_experiment_tag(experiment_id, key, value)
+
+
 def experiment_id(client: Any) -> str:
     """The experiment that MLflow's own variables name, as `mlflow run` chooses it."""
     if given := os.environ.get("MLFLOW_EXPERIMENT_ID", ""):

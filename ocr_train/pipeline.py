@@ -21,6 +21,7 @@ from ocr_train.errors import CheckpointLost, OcrTrainError
 from ocr_train.events import RunFinished, RunStarted
 from ocr_train.follow import STACKS_FILE, LogWatch, follow
 from ocr_train.heartbeat import Heartbeat
+from ocr_train.mlflow_client import name_primary_metric
 from ocr_train.oom import MemoryWitness
 from ocr_train.outcome import FAILED, Outcome, decide, reason_of
 from ocr_train.preparation import Parts, Ready, first_tags, look_at_data, make_ready, run_name
@@ -65,6 +66,8 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
     try:
         with Heartbeat(tracker.set_tags) as heart:
             tracker.set_tags(first_tags(experiment))
+            if not tracker.offline:
+                name_primary_metric(parts.client, tracker.experiment_id, f"best/{experiment.main_metric}")
             ready = make_ready(experiment, output, begun, parts)
             with parts.stop.deferred():
                 outcome, last_lines, results = _run_trainer(ready, tracker, parts)
