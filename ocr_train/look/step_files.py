@@ -31,6 +31,7 @@ class StepFiles:
     """What a look left: `files` with the artifact folder of each, `rows` for the table, `metrics`."""
 
     step: int
+    time_ms: int
     files: tuple[tuple[Path, str], ...]
     rows: tuple[tables.Row, ...]
     metrics: dict[str, float]
@@ -58,7 +59,7 @@ def write_step(
     files.append((tables.write_json(root / place / "samples.json", document), place))
     files.append((tables.write_json(root / SAMPLES / "latest.json", {"path": place}), SAMPLES))
     metrics = {f"sample/{name}": value for name, value in totals(scored, chosen.task).items()}
-    return StepFiles(step=step, files=tuple(files), rows=tuple(rows), metrics=metrics)
+    return StepFiles(step=step, time_ms=time_ms, files=tuple(files), rows=tuple(rows), metrics=metrics)
 
 
 def _draw(one: Scored) -> tuple[Image.Image, Image.Image]:
