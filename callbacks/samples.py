@@ -1,0 +1,234 @@
+"""A fixed sample of validation images with the model's answers, at every evaluation, while the training goes on."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from callbacks.base import Callback
+from ocr_train.checkpoints import BEST, LATEST, SUFFIXES
+from ocr_train.disk import free_bytes
+from ocr_train.errors import DataError, OcrTrainError
+from ocr_train.events import CheckpointSaved, EvalCompleted, RunFinished, Tick, TrainProgress
+from ocr_train.look import mlflow_images, tables
+from ocr_train.look.choose import ValidationSet, validation_set
+from ocr_train.look.looking import Looking, Request, StartReading
+from ocr_train.look.step_files import TABLE, StepFiles
+from ocr_train.run import Run
+
+IMAGES = 8
+CLOSE_TIMEOUT_S = 60.0
+STOPPED_TIMEOUT_S = 5.0
+MAX_FAILURES = 3
+MAX_ROWS = 2000
+"""The newest rows that `samples.json` keeps: MLflow loads the whole table into the browser."""
+ROOM_FOR_SETS = 4
+"""The weights are only copied where so many whole checkpoints still fit on the disk: those come first."""
+
+
+class SampleSink(Protocol):
+    """Takes files, tags and metrics and returns at once; `ocr_train.tracking.Tracker` is one."""
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int, time_ms: int) -> None:
+        """Note `metrics` at `step`."""
+
+    def set_tags(self, tags: Mapping[str, object]) -> None:
+        """Note `tags`."""
+
+    def log_file(self, local: Path, folder: str = "") -> None:
+        """Have `local` stored as the artifact `folder`/<its name>."""
+
+    def download(self, path: str, folder: Path) -> Path:
+        """Fetch an artifact of the run; raises `TrackingError`."""
+
+
+class SampleCallback(Callback):
+    """After an evaluation, the next checkpoint is copied and read by a process of its own; never two at once.
+
+    While one is read the newest checkpoint waits, in place of an older one that waits. What fails is said once and
+    tried again at the next evaluation; three failures in a row end it. With `images` 0 nothing happens at all.
+
+    The step is that of the weights: the evaluation's where they are its own (a new best), else the step at which
+    `latest` was saved.
+    """
+
+    def __init__(
+        self,
+        sink: SampleSink,
+        start_reading: StartReading,
+        report: Callable[[str], None],
+        *,
+        images: int = IMAGES,
+        close_timeout_s: float = CLOSE_TIMEOUT_S,
+    ) -> None:
+        self._sink = sink
+        self._start = start_reading
+        self._report = report
+        self._images = images
+        self._close_timeout_s = close_timeout_s
+        self._run: Run | None = None
+        self._chosen: ValidationSet | None = None
+        self._due: EvalCompleted | None = None
+        self._step = 0
+        self._looking: Looking | None = None
+        self._waiting: Request | None = None
+        self._rows: list[tables.Row] = []
+        self._failures = 0
+        self._said = False
+        self._looks = 0
+        self._error = ""
+
+    def open(self, run: Run) -> None:
+        """Choose the images; where there are none to be had, say so and stay off."""
+        if self._images <= 0:
+            return
+        try:
+            chosen = validation_set(run.config, run.task, limit=self._images)
+        except DataError as exc:
+            self._failed(exc)
+            return
+        shutil.rmtree(run.folder / "look" / "weights", ignore_errors=True)  # of a process that was killed
+        if chosen.samples and run.task in tables.COLUMNS:
+            self._run, self._chosen = run, chosen
+            self._rows = self._earlier_rows(run) if run.logged_until else []
+
+    def on_train_progress(self, event: TrainProgress) -> None:
+        """Remember where training is."""
+        self._step = event.step
+
+    def on_eval_completed(self, event: EvalCompleted) -> None:
+        """The next checkpoint is to be looked at."""
+        self._due = event
+
+    def on_checkpoint_saved(self, event: CheckpointSaved) -> None:
+        """Copy the weights, for the trainer writes over them, and begin, or wait for the one that is under way."""
+        due, run = self._due, self._run
+        if run is None or due is None or event.kind not in (BEST, LATEST) or self._failures >= MAX_FAILURES:
+            return
+        self._due = None
+        step = due.step if event.kind == BEST and due.step is not None else self._step
+        if run.step_offset + step <= run.logged_until.get(self._main_metric(run), -1):
+            return  # a run that goes on itself comes by steps that it has looked at before
+        try:
+            request = _copy(run, Path(event.prefix), run.step_offset + step, due.time_ms)
+        except (OSError, DataError) as exc:
+            self._failed(exc)
+            return
+        if self._waiting is not None:
+            self._waiting.discard()
+        self._waiting = request
+        self._go_on()
+
+    def on_tick(self, event: Tick) -> None:
+        """Log what has been read, and begin with what waits."""
+        self._go_on()
+
+    def on_run_finished(self, event: RunFinished) -> None:
+        """Whoever stopped the training does not wait for pictures."""
+        if event.status != "FINISHED":
+            self._close_timeout_s = min(self._close_timeout_s, STOPPED_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Wait for what is under way and for the newest that waits, for a while; end what takes longer."""
+        deadline = time.monotonic() + self._close_timeout_s
+        self._go_on()
+        while self._looking is not None and self._looking.wait(deadline - time.monotonic()):
+            self._go_on()
+        if self._waiting is not None:
+            self._waiting.discard()
+            self._waiting = None
+        if self._looking is not None:
+            self._looking.stop()
+            self._go_on()
+        self._run = None
+
+    def results(self) -> Mapping[str, Any]:
+        """How often the sample was looked at, and the last failure."""
+        return {"samples": self._looks, "samples_error": self._error}
+
+    def _go_on(self) -> None:
+        """Take the result of a look that is done, then begin the next."""
+        if self._looking is not None and self._looking.done:
+            looking, self._looking = self._looking, None
+            self._harvest(looking)
+        if self._looking is None and self._waiting is not None and self._run and self._chosen:
+            request, self._waiting = self._waiting, None
+            self._looking = Looking(request, self._chosen, self._run.folder / "look", self._start)
+
+    def _harvest(self, looking: Looking) -> None:
+        try:
+            files = looking.result()
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the training goes on
+            self._failed(exc)
+            return
+        if files is not None:
+            self._log(files)
+            self._failures = 0
+
+    def _log(self, files: StepFiles) -> None:
+        if self._run is None:
+            return
+        for path, folder in files.files:
+            self._sink.log_file(path, folder)
+        self._rows = [*self._rows, *files.rows][-MAX_ROWS:]
+        columns = tables.COLUMNS[self._run.task]
+        self._sink.log_file(tables.write_table(self._run.folder / "look" / TABLE, columns, self._rows), "")
+        self._sink.set_tags({**mlflow_images.TAG, **tables.table_tag([TABLE])})
+        self._sink.log_metrics(files.metrics, step=files.step, time_ms=files.time_ms)
+        self._looks += 1
+
+    def _earlier_rows(self, run: Run) -> list[tables.Row]:
+        """The table of a run that goes on: its rows are kept."""
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                path = self._sink.download(TABLE, Path(scratch))
+            except (OcrTrainError, OSError):
+                return []
+            return tables.read_table(path, tables.COLUMNS[run.task])
+
+    def _main_metric(self, run: Run) -> str:
+        return "sample/hmean" if run.task == "det" else "sample/acc"
+
+    def _failed(self, exc: Exception) -> None:
+        self._failures += 1
+        self._error = str(exc) or type(exc).__name__
+        if not self._said:
+            self._said = True
+            self._report(f"no look at the validation sample, the training goes on: {self._error}")
+
+
+def _copy(run: Run, prefix: Path, step: int, time_ms: int) -> Request:
+    """The weights with the run's configuration and dictionary in a folder of their own.
+
+    Raises `DataError` where they are not at rest, or not there, or the disk has no room; `OSError`.
+    """
+    parent = run.folder / "look" / "weights"
+    parent.mkdir(parents=True, exist_ok=True)
+    weights = Path(f"{prefix}.pdparams")
+    files = [Path(f"{prefix}{suffix}") for suffix in SUFFIXES]
+    size = sum(path.stat().st_size for path in files if path.is_file())
+    if free_bytes(run.folder) < ROOM_FOR_SETS * size:
+        raise DataError("the disk has room for checkpoints only.")
+    folder = Path(tempfile.mkdtemp(prefix=f"step-{step}-", dir=parent))
+    try:
+        _copy_at_rest(weights, folder / "model.pdparams")
+        shutil.copyfile(run.config, folder / "config.yml")
+        if run.dictionary is not None:
+            shutil.copyfile(run.dictionary, folder / "dict.txt")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return Request(folder=folder, step=step, time_ms=time_ms or int(time.time() * 1000))
+
+
+def _copy_at_rest(source: Path, target: Path) -> None:
+    """Copy a file; raises `DataError` where it changes meanwhile."""
+    before = source.stat()
+    shutil.copyfile(source, target)
+    after = source.stat()
+    if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
+        raise DataError(f"{source} is being written.")
