@@ -1,0 +1,178 @@
+"""The network behind an engine: a checkpoint, Paddle's inference format, or ONNX.
+
+Each is a callable `(images, extras) -> preds`: `images` is float32 (n, channels, height, width), `extras` the
+further inputs of a few algorithms, `preds` what PaddleOCR's post-processing takes.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from .errors import EngineError, last_line
+
+OUTPUTS = {
+    "DBPostProcess": ("maps",),
+    "PSEPostProcess": ("maps",),
+    "EASTPostProcess": ("f_geo", "f_score"),
+    "SASTPostProcess": ("f_border", "f_score", "f_tco", "f_tvo"),
+    "CTPostProcess": ("maps", "score"),
+}
+"""The names of an exported detector's outputs, in order, as PaddleOCR's tools/infer/predict_det.py has them."""
+
+
+def open_checkpoint_network(settings: Any, post_process: Any, prefix: Path, gpu: bool) -> Any:
+    """The network of the configuration with the weights of `prefix`.pdparams; raises `EngineError`.
+
+    PaddleOCR itself passes over layers that do not fit; here they are an error.
+    """
+    import paddle
+    from ppocr.modeling.architectures import build_model  # type: ignore[import-not-found]
+
+    paddle.set_device("gpu:0" if gpu else "cpu")
+    architecture = settings.architecture
+    set_channels(architecture, settings.post_process, post_process)
+    model = build_model(architecture)
+    _load_weights(model, prefix)
+    model.eval()
+
+    def run(images: Any, extras: Any) -> Any:
+        with paddle.no_grad():
+            tensor = paddle.to_tensor(images)
+            if extras:
+                return model(tensor, [paddle.to_tensor(extra) for extra in extras])
+            return model(tensor)
+
+    return run
+
+
+def set_channels(architecture: Any, post_process: Any, decoder: Any) -> None:
+    """Give the heads as many classes as the dictionary has, as PaddleOCR's tools/eval.py does."""
+    if not hasattr(decoder, "character"):
+        return
+    count = len(decoder.character)
+    name = str(post_process.get("name", ""))
+    distilled = architecture.get("algorithm") == "Distillation"
+    parts = architecture["Models"].values() if distilled else [architecture]
+    if any(part["Head"]["name"] == "MultiHead" for part in parts):
+        # Only the decoder of that head counts its special characters in.
+        count -= {"SARLabelDecode": 2, "NRTRLabelDecode": 3}.get(name.replace("Distillation", "", 1), 0)
+    for part in parts:
+        if part["Head"]["name"] == "MultiHead":
+            part["Head"]["out_channels_list"] = {
+                "CTCLabelDecode": count,
+                "SARLabelDecode": count + 2,
+                "NRTRLabelDecode": count + 3,
+            }
+        else:
+            part["Head"]["out_channels"] = count
+
+
+def _load_weights(model: Any, prefix: Path) -> None:
+    import paddle
+
+    path = f"{prefix}.pdparams"
+    try:
+        weights = paddle.load(path)
+    except Exception as exc:
+        raise EngineError(f"{path} cannot be loaded: {last_line(exc)}") from exc
+    wanted = model.state_dict()
+    missing = [name for name in wanted if name not in weights]
+    other = [
+        name for name in wanted if name in weights and list(weights[name].shape) != list(wanted[name].shape)
+    ]
+    if missing or other:
+        first = (missing or other)[0]
+        said = "has no layer" if missing else "has another shape of"
+        raise EngineError(
+            f"{path} does not fit the configuration and its dictionary: it {said} {first} "
+            f"({len(missing) + len(other)} of {len(wanted)} layers)"
+        )
+    fitting = {}
+    for name, value in wanted.items():
+        weight = weights[name]
+        if not hasattr(weight, "astype"):
+            weight = paddle.to_tensor(weight)
+        fitting[name] = weight if weight.dtype == value.dtype else weight.astype(value.dtype)
+    model.set_state_dict(fitting)
+
+
+def open_paddle_network(settings: Any, folder: Path, gpu: bool) -> Any:
+    """Paddle's inference format in `folder`; raises `EngineError` where it is not there or cannot be loaded."""
+    from paddle import inference
+
+    program = next(
+        (folder / name for name in ("inference.json", "inference.pdmodel") if (folder / name).is_file()), None
+    )
+    weights = folder / "inference.pdiparams"
+    if program is None or not weights.is_file():
+        raise EngineError(f"{folder} holds no inference.pdmodel or inference.json with inference.pdiparams")
+    try:
+        predictor = inference.create_predictor(_inference_config(inference, program, weights, gpu))
+    except Exception as exc:
+        raise EngineError(f"{program} cannot be loaded by this Paddle: {last_line(exc)}") from exc
+    names = predictor.get_input_names()
+
+    def run(images: Any, extras: Any) -> Any:
+        for number, value in enumerate([images, *extras][: len(names)]):
+            predictor.get_input_handle(names[number]).copy_from_cpu(value)
+        predictor.run()
+        outputs = [predictor.get_output_handle(name).copy_to_cpu() for name in predictor.get_output_names()]
+        return as_preds(settings, outputs)
+
+    return run
+
+
+def _inference_config(inference: Any, program: Path, weights: Path, gpu: bool) -> Any:
+    config = inference.Config(str(program), str(weights))
+    config.disable_glog_info()
+    if gpu:
+        config.enable_use_gpu(500, 0)  # MB to begin with; it grows
+    else:
+        config.disable_gpu()
+        config.set_cpu_math_library_num_threads(int(os.environ.get("OMP_NUM_THREADS") or 1))
+        if hasattr(config, "disable_mkldnn"):  # newer versions turn it on unasked; its sums are other ones
+            config.disable_mkldnn()
+    return config
+
+
+def open_onnx_network(settings: Any, folder: Path, gpu: bool) -> Any:
+    """`model.onnx` in `folder`; raises `EngineError` where it is not there or cannot be loaded."""
+    path = folder / "model.onnx"
+    if not path.is_file():
+        raise EngineError(f"{folder} holds no model.onnx")
+    try:
+        import onnxruntime
+    except ImportError as exc:
+        raise EngineError(f"onnxruntime is not installed in this interpreter: {exc}") from exc
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
+    providers = [name for name in onnxruntime.get_available_providers() if gpu and name.startswith("CUDA")]
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), sess_options=options, providers=[*providers, "CPUExecutionProvider"]
+        )
+    except Exception as exc:
+        raise EngineError(f"{path} cannot be loaded by onnxruntime: {last_line(exc)}") from exc
+    names = [entry.name for entry in session.get_inputs()]
+
+    def run(images: Any, extras: Any) -> Any:
+        values = [images, *extras]
+        feed = {name: values[number] for number, name in enumerate(names)}
+        return as_preds(settings, session.run(None, feed))
+
+    return run
+
+
+def as_preds(settings: Any, outputs: Any) -> Any:
+    """An exported model's outputs in the shape that its post-processing takes."""
+    name = str(settings.post_process.get("name", "")).replace("Distillation", "", 1)
+    if name == "FCEPostProcess":
+        return {f"level_{number}": output for number, output in enumerate(outputs)}
+    if name == "SRNLabelDecode":
+        return {"predict": outputs[2]}
+    if name in OUTPUTS:
+        return {key: outputs[number] for number, key in enumerate(OUTPUTS[name])}
+    return outputs[0] if len(outputs) == 1 else outputs
