@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -18,7 +18,9 @@ from ocr_train.paddle import write_config
 from ocr_train.paddle_tool import Trainer, failed, require_tool, require_weights_loaded, run_tool
 from ocr_train.pickles import screen
 from ocr_train.recorded import ValidationData
-from ocr_train.sources import Source
+
+if TYPE_CHECKING:
+    from ocr_train.sources import Source
 
 Say = Callable[[str], None]
 
@@ -62,11 +64,15 @@ def evaluate(
     run = run_tool(argv, trainer, work=work, name=CHECK_LOG, timeout_s=timeout_s)
     what = f"the evaluation of {source.said} with tools/eval.py"
     if not run.ok:
-        raise failed(run, what, "The last lines say why; the whole output is in " + str(work / f"{CHECK_LOG}.log"))
+        raise failed(
+            run, what, "The last lines say why; the whole output is in " + str(work / f"{CHECK_LOG}.log")
+        )
     require_weights_loaded(run, what)
     found = [event for event in parse_lines(run.lines) if isinstance(event, EvalCompleted)]
     if not found:
-        raise failed(run, f"{what} ended without a metric; it", "Nothing was evaluated: check the labels and images.")
+        raise failed(
+            run, f"{what} ended without a metric; it", "Nothing was evaluated: check the labels and images."
+        )
     return Evaluation(
         metrics={name.removeprefix("eval/"): value for name, value in found[-1].metrics.items()},
         main_metric=str(get_key(config, "Metric.main_indicator", "acc")),

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -34,7 +34,9 @@ from ocr_train.overrides import get_key, set_key
 from ocr_train.paddle import write_config
 from ocr_train.paddle_tool import Trainer, failed, require_tool, require_weights_loaded, run_tool
 from ocr_train.pickles import screen
-from ocr_train.sources import Source
+
+if TYPE_CHECKING:
+    from ocr_train.sources import Source
 
 Say = Callable[[str], None]
 Read = Callable[[Model, Sequence[Path]], Sequence[Answer]]
@@ -170,7 +172,9 @@ def _run_export(
     script = require_tool(trainer, "export_model.py")
     said = f"export of {source.said}"
     for pir in (False, True):
-        say(f"exporting {'in the new format (PIR) ' if pir else ''}with Paddle {trainer.versions['paddle']} ...")
+        say(
+            f"exporting {'in the new format (PIR) ' if pir else ''}with Paddle {trainer.versions['paddle']} ..."
+        )
         path = scratch / f"export{'_pir' * pir}.yml"
         document = export_config(config, source.path, out, dictionary=source.dictionary, pir=pir)
         write_config(document, path)
@@ -257,7 +261,9 @@ def _disagrees(disagreeing: Sequence[Agreement], kept: Path) -> TrainingFailed:
         if one.images:
             said.append(describe(one.differences, one.images, one.backend))
         else:
-            said.append(f"none of the {one.unread} image(s) could be read, so nothing shows that the {one.backend} model works.")
+            said.append(
+                f"none of the {one.unread} image(s) could be read, so nothing shows that the {one.backend} model works."
+            )
     return TrainingFailed(
         "\n".join(said),
         hint=f"No model was exported; what was made lies in {kept}. Another version of Paddle may export it right "

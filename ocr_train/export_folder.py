@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -19,7 +19,9 @@ from ocr_train.export_readme import ReadmeFacts, readme
 from ocr_train.overrides import get_key
 from ocr_train.paddle_tool import Trainer
 from ocr_train.secrets import Redactor
-from ocr_train.sources import Source
+
+if TYPE_CHECKING:
+    from ocr_train.sources import Source
 
 CHECKED = {"exported": "paddle", "onnx": "onnx"}
 """Kinds of model that are compared with the checkpoint, and what their backend is called."""
@@ -83,7 +85,9 @@ def _model(folder: Path, facts: ExportFacts, seed: int) -> dict[str, Any]:
     if facts.checked:
         checked["seed"] = seed
         checked |= {one.backend: one.to_json() for one in facts.checked}
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in (MODEL_JSON, README))
+    files = sorted(
+        path for path in folder.iterdir() if path.is_file() and path.name not in (MODEL_JSON, README)
+    )
     return {
         "task": source.task,
         "model": source.name,

@@ -44,7 +44,14 @@ def to_onnx(
     say("converting to ONNX ...")
     part = scratch / ONNX
     argv = [str(python), "-m", "paddle2onnx.command", "--model_dir", str(folder), "--model_filename", network]
-    argv += ["--params_filename", "inference.pdiparams", "--save_file", str(part), "--opset_version", str(OPSET)]
+    argv += [
+        "--params_filename",
+        "inference.pdiparams",
+        "--save_file",
+        str(part),
+        "--opset_version",
+        str(OPSET),
+    ]
     run = run_tool(argv, replace(trainer, python=python), work=scratch, name="onnx", timeout_s=timeout_s)
     if not run.ok or not part.is_file() or not part.stat().st_size:
         raise failed(

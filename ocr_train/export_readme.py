@@ -64,7 +64,11 @@ def _checked(model: Mapping[str, Any]) -> str:
             if model["task"] == "det"
             else f"{one['answers']} texts or labels, scores at most {one['max_score_difference']:.1g} apart"
         )
-        outcome = "the same answers as the checkpoint" if not one["differences"] else "OTHER ANSWERS THAN THE CHECKPOINT"
+        outcome = (
+            "the same answers as the checkpoint"
+            if not one["differences"]
+            else "OTHER ANSWERS THAN THE CHECKPOINT"
+        )
         lines.append(f"- {backend}: {outcome} on {one['images']} validation images ({apart})")
     return "\n".join(lines)
 

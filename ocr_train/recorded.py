@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -20,8 +20,10 @@ from ocr_train.data.prepare import Dataset, Fetch, Say, prepare
 from ocr_train.data.samples import image_names, read_samples
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 from ocr_train.overrides import get_key, set_key
-from ocr_train.sources import Source
 from ocr_train.tracking import RunArtifacts
+
+if TYPE_CHECKING:
+    from ocr_train.sources import Source
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 _RECORD = "config/experiment.yaml"
@@ -47,7 +49,14 @@ class ValidationData:
 
 
 def recorded_data(
-    source: Source, client: Callable[[], Any], work: Path, cache: Path, *, data: str = "", fetch: Fetch, say: Say
+    source: Source,
+    client: Callable[[], Any],
+    work: Path,
+    cache: Path,
+    *,
+    data: str = "",
+    fetch: Fetch,
+    say: Say,
 ) -> ValidationData:
     """The validation data of the checkpoint's run, or those in `data` (a folder, an archive, s3://...).
 
@@ -81,7 +90,14 @@ def recorded_data(
 
 
 def check_images(
-    source: Source, client: Callable[[], Any], work: Path, cache: Path, *, data: str = "", fetch: Fetch, say: Say
+    source: Source,
+    client: Callable[[], Any],
+    work: Path,
+    cache: Path,
+    *,
+    data: str = "",
+    fetch: Fetch,
+    say: Say,
 ) -> list[Path]:
     """Images to check an exported model on: of `data`, which may be a folder of nothing but images or one image, else
     the run's validation images. Raises as `recorded_data`."""
@@ -91,7 +107,9 @@ def check_images(
     if data and path.is_dir() and not any(path.rglob("*.txt")) and not any(path.rglob("*.json")):
         found = sorted(one.absolute() for one in path.rglob("*") if one.suffix.lower() in PICTURES)
         if not found:
-            raise DataError(f"there is no image in {data!r}.", hint="Give a folder of images or of labelled data.")
+            raise DataError(
+                f"there is no image in {data!r}.", hint="Give a folder of images or of labelled data."
+            )
         return found
     if not data and not source.run_id:
         return _beside(source)
@@ -133,9 +151,7 @@ def _experiment(source: Source, client: Callable[[], Any], data: str) -> Experim
     demo = None
     if not data and not launch.data:
         demo = load_experiment(Launch(model=launch.model, seed=launch.seed), EXPERIMENTS).demo
-    return replace(
-        base, name=source.name, task=source.task, trainer=config, demo=demo, dictionary_fixed=True
-    )
+    return replace(base, name=source.name, task=source.task, trainer=config, demo=demo, dictionary_fixed=True)
 
 
 def _record(source: Source, client: Callable[[], Any], *, required: bool) -> Mapping[str, Any]:
