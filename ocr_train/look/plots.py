@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_train.look.analysis import ClassRow, Confusion, LengthRow
-from ocr_train.look.characters import shown
+from ocr_train.look.characters import code, shown
 from ocr_train.look.fonts import FAMILIES, font_files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 CONFUSIONS_SHOWN = 20
@@ -24,6 +26,7 @@ def plot_by_length(rows: Sequence[LengthRow], path: Path) -> Path:
     """Bars of accuracy by text length; above each how many texts it stands for."""
     figure, axes = _start("Accuracy by text length", "characters in the truth", "texts read right")
     bars = axes.bar([row.length for row in rows], [row.accuracy for row in rows], color=GOOD)
+    _whole_numbers(axes.xaxis)
     if len(rows) <= 30:
         axes.bar_label(bars, [str(row.texts) for row in rows], fontsize=8)
     axes.set_ylim(0, 1.08)
@@ -44,11 +47,12 @@ def plot_confusions(rows: Sequence[Confusion], path: Path) -> Path:
     """Bars of the most frequent confusions, the worst on top."""
     worst = rows[:CONFUSIONS_SHOWN]
     figure, axes = _start("What is read as what", "times", "", height=1.5 + 0.28 * max(len(worst), 4))
-    labels = [f"{shown(row.truth)}  →  {shown(row.prediction)}" for row in worst]
+    labels = [f"{_label(row.truth)}  →  {_label(row.prediction)}" for row in worst]
     bars = axes.barh(range(len(worst)), [row.count for row in worst], color=BAD)
     axes.bar_label(bars, [str(row.count) for row in worst], fontsize=9, padding=2)
     axes.set_yticks(range(len(worst)), labels)
     axes.invert_yaxis()
+    _whole_numbers(axes.xaxis)
     return _save(figure, path)
 
 
@@ -56,6 +60,7 @@ def plot_hmeans(hmeans: Sequence[float], path: Path) -> Path:
     """How many images have which hmean."""
     figure, axes = _start("Score of each image", "hmean of the image", "images")
     axes.hist(hmeans, bins=_BINS, color=GOOD)
+    _whole_numbers(axes.yaxis)
     return _save(figure, path)
 
 
@@ -64,7 +69,20 @@ def plot_confidences(true: Sequence[float], false: Sequence[float], path: Path) 
     figure, axes = _start("Confidence of the boxes", "score of the box", "boxes")
     axes.hist([true, false], bins=_BINS, color=[GOOD, BAD], label=["true", "false"], stacked=True)
     axes.legend()
+    _whole_numbers(axes.yaxis)
     return _save(figure, path)
+
+
+def _label(char: str) -> str:
+    """A character for a plot: a mark sits on a hyphen, which its own font has (matplotlib shapes both together, and
+    no font here has Thai marks and the dotted circle), with its code."""
+    return f"-{char} {code(char)}" if char and unicodedata.category(char)[0] == "M" else shown(char)
+
+
+def _whole_numbers(axis: Axis) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _start(title: str, x: str, y: str, *, height: float = 4.0) -> tuple[Figure, Axes]:
