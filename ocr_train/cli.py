@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from ocr_train import cli_data, cli_predict, cli_runs, cli_runs_sync, cli_train
+from ocr_train import cli_data, cli_evaluate, cli_export, cli_predict, cli_runs, cli_runs_sync, cli_train
 from ocr_train.cli_parser import Parser
 from ocr_train.cli_train import say
 from ocr_train.errors import OcrTrainError
@@ -61,6 +61,8 @@ def make_parser() -> Parser:
     cli_data.add_commands(commands)
     cli_runs.add_commands(commands)
     cli_runs_sync.add_commands(commands)
+    cli_evaluate.add_commands(commands)
+    cli_export.add_commands(commands)
     cli_predict.add_commands(commands)
     return parser
 

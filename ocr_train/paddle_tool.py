@@ -5,14 +5,16 @@ Settings go to it in a configuration file, never by `-o`: that splits on every `
 
 from __future__ import annotations
 
+import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocr_train.errors import SetupError, TrainingFailed
-from ocr_train.paddle import PaddleOcr
+from ocr_train.paddle import Device, PaddleOcr, choose_device, find_paddleocr, trainer_env
+from ocr_train.probe import interpreter, probe
 from ocr_train.process import Child, Line
 
 LAST_LINES = 12
@@ -30,6 +32,24 @@ class Trainer:
     paddleocr: PaddleOcr
     env: Mapping[str, str]
     versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def find_trainer(
+    trainer_python: str, checkout: str, gpus: str | tuple[int, ...] = "cpu"
+) -> tuple[Trainer, Device]:
+    """The trainer of an interpreter (empty: this one) and a PaddleOCR checkout (empty: that interpreter's package).
+
+    Of several `gpus` one is taken: the tools use one. Raises `SetupError`.
+    """
+    python = interpreter(trainer_python)
+    facts = probe(python)
+    paddleocr = find_paddleocr(checkout, facts)
+    device = choose_device(gpus, facts)
+    if len(device.gpus) > 1:
+        device = choose_device(device.gpus[:1], facts)
+    versions = {"python": facts.python, "paddle": facts.paddle, "paddleocr": paddleocr.version or "unknown"}
+    env = trainer_env(os.environ, device)
+    return Trainer(python=python, paddleocr=paddleocr, env=env, versions=versions), device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +120,3 @@ def require_weights_loaded(run: ToolRun, what: str) -> None:
 def failed(run: ToolRun, what: str, hint: str) -> TrainingFailed:
     """The error for a tool that did not go well, with the last lines that it printed."""
     return TrainingFailed(f"{what} failed ({run.ended}). Its last lines:\n{run.last_lines}", hint=hint)
-
-
-Say = Callable[[str], None]
