@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import os
 import re
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 from .images import ImageError, decode_image
 
@@ -29,7 +31,7 @@ OUTPUTS: dict[str, dict[str, Any]] = {
     "det+rec": {"lines": []},
 }
 """The output columns of each task, with what stands in a row that has an error."""
-_DATA_URI = re.compile(r"data:[\w.+-]*/?[\w.+-]*(?:;[\w=.+-]+)*,", re.IGNORECASE)
+_DATA_URI = re.compile(r"data:[\w.+/-]*(?:;[\w.+-]+=[\w.+-]*)*;base64,", re.IGNORECASE)
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -39,7 +41,7 @@ def _load_pyfunc(path: str) -> OcrModel:
     found = {folder.name: folder for folder in sorted(Path(path).iterdir()) if folder.is_dir()}
     readers = {task: _engine(folder) for task, folder in found.items() if task in OUTPUTS}
     if not readers:
-        raise FileNotFoundError("no exported model in {!r}: det/, rec/ or cls/".format(path))
+        raise FileNotFoundError(f"no exported model in {path!r}: det/, rec/ or cls/")
     if {"det", "rec"} <= set(readers):
         from .lines import Reader
 
@@ -87,7 +89,7 @@ def _column(model_input: Any) -> Sequence[Any]:
     columns = getattr(model_input, "columns", None)
     if isinstance(model_input, dict) or columns is not None:
         if IMAGE not in model_input:
-            raise ValueError("the input has no column {!r}".format(IMAGE))
+            raise ValueError(f"the input has no column {IMAGE!r}")
         model_input = model_input[IMAGE]
     if isinstance(model_input, (str, bytes)):
         return [model_input]
@@ -99,34 +101,33 @@ def picture_of(value: Any, *, ignore_orientation: bool = False) -> tuple[Any, st
 
     A picture's bytes as they are will do, too. File names and addresses are never followed.
     """
-    data, error = _bytes_of(value)
-    if error:
-        return None, error
-    if len(data) > MAX_IMAGE_BYTES:
-        return None, "the image has {} bytes; at most {} are read".format(len(data), MAX_IMAGE_BYTES)
     try:
-        return decode_image(data, ignore_orientation=ignore_orientation), ""
+        return decode_image(_limited(_bytes_of(value)), ignore_orientation=ignore_orientation), ""
     except ImageError as exc:
         return None, str(exc)
 
 
-def _bytes_of(value: Any) -> tuple[bytes, str]:
-    if value is None or value != value:  # NaN stands for a missing value in tables
-        return b"", "the row has no image: give the base64 text of an image file"
+def _limited(data: bytes) -> bytes:
+    if not data:
+        raise ImageError("the image is empty")
+    if len(data) > MAX_IMAGE_BYTES:
+        raise ImageError(f"the image has {len(data)} bytes; at most {MAX_IMAGE_BYTES} are read")
+    return data
+
+
+def _bytes_of(value: Any) -> bytes:
+    if value is None or (isinstance(value, float) and math.isnan(value)):  # NaN: a missing value in tables
+        raise ImageError("the row has no image: give the base64 text of an image file")
     if isinstance(value, (bytes, bytearray)):
-        return (bytes(value), "") if value else (b"", "the image is empty")
+        return bytes(value)
     if not isinstance(value, str):
-        return b"", "the image is a {}, not a base64 text".format(type(value).__name__)
-    if value[:5].lower() == "data:":
-        head = _DATA_URI.match(value)
-        if head is None or not head.group().lower().endswith(";base64,"):
-            return b"", "a data URI must be of the form data:image/png;base64,..."
-        value = value[head.end() :]
-    text = "".join(value.split()).translate(_URL_SAFE).rstrip("=")
-    if not text:
-        return b"", "the image is empty"
+        raise ImageError(f"the image is a {type(value).__name__}, not a base64 text")
+    head = _DATA_URI.match(value)
+    if value[:5].lower() == "data:" and head is None:
+        raise ImageError("a data URI must be of the form data:image/png;base64,...")
+    text = "".join(value[head.end() if head else 0 :].split()).translate(_URL_SAFE).rstrip("=")
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True), ""
-    except (binascii.Error, ValueError):
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError) as exc:
         start = value[:30] + ("..." if len(value) > 30 else "")
-        return b"", "not base64: {!r}; file names and addresses are not read".format(start)
+        raise ImageError(f"not base64: {start!r}; file names and addresses are not read") from exc
