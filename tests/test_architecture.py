@@ -156,6 +156,33 @@ PARTS: dict[str, set[str]] = {
         "ocr_train.server_process",
     },
     "ocr_train.data_check": {"ocr_train.errors", "ocr_train.data.labels", "ocr_train.data_check_script"},
+    "ocr_train.paddle_tool": {
+        *("ocr_train.errors", "ocr_train.paddle", "ocr_train.probe", "ocr_train.process")
+    },
+    "ocr_train.run_additions": {
+        *("ocr_train.errors", "ocr_train.secrets", "ocr_train.spool", "ocr_train.tracking")
+    },
+    "ocr_train.export_check": set(),
+    "ocr_train.export_readme": {"ocr_train.overrides"},
+    "ocr_train.export_onnx": {"ocr_train.errors", "ocr_train.paddle_tool"},
+    "ocr_train.export_folder": {
+        *("ocr_train.artifacts", "ocr_train.export_check", "ocr_train.export_readme"),
+        *("ocr_train.overrides", "ocr_train.paddle_tool", "ocr_train.secrets", "ocr_train.sources"),
+    },
+    "ocr_train.export": {
+        *("ocr_train.errors", "ocr_train.export_check", "ocr_train.export_folder", "ocr_train.export_onnx"),
+        *("ocr_train.inference", "ocr_train.overrides", "ocr_train.paddle", "ocr_train.paddle_tool"),
+        *("ocr_train.pickles", "ocr_train.sources"),
+    },
+    "ocr_train.recorded": {
+        *("ocr_train.errors", "ocr_train.config", "ocr_train.data", "ocr_train.data.prepare"),
+        *("ocr_train.overrides", "ocr_train.sources", "ocr_train.tracking"),
+    },
+    "ocr_train.evaluate": {
+        *("ocr_train.errors", "ocr_train.events", "ocr_train.logparse", "ocr_train.overrides"),
+        *("ocr_train.paddle", "ocr_train.paddle_tool", "ocr_train.pickles", "ocr_train.recorded"),
+        "ocr_train.sources",
+    },
     "callbacks.base": LEAVES,
     # Callbacks are given what they talk to; the checkpoint callback takes snapshots with our own functions.
     "callbacks.checkpoints": {

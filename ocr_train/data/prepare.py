@@ -31,7 +31,10 @@ REPORTS = ("problems.json", "report.html", "quarantine.tsv")
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Checked labels, ready to train on; image paths in `train` and `val` are relative to `images`."""
+    """Checked labels, ready to train on; image paths in `train` and `val` are relative to `images`.
+
+    `was_split` says that the data named no validation samples, and these were split off.
+    """
 
     source: str
     images: Path
@@ -43,6 +46,7 @@ class Dataset:
     manifest: Manifest
     quarantined: int
     reports: tuple[Path, ...]
+    was_split: bool = False
 
 
 def prepare(experiment: Experiment, work: Path, cache: Path, *, fetch: Fetch, say: Say) -> Dataset:
@@ -71,6 +75,7 @@ def prepare(experiment: Experiment, work: Path, cache: Path, *, fetch: Fetch, sa
         manifest=manifest,
         quarantined=checked.quarantined,
         reports=tuple(path for name in REPORTS if (path := work / name).is_file()),
+        was_split=not layout.val,
     )
 
 

@@ -1,0 +1,119 @@
+"""PaddleOCR's own evaluation of a checkpoint: tools/eval.py as a child process, its log parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ocr_train.errors import DataError, TrainingFailed
+from ocr_train.events import EvalCompleted
+from ocr_train.logparse import parse_lines
+from ocr_train.overrides import get_key, set_key
+from ocr_train.paddle import write_config
+from ocr_train.paddle_tool import Trainer, failed, require_tool, require_weights_loaded, run_tool
+from ocr_train.pickles import screen
+from ocr_train.recorded import ValidationData
+
+if TYPE_CHECKING:
+    from ocr_train.sources import Source
+
+Say = Callable[[str], None]
+
+EVALUATE_TIMEOUT_S = 6 * 3600.0
+CHECK_LOG = "evaluate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What tools/eval.py came to: `metrics` by PaddleOCR's names, such as hmean; `seconds` it took in all."""
+
+    metrics: Mapping[str, float]
+    main_metric: str
+    samples: int
+    seconds: float
+    log: Path
+
+
+def evaluate(
+    source: Source,
+    data: ValidationData,
+    *,
+    trainer: Trainer,
+    use_gpu: bool,
+    work: Path,
+    say: Say,
+    timeout_s: float = EVALUATE_TIMEOUT_S,
+) -> Evaluation:
+    """Evaluate the checkpoint `source` on `data`; configuration and log go to `work`.
+
+    Raises `TrainingFailed` with the tool's last lines where it fails or says no metric, or where layers of the
+    checkpoint do not fit; `DataError` where the checkpoint is damaged or harmful.
+    """
+    screen(Path(f"{source.path}.pdparams"))
+    script = require_tool(trainer, "eval.py")
+    config = _read(source)
+    path = work / "evaluate.yml"
+    write_config(evaluate_config(config, source, data, use_gpu=use_gpu), path)
+    say(f"evaluating {source.said} on {data.samples} samples ...")
+    argv = [str(trainer.python), str(script), "-c", str(path)]
+    run = run_tool(argv, trainer, work=work, name=CHECK_LOG, timeout_s=timeout_s)
+    what = f"the evaluation of {source.said} with tools/eval.py"
+    if not run.ok:
+        raise failed(
+            run, what, "The last lines say why; the whole output is in " + str(work / f"{CHECK_LOG}.log")
+        )
+    require_weights_loaded(run, what)
+    found = [event for event in parse_lines(run.lines) if isinstance(event, EvalCompleted)]
+    if not found:
+        raise failed(
+            run, f"{what} ended without a metric; it", "Nothing was evaluated: check the labels and images."
+        )
+    return Evaluation(
+        metrics={name.removeprefix("eval/"): value for name, value in found[-1].metrics.items()},
+        main_metric=str(get_key(config, "Metric.main_indicator", "acc")),
+        samples=data.samples,
+        seconds=run.seconds,
+        log=work / f"{CHECK_LOG}.log",
+    )
+
+
+def evaluate_config(
+    config: Mapping[str, Any], source: Source, data: ValidationData, *, use_gpu: bool
+) -> dict[str, Any]:
+    """The configuration that tools/eval.py reads: the run's own, with these weights and these labels."""
+    document = deepcopy({key: value for key, value in config.items() if key not in ("Train", "Optimizer")})
+    set_key(document, "Global.pretrained_model", str(source.path))
+    set_key(document, "Global.checkpoints", None)
+    set_key(document, "Global.use_gpu", use_gpu)
+    set_key(document, "Global.distributed", False)
+    if source.dictionary is not None:
+        set_key(document, "Global.character_dict_path", str(source.dictionary))
+    dataset = document["Eval"]["dataset"]
+    dataset["data_dir"] = str(data.images)
+    dataset["label_file_list"] = [str(data.labels)]
+    if dataset.get("name") == "LMDBDataSet":
+        dataset["name"] = "SimpleDataSet"  # our data are label files
+    if isinstance(dataset.get("ratio_list"), list):
+        dataset["ratio_list"] = [1.0]
+    return document
+
+
+def _read(source: Source) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(source.config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+        raise DataError(
+            f"the checkpoint's configuration {source.config} cannot be read: {exc}",
+            hint="A checkpoint is evaluated with the config.yml it was trained with, which lies beside it.",
+        ) from exc
+    if not isinstance(config, dict) or not isinstance(get_key(config, "Eval.dataset", None), dict):
+        raise DataError(f"the checkpoint's configuration {source.config} has no 'Eval.dataset'.")
+    return config
+
+
+__all__ = ["Evaluation", "TrainingFailed", "evaluate", "evaluate_config"]
