@@ -19,6 +19,8 @@ from ocr_train.addresses import first_line
 from ocr_train.artifacts import Artifacts
 from ocr_train.checkpoints import BEST, LATEST, Manifest, alias_values, all_manifests
 from ocr_train.errors import TrackingError
+from ocr_train.model_parts import parts_of
+from ocr_train.registry import versions_of_run
 
 _STEP = re.compile(r"step_(\d{8,})")
 Say = Callable[[str], None]
@@ -104,10 +106,9 @@ def pinned_by_registry(client: Any, run_id: str) -> Pinned:
     steps: dict[int, str] = {}
     try:
         run = client.get_run(run_id)
-        for version in client.search_model_versions(f"run_id = '{run_id}'"):
+        for version in versions_of_run(client, run_id):
             reason = f"registered as {version.name} version {version.version}"
-            texts = [version.source or "", *(version.tags or {}).values()]
-            found = _steps_in(texts)
+            found = _steps_in(_texts_of(version, run_id))
             if not found:
                 return Pinned(steps=steps, all_reason=reason)
             steps.update(dict.fromkeys(found, reason))
@@ -122,6 +123,12 @@ def pinned_by_registry(client: Any, run_id: str) -> Pinned:
             hint="Nothing is deleted without knowing that.",
         ) from exc
     return Pinned(steps=steps)
+
+
+def _texts_of(version: Any, run_id: str) -> list[str]:
+    """Where a version may name a checkpoint of this run: of two models together one may be another run's."""
+    own = [part.checkpoint for part in parts_of(version.tags or {}) if part.run_id == run_id and part.checkpoint]
+    return own or [version.source or "", *(version.tags or {}).values()]
 
 
 def _steps_in(texts: Iterable[object]) -> set[int]:

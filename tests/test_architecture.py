@@ -116,7 +116,18 @@ PARTS: dict[str, set[str]] = {
     },
     "ocr_train.offline": {"ocr_train.errors", "ocr_train.addresses", "ocr_train.run_folder"},
     "ocr_train.retention": {
-        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.checkpoints")
+        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.checkpoints"),
+        *("ocr_train.model_parts", "ocr_train.registry"),
+    },
+    "ocr_train.model_parts": {"ocr_train.errors"},
+    "ocr_train.model_environment": {"ocr_train.model_parts"},
+    "ocr_train.registry": {"ocr_train.errors", "ocr_train.addresses"},
+    "ocr_train.promotion": {
+        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.model_parts", "ocr_train.registry")
+    },
+    "ocr_train.serving": {
+        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.model_environment", "ocr_train.model_parts"),
+        *("ocr_train.ocr_engine", "ocr_train.secrets"),
     },
     "ocr_train.inventory": {
         *("ocr_train.errors", "ocr_train.artifacts", "ocr_train.checkpoints", "ocr_train.disk")

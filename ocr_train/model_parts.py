@@ -1,0 +1,160 @@
+"""What an exported model says of itself, and the same as tags of a logged model and of a registered version.
+
+A served model has one part (det, rec or cls) or two (det and rec). What a version says must be enough to compare
+it when its run is gone: the tags hold the metrics, the dataset digest and the checkpoint of each part.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ocr_train.errors import DataError
+
+MODEL_FILE = "model.json"
+PAIR = "det+rec"
+_TASKS = ("det", "rec", "cls")
+_EMPTY: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPart:
+    """One exported network: where it comes from and how good it was; `value` is its main metric, NaN unknown."""
+
+    task: str
+    model: str = ""
+    run_id: str = ""
+    step: int | None = None
+    checkpoint_sha256: str = ""
+    dataset_digest: str = ""
+    main_metric: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def value(self) -> float:
+        """The main metric at the checkpoint."""
+        return self.metrics.get(self.main_metric, math.nan)
+
+    @property
+    def checkpoint(self) -> str:
+        """The artifact folder of the checkpoint in its run, as retention looks for it."""
+        return "" if self.step is None else f"checkpoints/step_{self.step:08d}"
+
+
+def read_part(folder: Path) -> ModelPart:
+    """What `model.json` of an exported folder says; raises `DataError` where it is none."""
+    path = folder / MODEL_FILE
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise DataError(
+            f"{str(folder)!r} is no exported model: {path.name} cannot be read: {exc}",
+            hint="`python -m ocr_train export RUN` makes one.",
+        ) from exc
+    if not isinstance(document, dict) or document.get("task") not in _TASKS:
+        raise DataError(
+            f"{str(path)!r} names no task that is one of {', '.join(_TASKS)}.",
+            hint="Export the model again.",
+        )
+    return _part(document)
+
+
+def _part(document: Mapping[str, Any]) -> ModelPart:
+    step = document.get("step")
+    metrics = document.get("metrics")
+    versions = document.get("versions")
+    return ModelPart(
+        task=str(document["task"]),
+        model=str(document.get("model") or ""),
+        run_id=str(document.get("run_id") or ""),
+        step=step if type(step) is int and step >= 0 else None,
+        checkpoint_sha256=str(document.get("checkpoint_sha256") or ""),
+        dataset_digest=str(document.get("dataset_digest") or ""),
+        main_metric=str(document.get("main_metric") or ""),
+        metrics=numbers(metrics if isinstance(metrics, Mapping) else _EMPTY),
+        versions={str(key): str(value) for key, value in dict(versions or {}).items() if value},
+    )
+
+
+def numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """Those of `values` that are numbers; the texts nan, inf and -inf are."""
+    found = {}
+    for key, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            continue
+        try:
+            found[str(key)] = float(value)
+        except ValueError:
+            continue
+    return found
+
+
+def task_of(parts: Sequence[ModelPart]) -> str:
+    """ "det", "rec", "cls" or "det+rec"; raises `DataError` for anything else together."""
+    tasks = [part.task for part in parts]
+    if len(tasks) == 1:
+        return tasks[0]
+    if sorted(tasks) == ["det", "rec"]:
+        return PAIR
+    raise DataError(
+        f"a model is made of one part, or of a det and a rec; these are: {', '.join(tasks) or 'none'}.",
+        hint="Name one exported model, or one of detection and one of recognition.",
+    )
+
+
+def tags_of(parts: Sequence[ModelPart]) -> dict[str, str]:
+    """The tags that say all this; those of a pair begin with "det." and "rec."; what is not known has none."""
+    task = task_of(parts)
+    tags = {"task": task}
+    for part in parts:
+        start = f"{part.task}." if task == PAIR else ""
+        said = {
+            "model": part.model,
+            "run_id": part.run_id,
+            "checkpoint": part.checkpoint,
+            "checkpoint_sha256": part.checkpoint_sha256,
+            "dataset_digest": part.dataset_digest,
+            "main_metric": part.main_metric,
+            "value": "" if part.main_metric not in part.metrics else repr(part.value),
+            "metrics": json.dumps({key: repr(value) for key, value in part.metrics.items()}),
+            **{f"version.{key}": value for key, value in part.versions.items()},
+        }
+        tags |= {f"{start}{key}": value for key, value in said.items() if value}
+    return tags
+
+
+def parts_of(tags: Mapping[str, str]) -> tuple[ModelPart, ...]:
+    """The parts that tags speak of; none where they are not ours."""
+    task = tags.get("task", "")
+    if task == PAIR:
+        return tuple(_from_tags(one, f"{one}.", tags) for one in ("det", "rec"))
+    return (_from_tags(task, "", tags),) if task in _TASKS else ()
+
+
+def _from_tags(task: str, start: str, tags: Mapping[str, str]) -> ModelPart:
+    def said(key: str) -> str:
+        return tags.get(f"{start}{key}", "")
+
+    step = said("checkpoint").removeprefix("checkpoints/step_")
+    try:
+        metrics = json.loads(said("metrics") or "{}")
+    except ValueError:
+        metrics = {}
+    found = numbers(metrics if isinstance(metrics, dict) else {})
+    if said("main_metric") and said("main_metric") not in found:
+        found |= numbers({said("main_metric"): said("value")})
+    return ModelPart(
+        task=task,
+        model=said("model"),
+        run_id=said("run_id"),
+        step=int(step) if step.isdecimal() else None,
+        checkpoint_sha256=said("checkpoint_sha256"),
+        dataset_digest=said("dataset_digest"),
+        main_metric=said("main_metric"),
+        metrics=found,
+    )

@@ -1,0 +1,291 @@
+"""An exported model as an MLflow model: with its signature, an example, its environment and its dictionary.
+
+It holds the exported folders as they are and the package `ocr_engine` that reads them; MLflow's pyfunc loads that
+by name, so nothing is pickled. It is logged through the client, not MLflow's active run: a run that is over stays
+as it ended.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ocr_train.addresses import first_line
+from ocr_train.errors import DataError, TrackingError
+from ocr_train.model_environment import model_environment
+from ocr_train.model_parts import ModelPart, read_part, tags_of, task_of
+from ocr_train.ocr_engine.pyfunc import IMAGE, OUTPUTS
+from ocr_train.secrets import Redactor
+
+ENGINE = Path(__file__).parent / "ocr_engine"
+MODEL_TYPE = "ocr"
+EXPORTED = "exported"
+"""Inside the model the exported folders lie in data/exported/det, .../rec, .../cls."""
+_EXAMPLE_SIDE = 640
+_TEXTS = ("config.yml", "inference.yml", "model.json", "README.md")
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pdparams", "*.pdopt", "*.states")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedModel:
+    """A model in MLflow: `uri` is "models:/m-..."."""
+
+    model_id: str
+    uri: str
+    name: str
+    task: str
+    run_id: str
+    step: int
+    size_bytes: int
+
+
+def log_model(
+    client: Any,
+    run_id: str,
+    exported: Sequence[Path],
+    *,
+    name: str = "model",
+    input_example: Path | None = None,
+    step: int | None = None,
+) -> LoggedModel:
+    """Log exported folders (one, or a det and a rec that become one model) as an output of the run.
+
+    `step` is the checkpoint's unless given. `input_example` is an image file: a page is made small. The model is
+    READY only when all of it is stored. Raises `DataError` for folders that are no exported models or do not go
+    together, `TrackingError` where MLflow does not take it.
+    """
+    parts = [read_part(folder) for folder in exported]
+    task = task_of(parts)
+    at = step if step is not None else (parts[0].step or 0)
+    tags = tags_of(parts)
+    try:
+        experiment_id = client.get_run(run_id).info.experiment_id
+        entry = client.create_logged_model(
+            experiment_id,
+            name=name,
+            source_run_id=run_id,
+            tags=tags,
+            params={key: value for key, value in tags.items() if not key.endswith("metrics")},
+            model_type=MODEL_TYPE,
+        )
+    except Exception as exc:
+        raise TrackingError(f"the model cannot be logged to run {run_id}: {first_line(exc)}") from exc
+    try:
+        with tempfile.TemporaryDirectory(prefix="ocr-model-") as scratch:
+            folder = _saved(Path(scratch), entry, exported, parts, _example(input_example))
+            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            client.log_model_artifacts(entry.model_id, str(folder))
+        client.finalize_logged_model(entry.model_id, "READY")
+        _link(client, entry.model_id, [run_id, *(part.run_id for part in parts)], at)
+    except Exception as exc:
+        with contextlib.suppress(Exception):  # the first error is the one to tell
+            client.finalize_logged_model(entry.model_id, "FAILED")
+        if isinstance(exc, DataError):
+            raise
+        raise TrackingError(f"the model of run {run_id} cannot be stored: {first_line(exc)}") from exc
+    _tie_metrics(client, entry.model_id, parts)
+    return LoggedModel(
+        model_id=entry.model_id,
+        uri=f"models:/{entry.model_id}",
+        name=name,
+        task=task,
+        run_id=run_id,
+        step=at,
+        size_bytes=size,
+    )
+
+
+def save_model(
+    folder: Path, exported: Sequence[Path], *, input_example: Path | None = None, mlflow_model: Any = None
+) -> None:
+    """Write the MLflow model into the new folder `folder`, without any server; raises `DataError`."""
+    parts = [read_part(one) for one in exported]
+    task_of(parts)
+    with tempfile.TemporaryDirectory(prefix="ocr-model-") as scratch:
+        _save(folder, Path(scratch), exported, parts, _example(input_example), mlflow_model)
+
+
+def _saved(
+    scratch: Path, entry: Any, exported: Sequence[Path], parts: Sequence[ModelPart], example: str
+) -> Path:
+    from mlflow.models import Model
+
+    # What mlflow.pyfunc.log_model writes into MLmodel, so that the file knows where it belongs.
+    model = Model(
+        artifact_path=entry.artifact_location,
+        model_uuid=entry.model_id,
+        run_id=entry.source_run_id,
+        model_id=entry.model_id,
+    )
+    _save(scratch / "model", scratch, exported, parts, example, model)
+    return scratch / "model"
+
+
+def _save(
+    folder: Path,
+    scratch: Path,
+    exported: Sequence[Path],
+    parts: Sequence[ModelPart],
+    example: str,
+    mlflow_model: Any,
+) -> None:
+    import pandas
+
+    environment = model_environment(
+        parts, own_paddleocr=any((one / "paddleocr").is_dir() for one in exported)
+    )
+    constraints = scratch / "constraints.txt"
+    constraints.write_text("\n".join(environment.constraints) + "\n", encoding="utf-8")
+    with _quiet():
+        import mlflow.pyfunc
+
+        mlflow.pyfunc.save_model(
+            str(folder),
+            loader_module="ocr_engine.pyfunc",
+            data_path=str(_staged(scratch / EXPORTED, exported, parts)),
+            code_paths=[str(_copied(ENGINE, scratch / "ocr_engine"))],
+            mlflow_model=mlflow_model,
+            signature=signature(task_of(parts)),
+            input_example=pandas.DataFrame({IMAGE: [example]}) if example else None,
+            pip_requirements=[*environment.requirements, f"-c {constraints}"],
+        )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without MLflow's advice to programmers, and without its search for a uv.lock in the current folder: it would
+    put that into the model, and rebuild it instead of what the model needs."""
+    name = "MLFLOW_UV_AUTO_DETECT"
+    before = os.environ.get(name)
+    os.environ[name] = "false"
+    logger = logging.getLogger(
+        "mlflow.utils.environment"
+    )  # says that there is no pip, as in an environment of uv
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _staged(target: Path, exported: Sequence[Path], parts: Sequence[ModelPart]) -> Path:
+    """The folders under their tasks' names, their texts without credentials."""
+    redact = Redactor(os.environ)
+    for folder, part in zip(exported, parts, strict=True):
+        copy = _copied(folder, target / part.task)
+        for path in (copy / name for name in _TEXTS):
+            if path.is_file():
+                text = path.read_text(encoding="utf-8", errors="surrogateescape")
+                path.write_text(redact.text(text), encoding="utf-8", errors="surrogateescape")
+    return target
+
+
+def _copied(source: Path, target: Path) -> Path:
+    shutil.copytree(source, target, ignore=_LEFT_OUT)
+    return target
+
+
+def signature(task: str) -> Any:
+    """Column `image` in (base64), the task's columns and `error` out."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import Array, DataType, Object, Property
+
+    box = Array(Array(DataType.double))
+    line = Object(
+        [
+            Property("box", box),
+            Property("score", DataType.double),
+            Property("text", DataType.string),
+            Property("text_score", DataType.double),
+        ]
+    )
+    types: dict[str, Any] = {
+        "boxes": Array(box),
+        "scores": Array(DataType.double),
+        "lines": Array(line),
+        "score": DataType.double,
+    }
+    outputs = [ColSpec(types.get(name, DataType.string), name) for name in (*OUTPUTS[task], "error")]
+    return ModelSignature(inputs=Schema([ColSpec(DataType.string, IMAGE)]), outputs=Schema(outputs))
+
+
+def _example(path: Path | None) -> str:
+    """The image as base64, at most 640 pixels on its longer side; raises `DataError` where it is none."""
+    if path is None:
+        return ""
+    import cv2
+    import numpy as np
+
+    try:
+        data = path.read_bytes()
+    except OSError as exc:
+        raise DataError(f"the input example {str(path)!r} cannot be read: {exc.strerror}.") from exc
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if image is None:
+        raise DataError(f"the input example {str(path)!r} is no image.", hint="Give a JPEG or PNG file.")
+    side = max(image.shape[:2])
+    if side > _EXAMPLE_SIDE:
+        size = [max(1, round(length * _EXAMPLE_SIDE / side)) for length in image.shape[1::-1]]
+        data = cv2.imencode(".jpg", cv2.resize(image, size, interpolation=cv2.INTER_AREA))[1].tobytes()
+    return base64.b64encode(data).decode("ascii")
+
+
+def _link(client: Any, model_id: str, run_ids: Sequence[str], step: int) -> None:
+    """Make the model an output of its run, and of the other part's."""
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.exceptions import MlflowException
+
+    first, *others = dict.fromkeys(run_id for run_id in run_ids if run_id)
+    client.log_outputs(first, [LoggedModelOutput(model_id, step)])
+    for run_id in others:
+        with contextlib.suppress(MlflowException):  # it may be of another server, or gone: the tags name it
+            client.log_outputs(run_id, [LoggedModelOutput(model_id, step)])
+
+
+def _tie_metrics(client: Any, model_id: str, parts: Sequence[ModelPart]) -> None:
+    """Tie the evaluation's points to the model, so that MLflow's model list can be sorted by them.
+
+    They are the run's own points once more, with their own times, so that its curves stay as they are. A run
+    that is not there, or a server that does not know this, only makes the list poorer.
+    """
+    from mlflow.entities import Metric
+    from mlflow.exceptions import MlflowException
+
+    for part in parts:
+        if not part.run_id or part.step is None:
+            continue
+        with contextlib.suppress(MlflowException):
+            points = [
+                Metric(
+                    point.key,
+                    point.value,
+                    point.timestamp,
+                    point.step,
+                    model_id=model_id,
+                    run_id=part.run_id,
+                    dataset_name=part.model or None,
+                    dataset_digest=part.dataset_digest[:36] or None,
+                )
+                for name in part.metrics
+                for point in client.get_metric_history(part.run_id, f"eval/{name}")
+                if point.step == part.step
+            ]
+            if points:
+                client.log_batch(part.run_id, metrics=points)
