@@ -87,6 +87,7 @@ class CheckpointCallback(Callback):
         self.lost: list[str] = []
         self.stored: set[int] = set()
         self.best_step: int | None = None
+        self._best_set: tuple[Path, int] | None = None
         self.latest_step: int | None = None
 
     def open(self, run: Run) -> None:
@@ -163,13 +164,16 @@ class CheckpointCallback(Callback):
             )
 
     def results(self) -> Mapping[str, Any]:
-        """How many checkpoints are stored, where those are kept that could not be, and which are lost."""
+        """How many checkpoints are stored, where those are kept that could not be, and which are lost; and where the
+        trainer's own set is that beats all before it."""
         return {
             "stored": len(self.stored),
             "kept": tuple(self.kept),
             "lost": tuple(self.lost),
             "checkpoint_bytes": self._bytes,
             "latest_step": self.latest_step,
+            "best_prefix": self._best_set[0] if self._best_set else None,
+            "best_step": self._best_set[1] if self._best_set else None,
         }
 
     def _copy(self, prefix: Path, kind: str) -> Snapshot:
@@ -199,6 +203,8 @@ class CheckpointCallback(Callback):
             epoch=epoch,
             best=best,
         )
+        if best:
+            self._best_set = (Path(event.prefix), step)
         job = _Job(snapshot=snapshot, step=step, epoch=epoch, best=best, key=self._outbox.add(item))
         with self._wake:
             self._jobs.append(job)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from ocr_train.cli_answer import Commands
     from ocr_train.config import Experiment
     from ocr_train.data.prepare import Dataset
+    from ocr_train.look.looking import StartReading
     from ocr_train.pipeline import Summary
+    from ocr_train.preparation import Ready
     from ocr_train.storage.backup import Backup
     from ocr_train.tracking import Tracker
 
@@ -161,7 +163,7 @@ def _train(arguments: argparse.Namespace) -> int:
         parts = Parts(
             client=client,
             probe=looking.result,
-            callbacks=lambda tracker: _callbacks(tracker, experiment, started),
+            callbacks=lambda tracker, ready: _callbacks(tracker, ready, experiment, started),
             fetch=cli_data.fetch_for_training,
             backup=_back_up,
             say=say,
@@ -191,11 +193,12 @@ def _back_up(dataset: Dataset, target: str) -> Backup:
         shown.done()
 
 
-def _callbacks(tracker: Tracker, experiment: Experiment, started: float) -> Sequence[Callback]:
+def _callbacks(tracker: Tracker, ready: Ready, experiment: Experiment, started: float) -> Sequence[Callback]:
     """In the order in which they see events: checkpoints are copied before anything else happens."""
     from callbacks.checkpoints import CheckpointCallback
     from callbacks.metrics import MetricsCallback
     from callbacks.progress import ProgressCallback
+    from callbacks.samples import SampleCallback
     from callbacks.system import SystemMetricsCallback
     from callbacks.time_use import TimeUseCallback
     from callbacks.watchdog import WatchdogCallback
@@ -228,8 +231,34 @@ def _callbacks(tracker: Tracker, experiment: Experiment, started: float) -> Sequ
         SystemMetricsCallback(tracker),
         TimeUseCallback(tracker, started=started, hourly_usd=experiment.hourly_usd),
         ProgressCallback(sys.stdout),
+        SampleCallback(
+            tracker,
+            _reading_with(ready),
+            say,
+            images=experiment.sample_images if (ready.paddleocr.root / "ppocr").is_dir() else 0,
+        ),
         WatchdogCallback(stall_timeout_s=experiment.stall_timeout_s, nan_windows=experiment.nan_windows),
     ]
+
+
+def _reading_with(ready: Ready) -> StartReading:
+    """How samples are read beside the training: on the CPU, on one thread, whenever nobody else wants it."""
+    from ocr_train.inference import CHECKPOINT, Model, ReadingProcess
+
+    env = {**ready.env, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+
+    def start(prefix: Path, config: Path, images: Sequence[Path]) -> ReadingProcess:
+        model = Model(
+            kind=CHECKPOINT,
+            path=prefix,
+            config=config,
+            python=ready.python,
+            root=ready.paddleocr.root,
+            env=env,
+        )
+        return ReadingProcess.start(model, images, nice=19)
+
+    return start
 
 
 def _print_summary(summary: Summary, launch: Launch) -> None:

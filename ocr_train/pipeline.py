@@ -10,15 +10,16 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ocr_train.config import Experiment
-from ocr_train.cost import starving
+from ocr_train.cost import spent, starving
 from ocr_train.dispatch import Dispatcher
 from ocr_train.errors import CheckpointLost, OcrTrainError
 from ocr_train.events import RunFinished, RunStarted
+from ocr_train.finishing import Finishing, finish
 from ocr_train.follow import STACKS_FILE, LogWatch, follow
 from ocr_train.heartbeat import Heartbeat
 from ocr_train.mlflow_client import name_primary_metric
@@ -48,6 +49,7 @@ class Summary:
     main_metric: str
     epochs: int
     results: Mapping[str, Any]
+    finishing: Finishing = field(default_factory=Finishing)
 
 
 def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
@@ -76,6 +78,10 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
                 if said := starving(results.get("reader_share"), ready.num_workers):
                     results = {**results, "starving": said}
                     tracker.set_tags({"reader_starves": said})
+                finishing = Finishing()
+                if outcome.status == "FINISHED":
+                    finishing = finish(experiment, ready, results, tracker, parts)
+                _log_costs(experiment, ready, results, tracker, parts)
                 _log_end(tracker, outcome, last_lines, log, results)
                 heart.close()  # before the journal that it writes to
                 delivered = tracker.finish(outcome.status)
@@ -101,6 +107,7 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
         main_metric=experiment.main_metric,
         epochs=experiment.epochs,
         results=results,
+        finishing=finishing,
     )
 
 
@@ -115,7 +122,7 @@ def _run_trainer(
     ready: Ready, tracker: Tracker, parts: Parts
 ) -> tuple[Outcome, Sequence[str], Mapping[str, Any]]:
     """Run the trainer to its end: what it came to, its last lines, what the callbacks have to say."""
-    dispatcher = Dispatcher(parts.callbacks(tracker), report=parts.say)
+    dispatcher = Dispatcher(parts.callbacks(tracker, ready), report=parts.say)
     watch = LogWatch()
     error: OcrTrainError | None = None
     child: Child | None = None
@@ -184,6 +191,15 @@ def _with_lost_checkpoints(outcome: Outcome, results: Mapping[str, Any]) -> Outc
         hint="Free space on the disk, or write elsewhere with --output; the other checkpoints are whole.",
         exit_code=CheckpointLost.exit_code,
     )
+
+
+def _log_costs(
+    experiment: Experiment, ready: Ready, results: Mapping[str, Any], tracker: Tracker, parts: Parts
+) -> None:
+    """The hours and the money of all of it: what came after the training costs, too."""
+    seconds = time.monotonic() - parts.started + 3600 * ready.run.hours_before
+    step = max(int(results.get("latest_step") or 0), ready.run.step_offset)
+    tracker.log_metrics(spent(seconds, experiment.hourly_usd), step=step, time_ms=int(time.time() * 1000))
 
 
 def _log_end(

@@ -41,7 +41,7 @@ class Parts:
 
     client: Any
     probe: Callable[[], Facts]
-    callbacks: Callable[[Tracker], Sequence[Callback]]
+    callbacks: Callable[[Tracker, Ready], Sequence[Callback]]
     fetch: Fetch
     backup: Callable[[Dataset, str], Backup]
     say: Say

@@ -127,7 +127,9 @@ def pinned_by_registry(client: Any, run_id: str) -> Pinned:
 
 def _texts_of(version: Any, run_id: str) -> list[str]:
     """Where a version may name a checkpoint of this run: of two models together one may be another run's."""
-    own = [part.checkpoint for part in parts_of(version.tags or {}) if part.run_id == run_id and part.checkpoint]
+    own = [
+        part.checkpoint for part in parts_of(version.tags or {}) if part.run_id == run_id and part.checkpoint
+    ]
     return own or [version.source or "", *(version.tags or {}).values()]
 
 

@@ -51,6 +51,10 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
         facts.append((f"best {summary.main_metric}", f"{results['best']:.4f}"))
     if results.get("stored"):
         facts.append(("checkpoints", f"{results['stored']} stored in {_where(summary)}"))
+    finishing = summary.finishing
+    facts += [("evaluation", finishing.finding)] if finishing.finding else []
+    facts += [("model", f"{finishing.model}: gives the checkpoint's answers")] if finishing.model else []
+    facts += [("not done", note) for note in finishing.notes]
     if results.get("starving"):
         facts.append(("data loading", results["starving"]))
     facts += [("not stored", f"a checkpoint is kept in {path}") for path in results.get("kept", ())]

@@ -1,0 +1,217 @@
+"""After a training that finished: its best checkpoint read closely, exported, checked, logged and registered.
+
+    best checkpoint -> evaluation/ -> export, compared with the checkpoint -> MLflow model -> registry
+
+The training is FINISHED whatever happens here. What fails is said, with the command that does it later, and is in the
+tags `exported` and `evaluation`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ocr_train.checkpoints import sha256_of
+from ocr_train.config import TASKS, Experiment
+from ocr_train.data.prepare import Dataset
+from ocr_train.data.samples import image_names, read_samples
+from ocr_train.errors import OcrTrainError, TrackingError
+from ocr_train.evaluation import evaluate_closely
+from ocr_train.export import Exported, Wish, export
+from ocr_train.export_check import choose_images
+from ocr_train.inference import CHECKPOINT, Reading, ReadingProcess
+from ocr_train.paddle_tool import Trainer
+from ocr_train.preparation import Parts, Ready
+from ocr_train.sources import Source, find_source
+from ocr_train.states import read_states
+from ocr_train.tracking import Tracker
+
+TAG = "exported"
+CHECK_IMAGES = 32
+POLL_S = 0.2
+READ_TIMEOUT_S = 1800.0
+
+
+class _StopError(Exception):
+    """We were asked to stop: what is left can be done later."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finishing:
+    """What came of it, for the summary: `finding` is the evaluation's sentence, `model` where the model is and
+    `note` what could not be done and how to do it."""
+
+    finding: str = ""
+    model: str = ""
+    notes: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """What every stage needs."""
+
+    experiment: Experiment
+    ready: Ready
+    source: Source
+    tracker: Tracker
+    parts: Parts
+
+    @property
+    def trainer(self) -> Trainer:
+        """The PaddleOCR that trained."""
+        return Trainer(
+            python=self.ready.python,
+            paddleocr=self.ready.paddleocr,
+            env=self.ready.env,
+            versions=self.ready.run.versions,
+        )
+
+
+def finish(
+    experiment: Experiment, ready: Ready, results: Mapping[str, Any], tracker: Tracker, parts: Parts
+) -> Finishing:
+    """Do what the experiment asks for after its training; never raises for what can be done again later."""
+    wanted = (experiment.evaluation_images > 0, experiment.export)
+    if not any(wanted) or experiment.task not in TASKS:
+        return Finishing()
+    if not (ready.paddleocr.root / "ppocr").is_dir():
+        return Finishing(
+            notes=(f"{ready.paddleocr.root} holds no ppocr: no model is made of the checkpoint",)
+        )
+    try:
+        source = _best(experiment, ready, results, tracker)
+    except OcrTrainError as exc:
+        tracker.set_tags({TAG: f"failed: {exc.problem}"})
+        return Finishing(notes=(f"the best checkpoint cannot be had: {exc.problem}",))
+    work = _Work(experiment=experiment, ready=ready, source=source, tracker=tracker, parts=parts)
+    notes: list[str] = []
+    finding = _guarded(work, "evaluation", _evaluate, notes) if wanted[0] else ""
+    model = _guarded(work, TAG, _make_model, notes) if wanted[1] else ""
+    return Finishing(finding=finding, model=model, notes=tuple(notes))
+
+
+def _guarded(work: _Work, tag: str, stage: Callable[[_Work], str], notes: list[str]) -> str:
+    """The stage's answer; where it fails, a note and a tag."""
+    later = f"python -m ocr_train {'export' if tag == TAG else 'evaluate'} {work.tracker.run_id}"
+    try:
+        return stage(work)
+    except _StopError:
+        notes.append(f"{tag}: left out, because we were asked to stop; {later} does it")
+        return ""
+    except OcrTrainError as exc:
+        problem, hint = exc.problem, exc.hint
+    except Exception as exc:  # noqa: BLE001 - the training is finished and stays so
+        problem, hint = f"{type(exc).__name__}: {exc}", ""
+    work.tracker.set_tags({tag: f"failed: {problem}"})
+    notes.append(f"{tag}: {problem} {hint} Once that is mended: {later}".replace("  ", " "))
+    return ""
+
+
+def _best(experiment: Experiment, ready: Ready, results: Mapping[str, Any], tracker: Tracker) -> Source:
+    """The best checkpoint of the run: the trainer's own files, or, where an earlier run's is still the best, that."""
+    prefix = results.get("best_prefix")
+    if prefix is None or not Path(f"{prefix}.pdparams").is_file():
+        return find_source(tracker.run_id, lambda: tracker.client, tracker.folder / "best")
+    run, states = ready.run, read_states(Path(f"{prefix}.states"))
+    step = run.step_offset + (states.step if states.step is not None else results.get("best_step") or 0)
+    return Source(
+        kind=CHECKPOINT,
+        path=Path(prefix),
+        config=run.config,
+        dictionary=run.dictionary,
+        task=experiment.task,
+        name=experiment.name,
+        run_id=tracker.run_id,
+        step=step,
+        epoch=states.epoch,
+        dataset_digest=run.dataset_digest,
+        versions=run.versions,
+        sha256=sha256_of(Path(f"{prefix}.pdparams")),
+        metrics=dict(states.metrics),
+        said=f"the best checkpoint, step {step}",
+    )
+
+
+def _evaluate(work: _Work) -> str:
+    run = work.ready.run
+    work.parts.say(f"evaluation: {work.source.said} reads the validation images ...")
+    done = evaluate_closely(
+        run.config,
+        run.task,
+        lambda images: _read(work, images),
+        work.tracker.folder / "evaluation",
+        limit=work.experiment.evaluation_images,
+    )
+    for path, folder in done.files:
+        work.tracker.log_file(path, folder)
+    work.tracker.set_tags({"evaluation": done.sentence})
+    return done.sentence
+
+
+def _read(work: _Work, images: Sequence[Path]) -> Sequence[Reading]:
+    """Read `images` with the checkpoint, but no longer than until we are asked to stop."""
+    model = work.source.model(work.ready.python, work.ready.paddleocr.root, work.ready.env)
+    process = ReadingProcess.start(model, images, use_gpu=bool(work.ready.device.gpus))
+    deadline = time.monotonic() + READ_TIMEOUT_S
+    try:
+        while not process.poll():
+            _require_going_on(work)
+            if time.monotonic() > deadline:
+                raise OcrTrainError(f"the images are not read after {READ_TIMEOUT_S:g} s")
+            time.sleep(POLL_S)
+        return process.result()
+    finally:
+        process.close()
+
+
+def _require_going_on(work: _Work) -> None:
+    if work.parts.stop.number is not None:
+        raise _StopError
+
+
+def _make_model(work: _Work) -> str:
+    """Export, check, log and register; where the model is."""
+    _require_going_on(work)
+    work.parts.say(f"export: {work.source.said} becomes an inference model, compared with itself ...")
+    images = choose_images(_paths(work.ready.dataset), CHECK_IMAGES, 0)
+    checkout = bool(work.experiment.paddleocr)
+    exported = export(
+        work.source,
+        work.tracker.folder / "export",
+        trainer=work.trainer,
+        wish=Wish(images=images, carry=checkout),
+        say=work.parts.say,
+    )
+    work.tracker.set_tags({TAG: "agrees"})
+    if work.tracker.offline:
+        return f"{exported.folder} (offline: after `sync`, `python -m ocr_train register` logs it)"
+    _require_going_on(work)
+    return _log(work, exported, images[0])
+
+
+def _paths(dataset: Dataset) -> list[Path]:
+    """Every validation image once."""
+    lines, _ = read_samples(dataset.val)
+    return list(dict.fromkeys(dataset.images / name for line in lines for name in image_names(line.image)))
+
+
+def _log(work: _Work, exported: Exported, example: Path) -> str:
+    from ocr_train import registry, serving
+
+    try:
+        logged = serving.log_model(
+            work.tracker.client, work.tracker.run_id, [exported.folder], input_example=example
+        )
+        if not work.experiment.register:
+            return logged.uri
+        registered = registry.register(work.tracker.client, logged.uri, work.experiment.register)
+    except TrackingError as exc:
+        target = work.experiment.register or f"ocr-{work.experiment.task}"
+        later = f"python -m ocr_train register {exported.folder} --name {target}"
+        raise TrackingError(
+            f"the model is in {exported.folder}, but not in MLflow: {exc.problem}", hint=later
+        ) from exc
+    return f"{registered.uri} (version {registered.version})"
