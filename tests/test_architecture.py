@@ -145,12 +145,22 @@ PARTS: dict[str, set[str]] = {
         "ocr_train.server_process",
     },
     "ocr_train.data_check": {"ocr_train.errors", "ocr_train.data.labels", "ocr_train.data_check_script"},
+    # A look at a model is values in and out: it knows labels, and neither a server nor how a model is run.
+    "ocr_train.look": {
+        *("ocr_train.errors", "ocr_train.look", "ocr_train.data.boxes", "ocr_train.data.check_images"),
+        *("ocr_train.data.labels", "ocr_train.data.samples"),
+    },
+    "ocr_train.evaluation": {"ocr_train.look"},
     "callbacks.base": LEAVES,
     # Callbacks are given what they talk to; the checkpoint callback takes snapshots with our own functions.
     "callbacks.checkpoints": {
         *LEAVES,
         *("callbacks.base", "ocr_train.checkpoints", "ocr_train.disk", "ocr_train.outbox"),
         "ocr_train.run_folder",
+    },
+    "callbacks.samples": {
+        *LEAVES,
+        *("callbacks.base", "ocr_train.checkpoints", "ocr_train.disk", "ocr_train.look"),
     },
     "callbacks": {*LEAVES, "callbacks.base", "callbacks.metrics", "ocr_train.failures"},
 }
