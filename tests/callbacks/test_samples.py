@@ -251,14 +251,14 @@ def test_the_weights_are_a_copy(run: Run, sink: Sink) -> None:
 
 
 def test_the_table_grows_by_step(run: Run, sink: Sink, readings: Readings) -> None:
-    """One artifact with all steps."""
+    """One artifact with all steps, the newest first."""
     training = Training(run, sink, readings)
     for step in (10, 20):
         training.evaluate(step)
         training.save("best")
         training.tick_until(lambda step=step: step in sink.steps)  # type: ignore[misc]
     training.callback.close()
-    assert [row[0] for row in json.loads(sink.tables[-1])["data"]] == [10] * 3 + [20] * 3
+    assert [row[0] for row in json.loads(sink.tables[-1])["data"]] == [20] * 3 + [10] * 3
 
 
 def test_a_run_that_goes_on_keeps_its_table_and_looks_at_no_step_twice(
@@ -275,7 +275,7 @@ def test_a_run_that_goes_on_keeps_its_table_and_looks_at_no_step_twice(
         training.save("best")
     training.callback.close()
     assert sink.steps == [20]
-    assert [row[0] for row in json.loads(sink.tables[-1])["data"]] == [10, 20, 20, 20]
+    assert [row[0] for row in json.loads(sink.tables[-1])["data"]] == [20, 20, 20, 10]
 
 
 def test_a_failure_is_said_once_and_three_in_a_row_end_it(run: Run, sink: Sink) -> None:
