@@ -49,9 +49,21 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TextLine:
+    """A line of text on a page: its four corners from the top left clockwise; `error` where it cannot be read."""
+
+    box: tuple[Point, ...]
+    score: float
+    text: str
+    text_score: float
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reading:
     """What a model says of one image: `boxes` and `scores` (det), `text` and `score` (rec), `label` and `score`
-    (cls). Boxes are in pixels of the upright image. `error` says why there is nothing."""
+    (cls), `lines` (detection and recognition together). Boxes are in pixels of the upright image. `error` says why
+    there is nothing."""
 
     image: Path
     boxes: tuple[tuple[Point, ...], ...] = ()
@@ -59,6 +71,7 @@ class Reading:
     text: str = ""
     score: float = 0.0
     label: str = ""
+    lines: tuple[TextLine, ...] = ()
     error: str = ""
 
 
@@ -75,15 +88,26 @@ class ReadingProcess:
 
     @classmethod
     def start(
-        cls, model: Model, images: Sequence[Path], *, nice: int = 0, use_gpu: bool = False
+        cls,
+        model: Model,
+        images: Sequence[Path],
+        *,
+        rec: Model | None = None,
+        nice: int = 0,
+        use_gpu: bool = False,
     ) -> ReadingProcess:
-        """Start it. Raises `DataError` for weights that are not harmless, `SetupError` where it cannot start."""
-        if model.kind == CHECKPOINT:
-            screen(Path(f"{model.path}.pdparams"))
+        """Start it; with `rec`, `model` finds the lines and `rec` reads them.
+
+        Raises `DataError` for weights that are not harmless, `SetupError` where it cannot start.
+        """
+        models = [model] if rec is None else [model, rec]
+        for one in models:
+            if one.kind == CHECKPOINT:
+                screen(Path(f"{one.path}.pdparams"))
         folder = Path(tempfile.mkdtemp(prefix="reading-"))
         guard = Guard.start()
         try:
-            process = _launch(model, images, folder, guard, nice=nice, use_gpu=use_gpu)
+            process = _launch(models, images, folder, guard, nice=nice, use_gpu=use_gpu)
         except BaseException:
             guard.close()
             shutil.rmtree(folder, ignore_errors=True)
@@ -144,17 +168,15 @@ class ReadingProcess:
 
 
 def _launch(
-    model: Model, images: Sequence[Path], folder: Path, guard: Guard, *, nice: int, use_gpu: bool
+    models: Sequence[Model], images: Sequence[Path], folder: Path, guard: Guard, *, nice: int, use_gpu: bool
 ) -> subprocess.Popen[bytes]:
     job = {
-        "kind": model.kind,
-        "path": str(model.path.absolute()),
-        "config": str(model.config.absolute()),
-        "root": str(model.root.absolute()) if model.root != Path() else "",
+        "models": [_plain(one) for one in models],
         "images": [str(path.absolute()) for path in images],
         "gpu": use_gpu,
         "nice": nice,
     }
+    model = models[0]
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
     env = {**model.env, **guard.env, "PYTHONIOENCODING": "utf-8", "NO_ALBUMENTATIONS_UPDATE": "1"}
     if not use_gpu:
@@ -180,22 +202,32 @@ def _launch(
     return process
 
 
+def _plain(model: Model) -> dict[str, str]:
+    return {
+        "kind": model.kind,
+        "path": str(model.path.absolute()),
+        "config": str(model.config.absolute()),
+        "root": str(model.root.absolute()) if model.root != Path() else "",
+    }
+
+
 def read_images(
     model: Model,
     images: Sequence[Path],
     *,
+    rec: Model | None = None,
     nice: int = 0,
     use_gpu: bool = False,
     timeout_s: float = 600,
 ) -> list[Reading]:
     """What `model` says of each of `images`, in their order; an image that fails has an `error`.
 
-    Raises `DataError` where the model cannot be used (its files do not make one, its pickle is not harmless),
+    With `rec`, `model` finds the lines of each image and `rec` reads them, in the interpreter of `model`. Raises `DataError` where the model cannot be used (its files do not make one, its pickle is not harmless),
     `SetupError` where the child cannot run or is not done within `timeout_s`.
     """
     if not images:
         return []
-    with ReadingProcess.start(model, images, nice=nice, use_gpu=use_gpu) as process:
+    with ReadingProcess.start(model, images, rec=rec, nice=nice, use_gpu=use_gpu) as process:
         if not process.wait(timeout_s):
             raise SetupError(
                 f"{model.path} has not read {len(images)} image(s) within {timeout_s:g} s.",
@@ -235,10 +267,25 @@ def _error(failed: Mapping[str, Any]) -> DataError | SetupError:
 def _reading(path: Path, answer: Mapping[str, Any]) -> Reading:
     return Reading(
         image=path,
-        boxes=tuple(tuple((float(x), float(y)) for x, y in box) for box in answer.get("boxes", ())),
+        boxes=tuple(_box(box) for box in answer.get("boxes", ())),
         scores=tuple(float(score) for score in answer.get("scores", ())),
         text=str(answer.get("text", "")),
         score=float(answer.get("score", 0.0)),
         label=str(answer.get("label", "")),
+        lines=tuple(_line(line) for line in answer.get("lines", ())),
         error=str(answer.get("error", "")),
     )
+
+
+def _line(values: Mapping[str, Any]) -> TextLine:
+    return TextLine(
+        box=_box(values["box"]),
+        score=float(values["score"]),
+        text=str(values["text"]),
+        text_score=float(values["text_score"]),
+        error=str(values.get("error", "")),
+    )
+
+
+def _box(points: Sequence[Sequence[float]]) -> tuple[Point, ...]:
+    return tuple((float(x), float(y)) for x, y in points)

@@ -6,6 +6,7 @@ further inputs of a few algorithms, `preds` what PaddleOCR's post-processing tak
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,7 @@ def open_onnx_network(settings: Any, folder: Path, gpu: bool) -> Any:
     if not path.is_file():
         raise EngineError(f"{folder} holds no model.onnx")
     try:
-        import onnxruntime
+        onnxruntime: Any = importlib.import_module("onnxruntime")
     except ImportError as exc:
         raise EngineError(f"onnxruntime is not installed in this interpreter: {exc}") from exc
     options = onnxruntime.SessionOptions()

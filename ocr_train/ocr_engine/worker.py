@@ -1,10 +1,11 @@
-"""Reads images with a model, as a process of its own. Started by path, in the trainer's interpreter.
+"""Reads images with a model, or with detection and recognition together, as a process of its own. Started by path, in the trainer's interpreter.
 
     PYTHON -B worker.py JOB.json
 
-JOB.json: `{"kind": "checkpoint"|"exported"|"onnx", "path", "config", "root", "images": [...], "gpu", "nice"}`.
-Output, one JSON line each, as it goes: `{"image": N, ...}` with the answer for the N-th image (`Engine.read`);
-`{"failed": why, "of": "model"|"setup"}` where the model cannot be used at all, and exit code 1; `{"done": n}`.
+JOB.json: `{"models": [{"kind": "checkpoint"|"exported"|"onnx", "path", "config", "root"}, ...], "images": [...],
+"gpu", "nice"}`; two models are detection and recognition.
+Output, one JSON line each, as it goes: `{"image": N, ...}` with the answer for the N-th image (`Engine.read`, `Reader.read`);
+`{"failed": why, "of": "model"|"setup"}` where the model cannot be used at all; `{"done": n}`.
 Nothing else comes on stdout: what PaddleOCR prints there goes to stderr.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str]) -> None:
     """Do the job that the file `argv[0]` describes."""
     del sys.path[0]  # this folder: its modules must not stand in for others of the same name
     with Path(argv[0]).open(encoding="utf-8") as stream:
@@ -31,9 +32,8 @@ def main(argv: list[str]) -> int:
         of = "model" if type(exc).__name__ == "EngineError" else "setup"
         said = str(exc) if of == "model" else f"{type(exc).__name__}: {str(exc).strip()}"
         _say(out, {"failed": said, "of": of})
-        return 1
+        return
     _read_all(engine, job["images"], out)
-    return 0
 
 
 def _read_all(engine: Any, images: list[str], out: Any) -> None:
@@ -57,13 +57,19 @@ def _read_all(engine: Any, images: list[str], out: Any) -> None:
 
 def _open(job: dict[str, Any]) -> Any:
     _load_package()
+    from ocr_engine import lines  # type: ignore[import-not-found]
+
+    engines = [_open_one(one, bool(job["gpu"])) for one in job["models"]]
+    return engines[0] if len(engines) == 1 else lines.Reader(*engines)
+
+
+def _open_one(values: dict[str, Any], gpu: bool) -> Any:
     from ocr_engine import model
 
-    root, gpu = job["root"], bool(job["gpu"])
-    if job["kind"] == "checkpoint":
-        return model.open_checkpoint(Path(job["config"]), Path(job["path"]), root, gpu=gpu)
-    opener = {"exported": model.open_exported, "onnx": model.open_onnx}[job["kind"]]
-    return opener(Path(job["path"]), root, gpu=gpu)
+    root, path = values["root"], Path(values["path"])
+    if values["kind"] == "checkpoint":
+        return model.open_checkpoint(Path(values["config"]), path, root, gpu=gpu)
+    return {"exported": model.open_exported, "onnx": model.open_onnx}[values["kind"]](path, root, gpu=gpu)
 
 
 def _load_package() -> None:
@@ -96,4 +102,4 @@ def _say(out: Any, value: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])
