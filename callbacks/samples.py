@@ -174,7 +174,7 @@ class SampleCallback(Callback):
             return
         for path, folder in files.files:
             self._sink.log_file(path, folder)
-        self._rows = [*self._rows, *files.rows][-MAX_ROWS:]
+        self._rows = [*files.rows, *self._rows][:MAX_ROWS]  # the newest on the page that opens
         columns = tables.COLUMNS[self._run.task]
         self._sink.log_file(tables.write_table(self._run.folder / "look" / TABLE, columns, self._rows), "")
         self._sink.set_tags({**mlflow_images.TAG, **tables.table_tag([TABLE])})

@@ -233,7 +233,7 @@ def _weak_spots(classes: Sequence[analysis.ClassRow], wrong: Sequence[analysis.C
     said = []
     row = analysis.weakest(classes)
     if row is not None:
-        said.append(f"Weakest: {row.name} ({row.accuracy or 0.0:.1%} of the characters)")
+        said.append(f"Weakest: {row.name} ({row.accuracy or 0.0:.1%} of {row.characters:,} characters)")
     mixed = next((row for row in wrong if row.truth and row.prediction), None)
     if mixed is not None:
         pair = f"{characters.shown(mixed.truth)} read as {characters.shown(mixed.prediction)}"

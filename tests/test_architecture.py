@@ -171,6 +171,17 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.resume_record", "ocr_train.resume_same", "ocr_train.resume_spec"),
     },
     "ocr_train.transfer_progress": {"ocr_train.storage"},
+    # It runs without the rest of us, in the trainer's interpreter and in a served model.
+    "ocr_train.ocr_engine": set(),
+    "ocr_train.inference": {"ocr_train.errors", "ocr_train.guard", "ocr_train.pickles"},
+    "ocr_train.sources": {
+        *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.inference", "ocr_train.overrides"),
+        *("ocr_train.pickles", "ocr_train.resume_models", "ocr_train.resume_place", "ocr_train.resume_runs"),
+        *("ocr_train.resume_spec", "ocr_train.tracking"),
+    },
+    "ocr_train.annotated": {
+        *("ocr_train.errors", "ocr_train.data.demo_fonts", "ocr_train.inference", "ocr_train.ocr_engine"),
+    },
     "ocr_train.server": {
         "ocr_train.errors",
         "ocr_train.server_folder",
@@ -205,6 +216,12 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.paddle", "ocr_train.paddle_tool", "ocr_train.pickles", "ocr_train.recorded"),
         "ocr_train.sources",
     },
+    # A look at a model is values in and out: it knows labels, and neither a server nor how a model is run.
+    "ocr_train.look": {
+        *("ocr_train.errors", "ocr_train.look", "ocr_train.data.boxes", "ocr_train.data.check_images"),
+        *("ocr_train.data.labels", "ocr_train.data.samples"),
+    },
+    "ocr_train.evaluation": {"ocr_train.look"},
     "callbacks.base": LEAVES,
     # Callbacks are given what they talk to; the checkpoint callback takes snapshots with our own functions.
     "callbacks.checkpoints": {
@@ -213,6 +230,10 @@ PARTS: dict[str, set[str]] = {
         "ocr_train.run_folder",
     },
     "callbacks.time_use": {*LEAVES, "callbacks.base", "callbacks.metrics", "ocr_train.cost"},
+    "callbacks.samples": {
+        *LEAVES,
+        *("callbacks.base", "ocr_train.checkpoints", "ocr_train.disk", "ocr_train.look"),
+    },
     "callbacks": {*LEAVES, "callbacks.base", "callbacks.metrics", "ocr_train.failures"},
 }
 """What each part may import of ours. A package's name stands for all modules in it that are not named."""

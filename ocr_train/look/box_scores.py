@@ -8,6 +8,7 @@ half of their own area; polygons that cross themselves are passed over.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -108,8 +109,11 @@ def _polygon(points: BoxPoints) -> Any:
     """The polygon, None where it is none that has an area."""
     from shapely.geometry import Polygon  # type: ignore[import-untyped]
 
+    corners = [(float(x), float(y)) for x, y in points]
+    if not all(math.isfinite(value) for corner in corners for value in corner):
+        return None
     try:
-        polygon = Polygon([(float(x), float(y)) for x, y in points])
+        polygon = Polygon(corners)
     except ValueError:  # fewer than three points
         return None
     return polygon if polygon.is_valid else None

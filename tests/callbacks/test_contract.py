@@ -9,7 +9,7 @@ import pkgutil
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,12 +19,15 @@ import pytest
 import callbacks
 from callbacks.base import Callback
 from ocr_train.checkpoints import CheckpointStore
+from ocr_train.errors import TrackingError
 from ocr_train.events import Event
 from ocr_train.run import Run
 from tests.builders import FolderArtifacts, make_run, store_on, write_checkpoint
+from tests.look.builders import box_at, write_validation
 
 HANDLE_LIMIT_S = 0.5
 SLOW_UPLOAD_S = 0.6
+CLOSE_LIMIT_S = 0.5
 T = TypeVar("T")
 
 
@@ -46,10 +49,35 @@ def callback_classes() -> list[type[Callback]]:
 
 
 class Sink:
-    """Takes metrics."""
+    """Takes metrics, tags and files."""
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int, time_ms: int) -> None:
         """Forget them."""
+
+    def set_tags(self, tags: Mapping[str, object]) -> None:
+        """Forget them."""
+
+    def log_file(self, local: Path, folder: str = "") -> None:
+        """Forget it."""
+
+    def download(self, path: str, folder: Path) -> Path:
+        """There is nothing."""
+        raise TrackingError(f"there is no artifact {path!r}.")
+
+
+class SlowReading:
+    """A process that reads images until it is ended."""
+
+    def poll(self) -> bool:
+        """Not yet."""
+        return False
+
+    def result(self) -> Sequence[Any]:
+        """Never asked for."""
+        return []
+
+    def close(self) -> None:
+        """It ends."""
 
 
 class SlowArtifacts(FolderArtifacts):
@@ -75,14 +103,17 @@ def build(kind: type[Callback], folder: Path) -> Callback:
         "stream": io.StringIO(),
         "started": time.monotonic(),
         "hourly_usd": 3.0,
+        "start_reading": lambda prefix, config, images: SlowReading(),
+        "close_timeout_s": CLOSE_LIMIT_S,
     }
     parameters = inspect.signature(kind).parameters.values()
     wanted = [
         p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     ]
+    names = [p.name for p in parameters]
     unknown = set(wanted) - set(known)
     assert not unknown, f"say in this test what {kind.__name__} gets for {unknown}"
-    return kind(**{name: known[name] for name in wanted})
+    return kind(**{name: known[name] for name in (*wanted, "close_timeout_s") if name in names})
 
 
 def example(kind: type[Event], prefix: Path) -> Event:
@@ -148,7 +179,7 @@ class TestEveryCallback:
     def test_takes_every_event_at_once_and_closes_twice(self, kind: type[Callback], tmp_path: Path) -> None:
         """open, each kind of event twice, close, close: no exception, and none of them holds up the reader."""
         run = make_run(tmp_path / "run")
-        run.folder.mkdir()
+        write_validation(run.folder, {"a.png": [box_at(0, 0)]})
         prefix = write_checkpoint(run.folder / "trainer" / "latest")
         callback = build(kind, tmp_path)
         callback.open(run)

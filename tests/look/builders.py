@@ -1,0 +1,82 @@
+"""Validation sets, answers and PaddleOCR's own metrics, for the tests of a look at a model."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from ocr_train.data.labels import Box, format_boxes, format_line
+
+SQUARE = ((0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """An answer."""
+
+    boxes: tuple[tuple[tuple[float, float], ...], ...] = ()
+    scores: tuple[float, ...] = ()
+    text: str = ""
+    score: float = 0.9
+    label: str = ""
+    error: str = ""
+
+
+def box_at(x: float, y: float, text: str = "a", size: float = 10.0) -> Box:
+    """A square with its top left at (x, y)."""
+    return Box(transcription=text, points=((x, y), (x + size, y), (x + size, y + size), (x, y + size)))
+
+
+def write_images(folder: Path, names: Sequence[str], size: tuple[int, int] = (80, 40)) -> None:
+    """Pictures of one colour each."""
+    for number, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size, (40 + 20 * (number % 10), 90, 120)).save(path)
+
+
+def write_validation(
+    folder: Path, truths: dict[str, Any], *, metric: dict[str, Any] | None = None, pictures: bool = True
+) -> Path:
+    """A config.yml that evaluates on `truths` (image name: text, or list of boxes), with its images; its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if pictures:
+        write_images(folder / "images", list(truths))
+    lines = [
+        format_line(name, truth if isinstance(truth, str) else format_boxes(truth))
+        for name, truth in truths.items()
+    ]
+    (folder / "val.txt").write_text("".join(lines), encoding="utf-8")
+    document = {
+        "Metric": metric or {"name": "RecMetric"},
+        "Eval": {
+            "dataset": {
+                "data_dir": str(folder / "images"),
+                "label_file_list": [str(folder / "val.txt")],
+            }
+        },
+    }
+    (folder / "config.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    return folder / "config.yml"
+
+
+def paddleocr_metric(module: str) -> Any:
+    """A module of PaddleOCR's `ppocr.metrics`, without the network code that the package imports."""
+    spec = find_spec("unstructured_paddleocr")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("PaddleOCR is not installed: its own metrics cannot be asked")
+    folder = Path(next(iter(spec.submodule_search_locations))) / "ppocr" / "metrics"
+    package = types.ModuleType("paddleocr_metrics")
+    package.__path__ = [str(folder)]
+    sys.modules.setdefault("paddleocr_metrics", package)
+    return importlib.import_module(f"paddleocr_metrics.{module}")
