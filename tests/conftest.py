@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,13 @@ from tests.commands import REPO
 
 SHARED = REPO.parent / "shared"
 _OURS = ("AWS_", "MLFLOW_", "OCR_TRAIN_", "SCRIPTED_")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """Ctrl-C reaches what tests start: a shell has its background jobs, and all they start, ignore it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
