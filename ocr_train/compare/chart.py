@@ -9,8 +9,8 @@ from ocr_train.compare.axes import Curve
 from ocr_train.compare.markup import Html, el, joined
 from ocr_train.compare.scale import Scale, number, scale_for
 
-WIDTH, HEIGHT = 560, 290
-LEFT, RIGHT, TOP, BOTTOM = 62, 16, 12, 44
+WIDTH, HEIGHT = 430, 270
+LEFT, RIGHT, TOP, BOTTOM = 62, 26, 12, 44
 COLOURS = 10
 """Colours of the page; further runs have them again, with dashes."""
 MAX_DOTS = 40
@@ -42,7 +42,7 @@ def chart(lines: Sequence[Drawn], *, metric: str, x_label: str) -> Html:
     x_scale = scale_for((x for x, _ in points), ticks=6)
     y_scale = scale_for((y for _, y in points), log="loss" in metric, room=0.06, ticks=5)
     parts = [*_grid(x_scale, y_scale), _axis_title(x_label, y_scale)]
-    for drawn in sorted(lines, key=lambda drawn: not drawn.line.inherited):
+    for drawn in sorted(lines, key=lambda drawn: drawn.line.inherited):
         parts += _line(drawn, metric, x_label, x_scale, y_scale)
     return el(
         "svg",
@@ -88,7 +88,7 @@ def _line(drawn: Drawn, metric: str, x_label: str, x_scale: Scale, y_scale: Scal
     for piece in drawn.line.pieces:
         if len(piece) > 1:
             path = " ".join(f"{_x(x_scale, x)},{_y(y_scale, y)}" for x, y in piece)
-            dash = "3 3" if drawn.line.inherited else dash_of(drawn.colour)
+            dash = "2 5" if drawn.line.inherited else dash_of(drawn.colour)
             parts.append(
                 el(
                     "polyline",

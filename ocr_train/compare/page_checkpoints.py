@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ocr_train.checkpoints import Manifest
 from ocr_train.compare.going_on import resume_command
@@ -42,9 +42,7 @@ def _of_run(runs: Shown, run: RunData) -> list[Html]:
     kept = to_show(found.manifests, found.aliases.values())
     if not kept:
         return [*parts, el("p", "It has no whole checkpoint.", class_="empty")]
-    names = {folder: alias for alias, folder in reversed(found.aliases.items())}
-    both = {folder for folder in names if list(found.aliases.values()).count(folder) > 1}
-    rows = [_row(run, manifest, _aliases(manifest.folder, names, both)) for manifest in kept]
+    rows = [_row(run, manifest, _aliases(manifest.folder, found.aliases)) for manifest in kept]
     head: list[Html | str] = [
         *(el("th", name, class_="num", scope="col") for name in ("Step", "Epoch")),
         *("Scores", "Size", "Go on from it"),
@@ -56,17 +54,14 @@ def _of_run(runs: Shown, run: RunData) -> list[Html]:
     return parts
 
 
-def to_show(manifests: Sequence[Manifest], named: object) -> list[Manifest]:
+def to_show(manifests: Sequence[Manifest], named: Collection[str]) -> list[Manifest]:
     """The newest ones, newest first, and whatever an alias names."""
-    folders = set(named) if not isinstance(named, str) else set()  # type: ignore[call-overload]
     newest = sorted(manifests, key=lambda one: (one.step, one.place), reverse=True)
-    return [one for place, one in enumerate(newest) if place < MAX_ROWS or one.folder in folders]
+    return [one for place, one in enumerate(newest) if place < MAX_ROWS or one.folder in named]
 
 
-def _aliases(folder: str, names: dict[str, str], both: set[str]) -> list[str]:
-    if folder in both:
-        return ["best", "latest"]
-    return [names[folder]] if folder in names else []
+def _aliases(folder: str, aliases: Mapping[str, str]) -> list[str]:
+    return [alias for alias, named in aliases.items() if named == folder]
 
 
 def _row(run: RunData, manifest: Manifest, aliases: Sequence[str]) -> Html:

@@ -4,56 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ocr_train.compare.differences import Differences, Row
+from ocr_train.compare.differences import DIGEST, Differences, Row
 from ocr_train.compare.markup import Html, el
-from ocr_train.compare.page_parts import Shown, matrix, section
+from ocr_train.compare.page_parts import Shown, name_of, section, table
 
 _LONG = 240
+_DIGEST_SHOWN = 16
+Group = tuple[str, str, Sequence[Row]]
 
 
 def what_differs(runs: Shown, found: Differences) -> Html:
     """The section; of one run alone, what it was made with."""
     alone = len(runs.runs) == 1
-    parts = [
-        el("h3", "Data"),
-        _rows(runs, found.data),
-        el("h3", "Configuration"),
-        _differing(runs, found.config, found.same_config, "settings", alone=alone),
-        el("h3", "Launch parameters"),
-        _differing(runs, found.launch, found.same_launch, "parameters", alone=alone),
-        el("h3", "Code version"),
-        _rows(runs, found.code) if found.code else _none("No run says which commit it was started from."),
-        el("h3", "Environment"),
-        _rows(runs, found.environment) if found.environment else _none("No run says its versions."),
+    config, launch = ([], []) if alone else (found.config, found.launch)
+    groups: list[Group] = [
+        ("Data", "", found.data),
+        ("Configuration", _same(found.same_config, config, "settings", alone=alone), config),
+        ("Launch parameters", _same(found.same_launch, launch, "parameters", alone=alone), launch),
+        ("Code version", "" if found.code else "no run says which commit it was started from", found.code),
+        ("Environment", "" if found.environment else "no run says its versions", found.environment),
     ]
+    head: list[Html | str] = ["", *(name_of(runs, place) for place in range(len(runs.runs)))]
+    rows = [row for group in groups for row in _group(group, len(runs.runs))]
     sub = (
         "What the run was made with."
         if alone
         else "Of configuration and launch only what differs; of the rest everything, what is the same in grey. A run's "
         "own folder is written <run>."
     )
-    return section("differences", "Made with" if alone else "What differs", *parts, sub=sub)
+    title = "Made with" if alone else "What differs"
+    return section("differences", title, table(head, rows, class_="matrix"), sub=sub)
 
 
-def _none(text: str) -> Html:
-    return el("p", text, class_="empty")
-
-
-def _differing(runs: Shown, rows: Sequence[Row], same: int, what: str, *, alone: bool) -> Html:
+def _same(count: int, rows: Sequence[Row], what: str, *, alone: bool) -> str:
     if alone:
-        return _none(f"{same} {what}: they are in MLflow.")
+        return f"{count} {what}: they are in MLflow"
     if not rows:
-        return _none(f"Nothing differs: {same} {what} are the same." if same else f"No run has {what}.")
-    return el("div", _rows(runs, rows), el("p", f"{same} other {what} are the same.", class_="sub"))
+        return f"nothing differs: {count} {what} are the same" if count else f"no run has {what}"
+    return f"{count} other {what} are the same"
 
 
-def _rows(runs: Shown, rows: Sequence[Row]) -> Html:
-    def cell(row: int, place: int) -> Html:
-        value = rows[row].values[place]
-        same = not rows[row].differs and len(runs.runs) > 1
-        if value is None:
-            return el("td", "–", class_="same")
-        short = value if len(value) <= _LONG else f"{value[:_LONG]} …"
-        return el("td", short or "(empty)", class_="diff same" if same else "diff")
+def _group(group: Group, columns: int) -> list[Html]:
+    title, note, rows = group
+    small = [el("small", note)] if note else []
+    head = el("tr", el("th", title, *small, colspan=columns + 1, scope="colgroup"), class_="group")
+    return [head, *(_row(row) for row in rows)]
 
-    return matrix(runs, "", [row.name for row in rows], cell)
+
+def _row(row: Row) -> Html:
+    same = not row.differs and len(row.values) > 1
+    cells = [_cell(row.name, value, same=same) for value in row.values]
+    return el("tr", el("th", row.name, scope="row"), *cells)
+
+
+def _cell(name: str, value: str | None, *, same: bool) -> Html:
+    if value is None:
+        return el("td", "–", class_="same")
+    most = _DIGEST_SHOWN if name == DIGEST else _LONG
+    short = value if len(value) <= most else f"{value[:most]}…"
+    cut = value if short != value else None
+    return el("td", short or "not given", class_="diff same" if same or not value else "diff", title=cut)

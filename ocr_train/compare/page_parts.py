@@ -69,11 +69,13 @@ def table(head: Sequence[Html | str], rows: Sequence[Html], *, class_: str = "")
     return el("div", whole, class_="scroll")
 
 
-def matrix(runs: Shown, first: str, names: Sequence[str], cell: Callable[[int, int], Html]) -> Html:
-    """A table of a row for each of `names` and a column for each run."""
-    head = [first, *(name_of(runs, place) for place in range(len(runs.runs)))]
+def matrix(
+    runs: Shown, first: str, names: Sequence[str], places: Sequence[int], cell: Callable[[int, int], Html]
+) -> Html:
+    """A table of a row for each of `names` and a column for each of the runs at `places`."""
+    head = [first, *(name_of(runs, place) for place in places)]
     rows = [
-        el("tr", el("th", name, scope="row"), *(cell(row, place) for place in range(len(runs.runs))))
+        el("tr", el("th", name, scope="row"), *(cell(row, place) for place in places))
         for row, name in enumerate(names)
     ]
     return table(head, rows, class_="matrix")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ocr_train.compare.markup import Html, el
 from ocr_train.compare.page_parts import (
@@ -15,9 +16,9 @@ from ocr_train.compare.page_parts import (
     section,
     table,
 )
-from ocr_train.compare.scale import number
+from ocr_train.compare.scale import figure, number
 from ocr_train.compare.scores import Score, Target, leaders, winners
-from ocr_train.compare.values import RunData, better, is_real
+from ocr_train.compare.values import better, is_real
 
 _BAD_STATES = ("FAILED", "KILLED")
 _BESIDE = ("precision", "recall", "norm_edit_dis")
@@ -56,25 +57,27 @@ def _score_tile(runs: Shown, scores: Sequence[Score]) -> list[Html]:
     top = known[0]
     at = f"at step {top.best_step:,}" if top.best_step is not None else ""
     if len(known) == 1:
-        return [_tile(f"Best {top.metric}", number(top.best or 0), runs.label(top.run_id), at, first=True)]
+        return [_tile(f"Best {top.metric}", figure(top.best or 0), runs.label(top.run_id), at, first=True)]
     equal = [score for score in known if score.best == top.best]
     if len(equal) > 1:
         who = f"{len(equal)} runs are level"
-        return [_tile(f"Best {top.metric}", number(top.best or 0), who, "no winner", first=True)]
+        return [_tile(f"Best {top.metric}", figure(top.best or 0), who, "no winner", first=True)]
     ahead = abs((top.best or 0) - (known[1].best or 0))
-    why = f"{at}; {number(ahead)} better than {runs.label(known[1].run_id)}"
-    return [_tile(f"Best {top.metric}", number(top.best or 0), runs.label(top.run_id), why, first=True)]
+    why = f"{at}; {figure(ahead)} better than {runs.label(known[1].run_id)}"
+    return [_tile(f"Best {top.metric}", figure(top.best or 0), runs.label(top.run_id), why, first=True)]
 
 
 def _goal_tiles(runs: Shown, goal: Target) -> list[Html]:
     found = []
-    said = f"to reach {goal.metric} {number(goal.value)}, which every run did"
+    said = f"to reach {goal.metric} {figure(goal.value)}, as every run did"
     for what, values, show in (
         ("Fastest", goal.hours, duration),
         ("Cheapest", goal.cost_usd, dollars),
     ):
-        if len(values) == len(runs.runs):
-            best = min(values, key=lambda run_id: values[run_id])
+        if len(values) > 1:
+            # Of equals the one that got there itself, not the one that went on from it.
+            resumed = {run.run_id for run in runs.runs if run.parent}
+            best = min(values, key=lambda run_id: (values[run_id], run_id in resumed))
             found.append(_tile(what, show(values[best]), runs.label(best), said))
     return found + _spent_tiles(runs)
 
@@ -92,17 +95,16 @@ def _spent_tiles(runs: Shown) -> list[Html]:
 
 
 def results(runs: Shown, scores: Sequence[Score], goal: Target | None) -> Html:
-    """The table of results, a row for each run."""
-    columns = _columns(runs, scores, goal)
+    """The table of results, a row for each run; the best one first where all can be compared."""
+    columns = _columns(scores, goal)
     best = winners(scores)
-    head = [
-        el("th", "Run", scope="col"),
-        *(el("th", *name, class_="num", scope="col") for name, _ in columns),
-    ]
+    head: list[Html | str] = [el("th", "Run", scope="col")]
+    head += [el("th", column.title, class_="num", scope="col") for column in columns]
     head.append(el("th", "Device", scope="col"))
     rows = []
-    for place, run in enumerate(runs.runs):
-        cells = [el("td", *cells[run.run_id], class_="num") for _, cells in columns]
+    for place in ranked(scores):
+        run = runs.runs[place]
+        cells = [_cell(column, run.run_id) for column in columns]
         device = el("td", run.tags.get("device", "–"))
         won = run.run_id in best
         rows.append(
@@ -112,9 +114,20 @@ def results(runs: Shown, scores: Sequence[Score], goal: Target | None) -> Html:
         "results",
         "Results",
         table(head, rows),
-        sub="Best is the run's own best evaluation, the other scores are those of the same evaluation. The best of a "
-        "column is green; scores are only set against each other where runs share the data and the metric.",
+        sub="Best is the run's own best evaluation, the scores beside it are of that same evaluation. Green is the best "
+        "of a column; scores are only set against each other where runs share the data and the metric.",
     )
+
+
+def ranked(scores: Sequence[Score]) -> list[int]:
+    """The places of the runs by their best score, where all can be compared; else as they are."""
+    places = list(range(len(scores)))
+    if len({score.group for score in scores}) > 1:
+        return places
+    sign = better(scores[0].metric) or 1
+    known = [place for place in places if scores[place].best is not None]
+    known.sort(key=lambda place: -sign * (scores[place].best or 0))
+    return [*known, *(place for place in places if place not in known)]
 
 
 def _run_cell(runs: Shown, place: int, *, won: bool) -> Html:
@@ -131,91 +144,96 @@ def _run_cell(runs: Shown, place: int, *, won: bool) -> Html:
     return el("th", *parts, el("small", " · ".join(facts)), class_="run", scope="row")
 
 
-Cells = Mapping[str, tuple["Html | str", ...]]
-Column = tuple[tuple["Html | str", ...], Cells]
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of the table, by run id: values, how they are written, the small print, and which are the best."""
+
+    title: str
+    values: Mapping[str, float | None]
+    show: Callable[[float], str]
+    notes: Mapping[str, str] = field(default_factory=dict)
+    top: frozenset[str] = frozenset()
 
 
-def _columns(runs: Shown, scores: Sequence[Score], goal: Target | None) -> list[Column]:
+def _cell(column: Column, run_id: str) -> Html:
+    value = column.values.get(run_id)
+    if value is None or not is_real(value):
+        return el("td", "–", class_="num")
+    said = column.show(value)
+    note = column.notes.get(run_id, "")
+    return el(
+        "td",
+        el("span", said, class_="top") if run_id in column.top else said,
+        el("small", note) if note else "",
+        class_="num",
+    )
+
+
+def _columns(scores: Sequence[Score], goal: Target | None) -> list[Column]:
+    found = [*_score_columns(scores), _loss(scores), _steps(scores)]
+    hours = {one.run_id: one.hours for one in scores}
+    costs = {one.run_id: one.cost_usd for one in scores}
+    found.append(Column(title="Duration", values=hours, show=duration))
+    if any(cost is not None for cost in costs.values()):
+        found.append(Column(title="Cost", values=costs, show=dollars))
+    if goal is not None:
+        found.append(
+            Column(
+                title=f"Time to {goal.metric} {figure(goal.value)}",
+                values=goal.hours,
+                show=duration,
+                notes={run_id: dollars(cost) for run_id, cost in goal.cost_usd.items()},
+                top=frozenset(leaders(goal.hours, -1)),
+            )
+        )
+    rates = {one.run_id: one.samples_per_s for one in scores}
+    return [*found, Column(title="Samples/s", values=rates, show=number)]
+
+
+def _score_columns(scores: Sequence[Score]) -> list[Column]:
     metrics = list(dict.fromkeys(score.metric for score in scores if score.metric))
     main = metrics[0] if len(metrics) == 1 else "score"
-    found = [
-        _column(
-            f"Best {main}",
-            scores,
-            {one.run_id: one.best for one in scores},
-            1,
-            number,
-            _where(scores, metrics),
-        ),
-        _column(f"Last {main}", scores, {one.run_id: one.last for one in scores}, 1, number),
-    ]
-    beside = [name for name in _BESIDE if any(name in score.beside for score in scores)]
-    found += [
-        _column(name, scores, {one.run_id: one.beside.get(name) for one in scores}, 1, number)
-        for name in beside
-    ]
-    found.append(_loss(scores))
-    found.append(_plain("Steps", {one.run_id: one.last_step for one in scores}, _count, _epochs(scores)))
-    found.append(_plain("Duration", {one.run_id: one.hours for one in scores}, duration))
-    if any(score.cost_usd is not None for score in scores):
-        found.append(_plain("Cost", {one.run_id: one.cost_usd for one in scores}, dollars))
-    if goal is not None:
-        title = f"Time to {goal.metric} {number(goal.value)}"
-        notes = {run_id: dollars(cost) for run_id, cost in goal.cost_usd.items()}
-        sign = {one.run_id: goal.hours.get(one.run_id) for one in scores}
-        found.append(_column(title, scores, sign, -1, duration, notes))
-    rates = {one.run_id: one.samples_per_s for one in scores}
-    found.append(_plain("Samples/s", rates, number))
-    return found
-
-
-def _where(scores: Sequence[Score], metrics: Sequence[str]) -> dict[str, str]:
-    """Where the best was reached, and of what, where runs have several main metrics."""
-    return {
+    where = {
         one.run_id: (f"{one.metric}, " if len(metrics) > 1 else "") + f"step {one.best_step:,}"
         for one in scores
         if one.best_step is not None
     }
+    found = [
+        _ranked_column(f"Best {main}", scores, {one.run_id: one.best for one in scores}, where),
+        _ranked_column(f"Last {main}", scores, {one.run_id: one.last for one in scores}),
+    ]
+    for name in _BESIDE:
+        values = {one.run_id: one.beside.get(name) for one in scores}
+        if name not in metrics and any(value is not None for value in values.values()):
+            found.append(_ranked_column(name.replace("_", " ").capitalize(), scores, values))
+    return found
 
 
-def _epochs(scores: Sequence[Score]) -> dict[str, str]:
-    return {one.run_id: f"epoch {one.epochs:g}" for one in scores if one.epochs is not None}
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}"
+def _ranked_column(
+    title: str,
+    scores: Sequence[Score],
+    values: Mapping[str, float | None],
+    notes: Mapping[str, str] | None = None,
+) -> Column:
+    """Scores, of which the best among comparable runs are marked."""
+    top: set[str] = set()
+    for group in dict.fromkeys(score.group for score in scores):
+        top |= leaders({one.run_id: values[one.run_id] for one in scores if one.group == group}, 1)
+    return Column(title=title, values=values, show=figure, notes=notes or {}, top=frozenset(top))
 
 
 def _loss(scores: Sequence[Score]) -> Column:
     notes = {one.run_id: f"lowest {number(one.lowest_loss)}" for one in scores if one.lowest_loss is not None}
-    return _plain("Last loss", {one.run_id: one.last_loss for one in scores}, number, notes)
+    values = {one.run_id: one.last_loss for one in scores}
+    return Column(title="Last loss", values=values, show=number, notes=notes)
 
 
-def _plain(name, values, show, notes=None) -> Column:  # type: ignore[no-untyped-def]
-    return (name,), {
-        run_id: _cell(value, show, (notes or {}).get(run_id, "")) for run_id, value in values.items()
-    }
+def _steps(scores: Sequence[Score]) -> Column:
+    notes = {one.run_id: f"epoch {one.epochs:g}" for one in scores if one.epochs is not None}
+    return Column(
+        title="Steps", values={one.run_id: one.last_step for one in scores}, show=_count, notes=notes
+    )
 
 
-def _column(name, scores, values, sign, show, notes=None) -> Column:  # type: ignore[no-untyped-def]
-    """A column whose best cells, among comparable runs, are marked."""
-    top: set[str] = set()
-    for group in dict.fromkeys(score.group for score in scores):
-        top |= leaders({one.run_id: values[one.run_id] for one in scores if one.group == group}, sign)
-    cells = {
-        run_id: _cell(value, show, (notes or {}).get(run_id, ""), top=run_id in top)
-        for run_id, value in values.items()
-    }
-    return (name,), cells
-
-
-def _cell(value, show, note: str, *, top: bool = False):  # type: ignore[no-untyped-def]
-    if value is None or not is_real(value):
-        return ("–",)
-    said = el("span", show(value), class_="top") if top else show(value)
-    return (said, el("small", note)) if note else (said,)
-
-
-def facts_of(run: RunData) -> str:
-    """One line on a run, for a description."""
-    return f"{run.name} ({run.run_id})"
+def _count(value: float) -> str:
+    return f"{value:,.0f}"

@@ -55,10 +55,9 @@ def _table(runs: Shown, places: Sequence[int], names: Sequence[str]) -> Html:
         picture = by_name[place].get(names[row])
         if picture is not None:
             return _picture(picture)
-        why = "not in its sample" if place in places else "no sample pictures"
-        return el("td", el("span", why, class_="empty"))
+        return el("td", el("span", "not in its sample", class_="empty"))
 
-    return matrix(runs, "Image", names, cell)
+    return matrix(runs, "Image", names, places, cell)
 
 
 def _picture(picture: Picture) -> Html:
@@ -82,6 +81,12 @@ def _text(picture: Picture) -> list[Html]:
     """The prediction with what is wrong in it marked, and the truth where it is another."""
     if not picture.prediction and not picture.truth:
         return []
+    if not picture.text:
+        truth = f"truth: {picture.truth}" if picture.truth else ""
+        return [
+            el("div", picture.prediction or "nothing found", class_="text"),
+            el("div", truth, class_="scores"),
+        ]
     if picture.prediction == picture.truth:
         return [
             el("div", picture.prediction, " ", el("span", "✓", class_="ok", title="correct"), class_="text")

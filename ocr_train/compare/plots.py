@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.compare.axes import AXES, LABELS
+from ocr_train.compare.chart import Drawn
 from ocr_train.compare.page_curves import drawn, main_metrics
 from ocr_train.compare.page_parts import Shown
 from ocr_train.compare.scale import number, scale_for
@@ -40,7 +41,7 @@ def write_plots(runs: Shown, scores: Sequence[Score], folder: Path) -> list[Path
     return written
 
 
-def _style() -> dict[str, Any]:
+def _style() -> Any:
     return {
         "font.family": ["DejaVu Sans", *_thai_fonts()],
         "font.size": 10,
@@ -112,7 +113,7 @@ def _curves(runs: Shown, axis: str) -> Any:
     return figure
 
 
-def _draw(plot: Any, one: Any) -> None:
+def _draw(plot: Any, one: Drawn) -> None:
     style = {"color": PALETTE[one.colour % len(PALETTE)]}
     inherited = one.line.inherited
     for place, piece in enumerate(one.line.pieces):
@@ -121,7 +122,8 @@ def _draw(plot: Any, one: Any) -> None:
             [x for x, _ in piece],
             [y for _, y in piece],
             linestyle=":" if inherited else _DASHES[min(2, one.colour // len(PALETTE))],
-            linewidth=1.0 if inherited else 1.8,
+            linewidth=1.3 if inherited else 1.8,
+            zorder=3 if inherited else 2,
             marker="o" if alone or len(one.line.points) <= 40 else None,
             markersize=5 if alone else 3,
             label=None if inherited or place else one.label,
@@ -135,7 +137,7 @@ def _scores(runs: Shown, scores: Sequence[Score]) -> Any:
     known = [(place, score) for place, score in enumerate(scores) if score.best is not None]
     if not known or len({score.metric for _, score in known}) > 1:
         return None
-    with mpl.rc_context({**_style(), "axes.grid.axis": "x"}):
+    with mpl.rc_context(_style() | {"axes.grid.axis": "x"}):
         figure, (plot,) = _figure(8.5, 1.5 + 0.38 * len(known), 1)
         names = [runs.labels[place] for place, _ in known]
         values = [score.best or 0.0 for _, score in known]

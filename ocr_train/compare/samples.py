@@ -76,6 +76,7 @@ def _picture(
         image=image,
         truth=_said(entry.get("truth")),
         prediction=_said(entry.get("prediction")),
+        text=isinstance(entry.get("truth"), str) and isinstance(entry.get("prediction"), str),
         scores={
             key: float(value)
             for key, value in entry.items()

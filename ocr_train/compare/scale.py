@@ -58,6 +58,11 @@ def nice_ticks(low: float, high: float, count: int) -> list[float]:
     return [number * step for number in range(first, last + 1)]
 
 
+def figure(value: float) -> str:
+    """A score, with the same decimals for all: 0.7100."""
+    return f"{value:.4f}" if 1e-4 <= abs(value) < 10 or value == 0 else number(value)
+
+
 def number(value: float) -> str:
     """A value as people read it: 0.8412, 12.3, 1,200, 3.2e-05."""
     size = abs(value)

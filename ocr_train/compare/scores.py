@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ocr_train.compare.axes import COST, TIME, curve
 from ocr_train.compare.values import RunData, Series, better, is_real
 
+_ALL = 10_000_000
 _RATES = ("time/images_per_s", "train/ips")
 
 
@@ -133,15 +134,20 @@ def leaders(values: Mapping[str, float | None], sign: int) -> set[str]:
 
 
 def target(runs: Sequence[RunData], found: Sequence[Score]) -> Target | None:
-    """The highest score that all runs have reached, and when each did; None unless all can be compared."""
+    """The highest score that all runs have reached, and when each did; None unless all can be compared.
+
+    A run that went on from another has the time and cost of that one, up to the step where it went on, before its
+    own; where that one is not among `runs` nobody knows, and it has neither.
+    """
     if len(runs) < 2 or len({score.group for score in found}) > 1 or better(found[0].metric) < 0:
         return None
     bests = [score.best for score in found if score.best is not None]
     if len(bests) < len(runs) or min(bests) <= 0:
         return None
     value, metric = min(bests), f"eval/{found[0].metric}"
-    hours = {run.run_id: _first(run, metric, TIME, value) for run in runs}
-    costs = {run.run_id: _first(run, metric, COST, value) for run in runs}
+    known = {run.run_id: run for run in runs}
+    hours = {run.run_id: _reached(run, known, metric, TIME, value) for run in runs}
+    costs = {run.run_id: _reached(run, known, metric, COST, value) for run in runs}
     return Target(
         metric=found[0].metric,
         value=value,
@@ -150,6 +156,35 @@ def target(runs: Sequence[RunData], found: Sequence[Score]) -> Target | None:
     )
 
 
-def _first(run: RunData, metric: str, axis: str, value: float) -> float | None:
-    line = curve(run, metric, axis, most=1_000_000)
+def _reached(
+    run: RunData, known: Mapping[str, RunData], metric: str, axis: str, value: float, up_to: int | None = None
+) -> float | None:
+    """What was spent when `metric` first was `value`, in hours or dollars; None where it never was."""
+    own = _first(run, metric, axis, value, up_to)
+    if not run.parent:
+        return own
+    parent = known.get(run.parent)
+    if parent is None:
+        return None
+    others = {run_id: one for run_id, one in known.items() if one is not run}  # a circle would never end
+    earlier = _reached(parent, others, metric, axis, value, run.parent_step)
+    if earlier is not None:
+        return earlier
+    before = spent_until(parent, others, axis, run.parent_step)
+    return None if own is None or before is None else before + own
+
+
+def spent_until(run: RunData, known: Mapping[str, RunData], axis: str, step: int) -> float | None:
+    """Hours or dollars that `run` and those before it, which are in `known`, had cost at `step`."""
+    line = curve(run, "train/loss", axis, up_to=step, most=_ALL).points
+    if not line or not run.parent:
+        return line[-1][0] if line else None
+    parent = known.get(run.parent)
+    others = {run_id: one for run_id, one in known.items() if one is not run}
+    before = None if parent is None else spent_until(parent, others, axis, run.parent_step)
+    return None if before is None else before + line[-1][0]
+
+
+def _first(run: RunData, metric: str, axis: str, value: float, up_to: int | None) -> float | None:
+    line = curve(run, metric, axis, up_to=up_to, most=_ALL)
     return next((x for x, y in line.points if y >= value), None)

@@ -139,7 +139,7 @@ class _Search:
                 return
 
     def _counts(self, run: Any) -> bool:
-        return run.data.tags.get(KIND_TAG) != KIND and run.info.run_id != self._without
+        return bool(run.data.tags.get(KIND_TAG) != KIND and run.info.run_id != self._without)
 
     def named(self, name: str) -> list[Any]:
         """The runs of that name, a few at most."""

@@ -35,7 +35,8 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """One validation image as a run sees it: `image` is JPEG or PNG, empty where it cannot be shown."""
+    """One validation image as a run sees it: `image` is a JPEG, empty where it cannot be shown; `text` says that
+    truth and prediction are texts, to be compared letter by letter, and not counts of boxes."""
 
     name: str
     mime: str
@@ -43,6 +44,7 @@ class Picture:
     truth: str
     prediction: str
     scores: Mapping[str, float]
+    text: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,7 +86,7 @@ def _metrics(made: Made) -> list[tuple[str, float, int, float]]:
         done = (step - first) / max(1, last - first)
         moment = START_S + done * made.hours * 3600
         wave = 0.06 * math.sin(step * 1.7) * math.exp(-done)
-        loss = made.losses.get(step, 0.4 + 4.5 * math.exp(-5 * step / last) + wave)
+        loss = made.losses.get(step, 1.2 - made.top + 4.5 * math.exp(-5 * step / last) + wave)
         rate = 0.001 * 0.5 * (1 + math.cos(math.pi * step / last))
         epoch = (step - 1) // STEPS_PER_EPOCH + 1
         found += [
@@ -160,7 +160,9 @@ def png(width: int = 320, height: int = 160, *, text: str = "", hue: int = 0) ->
     picture = Image.new("RGB", (width, height), (225, 228, 230))
     draw = ImageDraw.Draw(picture)
     for place in range(6):
-        draw.line([(0, 20 + place * 25), (width, 10 + place * 25 + hue)], fill=(90, 110 + place * 20, 130), width=7)
+        draw.line(
+            [(0, 20 + place * 25), (width, 10 + place * 25 + hue)], fill=(90, 110 + place * 20, 130), width=7
+        )
     draw.rectangle([30 + hue, 40, 130 + hue, 75], outline=(20, 150, 60), width=3)
     draw.rectangle([34, 43, 134, 79], outline=(210, 40, 40), width=3)
     draw.text((40, 50), text, fill=(0, 0, 0))
