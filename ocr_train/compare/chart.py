@@ -13,7 +13,7 @@ WIDTH, HEIGHT = 430, 270
 LEFT, RIGHT, TOP, BOTTOM = 62, 26, 12, 44
 COLOURS = 10
 """Colours of the page; further runs have them again, with dashes."""
-MAX_DOTS = 40
+MAX_DOTS = 25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def _line(drawn: Drawn, metric: str, x_label: str, x_scale: Scale, y_scale: Scal
     for piece in drawn.line.pieces:
         if len(piece) > 1:
             path = " ".join(f"{_x(x_scale, x)},{_y(y_scale, y)}" for x, y in piece)
-            dash = "2 5" if drawn.line.inherited else dash_of(drawn.colour)
+            dash = "4 5" if drawn.line.inherited else dash_of(drawn.colour)
             parts.append(
                 el(
                     "polyline",

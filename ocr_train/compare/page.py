@@ -70,7 +70,7 @@ def _title(runs: Shown) -> str:
 def _header(runs: Shown, source: str, now: float) -> Html:
     models = sorted({run.model for run in runs.runs if run.model})
     places = sorted({run.experiment for run in runs.runs})
-    said = [f"Model {', '.join(models)}"] if models else []
+    said = [f"{'Model' if len(models) == 1 else 'Models'} {', '.join(models)}"] if models else []
     said += [f"experiment {', '.join(places)}", f"from {source}" if source else "", f"made {moment(now)}"]
     links = [("results", "Results"), ("curves", "Learning curves")]
     links += [("differences", "What differs" if len(runs.runs) > 1 else "Made with")]
@@ -129,7 +129,7 @@ def _data_warning(runs: Shown) -> Html:
         el("strong", "⚠ These runs were not scored on the same data"),
         el(
             "p",
-            "Their dataset digests differ: a higher score does not mean a better model. Nobody wins across data.",
+            "Their dataset digests differ: a higher score does not mean a better model. A best run is marked only among runs on the same data.",
         ),
         el("ul", *items),
         class_="banner loud",

@@ -8,7 +8,7 @@ from ocr_train.checkpoints import Manifest
 from ocr_train.compare.going_on import resume_command
 from ocr_train.compare.markup import Html, el
 from ocr_train.compare.page_parts import SHORT_ID, Shown, dollars, duration, name_of, section, table
-from ocr_train.compare.scale import number
+from ocr_train.compare.scale import figure
 from ocr_train.compare.values import RunData
 from ocr_train.disk import human
 
@@ -68,7 +68,7 @@ def _row(run: RunData, manifest: Manifest, aliases: Sequence[str]) -> Html:
     badges: list[Html | str] = []
     for alias in aliases:
         badges += [" ", el("span", alias, class_="badge" if alias == "best" else "badge quiet")]
-    scores = [f"{name} {number(manifest.metrics[name])}" for name in _METRICS if name in manifest.metrics]
+    scores = [f"{name} {figure(manifest.metrics[name])}" for name in _METRICS if name in manifest.metrics]
     return el(
         "tr",
         el("td", f"{manifest.step:,}", class_="num"),

@@ -100,7 +100,7 @@ def _panel(runs: Shown, axis: str, lines: list[Curve]) -> Html:
 def _figure(runs: Shown, metric: str, lines: Sequence[Drawn], axis: str) -> Html:
     there = {one.colour for one in lines}
     lacking = [runs.labels[place] for place in range(len(runs.runs)) if place not in there]
-    note = [el("small", f"not in {_few(lacking)}")] if lacking and there else []
+    note = [el("small", f"not in {_few(lacking, 2)}")] if lacking and there else []
     body = (
         chart(lines, metric=metric, x_label=LABELS[axis])
         if lines
@@ -137,7 +137,7 @@ def _notes(runs: Shown, lines: Sequence[Curve]) -> list[Html]:
         notes.append(f"NaN or infinite values are gaps: {_few(bad)}.")
     if any(run.parent for run in runs.runs):
         notes.append(
-            "A resumed run goes on at its own steps; the thin dotted line is what it took over from the run before. "
+            "A resumed run goes on at its own steps; the thin dashed line is what it took over from the run before. "
             "Its time and cost count from its own start."
         )
     return [el("ul", *(el("li", note, class_="sub") for note in notes), class_="plain")] if notes else []

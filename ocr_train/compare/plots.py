@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.compare.axes import AXES, LABELS
-from ocr_train.compare.chart import Drawn
+from ocr_train.compare.chart import MAX_DOTS, Drawn
 from ocr_train.compare.page_curves import drawn, main_metrics
 from ocr_train.compare.page_parts import Shown
 from ocr_train.compare.scale import number, scale_for
@@ -121,10 +121,10 @@ def _draw(plot: Any, one: Drawn) -> None:
         plot.plot(
             [x for x, _ in piece],
             [y for _, y in piece],
-            linestyle=":" if inherited else _DASHES[min(2, one.colour // len(PALETTE))],
-            linewidth=1.3 if inherited else 1.8,
+            linestyle=(0, (2.5, 3)) if inherited else _DASHES[min(2, one.colour // len(PALETTE))],
+            linewidth=1.5 if inherited else 1.8,
             zorder=3 if inherited else 2,
-            marker="o" if alone or len(one.line.points) <= 40 else None,
+            marker="o" if alone or len(one.line.points) <= MAX_DOTS else None,
             markersize=5 if alone else 3,
             label=None if inherited or place else one.label,
             **style,

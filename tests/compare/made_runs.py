@@ -35,7 +35,7 @@ class Made:
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     losses: Mapping[int, float] = field(default_factory=dict)
-    every: int = 5
+    every: int = 10
     """Steps between progress lines."""
     cost_per_hour: float = 0.0
     """Logged as cost/usd while it trains; 0: not logged."""

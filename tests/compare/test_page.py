@@ -225,8 +225,8 @@ def test_a_curve_of_one_point_is_a_dot(store: Any) -> None:
 
 def test_thousands_of_points_are_thinned_and_the_page_says_so(store: Any) -> None:
     """The page stays small."""
-    page = page_of(store, make_run(store, Made(epochs=60, every=1)))
-    assert "Curves of up to 3,000 points are drawn with fewer" in page
+    page = page_of(store, make_run(store, Made(epochs=18, every=1)))
+    assert "Curves of up to 900 points are drawn with fewer" in page
     assert len(page) < 1_000_000
 
 
