@@ -67,7 +67,7 @@ def add_commands(commands: Commands) -> None:
 
 def _compare(arguments: argparse.Namespace) -> int:
     from ocr_train import tracking
-    from ocr_train.compare.log import log_comparison, mark_own_run
+    from ocr_train.compare.log import log_comparison, own_run
     from ocr_train.compare.page import images_each
     from ocr_train.compare.read import read_runs
     from ocr_train.compare.report import write_report
@@ -80,9 +80,7 @@ def _compare(arguments: argparse.Namespace) -> int:
             hint="Narrow the --filter, or compare in several pages.",
         )
     client = tracking.connect()
-    own = os.environ.get("MLFLOW_RUN_ID", "")
-    if own:
-        mark_own_run(client, own)
+    own = own_run(client, os.environ.get("MLFLOW_RUN_ID", ""))
     chosen = select_runs(
         client,
         arguments.runs,

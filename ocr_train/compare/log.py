@@ -18,14 +18,24 @@ from ocr_train.tracking import experiment_of, first_line
 
 ARTIFACTS = "compare"
 _TAG_LIMIT = 5000
+_ENTRY_POINT = "mlflow.project.entryPoint"
 
 
-def mark_own_run(client: Any, run_id: str) -> None:
-    """Mark the run that `mlflow run -e compare` made for us, so that it is never compared; raises `TrackingError`."""
+def own_run(client: Any, run_id: str) -> str:
+    """`run_id` where it is the run that `mlflow run -e compare` made for us, now marked so that it is never compared.
+
+    Else nothing: MLFLOW_RUN_ID may name any run, a training even, which must not become a comparison. Raises
+    `TrackingError`.
+    """
+    if not run_id:
+        return ""
     try:
+        if client.get_run(run_id).data.tags.get(_ENTRY_POINT) != KIND:
+            return ""
         client.set_tag(run_id, KIND_TAG, KIND)
     except Exception as exc:
         raise TrackingError(f"run {run_id} cannot be marked as a comparison: {first_line(exc)}") from exc
+    return run_id
 
 
 def log_comparison(

@@ -87,7 +87,8 @@ def test_as_an_entry_point_it_logs_into_the_run_that_mlflow_made(
 ) -> None:
     """Parameters that are left out arrive empty; the run itself is not compared, and mlflow ends it."""
     run_id = make_run(store, Made())
-    own = store.create_run("0", run_name="made by mlflow run").info.run_id
+    tags = {"mlflow.project.entryPoint": "compare"}
+    own = store.create_run("0", run_name="made by mlflow run", tags=tags).info.run_id
     monkeypatch.setenv("MLFLOW_RUN_ID", own)
     arguments = ["", "--filter", "attributes.start_time > 0", "--experiment", "", "--log", "true"]
     answer = compare(capsys, *arguments, "--json", "-").json
@@ -96,6 +97,17 @@ def test_as_an_entry_point_it_logs_into_the_run_that_mlflow_made(
     assert "compare/index.html" in artifacts(uri, own)
     assert store.get_run(own).info.status == "RUNNING"
     assert store.get_run(own).data.tags[KIND_TAG] == KIND
+
+
+def test_a_training_that_the_environment_names_does_not_become_a_comparison(
+    store: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLFLOW_RUN_ID in a shell or notebook may be anybody's run."""
+    run_id = make_run(store, Made())
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    answer = compare(capsys, run_id, "--log", "--json", "-").json
+    assert answer["logged"] not in ("", run_id)
+    assert KIND_TAG not in store.get_run(run_id).data.tags
 
 
 def test_without_log_nothing_is_written_to_mlflow(store: Any, capsys: pytest.CaptureFixture[str]) -> None:
