@@ -10,12 +10,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from ocr_train import cli_data, cli_evaluate, cli_export, cli_predict, cli_runs, cli_runs_sync, cli_train
+from ocr_train import (
+    cli_compare,
+    cli_data,
+    cli_evaluate,
+    cli_export,
+    cli_predict,
+    cli_runs,
+    cli_runs_sync,
+    cli_train,
+)
 from ocr_train.cli_parser import Parser
 from ocr_train.cli_train import say
 from ocr_train.errors import OcrTrainError
 from ocr_train.secrets import Redactor
 from ocr_train.stopping import StopRequested
+
+COMMANDS = (cli_data, cli_runs, cli_runs_sync, cli_evaluate, cli_export, cli_predict, cli_compare)
+"""Who adds commands, in the order of `--help`, after `train` and `server`."""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -58,12 +70,8 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     cli_train.add_commands(commands)
     _add_server(commands)
-    cli_data.add_commands(commands)
-    cli_runs.add_commands(commands)
-    cli_runs_sync.add_commands(commands)
-    cli_evaluate.add_commands(commands)
-    cli_export.add_commands(commands)
-    cli_predict.add_commands(commands)
+    for part in COMMANDS:
+        part.add_commands(commands)
     return parser
 
 

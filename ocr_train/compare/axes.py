@@ -1,0 +1,140 @@
+"""A metric's history on the training step, the epoch, the clock or the money spent, and fewer points of it."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ocr_train.compare.values import RunData, Series, is_real
+
+STEP, EPOCH, TIME, COST = "step", "epoch", "time", "cost"
+AXES = (STEP, EPOCH, TIME, COST)
+LABELS = {STEP: "training step", EPOCH: "epoch", TIME: "hours since the start", COST: "US dollars"}
+TITLES = {STEP: "Step", EPOCH: "Epoch", TIME: "Wall time", COST: "Cost"}
+MAX_POINTS = 400
+"""Points of one line on the page: more cannot be told apart there."""
+
+Line = list[tuple[float, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One line of a chart: pieces between which values are missing (NaN), in x and y; `total` points in all."""
+
+    pieces: Sequence[Line]
+    total: int
+    unreal: int
+    inherited: bool = False
+
+    @property
+    def points(self) -> Line:
+        """All points."""
+        return [point for piece in self.pieces for point in piece]
+
+    @property
+    def thinned(self) -> bool:
+        """Whether points were left out."""
+        return len(self.points) < self.total - self.unreal
+
+
+def curve(run: RunData, metric: str, axis: str, *, up_to: int | None = None, most: int = MAX_POINTS) -> Curve:
+    """`metric` of `run` on `axis`; empty where the run lacks either. `up_to` leaves out later steps."""
+    series = run.series.get(metric, Series())
+    xs = _xs(run, series, axis)
+    pieces: list[Line] = []
+    piece: Line = []
+    total = unreal = 0
+    for step, x, y in zip(series.steps, xs, series.values, strict=False):
+        if up_to is not None and step > up_to:
+            break
+        total += 1
+        if is_real(y) and x is not None:
+            piece.append((x, y))
+        else:
+            unreal += 1
+            pieces.append(piece)
+            piece = []
+    pieces = [piece for piece in (*pieces, piece) if piece]
+    share = most / max(1, total - unreal)
+    if share < 1:
+        pieces = [thin(piece, max(4, int(len(piece) * share))) for piece in pieces]
+    return Curve(pieces=pieces, total=total, unreal=unreal, inherited=up_to is not None)
+
+
+def _xs(run: RunData, series: Series, axis: str) -> Sequence[float | None]:
+    if axis == STEP:
+        return [float(step) for step in series.steps]
+    if axis == EPOCH:
+        return epochs_at(run, series.steps)
+    hours = [max(0.0, moment - run.started) / 3600 for moment in series.times]
+    if axis == TIME:
+        return list(hours)
+    return _costs(run, series.times, hours)
+
+
+def epochs_at(run: RunData, steps: Sequence[int]) -> list[float | None]:
+    """Epochs done at each step, with a part of one, from the history of `train/epoch`; None before and without it.
+
+    The trainer says a line at the end of each epoch, so the last step that names an epoch is its end.
+    """
+    history = run.series.get("train/epoch", Series())
+    ends: dict[int, int] = {}
+    for step, value in zip(history.steps, history.values, strict=True):
+        if is_real(value):
+            ends[int(value)] = max(step, ends.get(int(value), 0))
+    if not ends:
+        return [None] * len(steps)
+    first = min(ends)
+    begin = run.parent_step if run.parent and run.parent_step < ends[first] else 0
+    known = [(begin, float(first - 1)), *((step, float(epoch)) for epoch, step in sorted(ends.items()))]
+    if len(known) > 2 and run.status == "RUNNING":  # the newest epoch is not over: as long as the one before
+        (before, done), (step, epoch) = known[-2:]
+        usual = max(1, before - known[-3][0])
+        known[-1] = (step, min(epoch, done + (step - before) / usual))
+    return [_between(known, step) for step in steps]
+
+
+def _between(known: Sequence[tuple[int, float]], x: float) -> float | None:
+    """The value at `x` on the line through `known`; beyond its end the last one."""
+    place = bisect.bisect_left([point[0] for point in known], x)
+    if place == 0:
+        return known[0][1] if known[0][0] == x else None
+    if place == len(known):
+        return known[-1][1]
+    (x0, y0), (x1, y1) = known[place - 1], known[place]
+    return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+
+
+def _costs(run: RunData, times: Sequence[float], hours: Sequence[float]) -> list[float | None]:
+    """Dollars spent at each time: as `cost/usd` was logged, else hours times the price of one."""
+    logged = run.series.get("cost/usd", Series())
+    known = sorted(
+        (int(moment * 1000), value)
+        for moment, value in zip(logged.times, logged.values, strict=True)
+        if is_real(value)
+    )
+    if known:
+        known = [(min(int(run.started * 1000), known[0][0] - 1), 0.0), *known]
+        return [_between(known, moment * 1000) for moment in times]
+    price = run.hourly_usd
+    return [None if price is None else hour * price for hour in hours]
+
+
+def thin(line: Line, most: int) -> Line:
+    """At most about `most` points of `line`: of each stretch the lowest and the highest, and both ends."""
+    if len(line) <= most:
+        return line
+    stretches = max(1, (most - 2) // 2)
+    size = (len(line) - 2) / stretches
+    kept = [line[0]]
+    for number in range(stretches):
+        part = line[1 + int(number * size) : 1 + int((number + 1) * size)]
+        if part:
+            ends = {part.index(min(part, key=_height)), part.index(max(part, key=_height))}
+            kept += [part[place] for place in sorted(ends)]
+    return [*kept, line[-1]]
+
+
+def _height(point: tuple[float, float]) -> float:
+    return point[1]

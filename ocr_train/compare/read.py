@@ -1,0 +1,162 @@
+"""One run of MLflow as values: facts, metric histories, checkpoints, the newest look at its validation images."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ocr_train import heartbeat
+from ocr_train.artifacts import RunArtifacts
+from ocr_train.checkpoints import BEST, LATEST, alias_values, all_manifests
+from ocr_train.compare.samples import read_samples
+from ocr_train.compare.values import Checkpoints, RunData, Series
+from ocr_train.errors import OcrTrainError, TrackingError
+from ocr_train.runs import MAIN_METRICS
+from ocr_train.secrets import Redactor
+from ocr_train.tracking import first_line
+
+Say = Callable[[str], None]
+READ_PREFIXES = ("train/", "eval/", "best/", "time/", "cost/", "sample/")
+"""Metrics with a curve worth reading; system metrics count samples of a clock, not steps."""
+MAX_KEYS = 60
+_WORKERS = 8
+
+
+def read_runs(
+    client: Any, runs: Sequence[Any], experiments: Mapping[str, str], *, pictures: int, say: Say
+) -> list[RunData]:
+    """What MLflow has of each run; `pictures` are read of each at most. Raises `TrackingError`.
+
+    What is missing or damaged in one run is said in its place, and the others are read all the same.
+    """
+    uri = str(getattr(client, "tracking_uri", ""))
+    # A server answers several questions at once; a SQLite file does not, and is quick without.
+    workers = _WORKERS if uri.startswith(("http://", "https://")) else 1
+    done = 0
+
+    def one(run: Any) -> RunData:
+        nonlocal done
+        found = _read_run(client, run, experiments, pictures)
+        done += 1
+        say(f"read {found.name} ({done} of {len(runs)})")
+        return found
+
+    if workers == 1:
+        return [one(run) for run in runs]
+    with ThreadPoolExecutor(workers, thread_name_prefix="compare") as pool:
+        return list(pool.map(one, runs))
+
+
+def _read_run(client: Any, run: Any, experiments: Mapping[str, str], pictures: int) -> RunData:
+    redact = Redactor(os.environ)
+    tags = {key: redact.value(key, value) for key, value in run.data.tags.items()}
+    params = {key: redact.value(key, plain_param(value)) for key, value in run.data.params.items()}
+    last = dict(run.data.metrics)
+    series = {key: _history(client, run.info.run_id, key) for key in _keys(last)}
+    artifacts = RunArtifacts(client, run.info.run_id)
+    started = (run.info.start_time or 0) / 1000
+    return RunData(
+        run_id=run.info.run_id,
+        name=redact.text(run.info.run_name or run.info.run_id[:8]),
+        experiment=experiments.get(run.info.experiment_id, run.info.experiment_id),
+        status=run.info.status,
+        started=started,
+        ended=_ended(run, series, started),
+        model=tags.get("model", params.get("model", "")),
+        task=tags.get("task", ""),
+        main_metric=_main_metric(tags, params, last),
+        hourly_usd=_price(tags, params),
+        params=params,
+        tags=tags,
+        last=last,
+        series=series,
+        datasets=_datasets(run),
+        checkpoints=_checkpoints(artifacts, run.info.run_id),
+        samples=read_samples(artifacts, most=pictures),
+    )
+
+
+def plain_param(value: str) -> str:
+    """A launch param without the quotes that `mlflow run` puts around it."""
+    if len(value) > 1 and value[0] == value[-1] == "'":
+        try:
+            words = shlex.split(value)
+        except ValueError:
+            return value
+        return " ".join(words)
+    return value
+
+
+def _keys(last: Mapping[str, float]) -> list[str]:
+    keys = [key for key in sorted(last) if key.startswith(READ_PREFIXES)]
+    first = [key for key in keys if key.startswith(("eval/", "best/", "cost/", "time/")) or key in _ALWAYS]
+    return [*first, *(key for key in keys if key not in first)][:MAX_KEYS]
+
+
+_ALWAYS = ("train/loss", "train/lr", "train/epoch")
+
+
+def _history(client: Any, run_id: str, key: str) -> Series:
+    """The metric's history, one value a step: the one logged last."""
+    try:
+        points = client.get_metric_history(run_id, key)
+    except Exception as exc:
+        raise TrackingError(f"the metric {key!r} of run {run_id} cannot be read: {first_line(exc)}") from exc
+    newest: dict[int, tuple[float, float]] = {}
+    for point in sorted(points, key=lambda point: (point.step, point.timestamp)):
+        newest[int(point.step)] = (point.timestamp / 1000, float(point.value))
+    return Series(
+        steps=tuple(newest),
+        times=tuple(moment for moment, _ in newest.values()),
+        values=tuple(value for _, value in newest.values()),
+    )
+
+
+def _ended(run: Any, series: Mapping[str, Series], started: float) -> float:
+    if run.info.end_time and run.info.status not in ("RUNNING", "SCHEDULED"):
+        return float(run.info.end_time) / 1000
+    signs = [heartbeat.read(run.data.tags.get(heartbeat.HEARTBEAT_TAG, ""))]
+    signs += [max(one.times) for one in series.values() if one.times]
+    return max([started, *(sign for sign in signs if sign is not None)])
+
+
+def _main_metric(tags: Mapping[str, str], params: Mapping[str, str], last: Mapping[str, float]) -> str:
+    said = tags.get("primary_metric", "").rpartition("/")[2] or params.get("cfg/Metric.main_indicator", "")
+    names = [name for name in (said, *MAIN_METRICS) if name]
+    return next((name for name in names if f"eval/{name}" in last or f"best/{name}" in last), said)
+
+
+def _price(tags: Mapping[str, str], params: Mapping[str, str]) -> float | None:
+    for text in (tags.get("hourly_usd", ""), params.get("hourly_usd", "")):
+        try:
+            price = float(text)
+        except ValueError:
+            continue
+        if 0 < price < 1e6:
+            return price
+    return None
+
+
+def _datasets(run: Any) -> tuple[str, ...]:
+    inputs = getattr(getattr(run, "inputs", None), "dataset_inputs", None) or ()
+    return tuple(dict.fromkeys(str(one.dataset.name) for one in inputs))
+
+
+def _checkpoints(artifacts: RunArtifacts, run_id: str) -> Checkpoints:
+    try:
+        manifests = all_manifests(artifacts)
+        named = {alias: alias_values(artifacts, alias) for alias in (BEST, LATEST)}
+    except OcrTrainError as exc:
+        return Checkpoints(problem=exc.problem)
+    owner = str(named[BEST].get("run_id") or run_id)
+    aliases = {
+        alias: str(values["path"])
+        for alias, values in named.items()
+        if values.get("path") and (alias != BEST or owner == run_id)
+    }
+    return Checkpoints(
+        manifests=tuple(manifests), aliases=aliases, best_elsewhere="" if owner == run_id else owner
+    )
