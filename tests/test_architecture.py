@@ -180,7 +180,8 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.resume_spec", "ocr_train.tracking"),
     },
     "ocr_train.annotated": {
-        *("ocr_train.errors", "ocr_train.data.demo_fonts", "ocr_train.inference", "ocr_train.ocr_engine"),
+        *("ocr_train.errors", "ocr_train.data.demo_fonts", "ocr_train.inference", "ocr_train.ocr_engine")
+    },
     # What runs left behind is read in `read`, `samples` and `log`; the rest makes a page out of values.
     "ocr_train.compare": {
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.checkpoints"),
