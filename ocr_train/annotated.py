@@ -60,7 +60,7 @@ def _caption(reading: Reading) -> str:
 
 
 def _outline(pen: Any, box: Sequence[Point], size: tuple[int, int]) -> None:
-    width = max(1, round(max(size) / 400))
+    width = max(2, round(max(size) / 400))
     pen.line([*box, *box[:2]], fill=BOX_COLOUR, width=width, joint="curve")
 
 
