@@ -53,7 +53,7 @@ def make_source(folder: Path, **changes: Any) -> Source:
     folder.mkdir(parents=True)
     (folder / "model.pdparams").write_bytes(pickle.dumps({}, protocol=2))
     (folder / "dict.txt").write_text("a\nb\n")
-    config = {
+    config: dict[str, Any] = {
         "Global": {"save_model_dir": "/home/me", "pretrained_model": "/home/me/x", "use_gpu": True},
         "Architecture": {"model_type": "rec", "algorithm": "CRNN"},
         "PostProcess": {"name": "CTCLabelDecode"},
