@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from ocr_train import cli_data, cli_evaluate, cli_export, cli_models, cli_runs, cli_runs_sync
+from ocr_train import cli_data, cli_evaluate, cli_export, cli_models, cli_predict, cli_runs, cli_runs_sync
 from ocr_train.cli_parser import Parser
 from ocr_train.config import EXPERIMENTS, Launch, available_models, load_experiment
 from ocr_train.errors import OcrTrainError
@@ -77,6 +77,7 @@ def make_parser() -> Parser:
     cli_evaluate.add_commands(commands)
     cli_export.add_commands(commands)
     cli_models.add_commands(commands)
+    cli_predict.add_commands(commands)
     return parser
 
 

@@ -149,6 +149,17 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.resume_record", "ocr_train.resume_same", "ocr_train.resume_spec"),
     },
     "ocr_train.transfer_progress": {"ocr_train.storage"},
+    # It runs without the rest of us, in the trainer's interpreter and in a served model.
+    "ocr_train.ocr_engine": set(),
+    "ocr_train.inference": {"ocr_train.errors", "ocr_train.guard", "ocr_train.pickles"},
+    "ocr_train.sources": {
+        *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.inference", "ocr_train.overrides"),
+        *("ocr_train.pickles", "ocr_train.resume_models", "ocr_train.resume_place", "ocr_train.resume_runs"),
+        *("ocr_train.resume_spec", "ocr_train.tracking"),
+    },
+    "ocr_train.annotated": {
+        *("ocr_train.errors", "ocr_train.data.demo_fonts", "ocr_train.inference", "ocr_train.ocr_engine"),
+    },
     "ocr_train.server": {
         "ocr_train.errors",
         "ocr_train.server_folder",

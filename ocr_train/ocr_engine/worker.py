@@ -5,7 +5,7 @@
 JOB.json: `{"models": [{"kind": "checkpoint"|"exported"|"onnx", "path", "config", "root"}, ...], "images": [...],
 "gpu", "nice"}`; two models are detection and recognition.
 Output, one JSON line each, as it goes: `{"image": N, ...}` with the answer for the N-th image (`Engine.read`, `Reader.read`);
-`{"failed": why, "of": "model"|"setup"}` where the model cannot be used at all, and exit code 1; `{"done": n}`.
+`{"failed": why, "of": "model"|"setup"}` where the model cannot be used at all; `{"done": n}`.
 Nothing else comes on stdout: what PaddleOCR prints there goes to stderr.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str]) -> None:
     """Do the job that the file `argv[0]` describes."""
     del sys.path[0]  # this folder: its modules must not stand in for others of the same name
     with Path(argv[0]).open(encoding="utf-8") as stream:
@@ -32,9 +32,8 @@ def main(argv: list[str]) -> int:
         of = "model" if type(exc).__name__ == "EngineError" else "setup"
         said = str(exc) if of == "model" else f"{type(exc).__name__}: {str(exc).strip()}"
         _say(out, {"failed": said, "of": of})
-        return 1
+        return
     _read_all(engine, job["images"], out)
-    return 0
 
 
 def _read_all(engine: Any, images: list[str], out: Any) -> None:
@@ -103,4 +102,4 @@ def _say(out: Any, value: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])
