@@ -54,9 +54,10 @@ def make(task: str, folder: Path, images: list[Path]) -> None:
     paddle.set_device("cpu")
     paddle.seed(20)
     settings = read_settings(folder / "config.yml", "")
+    from ppocr.modeling.architectures import build_model  # type: ignore[import-not-found]
+
     from ocr_train.ocr_engine.model import _post_process
     from ocr_train.ocr_engine.prepare import Preparation
-    from ppocr.modeling.architectures import build_model  # type: ignore[import-not-found]
 
     prepare = Preparation(settings)
     batch = paddle.to_tensor([prepare(read_image(path)).image for path in images])
