@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ocr_train.cli_answer import add_json, give_json, guarded, say_for
 from ocr_train.cli_export import add_trainer, client
-from ocr_train.errors import ConfigError
+from ocr_train.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CHECK_IMAGES = 32
 SEED = 0
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
+_LOGGED = re.compile(r"models:/m-[0-9a-f]{32}")
 
 
 def add_commands(commands: Commands) -> None:
@@ -51,8 +52,10 @@ def _add_register(commands: Commands) -> None:
     )
     parser.add_argument(
         "--data",
-        default="",
-        help="images to check on where a model is exported (default: the run's validation images)",
+        action="append",
+        default=[],
+        help="images to check on where a model is exported (default: the run's validation images); of two models give "
+        "it twice, in their order",
     )
     add_trainer(parser)
     add_json(parser)
@@ -128,40 +131,64 @@ def _registered(arguments: argparse.Namespace, scratch: Path, say: Say) -> tuple
     from ocr_train.registry import register
     from ocr_train.serving import log_model, owner_of
 
-    given: Sequence[str] = [_logged_of(text) or text for text in arguments.models]
-    if len(given) == 1 and re.fullmatch(r"models:/m-[0-9a-f]{32}", given[0]):
+    given = [_logged_of(text) or text for text in arguments.models]
+    if len(given) == 1 and _LOGGED.fullmatch(given[0]):
         task = str(client().get_logged_model(given[0].removeprefix("models:/")).tags.get("task", ""))
         return register(client(), given[0], arguments.name), task
-    folders = [
-        folder
-        for number, text in enumerate(given)
-        for folder in _exported(arguments, text, scratch / str(number), say)
+    made = [
+        _exported(arguments, source, data, scratch / f"exported-{number}", say)
+        for number, (source, data) in enumerate(_sources(given, arguments.data, scratch))
     ]
-    example = Path(arguments.example) if arguments.example else None
-    logged = log_model(client(), owner_of(client(), folders), folders, input_example=example)
+    folders = [folder for folder, _ in made]
+    logged = log_model(
+        client(),
+        owner_of(client(), folders),
+        folders,
+        input_example=_example(arguments.example, [image for _, image in made]),
+    )
     say(f"logged: {logged.uri} ({logged.task}, {logged.size_bytes / 1e6:.1f} MB) in run {logged.run_id}")
     return register(client(), logged.uri, arguments.name), logged.task
 
 
 def _logged_of(text: str) -> str:
-    """The newest logged model of a bare run id; "" for anything else, or where it has none."""
+    """The logged model that a bare run id or a registered version stands for; "" where there is none."""
+    from ocr_train.registry import find_version
     from ocr_train.serving import newest_logged
 
-    return newest_logged(client(), text) if _RUN_ID.fullmatch(text) else ""
+    if _RUN_ID.fullmatch(text):
+        return newest_logged(client(), text)
+    if text.startswith("models:/") and not _LOGGED.fullmatch(text):
+        source = str(find_version(client(), text).source or "")
+        return source if _LOGGED.fullmatch(source) else ""
+    return ""
 
 
-def _exported(arguments: argparse.Namespace, text: str, scratch: Path, say: Say) -> list[Path]:
-    """The exported folders that `text` stands for; a checkpoint is exported and checked."""
+def _sources(given: Sequence[str], data: Sequence[str], scratch: Path) -> list[tuple[Source, str]]:
+    """What was named, detection first, each with the data to check it on.
+
+    Raises `DataError` where they do not go together, before any of them is exported.
+    """
+    from ocr_train.model_parts import ModelPart, task_of
     from ocr_train.sources import find_sources
 
-    sources = find_sources(text, client, scratch / "model")
-    return [
-        source.path if source.kind != "checkpoint" else _export(arguments, source, scratch, say)
-        for source in sources
+    found = [
+        (source, data[number] if number < len(data) else "")
+        for number, text in enumerate(given)
+        for source in find_sources(text, client, scratch / str(number))
     ]
+    task_of([ModelPart(task=source.task) for source, _ in found])
+    return sorted(found, key=lambda one: one[0].task)
 
 
-def _export(arguments: argparse.Namespace, source: Source, scratch: Path, say: Say) -> Path:
+def _example(given: str | None, images: Sequence[Path | None]) -> Path | None:
+    """The image that was named, else one that the model was checked on: a page where it has a detection."""
+    return Path(given) if given else next((image for image in images if image), None)
+
+
+def _exported(
+    arguments: argparse.Namespace, source: Source, data: str, target: Path, say: Say
+) -> tuple[Path, Path | None]:
+    """The exported folder, and an image that it was checked on; a checkpoint is exported to `target` first."""
     from ocr_train.cli_export import output_folder
     from ocr_train.cli_transfer import fetch_for_training
     from ocr_train.export import Wish, export
@@ -169,21 +196,14 @@ def _export(arguments: argparse.Namespace, source: Source, scratch: Path, say: S
     from ocr_train.paddle_tool import find_trainer
     from ocr_train.recorded import check_images
 
+    if source.kind != "checkpoint":
+        return source.path, None
     say(f"exporting: {source.said}")
-    found = check_images(
-        source,
-        client,
-        scratch / "data",
-        output_folder() / "cache",
-        data=arguments.data,
-        fetch=fetch_for_training,
-        say=say,
-    )
+    work, cache = target.with_name(f"{target.name}-data"), output_folder() / "cache"
+    found = check_images(source, client, work, cache, data=data, fetch=fetch_for_training, say=say)
     images = choose_images(found, CHECK_IMAGES, SEED)
+    if not images:
+        raise DataError(f"there is no image to check {source.said} on.", hint="--data FOLDER gives some.")
     trainer, _ = find_trainer(arguments.trainer_python, arguments.paddleocr)
     wish = Wish(images=images, seed=SEED, carry=bool(arguments.paddleocr))
-    target = scratch / "exported"
-    exported = export(source, target, trainer=trainer, wish=wish, say=say)
-    if arguments.example is None and images:
-        arguments.example = str(images[0])
-    return exported.folder
+    return export(source, target, trainer=trainer, wish=wish, say=say).folder, images[0]

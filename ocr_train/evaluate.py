@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ocr_train.errors import DataError, TrainingFailed
+from ocr_train.errors import DataError
 from ocr_train.events import EvalCompleted
 from ocr_train.logparse import parse_lines
 from ocr_train.overrides import get_key, set_key
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 EVALUATE_TIMEOUT_S = 6 * 3600.0
-CHECK_LOG = "evaluate"
+LOG_NAME = "evaluate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +61,11 @@ def evaluate(
     write_config(evaluate_config(config, source, data, use_gpu=use_gpu), path)
     say(f"evaluating {source.said} on {data.samples} samples ...")
     argv = [str(trainer.python), str(script), "-c", str(path)]
-    run = run_tool(argv, trainer, work=work, name=CHECK_LOG, timeout_s=timeout_s)
+    run = run_tool(argv, trainer, work=work, name=LOG_NAME, timeout_s=timeout_s)
     what = f"the evaluation of {source.said} with tools/eval.py"
     if not run.ok:
         raise failed(
-            run, what, "The last lines say why; the whole output is in " + str(work / f"{CHECK_LOG}.log")
+            run, what, "The last lines say why; the whole output is in " + str(work / f"{LOG_NAME}.log")
         )
     require_weights_loaded(run, what)
     found = [event for event in parse_lines(run.lines) if isinstance(event, EvalCompleted)]
@@ -78,7 +78,7 @@ def evaluate(
         main_metric=str(get_key(config, "Metric.main_indicator", "acc")),
         samples=data.samples,
         seconds=run.seconds,
-        log=work / f"{CHECK_LOG}.log",
+        log=work / f"{LOG_NAME}.log",
     )
 
 
@@ -114,6 +114,3 @@ def _read(source: Source) -> dict[str, Any]:
     if not isinstance(config, dict) or not isinstance(get_key(config, "Eval.dataset", None), dict):
         raise DataError(f"the checkpoint's configuration {source.config} has no 'Eval.dataset'.")
     return config
-
-
-__all__ = ["Evaluation", "TrainingFailed", "evaluate", "evaluate_config"]

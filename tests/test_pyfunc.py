@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -117,3 +120,12 @@ def test_another_column_is_an_error() -> None:
     """Where MLflow's signature has not said so already."""
     with pytest.raises(ValueError, match="'image'"):
         OcrModel("rec", Sizes()).predict(pandas.DataFrame({"picture": [TEXT]}))
+
+
+def test_the_guide_shows_what_is_answered() -> None:
+    """The rows in docs/serving.md have the columns of each task, and are JSON."""
+    page = (Path(__file__).parents[1] / "docs" / "serving.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"^\| ([a-z+]+) \| `(\{.*\})` \|$", page, re.MULTILINE))
+    assert {task: [*json.loads(row)] for task, row in shown.items()} == {
+        task: [*columns, "error"] for task, columns in OUTPUTS.items()
+    }

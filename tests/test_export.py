@@ -1,0 +1,240 @@
+"""Exporting with a stand-in for export_model.py: what is tried, what is refused, what is left behind."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ocr_train.errors import ConfigError, DataError, TrainingFailed
+from ocr_train.export import Wish, export
+from ocr_train.export_check import Answer
+from ocr_train.inference import Model, Reading
+from ocr_train.paddle import PaddleOcr
+from ocr_train.paddle_tool import Trainer
+from ocr_train.sources import Source
+
+TOOL = """
+import sys, time, yaml
+from pathlib import Path
+config = yaml.safe_load(Path(sys.argv[sys.argv.index("-c") + 1]).read_text())
+settings = config["Global"]
+out = Path(settings["save_inference_dir"])
+assert Path(settings["pretrained_model"] + ".pdparams").is_file()
+assert "Train" not in config and "Optimizer" not in config
+pir = settings.get("export_with_pir", False)
+BEHAVIOUR
+(out / ("inference.json" if pir else "inference.pdmodel")).write_text("net")
+(out / "inference.pdiparams").write_text("weights")
+"""
+NO_OLD_FORMAT = "if not pir: raise TypeError('DBHead.forward() got an unexpected argument')"
+
+
+def make_trainer(folder: Path, behaviour: str = "", *, paddle: str = "3.0.0") -> Trainer:
+    """A PaddleOCR whose export_model.py does what `behaviour` says first."""
+    for part in ("tools", "ppocr"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    (folder / "ppocr" / "code.py").write_text("")
+    (folder / "tools" / "export_model.py").write_text(TOOL.replace("BEHAVIOUR", behaviour))
+    versions = {"python": "3.11", "paddle": paddle, "paddleocr": "2.10.0"}
+    root = PaddleOcr(root=folder, version="2.10.0")
+    return Trainer(python=Path(sys.executable), paddleocr=root, env={}, versions=versions)
+
+
+def make_source(folder: Path, **changes: Any) -> Source:
+    """A checkpoint of a recogniser with two characters."""
+    folder.mkdir(parents=True)
+    (folder / "model.pdparams").write_bytes(pickle.dumps({}, protocol=2))
+    (folder / "dict.txt").write_text("a\nb\n")
+    config: dict[str, Any] = {
+        "Global": {"save_model_dir": "/home/me", "pretrained_model": "/home/me/x", "use_gpu": True},
+        "Architecture": {"model_type": "rec", "algorithm": "CRNN"},
+        "PostProcess": {"name": "CTCLabelDecode"},
+        "Metric": {"main_indicator": "acc"},
+        "Optimizer": {"name": "Adam"},
+        "Train": {"dataset": {}},
+        "Eval": {"dataset": {"transforms": [{"RecResizeImg": {"image_shape": [3, 32, 100]}}]}},
+    }
+    config["Global"]["character_dict_path"] = "/home/me/dict.txt"
+    (folder / "config.yml").write_text(yaml.safe_dump(config))
+    values: dict[str, Any] = {
+        "kind": "checkpoint",
+        "path": folder / "model",
+        "config": folder / "config.yml",
+        "dictionary": folder / "dict.txt",
+        "task": "rec",
+        "name": "rec",
+        "run_id": "0" * 32,
+        "step": 120,
+        "epoch": 3,
+        "metrics": {"acc": 0.5},
+        "said": "the checkpoint of a test",
+    }
+    return Source(**(values | changes))
+
+
+def reads(**texts: str) -> Any:
+    """A reader by kind of model, such as exported="QF2"."""
+
+    def read(model: Model, images: Sequence[Path]) -> Sequence[Answer]:
+        return [Reading(image=path, text=texts[model.kind], score=0.9) for path in images]
+
+    return read
+
+
+SAME = reads(checkpoint="QF2", exported="QF2")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder whose name `-o` of PaddleOCR would break on."""
+    folder = tmp_path / "a=b ก"
+    folder.mkdir()
+    return folder
+
+
+def made(
+    place: Path, trainer: Trainer, *, source: Source | None = None, said: list[str] | None = None, **wish: Any
+) -> Any:
+    """An export to `place`/model, with two images to check on."""
+    read = wish.pop("read", SAME)
+    images = wish.pop("images", [place / "1.jpg", place / "2.jpg"])
+    return export(
+        source or make_source(place / "checkpoint"),
+        place / "model",
+        trainer=trainer,
+        wish=Wish(images=images, **wish),
+        say=(said if said is not None else []).append,
+        read=read,
+    )
+
+
+def test_an_exported_folder_holds_all_that_a_stranger_needs(place: Path) -> None:
+    """Network, weights, what reads them, what they are, and the sums of all; no path of this machine."""
+    exported = made(place, make_trainer(place / "ocr"))
+    folder = exported.folder
+    assert folder == place / "model"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("README.md", "config.yml", "dict.txt", "inference.pdiparams", "inference.pdmodel", "inference.yml"),
+        "model.json",
+    ]
+    model = json.loads((folder / "model.json").read_text())
+    assert model == exported.model
+    assert (model["step"], model["metrics"], model["network"]) == (120, {"acc": 0.5}, "inference.pdmodel")
+    assert model["checked"]["images"] == 2
+    assert model["backends"] == ["paddle"]
+    config = yaml.safe_load((folder / "config.yml").read_text())
+    assert config["Global"]["character_dict_path"] == "dict.txt"
+    assert "/home/me" not in (folder / "config.yml").read_text()
+    inference = yaml.safe_load((folder / "inference.yml").read_text())
+    assert inference["PostProcess"]["character_dict"] == ["a", "b"]
+    text = (folder / "README.md").read_text()
+    assert "--rec_image_shape=3,32,100" in text
+    assert str(place) not in text
+    assert [path.name for path in place.iterdir() if path.name.startswith(".model")] == []
+
+
+def test_where_the_old_format_fails_the_new_one_is_taken_and_said(place: Path) -> None:
+    """The table of FACTS: Paddle 3.2 cannot write DB's old format."""
+    said: list[str] = []
+    exported = made(place, make_trainer(place / "ocr", NO_OLD_FORMAT, paddle="3.2.2"), said=said)
+    assert exported.model["network"] == "inference.json"
+    assert "cannot be had: TypeError: DBHead.forward()" in "\n".join(said)
+    assert "paddle.inference" in (exported.folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "paddle", "words"),
+    [
+        ("sys.exit('no such operator')", "3.0.0", ["exit code 1", "no such operator"]),
+        (NO_OLD_FORMAT, "2.6.2", ["DBHead.forward()"]),
+        ("sys.exit(0)", "3.0.0", ["exit code 0"]),
+        ("time.sleep(60)", "2.6.2", ["stopped after 2 s"]),
+        (
+            "print('The shape of model params head.fc.weight [9] not matched with loaded params [8] !')",
+            "3.0.0",
+            ["1 layer(s) of the checkpoint do not fit", "head.fc.weight"],
+        ),
+    ],
+)
+def test_an_export_that_fails_says_why_and_leaves_nothing(
+    place: Path, behaviour: str, paddle: str, words: list[str]
+) -> None:
+    """Exit code 6 with PaddleOCR's last lines; a layer that was left out is a failure, too."""
+    started = time.monotonic()
+    with pytest.raises(TrainingFailed) as failed:
+        made(place, make_trainer(place / "ocr", behaviour, paddle=paddle), timeout_s=2.0)
+    for word in words:
+        assert word in str(failed.value)
+    assert time.monotonic() - started < 30
+    assert sorted(path.name for path in place.iterdir()) == ["checkpoint", "ocr"]
+
+
+def test_a_model_that_answers_otherwise_is_no_model(place: Path) -> None:
+    """Both answers are named, and the folder goes by another name."""
+    with pytest.raises(TrainingFailed, match="2 of 2 image") as failed:
+        made(place, make_trainer(place / "ocr"), read=reads(checkpoint="QF2", exported="QF24"))
+    assert "checkpoint: 'QF2'" in failed.value.problem
+    assert "paddle: 'QF24'" in failed.value.problem
+    assert not (place / "model").exists()
+    kept = place / "model.failed"
+    assert str(kept) in failed.value.hint
+    assert "OTHER ANSWERS" in (kept / "README.md").read_text()
+
+
+def test_an_unchecked_model_says_so(place: Path) -> None:
+    """Without images nothing is read; model.json and README tell whoever gets the folder."""
+    exported = made(place, make_trainer(place / "ocr"), images=[], read=None)
+    assert exported.model["checked"] == {"images": 0}
+    assert "**Not checked**" in (exported.folder / "README.md").read_text()
+
+
+def test_a_folder_that_is_there_is_not_written_over(place: Path) -> None:
+    """Whatever it holds; an empty one may be filled."""
+    (place / "model").mkdir()
+    (place / "model" / "notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="exists already"):
+        made(place, make_trainer(place / "ocr"))
+    (place / "model" / "notes.txt").unlink()
+    assert made(place, make_trainer(place / "ocr"), source=make_source(place / "other")).folder.is_dir()
+
+
+def test_a_harmful_checkpoint_reaches_no_trainer(place: Path) -> None:
+    """The pickle is screened before PaddleOCR loads it."""
+    source = make_source(place / "checkpoint")
+    Path(f"{source.path}.pdparams").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    ran = place / "ran"
+    with pytest.raises(DataError, match=r"os\.system|posix"):
+        made(place, make_trainer(place / "ocr", f"Path({str(ran)!r}).touch()"), source=source)
+    assert not ran.exists()
+
+
+def test_a_checkout_travels_with_the_model(place: Path) -> None:
+    """ppocr and tools, without what Python compiled."""
+    trainer = make_trainer(place / "ocr")
+    (place / "ocr" / "ppocr" / "__pycache__").mkdir()
+    (place / "ocr" / "LICENSE").write_text("Apache")
+    folder = made(place, trainer, carry=True).folder / "paddleocr"
+    found = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    assert found == ["LICENSE", "ppocr/code.py", "tools/export_model.py"]
+
+
+def test_several_networks_in_one_are_refused(place: Path) -> None:
+    """A distillation's checkpoint is no one model."""
+    source = make_source(place / "checkpoint")
+    source.config.write_text(source.config.read_text().replace("CRNN", "Distillation"))
+    with pytest.raises(ConfigError, match="several networks"):
+        made(place, make_trainer(place / "ocr"), source=source)
+
+
+def test_what_is_exported_already_is_not_exported_again(place: Path) -> None:
+    """An exported folder has no checkpoint to start from."""
+    with pytest.raises(ConfigError, match="exported already"):
+        made(place, make_trainer(place / "ocr"), source=make_source(place / "checkpoint", kind="exported"))
