@@ -15,6 +15,7 @@ from ocr_train import (
     cli_data,
     cli_evaluate,
     cli_export,
+    cli_models,
     cli_predict,
     cli_runs,
     cli_runs_sync,
@@ -26,7 +27,7 @@ from ocr_train.errors import OcrTrainError
 from ocr_train.secrets import Redactor
 from ocr_train.stopping import StopRequested
 
-COMMANDS = (cli_data, cli_runs, cli_runs_sync, cli_evaluate, cli_export, cli_predict, cli_compare)
+COMMANDS = (cli_data, cli_runs, cli_runs_sync, cli_evaluate, cli_export, cli_models, cli_predict, cli_compare)
 """Who adds commands, in the order of `--help`, after `train` and `server`."""
 
 

@@ -11,7 +11,7 @@ another checkpoint that stays          its manifest's `path`: the bytes are stor
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -108,14 +108,14 @@ def pinned_by_registry(client: Any, run_id: str) -> Pinned:
         run = client.get_run(run_id)
         for version in versions_of_run(client, run_id):
             reason = f"registered as {version.name} version {version.version}"
-            found = _steps_in(_texts_of(version, run_id))
+            found = _steps_in(_texts_of(version.tags, [version.source or ""], run_id))
             if not found:
                 return Pinned(steps=steps, all_reason=reason)
             steps.update(dict.fromkeys(found, reason))
         for model in client.search_logged_models(
             [run.info.experiment_id], filter_string=f"source_run_id = '{run_id}'"
         ):
-            texts = [*(model.tags or {}).values(), *(model.params or {}).values(), model.name or ""]
+            texts = _texts_of(model.tags, [*(model.params or {}).values(), model.name or ""], run_id)
             steps.update(dict.fromkeys(_steps_in(texts), f"logged model {model.name}"))
     except Exception as exc:
         raise TrackingError(
@@ -125,12 +125,10 @@ def pinned_by_registry(client: Any, run_id: str) -> Pinned:
     return Pinned(steps=steps)
 
 
-def _texts_of(version: Any, run_id: str) -> list[str]:
-    """Where a version may name a checkpoint of this run: of two models together one may be another run's."""
-    own = [
-        part.checkpoint for part in parts_of(version.tags or {}) if part.run_id == run_id and part.checkpoint
-    ]
-    return own or [version.source or "", *(version.tags or {}).values()]
+def _texts_of(tags: Mapping[str, str] | None, others: Sequence[str], run_id: str) -> Sequence[str]:
+    """Where a model may name a checkpoint of this run: of two models together one may be another run's."""
+    own = [part.checkpoint for part in parts_of(tags or {}) if part.run_id == run_id and part.checkpoint]
+    return own or [*others, *(tags or {}).values()]
 
 
 def _steps_in(texts: Iterable[object]) -> set[int]:

