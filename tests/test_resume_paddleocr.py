@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from ocr_train.data.demo import DemoSpec, make_demo
-from tests.commands import client, ocr_train, ocr_train_until, only_run, points
-from tests.test_run import store
+from tests.commands import client, ocr_train, ocr_train_until, only_run, points, store
 
 pytestmark = pytest.mark.slow
 OVERRIDES = (
