@@ -47,6 +47,16 @@ def processes_of(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def trainer_of(pid: int) -> int:
+    """The trainer that the command with this process id has started."""
+    (trainer,) = [
+        child.pid
+        for child in psutil.Process(pid).children()
+        if any(word.endswith("train.py") for word in child.cmdline())
+    ]
+    return int(trainer)
+
+
 def none_of(folder: Path, *, within_s: float = 10.0) -> bool:
     """Whether no such process is left, in time."""
     deadline = time.monotonic() + within_s
@@ -79,8 +89,9 @@ def ocr_train_until(
     cwd: Path,
     env: Mapping[str, str] | None = None,
     timeout_s: float = 120,
+    to: Callable[[int], int] = int,
 ) -> subprocess.CompletedProcess[str]:
-    """The same, but send it `number` once `seen()`."""
+    """The same, but send it `number` once `seen()`; or send it to what `to` makes of its process id."""
     log = cwd / "command.log"
     with log.open("w", encoding="utf-8") as stream:
         process = subprocess.Popen(
@@ -96,7 +107,7 @@ def ocr_train_until(
                 assert process.poll() is None, log.read_text(encoding="utf-8")
                 assert time.monotonic() < deadline, f"never seen: {log.read_text(encoding='utf-8')}"
                 time.sleep(0.1)
-            process.send_signal(number)
+            os.kill(to(process.pid), number)
             code = process.wait(timeout=timeout_s)
         finally:
             process.kill()

@@ -156,6 +156,30 @@ def test_a_trainer_killed_in_a_save_loses_nothing_that_was_finished(store_folder
     )
 
 
+@pytest.mark.parametrize(
+    ("stage", "seen", "words"),
+    [
+        ("before the trainer", "outputs/*/run.json", ""),
+        ("in an evaluation", "outputs/*/train.log", "eval model"),
+    ],
+)
+def test_a_stop_at_another_stage_is_a_killed_run(
+    store_folder: Path, data: Path, stage: str, seen: str, words: str
+) -> None:
+    """SIGTERM while data are prepared, and while the trainer evaluates: exit 143, KILLED, nothing runs on."""
+
+    def there() -> bool:
+        return any(words in path.read_text(errors="replace") for path in store_folder.glob(seen))
+
+    env = {"SCRIPTED_FAULT": "slow_evaluation"}
+    done = ocr_train_until(there, signal.SIGTERM, *train_arguments(data), cwd=store_folder, env=env)
+    assert done.returncode == 143, done.stdout
+    run = only_run(store(store_folder))
+    assert (run.info.status, run.data.tags["failure_reason"]) == ("KILLED", "terminated")
+    assert any(store_folder.glob("outputs/*/train.log")) == (stage != "before the trainer")
+    assert none_of(store_folder)
+
+
 def test_a_stop_in_the_middle_of_a_save_waits_for_it(store_folder: Path, data: Path) -> None:
     """SIGTERM with one of three files written: the set is finished, stored, and only then the trainer ends."""
 
