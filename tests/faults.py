@@ -208,20 +208,16 @@ def _new_memory_group(limit_bytes: int) -> Path | None:
     """In the hierarchy of version 1 or of version 2, wherever ours is and may be divided."""
     for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
         _, controllers, path = line.split(":", 2)
-        for top, file in (
-            ("memory", "memory.limit_in_bytes"),
-            (".", "memory.max"),
-            ("unified", "memory.max"),
-        ):
-            if ("memory" in controllers.split(",")) != (top == "memory"):
-                continue
-            group = Path("/sys/fs/cgroup") / top / path.lstrip("/") / f"ocr-train-test-{os.getpid()}"
+        tops = ["memory"] if "memory" in controllers.split(",") else [] if controllers else [".", "unified"]
+        for top in tops:
+            ours = Path("/sys/fs/cgroup") / top / path.lstrip("/")
+            group = ours / f"ocr-train-test-{os.getpid()}"
+            limit = group / ("memory.limit_in_bytes" if controllers else "memory.max")
             with contextlib.suppress(OSError):
-                group.mkdir()
-                try:
-                    (group / file).write_text(str(limit_bytes), encoding="ascii")
-                except OSError:
+                if (ours / "cgroup.procs").is_file():  # else it is no control group but a folder
+                    group.mkdir()
+                    if limit.is_file():
+                        limit.write_text(str(limit_bytes), encoding="ascii")
+                        return group
                     group.rmdir()
-                    continue
-                return group
     return None

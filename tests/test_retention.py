@@ -161,9 +161,11 @@ class TestRegistry:
     """What MLflow's registry relies on, in a real store."""
 
     @pytest.fixture
-    def tracker(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracker]:
+    def tracker(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _store_template: Path
+    ) -> Iterator[Tracker]:
         """A finished run with three checkpoints."""
-        uri = mlflow_store(tmp_path, tmp_path / "template.db")
+        uri = mlflow_store(tmp_path, _store_template)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         client = tracking.connect()
         client.create_experiment("x", artifact_location=str(tmp_path / "artifacts"))
