@@ -162,7 +162,7 @@ def _send_items(folder: Path, client: Any, run_id: str, errors: list[str], say: 
             continue
         outbox.done(key)
         checkpoints.discard(item)
-        keep_last = item.keep_last if isinstance(item, Checkpoint) else keep_last
+        keep_last = max(keep_last, item.keep_last if isinstance(item, Checkpoint) else 0)
         say(f"  stored {_words(item)}")
     if keep_last:  # as the run itself does after each checkpoint that it stores
         prune(artifacts, plan_for(artifacts, pinned_by_others(client, run_id), keep_last=keep_last).prune)
@@ -218,7 +218,12 @@ class _Checkpoints:
         if self._store is None:
             self._store = self._make_store()
         snapshot = self._snapshots[item.path] = self._snapshot(item)
-        manifest = self._store.put(snapshot, step=item.step, epoch=item.epoch)
+        try:
+            manifest = self._store.put(snapshot, step=item.step, epoch=item.epoch)
+        except BaseException:
+            if not (self._folder / item.path).is_dir():  # it was only linked, for this try
+                self.discard(item)
+            raise
         for alias, wanted in ((BEST, item.best), (LATEST, item.kind != BEST)):
             if wanted and item.step >= int(alias_values(self._artifacts, alias).get("step", 0)):
                 self._store.point(alias, manifest)

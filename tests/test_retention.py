@@ -16,7 +16,9 @@ from ocr_train.checkpoints import BEST, LATEST, CheckpointStore, Manifest, Store
 from ocr_train.data.demo import DemoSpec, make_demo
 from ocr_train.errors import TrackingError
 from ocr_train.inventory import list_checkpoints
+from ocr_train.outbox import Checkpoint
 from ocr_train.retention import Pinned, pinned_by_others, pinned_by_registry, plan, plan_for, prune
+from ocr_train.sync import sync_run
 from ocr_train.tracking import Tracker
 from tests.builders import MLFLOW_WARNING, mlflow_store, set_bytes, snapshot_of, store_on
 from tests.commands import SCRIPTED, artifacts, ocr_train, only_run
@@ -230,6 +232,18 @@ class TestRegistry:
         """Then nothing is deleted."""
         with pytest.raises(TrackingError, match="cannot be asked"):
             pinned_by_registry(tracker.client, "f" * 32)
+
+    def test_sync_prunes_as_the_run_would_have(self, tracker: Tracker) -> None:
+        """A checkpoint that waited through an outage is stored, and the older ones that it replaces go."""
+        snapshot = snapshot_of(tracker.folder, step=40, seed=40)
+        path = str(snapshot.folder.relative_to(tracker.folder))
+        waiting = Checkpoint(path=path, name="latest", kind="latest", step=40, epoch=4, keep_last=2)
+        tracker.outbox.add(waiting)
+        tracker.finish("FINISHED", timeout_s=1)
+        done = sync_run(tracker.folder, lambda _uri: tracker.client, lambda _text: None)
+        assert done.complete, done.error
+        steps = {name for name in tracker.list("checkpoints") if name.endswith("/")}
+        assert steps == {"checkpoints/step_00000030/", "checkpoints/step_00000040/"}
 
     def test_pruned_artifacts_are_gone(self, tracker: Tracker) -> None:
         """From the run's own artifacts, manifest and all."""

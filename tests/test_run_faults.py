@@ -162,6 +162,7 @@ def test_a_trainer_killed_in_a_save_loses_nothing_that_was_finished(store_folder
         ("before the trainer", "outputs/*/run.json", ""),
         ("in an evaluation", "outputs/*/train.log", "eval model"),
     ],
+    ids=["before the trainer", "in an evaluation"],
 )
 def test_a_stop_at_another_stage_is_a_killed_run(
     store_folder: Path, data: Path, stage: str, seen: str, words: str
