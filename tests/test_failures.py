@@ -191,7 +191,7 @@ def test_the_list_of_reasons_is_whole() -> None:
     given = set(
         re.findall(
             r'reason(?::\s*str)?\s*=\s*"(\w+)"|_stop\(\s*"(\w+)"|_failed\(\s*"(\w+)"|_LOST = "(\w+)"|'
-            r'"failure_reason"[,:]\s*"(\w+)"',
+            r'set_tag\([^()]*"failure_reason", "(\w+)"|"failure_reason": "(\w+)"',
             elsewhere,
         )
     )
