@@ -202,6 +202,7 @@ class CheckpointCallback(Callback):
             step=step,
             epoch=epoch,
             best=best,
+            keep_last=self._run.keep_last or 0,
         )
         if best:
             self._best_set = (Path(event.prefix), step)
@@ -209,11 +210,30 @@ class CheckpointCallback(Callback):
         with self._wake:
             self._jobs.append(job)
             self._wake.notify()
+        self._drop_what_retention_would()
 
     def _drop_pending_latest(self) -> None:
+        self._drop(lambda job: job.snapshot.kind == LATEST)
+
+    def _drop_what_retention_would(self) -> None:
+        """With `keep_last`, what waits and would be pruned once it is stored need not go out at all."""
+        if not self._run.keep_last:
+            return
         with self._wake:
-            dropped = [job for job in self._jobs if job.snapshot.kind == LATEST]
-            self._jobs = [job for job in self._jobs if job.snapshot.kind != LATEST]
+            waiting = [*self._jobs, *([self._now] if self._now else [])]
+            stay = set(sorted({*self.stored, *(job.step for job in waiting)})[-self._run.keep_last :])
+            for chosen in (
+                [job for job in waiting if job.best],
+                [j for j in waiting if j.snapshot.kind != BEST],
+            ):
+                stay |= {max(job.step for job in chosen)} if chosen else set()  # what the aliases will name
+        self._drop(lambda job: job.step not in stay)
+
+    def _drop(self, unwanted: Callable[[_Job], bool]) -> None:
+        """Forget waiting jobs and their copies."""
+        with self._wake:
+            dropped = [job for job in self._jobs if unwanted(job)]
+            self._jobs = [job for job in self._jobs if job not in dropped]
         for job in dropped:
             self._outbox.done(job.key)
             job.snapshot.discard()
@@ -231,6 +251,7 @@ class CheckpointCallback(Callback):
             step=self._run.step_offset + (progress.step if progress else 0),
             epoch=progress.epoch if progress else 0,
             best=best,
+            keep_last=self._run.keep_last or 0,
         )
         key = self._outbox.add(item)
         mark = _mark(prefix)
@@ -288,16 +309,21 @@ class CheckpointCallback(Callback):
             again = not self._try_to_store(job)
             with self._wake:
                 self._now = None
-                superseded = job.snapshot.kind == LATEST and any(
-                    other.snapshot.kind == LATEST for other in self._jobs
-                )
-                if again and not superseded:
+                if again:
                     self._jobs.append(job)  # at the end: one that can never go must not hold up the others
-                if again and not self._stopped:
-                    self._wake.wait(RETRY_S[min(self._failures - 1, len(RETRY_S) - 1)])
-            if again and superseded:
-                self._outbox.done(job.key)
-                job.snapshot.discard()
+            if again:
+                self._drop_superseded(job)
+                with self._wake:
+                    if not self._stopped:
+                        self._wake.wait(RETRY_S[min(self._failures - 1, len(RETRY_S) - 1)])
+
+    def _drop_superseded(self, job: _Job) -> None:
+        """A newer `latest`, or `keep_last`, may have overtaken `job` while it was tried."""
+        with self._wake:
+            overtaken = any(other.snapshot.kind == LATEST for other in self._jobs if other is not job)
+        if job.snapshot.kind == LATEST and overtaken:
+            self._drop(lambda other: other is job)
+        self._drop_what_retention_would()
 
     def _try_to_store(self, job: _Job) -> bool:
         """Whether there is nothing more to do about `job`."""

@@ -104,7 +104,7 @@ def _add_checkpoints(commands: Commands) -> None:
         help="a run's checkpoints: list, verify, prune",
         description="List the checkpoints of a run. --verify reads every artifact back and compares the sums (exit "
         "status 3 where one is damaged). --prune deletes all but the newest N, the best, and what a registered "
-        "model or another checkpoint relies on; with --dry-run it only shows which.",
+        "model, a run that went on from this one or another checkpoint relies on; with --dry-run it only shows which.",
     )
     parser.add_argument("run", metavar="RUN", help="a run's id, or its folder (offline=true)")
     parser.add_argument("--verify", action="store_true", help="read every artifact back and compare the sums")
@@ -182,9 +182,9 @@ def _prune(
     arguments: argparse.Namespace, artifacts: RunArtifacts | FolderArtifacts, client: Any, say: Say
 ) -> dict[str, Any]:
     from ocr_train.artifacts import RunArtifacts
-    from ocr_train.retention import Pinned, pinned_by_registry, plan_for, prune
+    from ocr_train.retention import Pinned, pinned_by_others, plan_for, prune
 
-    pinned = pinned_by_registry(client, artifacts.run_id) if isinstance(artifacts, RunArtifacts) else Pinned()
+    pinned = pinned_by_others(client, artifacts.run_id) if isinstance(artifacts, RunArtifacts) else Pinned()
     planned = plan_for(artifacts, pinned, keep_last=arguments.keep_last)
     for step, reason in planned.keep.items():
         say(f"step {step} stays: {reason}")

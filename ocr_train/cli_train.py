@@ -203,7 +203,7 @@ def _callbacks(tracker: Tracker, ready: Ready, experiment: Experiment, started: 
     from callbacks.time_use import TimeUseCallback
     from callbacks.watchdog import WatchdogCallback
     from ocr_train.checkpoints import CheckpointStore
-    from ocr_train.retention import Pinned, pinned_by_registry, plan_for, prune
+    from ocr_train.retention import Pinned, pinned_by_others, plan_for, prune
     from ocr_train.run import Run
 
     def make_store(run: Run) -> CheckpointStore:
@@ -220,7 +220,7 @@ def _callbacks(tracker: Tracker, ready: Ready, experiment: Experiment, started: 
         )
 
     def retain(run: Run, store: CheckpointStore) -> None:
-        pinned = Pinned() if tracker.offline else pinned_by_registry(tracker.client, tracker.run_id)
+        pinned = Pinned() if tracker.offline else pinned_by_others(tracker.client, tracker.run_id)
         going = plan_for(tracker.artifacts, pinned, keep_last=run.keep_last or 1).prune
         for folder in prune(tracker.artifacts, going):
             store.forget(folder)

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from ocr_train.errors import ConfigError
+from ocr_train.guard import Guard
 from ocr_train.overrides import flatten
 from ocr_train.pickles import Array
 
@@ -194,23 +195,25 @@ def model_shapes(model: Model, *, timeout_s: float = 180) -> dict[str, tuple[int
 
 def _output(argv: Sequence[str], model: Model, timeout_s: float) -> str:
     """What the command prints; nothing where it cannot be started or does not end, and then nothing of it stays."""
-    try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**model.env, "PYTHONIOENCODING": "utf-8"},
-            cwd=model.config.absolute().parent,
-            start_new_session=True,
-        )
-    except OSError:
-        return ""
-    with process:
+    with Guard.start() as guard:  # should we be killed meanwhile, it goes with us
         try:
-            return process.communicate(timeout=timeout_s)[0].decode("utf-8", "replace")
-        except subprocess.TimeoutExpired:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**model.env, **guard.env, "PYTHONIOENCODING": "utf-8"},
+                cwd=model.config.absolute().parent,
+                start_new_session=True,
+            )
+        except OSError:
             return ""
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+        guard.watch_group(process.pid)
+        with process:
+            try:
+                return process.communicate(timeout=timeout_s)[0].decode("utf-8", "replace")
+            except subprocess.TimeoutExpired:
+                return ""
+            finally:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)

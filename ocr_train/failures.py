@@ -27,6 +27,15 @@ REASONS = (
 )
 """Every value that the tag `failure_reason` can have; docs/failures.md says what each means."""
 
+TRACKER_LOST = "tracker_lost"
+TRACKER_LOST_EXPLANATION = (
+    "the process that tracked this run is gone without a word: it was killed (SIGKILL, out of memory, a spot "
+    "instance taken away), or its machine lost power or the network. The trainer was ended with it. "
+    "Checkpoints stored before are whole: resume from them. What was not delivered is in the run's folder on that "
+    "machine, if it is still there: `python -m ocr_train sync` brings it."
+)
+"""Not from a log: what `runs --reap` and `sync` say of a run whose process had no time to say anything."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:

@@ -38,7 +38,8 @@ class DatasetInput:
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """A finished checkpoint of the run: its copy in `path`, or, where `path` ends in no folder of ours, the
-    trainer's own set with that prefix. `best`: the alias `best` is to name it."""
+    trainer's own set with that prefix. `best`: the alias `best` is to name it. `keep_last`: so many of the run's
+    checkpoints are to stay, 0 for all."""
 
     path: str
     name: str
@@ -46,6 +47,7 @@ class Checkpoint:
     step: int
     epoch: int
     best: bool = False
+    keep_last: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-HEARTBEAT_TAG = "heartbeat"
+from ocr_train import heartbeat
+from ocr_train.heartbeat import HEARTBEAT_TAG
+
 CONFIG_TAG = "config_digest"
 INTERRUPTED = ("KILLED", "FAILED")
 DEAD_AFTER_S = 300.0
@@ -65,8 +65,8 @@ def find_interrupted(
 def is_alive(run: Any, beat: Callable[[Any], Any], patience: Patience) -> bool:
     """Whether the tag moves while we look: clocks of two machines need not agree."""
     last = run.data.tags.get(HEARTBEAT_TAG, "")
-    sign = _unix_time(last) or run.info.start_time / 1000
-    if patience.now() - sign > DEAD_AFTER_S:
+    sign = heartbeat.read(last)
+    if patience.now() - (run.info.start_time / 1000 if sign is None else sign) > DEAD_AFTER_S:
         return False
     patience.say(
         f"resume=auto: the run {run.info.run_id} is RUNNING; looking for {WATCH_S:g} s if it is alive"
@@ -80,10 +80,3 @@ def is_alive(run: Any, beat: Callable[[Any], Any], patience: Patience) -> bool:
         if seen.data.tags.get(HEARTBEAT_TAG, "") != last:
             return True
     return False
-
-
-def _unix_time(text: str) -> float | None:
-    with contextlib.suppress(ValueError):
-        moment = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
-        return moment.replace(tzinfo=datetime.timezone.utc).timestamp()
-    return None

@@ -11,7 +11,7 @@ from ocr_train import tracking
 from ocr_train.checkpoints import LATEST
 from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.resume_auto import Patience, is_alive
-from ocr_train.resume_spec import AUTO, RUN, parse_resume
+from ocr_train.resume_spec import AUTO, PATH, RUN, S3, parse_resume
 from ocr_train.spool import read_batch
 
 SAME = "same"
@@ -33,7 +33,7 @@ class Reopened:
     hours: float = 0.0
 
 
-def check_resume(resume: str, mode: str, *, weights_only: bool) -> None:
+def check_resume(resume: str, mode: str, *, weights_only: bool, offline: bool = False) -> None:
     """Raise `ConfigError` for what cannot be meant, before anything is fetched or started."""
     if not resume:
         if mode == SAME or weights_only:
@@ -43,6 +43,13 @@ def check_resume(resume: str, mode: str, *, weights_only: bool) -> None:
             )
         return
     spec = parse_resume(resume)
+    if offline and (mode == SAME or spec.kind not in (PATH, S3)):
+        raise ConfigError(
+            f"resume={resume}{' with resume_mode=same' if mode == SAME else ''} and offline=true: runs are looked up "
+            "on a server, and none is asked.",
+            hint="Without a server, resume takes the path of a checkpoint on this machine (or in S3), such as "
+            "outputs/<run id>/artifacts/checkpoints/step_00000120.",
+        )
     if weights_only and spec.kind == AUTO:
         raise ConfigError(
             "resume=auto and weights_only=true exclude each other: the one goes on, the other begins anew.",

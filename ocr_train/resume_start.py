@@ -50,7 +50,12 @@ def begin(
     `look_at_data` prepares the data into a folder: with resume=auto they decide which run that is.
     Raises `ConfigError` for what `resume` cannot mean, `TrackingError`.
     """
-    check_resume(experiment.resume, experiment.resume_mode, weights_only=experiment.weights_only)
+    check_resume(
+        experiment.resume,
+        experiment.resume_mode,
+        weights_only=experiment.weights_only,
+        offline=experiment.offline,
+    )
     if not experiment.resume or experiment.resume_mode != SAME:
         return Begun(tracker=Tracker.start(client, output, name=name, offline=experiment.offline))
     staging = output / f".starting-{os.getpid()}"

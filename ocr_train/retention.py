@@ -5,6 +5,7 @@ the aliases latest and best            checkpoints/latest.json, best.json
 a registered model version, whatever   its source names the run's checkpoint, or all of the run
   alias or stage it has
 a LoggedModel made from the run        a param or tag of it names the checkpoint
+a run that went on from it             its best.json names the best of the whole line, with a `run_id`
 another checkpoint that stays          its manifest's `path`: the bytes are stored once
 """
 
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ocr_train.addresses import first_line
-from ocr_train.artifacts import Artifacts
+from ocr_train.artifacts import Artifacts, RunArtifacts
 from ocr_train.checkpoints import BEST, LATEST, Manifest, alias_values, all_manifests
 from ocr_train.errors import TrackingError
 from ocr_train.model_parts import parts_of
@@ -35,7 +36,7 @@ class Deletable(Artifacts, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Pinned:
-    """What the registry relies on: `steps` with the reason, or `all_reason` where it may be any of the run."""
+    """What others rely on: `steps` with the reason, or `all_reason` where it may be any of the run."""
 
     steps: dict[int, str] = field(default_factory=dict)
     all_reason: str = ""
@@ -129,6 +130,37 @@ def _texts_of(tags: Mapping[str, str] | None, others: Sequence[str], run_id: str
     """Where a model may name a checkpoint of this run: of two models together one may be another run's."""
     own = [part.checkpoint for part in parts_of(tags or {}) if part.run_id == run_id and part.checkpoint]
     return own or [*others, *(tags or {}).values()]
+
+
+def pinned_by_others(client: Any, run_id: str) -> Pinned:
+    """What the registry and the runs that went on from it rely on; raises `TrackingError`.
+
+    Runs made with offline=true that no `sync` has brought to the server cannot be known.
+    """
+    registry = pinned_by_registry(client, run_id)
+    return Pinned(steps={**pinned_by_runs(client, run_id), **registry.steps}, all_reason=registry.all_reason)
+
+
+def pinned_by_runs(client: Any, run_id: str) -> dict[int, str]:
+    """The steps of a run that the best.json of later runs of its line names; raises `TrackingError`."""
+    pinned: dict[int, str] = {}
+    try:
+        experiments = [one.experiment_id for one in client.search_experiments()]
+        line, todo = {run_id}, [run_id]
+        while todo:
+            children = client.search_runs(experiments, filter_string=f"tags.resumed_from = '{todo.pop()}'")
+            todo += [run.info.run_id for run in children if run.info.run_id not in line]
+            line.update(todo)
+    except Exception as exc:
+        raise TrackingError(
+            f"which runs went on from the run {run_id} cannot be asked: {first_line(exc)}",
+            hint="Nothing is deleted without knowing that.",
+        ) from exc
+    for child in sorted(line - {run_id}):
+        values = alias_values(RunArtifacts(client, child), BEST)
+        if values.get("run_id") == run_id and type(values.get("step")) is int:
+            pinned[values["step"]] = f"the best of run {child}, which went on from it"
+    return pinned
 
 
 def _steps_in(texts: Iterable[object]) -> set[int]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ocr_train import heartbeat
 from ocr_train.errors import TrackingError
+from ocr_train.failures import TRACKER_LOST, TRACKER_LOST_EXPLANATION
 from ocr_train.heartbeat import HEARTBEAT_TAG
 from ocr_train.tracking import experiment_of, first_line
 
@@ -68,15 +69,9 @@ def lost_runs(client: Any, *, older_than_s: float = LOST_AFTER_S, now: float | N
 
 def reap(client: Any, info: RunInfo) -> None:
     """Say of a lost run that it was KILLED, when, and why; raises `TrackingError`."""
-    explanation = (
-        "the process that tracked this run is gone without a word: it was killed (SIGKILL, out of memory, a spot "
-        "instance taken away), or its machine lost power or the network. The trainer was ended with it. "
-        "Checkpoints stored before are whole: resume from them. Metrics that were not delivered are in the run's "
-        "folder on that machine, if it is still there."
-    )
     try:
-        client.set_tag(info.run_id, "failure_reason", "tracker_lost")
-        client.set_tag(info.run_id, "failure_explanation", explanation)
+        client.set_tag(info.run_id, "failure_reason", TRACKER_LOST)
+        client.set_tag(info.run_id, "failure_explanation", TRACKER_LOST_EXPLANATION)
         client.set_terminated(info.run_id, status="KILLED", end_time=int(info.last_sign * 1000))
     except Exception as exc:
         raise TrackingError(f"run {info.run_id} cannot be marked as KILLED: {first_line(exc)}") from exc

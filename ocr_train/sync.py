@@ -24,12 +24,16 @@ from ocr_train.checkpoints import (
     CheckpointStore,
     Snapshot,
     alias_values,
+    all_manifests,
     open_snapshot,
     take_snapshot,
 )
 from ocr_train.errors import OcrTrainError, TrackingError
+from ocr_train.failures import TRACKER_LOST, TRACKER_LOST_EXPLANATION
+from ocr_train.leftovers import finished_sets
 from ocr_train.offline import run_on_server
 from ocr_train.outbox import Checkpoint, DatasetInput, File, Item, Outbox, Tree
+from ocr_train.retention import pinned_by_others, plan_for, prune
 from ocr_train.run_folder import JOURNAL, PENDING, RunFacts, RunLock, read_facts, run_folders, write_facts
 from ocr_train.spool import Delivery, Journal, last_tags, read_position, whole_size
 from ocr_train.tracking import PENDING_TAG, send_batch
@@ -124,6 +128,9 @@ def _deliver(folder: Path, facts: RunFacts, connect: Connect, say: Say) -> Synce
             write_facts(folder, facts)
         refused = _replay(folder, client, facts.server_run_id)
         _send_items(folder, client, facts.server_run_id, errors, say)
+        if not facts.status:  # the tracker was killed: the trainer may have finished more than it copied
+            _list_leftovers(folder, RunArtifacts(client, facts.server_run_id))
+            _send_items(folder, client, facts.server_run_id, errors, say)
         facts = _set_status(folder, client, facts)
     except (OcrTrainError, OSError) as exc:
         errors.append(exc.problem if isinstance(exc, OcrTrainError) else str(exc))
@@ -146,6 +153,7 @@ def _send_items(folder: Path, client: Any, run_id: str, errors: list[str], say: 
     outbox = Outbox(folder / PENDING)
     artifacts = RunArtifacts(client, run_id)
     checkpoints = _Checkpoints(folder, artifacts)
+    keep_last = 0
     for key, item in outbox.pending().items():
         try:
             _send_item(item, folder, client, artifacts, checkpoints)
@@ -154,10 +162,25 @@ def _send_items(folder: Path, client: Any, run_id: str, errors: list[str], say: 
             continue
         outbox.done(key)
         checkpoints.discard(item)
+        keep_last = max(keep_last, item.keep_last if isinstance(item, Checkpoint) else 0)
         say(f"  stored {_words(item)}")
+    if keep_last:  # as the run itself does after each checkpoint that it stores
+        prune(artifacts, plan_for(artifacts, pinned_by_others(client, run_id), keep_last=keep_last).prune)
     if not any(isinstance(item, Checkpoint) for item in outbox.pending().values()):
         with contextlib.suppress(Exception):  # the tag was never set
             client.delete_tag(run_id, PENDING_TAG)
+
+
+def _list_leftovers(folder: Path, artifacts: RunArtifacts) -> None:
+    """Note the finished sets that are newer than what is stored; raises `TrackingError` where that is not known."""
+    stored = max((manifest.step for manifest in all_manifests(artifacts)), default=-1)
+    best = dict(alias_values(artifacts, BEST).get("metrics") or {})
+    tags = last_tags(folder / JOURNAL)
+    outbox = Outbox(folder / PENDING)
+    listed = {item.path for item in outbox.pending().values() if isinstance(item, Checkpoint)}
+    for item in finished_sets(folder, tags, best):
+        if item.step > stored and item.path not in listed:
+            outbox.add(item)
 
 
 def _send_item(
@@ -188,20 +211,27 @@ class _Checkpoints:
         self._folder = folder
         self._artifacts = artifacts
         self._store: CheckpointStore | None = None
+        self._snapshots: dict[str, Snapshot] = {}
 
     def store(self, item: Checkpoint) -> None:
         """Store it and move the aliases, never backwards. Raises `OcrTrainError`, `OSError`."""
         if self._store is None:
             self._store = self._make_store()
-        manifest = self._store.put(self._snapshot(item), step=item.step, epoch=item.epoch)
+        snapshot = self._snapshots[item.path] = self._snapshot(item)
+        try:
+            manifest = self._store.put(snapshot, step=item.step, epoch=item.epoch)
+        except BaseException:
+            if not (self._folder / item.path).is_dir():  # it was only linked, for this try
+                self.discard(item)
+            raise
         for alias, wanted in ((BEST, item.best), (LATEST, item.kind != BEST)):
             if wanted and item.step >= int(alias_values(self._artifacts, alias).get("step", 0)):
                 self._store.point(alias, manifest)
 
     def discard(self, item: Item) -> None:
         """Remove our copy of what is stored; the trainer's own files stay."""
-        if isinstance(item, Checkpoint) and (self._folder / item.path).is_dir():
-            open_snapshot(self._folder / item.path, item.kind, item.name).discard()
+        if isinstance(item, Checkpoint) and item.path in self._snapshots:
+            self._snapshots.pop(item.path).discard()
 
     def _snapshot(self, item: Checkpoint) -> Snapshot:
         path = self._folder / item.path
@@ -262,7 +292,8 @@ def _set_status(folder: Path, client: Any, facts: RunFacts) -> RunFacts:
         status = there if there in _FINAL else "KILLED"
         ended_ms = int((folder / JOURNAL).stat().st_mtime * 1000)
         if there not in _FINAL:
-            client.set_tag(run_id, "failure_reason", "tracker_killed")
+            client.set_tag(run_id, "failure_reason", TRACKER_LOST)
+            client.set_tag(run_id, "failure_explanation", TRACKER_LOST_EXPLANATION)
             client.set_terminated(run_id, status=status, end_time=ended_ms)
     else:
         client.set_terminated(run_id, status=status, end_time=ended_ms)

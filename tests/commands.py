@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 REPO = Path(__file__).resolve().parent.parent
 SCRIPTED = REPO / "tests" / "scripted_paddleocr"
 
@@ -19,6 +21,50 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment with the project importable and its interpreter first on PATH."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {**os.environ, "PYTHONPATH": str(REPO), "PATH": path, **(extra or {})}
+
+
+def train_arguments(data: Path, *more: str) -> list[str]:
+    """A launch of the scripted trainer: 4 epochs of 4 steps."""
+    return [
+        *("train", "--model", "rec", "--data", str(data), "--paddleocr", str(SCRIPTED)),
+        *("--epochs", "4", "--batch-size", "4", "--overrides", "Global.save_epoch_step=2", *more),
+    ]
+
+
+def store(folder: Path) -> str:
+    """The tracking store of a run in `folder`."""
+    return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Processes that have the folder on their command line, but for zombies."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        if process.info["status"] != psutil.STATUS_ZOMBIE and any(
+            str(folder) in word for word in process.info["cmdline"] or []
+        ):
+            found.append(process)
+    return found
+
+
+def trainer_of(pid: int) -> int:
+    """The trainer that the command with this process id has started."""
+    (trainer,) = [
+        child.pid
+        for child in psutil.Process(pid).children()
+        if any(word.endswith("train.py") for word in child.cmdline())
+    ]
+    return int(trainer)
+
+
+def none_of(folder: Path, *, within_s: float = 10.0) -> bool:
+    """Whether no such process is left, in time."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if not processes_of(folder):
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def ocr_train(
@@ -43,8 +89,9 @@ def ocr_train_until(
     cwd: Path,
     env: Mapping[str, str] | None = None,
     timeout_s: float = 120,
+    to: Callable[[int], int] = int,
 ) -> subprocess.CompletedProcess[str]:
-    """The same, but send it `number` once `seen()`."""
+    """The same, but send it `number` once `seen()`; or send it to what `to` makes of its process id."""
     log = cwd / "command.log"
     with log.open("w", encoding="utf-8") as stream:
         process = subprocess.Popen(
@@ -60,7 +107,7 @@ def ocr_train_until(
                 assert process.poll() is None, log.read_text(encoding="utf-8")
                 assert time.monotonic() < deadline, f"never seen: {log.read_text(encoding='utf-8')}"
                 time.sleep(0.1)
-            process.send_signal(number)
+            os.kill(to(process.pid), number)
             code = process.wait(timeout=timeout_s)
         finally:
             process.kill()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ocr_train.data.demo import DemoSpec, make_demo
 from ocr_train.server import LocalServers, ServerAddress
 from tests.commands import REPO
 from tests.lively_kit import kit
@@ -53,6 +54,14 @@ def _store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     mlflow.MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments(max_results=1)
     return path
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small recognition set for runs of the scripted trainer: 4 steps an epoch at batch size 4."""
+    folder = tmp_path_factory.mktemp("data") / "words"
+    make_demo(folder, DemoSpec(task="rec", train=16, val=4))
+    return folder
 
 
 @pytest.fixture

@@ -114,12 +114,14 @@ class _Forward(http.server.BaseHTTPRequestHandler):
 
     target = ""
     spoil: Callable[[bytes], bytes] = bytes
+    delay_s: Callable[[str], float] = staticmethod(lambda _path: 0.0)
     left = 0
     lock = threading.Lock()
 
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         kind = type(self)
+        time.sleep(kind.delay_s(self.path))
         with kind.lock:
             spoilt = self.command == "PUT" and "mlflow-artifacts" in self.path and kind.left > 0
             kind.left -= spoilt
@@ -158,18 +160,64 @@ class _Forward(http.server.BaseHTTPRequestHandler):
 @contextmanager
 def bad_line(address: str, spoil: Callable[[bytes], bytes], *, times: int) -> Iterator[str]:
     """A proxy in front of the MLflow server at `address` that spoils the first `times` uploads; its own address."""
-    handler = type(
-        "Handler",
-        (_Forward,),
-        {"target": address.removeprefix("http://"), "spoil": staticmethod(spoil), "left": times},
-    )
+    with _line(address, spoil=staticmethod(spoil), left=times) as (proxy, handler):
+        yield proxy
+        assert handler.left == 0, "fewer uploads came this way than were to be spoilt"
+
+
+@contextmanager
+def slow_line(address: str, delay_s: Callable[[str], float]) -> Iterator[str]:
+    """A proxy in front of the MLflow server at `address` that holds every call up; its own address.
+
+    `delay_s` takes the path of the call.
+    """
+    with _line(address, delay_s=staticmethod(delay_s)) as (proxy, _):
+        yield proxy
+
+
+@contextmanager
+def _line(address: str, **ways: Any) -> Iterator[tuple[str, type[_Forward]]]:
+    handler = type("Handler", (_Forward,), {"target": address.removeprefix("http://"), **ways})
     server = http.server.ThreadingHTTPServer((LOOPBACK, 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield f"http://{LOOPBACK}:{server.server_port}"
-        assert handler.left == 0, "fewer uploads came this way than were to be spoilt"  # type: ignore[attr-defined]
+        yield f"http://{LOOPBACK}:{server.server_port}", handler
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def memory_group(limit_bytes: int) -> Iterator[Path | None]:
+    """A control group below our own that holds `limit_bytes` of memory, gone at the end; None where none can be
+    made. What writes its process id to the file `cgroup.procs` in it is in it."""
+    group = _new_memory_group(limit_bytes)
+    try:
+        yield group
+    finally:
+        if group is not None:
+            deadline = time.monotonic() + 10
+            while (group / "cgroup.procs").read_text() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            group.rmdir()
+
+
+def _new_memory_group(limit_bytes: int) -> Path | None:
+    """In the hierarchy of version 1 or of version 2, wherever ours is and may be divided."""
+    for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+        _, controllers, path = line.split(":", 2)
+        tops = ["memory"] if "memory" in controllers.split(",") else [] if controllers else [".", "unified"]
+        for top in tops:
+            ours = Path("/sys/fs/cgroup") / top / path.lstrip("/")
+            group = ours / f"ocr-train-test-{os.getpid()}"
+            limit = group / ("memory.limit_in_bytes" if controllers else "memory.max")
+            with contextlib.suppress(OSError):
+                if (ours / "cgroup.procs").is_file():  # else it is no control group but a folder
+                    group.mkdir()
+                    if limit.is_file():
+                        limit.write_text(str(limit_bytes), encoding="ascii")
+                        return group
+                    group.rmdir()
+    return None

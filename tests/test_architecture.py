@@ -81,7 +81,9 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.dispatch": LEAVES,
     "ocr_train.spool": set(),
     "ocr_train.heartbeat": set(),
-    "ocr_train.runs": {"ocr_train.errors", "ocr_train.heartbeat", "ocr_train.tracking"},
+    "ocr_train.runs": {
+        *("ocr_train.errors", "ocr_train.failures", "ocr_train.heartbeat", "ocr_train.tracking")
+    },
     "ocr_train.names": set(),
     "ocr_train.addresses": set(),
     "ocr_train.outbox": set(),
@@ -135,13 +137,20 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.sync": {
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.artifact_delivery"),
         *("ocr_train.checkpoints", "ocr_train.offline", "ocr_train.outbox", "ocr_train.run_folder"),
-        *("ocr_train.spool", "ocr_train.tracking"),
+        *("ocr_train.spool", "ocr_train.tracking", "ocr_train.failures", "ocr_train.leftovers"),
+        "ocr_train.retention",
+    },
+    "ocr_train.leftovers": {
+        *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.outbox", "ocr_train.pickles"),
+        "ocr_train.states",
     },
     "ocr_train.pickles": {"ocr_train.errors"},
-    "ocr_train.compat": {"ocr_train.errors", "ocr_train.overrides", "ocr_train.pickles"},
+    "ocr_train.compat": {
+        *("ocr_train.errors", "ocr_train.guard", "ocr_train.overrides", "ocr_train.pickles")
+    },
     "ocr_train.compat_script": set(),
     "ocr_train.resume_spec": {"ocr_train.errors"},
-    "ocr_train.resume_auto": set(),
+    "ocr_train.resume_auto": {"ocr_train.heartbeat"},
     "ocr_train.resume_drift": {"ocr_train.overrides"},
     "ocr_train.resume_phase": {"ocr_train.overrides"},
     "ocr_train.resume_models": {"ocr_train.errors", "ocr_train.resume_spec", "ocr_train.tracking"},

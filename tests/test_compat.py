@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import yaml
 from ocr_train.compat import Fit, Model, compare, require_fit, require_some
 from ocr_train.errors import ConfigError
 from ocr_train.pickles import Array
+from tests.commands import environment
 
 CONFIG: dict[str, Any] = {
     "Global": {"use_space_char": True},
@@ -166,6 +169,36 @@ def test_an_interpreter_that_hangs_is_ended(tmp_path: Path) -> None:
     sleeper = int((tmp_path / "sleeper").read_text())
     gone, _ = psutil.wait_procs([psutil.Process(sleeper)] if psutil.pid_exists(sleeper) else [], timeout=10)
     assert not psutil.pid_exists(sleeper) or gone
+
+
+def test_an_interpreter_does_not_outlive_us(tmp_path: Path) -> None:
+    """The process that compares is killed (SIGKILL): what it started is gone within seconds."""
+    new = model(
+        tmp_path,
+        script=f"echo $$ > {tmp_path}/builder.part; mv {tmp_path}/builder.part {tmp_path}/builder; sleep 600",
+    )
+    script = (
+        "import os, sys\nfrom pathlib import Path\nfrom ocr_train.compat import Model, model_shapes\n"
+        "config, python, root = map(Path, sys.argv[1:])\n"
+        "model_shapes(Model(config=config, dictionary=None, python=python, paddleocr=root, env=os.environ))"
+    )
+    ours = subprocess.Popen(
+        [sys.executable, "-c", script, str(new.config), str(new.python), str(new.paddleocr)],
+        env=environment(),
+    )
+    try:
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "builder").is_file():
+            assert ours.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        builder = psutil.Process(int((tmp_path / "builder").read_text()))
+        assert builder.is_running()
+    finally:
+        ours.kill()
+        ours.wait()
+    gone, _ = psutil.wait_procs([builder], timeout=10)
+    assert gone
 
 
 def test_python_of_the_tests_is_not_what_builds(tmp_path: Path) -> None:

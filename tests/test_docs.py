@@ -296,3 +296,34 @@ def test_the_thai_guide_counts_the_dictionary_right() -> None:
     lines = (EXPERIMENTS / "dicts" / "th.txt").read_text(encoding="utf-8").splitlines()
     guide = (REPO / "docs" / "th" / "README.md").read_text(encoding="utf-8")
     assert f"{len(lines)} อักขระ" in guide
+
+
+def reliability_rows() -> list[list[str]]:
+    """The cells of all tables of docs/reliability.md: fault, promise, tests, trainer."""
+    text = (REPO / "docs" / "reliability.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| fault ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_every_fault_names_a_test_that_exists() -> None:
+    """Each row of the fault matrix, and each test mentioned in its text: file and function."""
+    text = (REPO / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = reliability_rows()
+    assert len(rows) > 30
+    assert [
+        row[0] for row in rows if len(row) != 4 or not re.findall(r"`test_\w+\.py::test_\w+`", row[2])
+    ] == []
+    files = {path.name: path.read_text(encoding="utf-8") for path in (REPO / "tests").rglob("test_*.py")}
+    named = re.findall(r"`(test_\w+\.py)(?:::(\w+))?`", text)
+    missing = [f"{file}::{test}" for file, test in named if f"def {test}(" not in files.get(file, "")]
+    assert missing == []
+
+
+def test_three_faults_at_least_are_shown_with_paddleocr_itself() -> None:
+    """In files whose launches name no stand-in."""
+    shown = {row[2] for row in reliability_rows() if row[3].startswith("**PaddleOCR**")}
+    assert len(shown) >= 3
+    for file in {re.findall(r"`(test_\w+)\.py", cell)[0] for cell in shown}:  # the first one named
+        text = (REPO / "tests" / f"{file}.py").read_text(encoding="utf-8")
+        assert "SCRIPTED" not in text
+        assert "train_arguments" not in text

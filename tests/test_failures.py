@@ -189,7 +189,11 @@ def test_the_list_of_reasons_is_whole() -> None:
     elsewhere = text[:start] + text[text.index("Every value that the tag `failure_reason`") :]
     assert [reason for reason in REASONS if f'"{reason}"' not in elsewhere] == []
     given = set(
-        re.findall(r'reason(?::\s*str)?\s*=\s*"(\w+)"|_stop\(\s*"(\w+)"|_failed\(\s*"(\w+)"', elsewhere)
+        re.findall(
+            r'reason(?::\s*str)?\s*=\s*"(\w+)"|_stop\(\s*"(\w+)"|_failed\(\s*"(\w+)"|_LOST = "(\w+)"|'
+            r'set_tag\([^()]*"failure_reason", "(\w+)"|"failure_reason": "(\w+)"',
+            elsewhere,
+        )
     )
     words = {word for groups in given for word in groups if word}
     words |= (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import REPO, artifacts, client, environment
+from tests.commands import REPO, artifacts, client, environment, ocr_train, points, store, train_arguments
 
 pytestmark = pytest.mark.slow
 SMALL = (
@@ -74,3 +74,43 @@ def test_mlflow_run_trains_in_its_environment(project: Path, tmp_path: Path, man
     assert run.data.params["model"] == "det"
     assert run.data.metrics["train/loss"] > 0
     assert "checkpoints/step_00000002/manifest.json" in artifacts(store, run.info.run_id, "checkpoints")
+
+
+def test_mlflow_run_brings_an_offline_run_to_the_server(tmp_path: Path, data: Path) -> None:
+    """`mlflow run . -e sync`, as the guides have it, after a training with offline=true: the run is there, with its
+    points and checkpoints, and typed again changes nothing."""
+    done = ocr_train(*train_arguments(data, "--offline", "true", "--epochs", "1"), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # An experiment of its own: `mlflow run` makes a run for the command itself, in the one that is set.
+    env = {"MLFLOW_TRACKING_URI": store(tmp_path), "OCR_TRAIN_OUTPUT": str(tmp_path / "outputs")}
+    for said in ("all of it is in MLflow", "nothing is pending"):
+        synced = subprocess.run(
+            [
+                "mlflow",
+                "run",
+                str(REPO),
+                "-e",
+                "sync",
+                "--env-manager",
+                "local",
+                "--experiment-name",
+                "commands",
+            ],
+            cwd=tmp_path,
+            env=environment(env),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert synced.returncode == 0, synced.stdout[-3000:] + synced.stderr[-3000:]
+        assert said in synced.stdout + synced.stderr
+    (folder,) = (tmp_path / "outputs").glob("*/run.json")
+    [run] = client(store(tmp_path)).search_runs(
+        ["0"], filter_string=f"tags.`ocr_train.offline_id` = '{folder.parent.name}'"
+    )
+    assert run.info.status == "FINISHED"
+    assert [step for step, _ in points(store(tmp_path), run.info.run_id, "train/loss")] == [1, 2, 3, 4]
+    assert "checkpoints/step_00000004/manifest.json" in artifacts(
+        store(tmp_path), run.info.run_id, "checkpoints"
+    )

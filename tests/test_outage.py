@@ -13,25 +13,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ocr_train.data.demo import DemoSpec, make_demo
-from tests.commands import SCRIPTED, artifacts, client, environment, ocr_train
-from tests.faults import EXPERIMENT, Servers, bad_line
+from ocr_train.errors import DataError
+from ocr_train.states import read_states
+from tests.commands import artifacts, client, environment, none_of, ocr_train, train_arguments
+from tests.faults import EXPERIMENT, Servers, bad_line, slow_line
 
 pytestmark = pytest.mark.slow
 SLOW = {"SCRIPTED_PAUSE_S": "0.25"}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small recognition set."""
-    folder = tmp_path_factory.mktemp("data") / "words"
-    make_demo(folder, DemoSpec(task="rec", train=16, val=4))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -45,19 +39,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory, _store_template: Path) -> 
         running.stop()
 
 
-def launch(data: Path, *more: str) -> list[str]:
-    """Arguments of a scripted run: 4 epochs of 4 steps."""
-    return [
-        *("train", "--model", "rec", "--data", str(data), "--paddleocr", str(SCRIPTED)),
-        *("--epochs", "4", "--batch-size", "4", "--overrides", "Global.save_epoch_step=2", *more),
-    ]
-
-
 @contextmanager
 def training(data: Path, cwd: Path, env: dict[str, str], *more: str) -> Iterator[subprocess.Popen[str]]:
     """A run under way."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "ocr_train", *launch(data, *more)],
+        [sys.executable, "-m", "ocr_train", *train_arguments(data, *more)],
         cwd=cwd,
         env=environment(env),
         stdout=subprocess.PIPE,
@@ -123,6 +109,23 @@ def assert_all_points_arrived(uri: str, run_id: str, cwd: Path) -> None:
         assert set(points) == wanted[key], key
 
 
+def alias_steps(uri: str, run_id: str, scratch: Path) -> dict[str, int]:
+    """The steps that the aliases name."""
+    found = {}
+    for alias in ("latest", "best"):
+        path = client(uri).download_artifacts(run_id, f"checkpoints/{alias}.json", str(scratch))
+        found[alias] = json.loads(Path(path).read_text())["step"]
+    return found
+
+
+def step_in(states: Path) -> int:
+    """The step of a set that may be being written."""
+    try:
+        return read_states(states).step or 0
+    except DataError:
+        return 0
+
+
 def assert_all_files_arrived(uri: str, run_id: str, cwd: Path) -> None:
     """Configuration, dataset, log and every checkpoint, whose bytes are those that the manifest names."""
     files = set(artifacts(uri, run_id))
@@ -133,11 +136,7 @@ def assert_all_files_arrived(uri: str, run_id: str, cwd: Path) -> None:
         "logs/train.log",
     } <= files
     assert {f"checkpoints/step_{step:08d}/manifest.json" for step in (4, 8, 16)} <= files
-    aliases = {}
-    for alias in ("latest", "best"):
-        path = client(uri).download_artifacts(run_id, f"checkpoints/{alias}.json", str(cwd))
-        aliases[alias] = json.loads(Path(path).read_text())["step"]
-    assert aliases == {"latest": 16, "best": 16}
+    assert alias_steps(uri, run_id, cwd) == {"latest": 16, "best": 16}
     verified = ocr_train("checkpoints", run_id, "--verify", cwd=cwd, env={"MLFLOW_TRACKING_URI": uri})
     assert verified.returncode == 0, verified.stdout + verified.stderr
     final = only_folder(cwd) / "trainer" / "latest.pdparams"
@@ -193,35 +192,70 @@ def test_a_server_that_stays_away_is_served_by_sync(servers: Servers, data: Path
     assert_all_points_arrived(servers.uri, folder.name, tmp_path)
 
 
+def test_a_slow_server_slows_no_training(servers: Servers, data: Path, tmp_path: Path) -> None:
+    """2 s for each call that writes to the tracking server: no step of the trainer waited for even one, by its own
+    clock, and everything arrives. Files, which take dozens of calls one after the other, wait 0.05 s for each."""
+    clock = tmp_path / "clock"
+
+    def delay_s(path: str) -> float:
+        return 2.0 if path.endswith(("/create", "/log-batch", "/log-inputs", "/set-tag", "/update")) else 0.05
+
+    with slow_line(servers.uri, delay_s) as address:
+        env = {**servers.env, "MLFLOW_TRACKING_URI": address, "OCR_TRAIN_PATIENCE_S": "60"}
+        done = ocr_train(
+            *train_arguments(data), cwd=tmp_path, env={**env, **SLOW, "SCRIPTED_CLOCK": str(clock)}
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "pending" not in done.stdout
+    ticks = [float(line) for line in clock.read_text().split()]
+    assert len(ticks) == 16
+    assert max(after - before for before, after in pairwise(ticks)) < 2.0
+    run_id = only_folder(tmp_path).name
+    assert_all_points_arrived(servers.uri, run_id, tmp_path)
+    assert_all_files_arrived(servers.uri, run_id, tmp_path)
+
+
 def test_a_killed_tracker_loses_nothing_that_was_printed_or_saved(
     servers: Servers, data: Path, tmp_path: Path
 ) -> None:
-    """SIGKILL while uploads wait: sync stores what was copied, and calls the run KILLED."""
+    """SIGKILL while uploads wait, and while a finished checkpoint has not even been copied, because the tracker
+    stood still (SIGSTOP): sync stores both, and calls the run KILLED."""
     with training(data, tmp_path, {**servers.env, **SLOW}) as process:
         until(steps_seen(tmp_path, 2), process)
         servers.kill("mlflow")
         until(lambda: any(tmp_path.glob("outputs/*/snapshots/iter_epoch_2-*/model.states")), process)
         until(steps_seen(tmp_path, 9), process)
+        process.send_signal(signal.SIGSTOP)
         busy = ocr_train("sync", cwd=tmp_path)
         assert "this run goes on" in busy.stdout
+        newest = only_folder(tmp_path) / "trainer" / "latest.states"
+        until(lambda: step_in(newest) >= 12, process)
         process.send_signal(signal.SIGKILL)
         process.wait()
     folder = only_folder(tmp_path)
+    assert none_of(folder)
     servers.start_mlflow()
     done = ocr_train("sync", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     run = client(servers.uri).get_run(folder.name)
     assert run.info.status == "KILLED"
+    assert run.data.tags["failure_reason"] == "tracker_lost"
     assert run.data.metrics["eval/acc"] == 0.3
     files = artifacts(servers.uri, folder.name, "checkpoints")
-    assert {f"checkpoints/step_{step:08d}/manifest.json" for step in (4, 8)} <= set(files)
+    last = step_in(newest)
+    assert {f"checkpoints/step_{step:08d}/manifest.json" for step in (4, 8, last)} <= set(files)
+    assert alias_steps(servers.uri, folder.name, tmp_path)["latest"] == last
+    path = f"checkpoints/step_{last:08d}/model.pdparams"
+    stored = Path(client(servers.uri).download_artifacts(folder.name, path, str(tmp_path)))
+    assert stored.read_bytes() == newest.with_suffix(".pdparams").read_bytes()
+    assert not list((folder / "snapshots").iterdir())
     assert "no run" not in done.stdout
 
 
 def test_a_run_without_a_server_comes_to_one_once(servers: Servers, data: Path, tmp_path: Path) -> None:
     """offline=true, then sync, twice: one run, with its own times, and the second sync sends nothing."""
     env = {"MLFLOW_EXPERIMENT_NAME": "without a server", "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
-    done = ocr_train(*launch(data, "--offline", "true"), cwd=tmp_path, env=env)
+    done = ocr_train(*train_arguments(data, "--offline", "true"), cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     folder = only_folder(tmp_path)
     facts = json.loads((folder / "run.json").read_text())
@@ -244,7 +278,7 @@ def test_a_sync_that_died_after_making_the_run_makes_no_second_one(
 ) -> None:
     """The folder does not know of the run on the server: it is found by its tag."""
     env = {"MLFLOW_EXPERIMENT_NAME": "interrupted", "MLFLOW_TRACKING_URI": servers.uri}
-    assert ocr_train(*launch(data, "--offline", "true"), cwd=tmp_path, env=env).returncode == 0
+    assert ocr_train(*train_arguments(data, "--offline", "true"), cwd=tmp_path, env=env).returncode == 0
     facts_file = only_folder(tmp_path) / "run.json"
     before, outbox = facts_file.read_bytes(), (only_folder(tmp_path) / "pending.jsonl").read_bytes()
     assert ocr_train("sync", cwd=tmp_path, env=env).returncode == 0
@@ -274,7 +308,7 @@ def test_uploads_that_arrive_damaged_are_sent_again(
     """A proxy cuts or changes the first uploads: what is stored in the end is what was sent."""
     with bad_line(servers.uri, spoil, times=4) as address:
         env = {**servers.env, "MLFLOW_TRACKING_URI": address, "OCR_TRAIN_PATIENCE_S": "60"}
-        done = ocr_train(*launch(data), cwd=tmp_path, env=env)
+        done = ocr_train(*train_arguments(data), cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "pending" not in done.stdout
     run_id = only_folder(tmp_path).name
@@ -302,40 +336,82 @@ def s3_objects(servers: Servers) -> dict[str, bytes]:
     return found
 
 
-def test_s3_that_comes_back_has_every_checkpoint(
-    data: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, _store_template: Path
-) -> None:
+@pytest.fixture(scope="module")
+def s3_servers(tmp_path_factory: pytest.TempPathFactory, _store_template: Path) -> Iterator[Servers]:
+    """MLflow with its artifacts in S3; tests leave both running."""
+    running = Servers(tmp_path_factory.mktemp("s3") / "servers", _store_template, s3=True)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+def assert_stored_bytes(servers: Servers, cwd: Path) -> None:
+    """The objects in the bucket are those that the trainer wrote."""
+    stored = {hashlib.sha256(body).hexdigest() for body in s3_objects(servers).values()}
+    for name in ("latest.pdparams", "best_accuracy.pdopt", "iter_epoch_2.pdparams", "latest.states"):
+        body = (only_folder(cwd) / "trainer" / name).read_bytes()
+        assert hashlib.sha256(body).hexdigest() in stored, name
+
+
+def test_s3_that_comes_back_has_every_checkpoint(s3_servers: Servers, data: Path, tmp_path: Path) -> None:
     """The S3 server is killed and started again while the run goes on: the objects are those that the trainer
     wrote; then --prune deletes what it says it deletes."""
-    servers = Servers(tmp_path_factory.mktemp("s3") / "servers", _store_template, s3=True)
-    try:
-        servers.start()
-        with training(data, tmp_path, {**servers.env, **SLOW, "OCR_TRAIN_PATIENCE_S": "60"}) as process:
-            until(steps_seen(tmp_path, 3), process)
-            servers.kill("s3")
-            until(steps_seen(tmp_path, 10), process)
-            servers.start_s3()
-            said = end_of(process)
-        assert "pending" not in said
-        run_id = only_folder(tmp_path).name
-        assert_all_points_arrived(servers.uri, run_id, tmp_path)
-        assert_all_files_arrived(servers.uri, run_id, tmp_path)
-        stored = {hashlib.sha256(body).hexdigest() for body in s3_objects(servers).values()}
-        for name in ("latest.pdparams", "best_accuracy.pdopt", "iter_epoch_2.pdparams", "latest.states"):
-            body = (only_folder(tmp_path) / "trainer" / name).read_bytes()
-            assert hashlib.sha256(body).hexdigest() in stored, name
-        prune = ("checkpoints", run_id, "--prune", "--keep-last", "1")
-        shown = ocr_train(*prune, "--dry-run", cwd=tmp_path, env=servers.env)
-        assert "step 4 would go" in shown.stdout, shown.stdout + shown.stderr
-        assert any("/step_00000004/" in key for key in s3_objects(servers))
-        pruned = ocr_train(*prune, cwd=tmp_path, env=servers.env)
-        assert pruned.returncode == 0, pruned.stdout + pruned.stderr
-        steps = {key.split("/step_")[1].split("/")[0] for key in s3_objects(servers) if "/step_" in key}
-        assert steps == {"00000016"}
-        listed = ocr_train("checkpoints", run_id, "--verify", cwd=tmp_path, env=servers.env)
-        assert listed.returncode == 0, listed.stdout + listed.stderr
-    finally:
-        servers.stop()
+    servers = s3_servers
+    with training(data, tmp_path, {**servers.env, **SLOW, "OCR_TRAIN_PATIENCE_S": "60"}) as process:
+        until(steps_seen(tmp_path, 3), process)
+        servers.kill("s3")
+        until(steps_seen(tmp_path, 10), process)
+        servers.start_s3()
+        said = end_of(process)
+    assert "pending" not in said
+    run_id = only_folder(tmp_path).name
+    assert_all_points_arrived(servers.uri, run_id, tmp_path)
+    assert_all_files_arrived(servers.uri, run_id, tmp_path)
+    assert_stored_bytes(servers, tmp_path)
+    prune = ("checkpoints", run_id, "--prune", "--keep-last", "1")
+    shown = ocr_train(*prune, "--dry-run", cwd=tmp_path, env=servers.env)
+    assert "step 4 would go" in shown.stdout, shown.stdout + shown.stderr
+    assert "00000004" in steps_in_s3(servers, run_id)
+    pruned = ocr_train(*prune, cwd=tmp_path, env=servers.env)
+    assert pruned.returncode == 0, pruned.stdout + pruned.stderr
+    assert steps_in_s3(servers, run_id) == {"00000016"}
+    listed = ocr_train("checkpoints", run_id, "--verify", cwd=tmp_path, env=servers.env)
+    assert listed.returncode == 0, listed.stdout + listed.stderr
+
+
+def steps_in_s3(servers: Servers, run_id: str) -> set[str]:
+    """The checkpoints of a run in the bucket."""
+    keys = [key for key in s3_objects(servers) if f"/{run_id}/" in key and "/step_" in key]
+    return {key.split("/step_")[1].split("/")[0] for key in keys}
+
+
+def test_s3_that_stays_away_is_served_by_sync(s3_servers: Servers, data: Path, tmp_path: Path) -> None:
+    """Killed at step 3 for good: training ends well, every later checkpoint is kept in the run's folder, named in the
+    summary and in a tag; `sync` says so while S3 is away, and stores them byte by byte when it is back."""
+    servers = s3_servers
+    with training(data, tmp_path, {**servers.env, **SLOW}) as process:
+        until(steps_seen(tmp_path, 3), process)
+        servers.kill("s3")
+        said = end_of(process)
+    folder = only_folder(tmp_path)
+    kept = sorted(path for path in (folder / "snapshots").iterdir())
+    assert {step_in(path / "model.states") for path in kept} == {4, 8, 16}
+    assert all(f"a checkpoint is kept in {path}" in said for path in kept)
+    assert f"python -m ocr_train sync {folder}" in said
+    run = client(servers.uri).get_run(folder.name)
+    assert run.info.status == "FINISHED"
+    assert all(str(path) in run.data.tags["checkpoints_pending"] for path in kept)
+    assert_all_points_arrived(servers.uri, folder.name, tmp_path)
+    away = ocr_train("sync", cwd=tmp_path, env=servers.env)
+    assert away.returncode == 8, away.stdout + away.stderr
+    servers.start_s3()
+    done = ocr_train("sync", cwd=tmp_path, env=servers.env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_all_files_arrived(servers.uri, folder.name, tmp_path)
+    assert_stored_bytes(servers, tmp_path)
+    assert "checkpoints_pending" not in client(servers.uri).get_run(folder.name).data.tags
 
 
 def may_mount() -> bool:
@@ -374,7 +450,7 @@ def test_a_full_disk_is_said_and_what_is_whole_is_stored(
     """A tmpfs without room for copies costs nothing; where the trainer itself cannot write, the run is FAILED for
     that, all printed points are in MLflow, and every checkpoint that was finished is stored whole."""
     large = {**servers.env, "SCRIPTED_WEIGHTS": "100000"}
-    arguments = launch(data, "--overrides", "Global.save_epoch_step=1")
+    arguments = train_arguments(data, "--overrides", "Global.save_epoch_step=1")
     first = ocr_train(*arguments, "--epochs", "1", cwd=tmp_path, env=large)
     assert first.returncode == 0, first.stdout + first.stderr
     disk = tmp_path / "disk"
@@ -405,7 +481,12 @@ def newest_run(servers: Servers) -> Any:
 def test_a_disk_too_small_for_checkpoints_is_refused(data: Path, tmp_path: Path) -> None:
     """Before anything is trained, with the figures, exit 5."""
     disk = tmp_path / "disk"
-    command = [sys.executable, "-m", "ocr_train", *launch(data, "--output", str(disk), "--offline", "true")]
+    command = [
+        sys.executable,
+        "-m",
+        "ocr_train",
+        *train_arguments(data, "--output", str(disk), "--offline", "true"),
+    ]
     done = on_a_small_disk(disk, "20m", command, tmp_path, {})
     assert done.returncode == 5, done.stdout + done.stderr
     assert "MB free" in done.stderr

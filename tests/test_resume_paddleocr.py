@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from ocr_train.data.demo import DemoSpec, make_demo
-from tests.commands import client, ocr_train, ocr_train_until, only_run, points
-from tests.test_run import store
+from tests.commands import client, none_of, ocr_train, ocr_train_until, only_run, points, store, trainer_of
 
 pytestmark = pytest.mark.slow
 OVERRIDES = (
@@ -74,3 +73,40 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(store_folder
     assert points(store(store_folder), run.info.run_id, "train/loss")[0][0] == 1
     log = client(store(store_folder)).download_artifacts(run.info.run_id, "logs/train.log", str(store_folder))
     assert "load pretrain successful from" in Path(log).read_text(encoding="utf-8")
+
+
+def test_a_killed_trainer_goes_on_before_a_damaged_checkpoint(store_folder: Path) -> None:
+    """PaddleOCR killed (SIGKILL) in its third epoch: the run is FAILED and says so, every saved set is whole; with a
+    byte of the newest flipped in the store, the next run goes on from the one before it, and says that, too."""
+    data = store_folder / "words"
+    make_demo(data, DemoSpec(task="rec", train=16, val=4))
+
+    def second_epoch_saved() -> bool:
+        logs = [log.read_text() for log in store_folder.glob("outputs/*/train.log")]
+        return any(log.count("save model in") > 1 for log in logs)
+
+    done = ocr_train_until(
+        second_epoch_saved, signal.SIGKILL, *arguments(data), cwd=store_folder, to=trainer_of
+    )
+    assert done.returncode == 6, done.stdout
+    assert none_of(store_folder)
+    first = only_run(store(store_folder))
+    assert (first.info.status, first.data.tags["failure_reason"]) == ("FAILED", "trainer_killed")
+    verified = ocr_train("checkpoints", first.info.run_id, "--verify", cwd=store_folder)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    home = Path(first.info.artifact_uri.removeprefix("file://")) / "checkpoints"
+    newest = max(home.glob("step_*"))
+    assert newest.name >= "step_00000008"
+    weights = newest / "model.pdparams"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:1000] + bytes([content[1000] ^ 1]) + content[1001:])
+
+    resumed = ocr_train(*arguments(data, "--resume", first.info.run_id), cwd=store_folder)
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    second = only_run(store(store_folder))
+    assert newest.name in second.data.tags["resume_passed_over"]
+    offset = int(second.data.tags["resumed_from_step"])
+    assert offset < int(newest.name.removeprefix("step_"))
+    last = offset + 4 * (3 - int(second.data.tags["resumed_from_epoch"]))
+    loss = [step for step, _ in points(store(store_folder), second.info.run_id, "train/loss")]
+    assert loss == list(range(offset + 1, last + 1))

@@ -109,3 +109,20 @@ def test_a_run_can_go_on_itself(resume: str) -> None:
 def test_the_step_of_an_artifact_address(address: str, step: int | None) -> None:
     """A registered model's source names a checkpoint folder of a run."""
     assert step_in(address) == step
+
+
+@pytest.mark.parametrize(
+    ("resume", "mode"),
+    [("auto", "new"), ("latest", "new"), ("0" * 32, "new"), ("models:/m@a", "new"), ("auto", "same")],
+)
+def test_runs_are_not_looked_up_without_a_server(resume: str, mode: str) -> None:
+    """offline=true: said before anything is fetched, with what can be given instead."""
+    with pytest.raises(ConfigError, match="offline=true") as caught:
+        check_resume(resume, mode, weights_only=False, offline=True)
+    assert "artifacts/checkpoints/step_" in caught.value.hint
+
+
+@pytest.mark.parametrize("resume", ["", "some/path", "s3://bucket/checkpoints/step_00000004"])
+def test_checkpoints_outside_of_mlflow_need_no_server(resume: str) -> None:
+    """Nor does a fresh start."""
+    check_resume(resume, "new", weights_only=False, offline=True)

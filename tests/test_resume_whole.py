@@ -13,21 +13,20 @@ from typing import Any
 
 import pytest
 
-from ocr_train.data.demo import DemoSpec, make_demo
 from ocr_train.server import ServerAddress
-from tests.commands import artifacts, client, ocr_train, ocr_train_until, only_run, points
-from tests.test_run import store, train_arguments
+from tests.commands import (
+    artifacts,
+    client,
+    ocr_train,
+    ocr_train_until,
+    only_run,
+    points,
+    store,
+    train_arguments,
+)
 
 pytestmark = pytest.mark.slow
 SCORES = {"SCRIPTED_SCORES": "0.1,0.5,0.2,0.4,0.3,0.3"}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small recognition set."""
-    folder = tmp_path_factory.mktemp("data") / "words"
-    make_demo(folder, DemoSpec(task="rec", train=16, val=4))
-    return folder
 
 
 def stopped(folder: Path, data: Path, *, epoch: int = 3, more: tuple[str, ...] = ()) -> str:
@@ -131,6 +130,22 @@ def test_a_linked_run_goes_on(folder: Path, data: Path) -> None:
     third = go_on(folder, data, "--resume", f"{second}:best", "--epochs", "6")
     assert (third.data.tags["resumed_from"], third.data.tags["resumed_from_step"]) == (first, "8")
     assert client(store(folder)).get_run(first).info.status == "KILLED"
+
+
+def test_without_a_server_training_goes_on_from_a_path(tmp_path: Path, data: Path) -> None:
+    """offline=true twice, the server's address leading nowhere: the summary's own words are what is typed."""
+    env = {**SCORES, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    offline = ("--offline", "true")
+    first = ocr_train(*train_arguments(data, *offline, "--epochs", "2"), cwd=tmp_path, env=env)
+    assert first.returncode == 0, first.stdout + first.stderr
+    (home,) = tmp_path.glob("outputs/*/artifacts/checkpoints/step_00000008")
+    assert f"resume={home}" in first.stdout
+    second = ocr_train(*train_arguments(data, *offline, "--resume", str(home)), cwd=tmp_path, env=env)
+    assert second.returncode == 0, second.stdout + second.stderr
+    (journal,) = [path for path in tmp_path.glob("outputs/*/journal.jsonl") if path.parent != home.parents[2]]
+    records = [json.loads(line) for line in journal.read_text().splitlines() if line]
+    assert [one["step"] for one in records if one["key"] == "train/loss"] == list(range(9, 17))
+    assert {"resumed_from_step"} <= {one["key"] for one in records}
 
 
 @pytest.mark.parametrize("mode", ["new", "same"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,9 @@ from ocr_train.checkpoints import BEST, LATEST, CheckpointStore, Manifest, Store
 from ocr_train.data.demo import DemoSpec, make_demo
 from ocr_train.errors import TrackingError
 from ocr_train.inventory import list_checkpoints
-from ocr_train.retention import Pinned, pinned_by_registry, plan, plan_for, prune
+from ocr_train.outbox import Checkpoint
+from ocr_train.retention import Pinned, pinned_by_others, pinned_by_registry, plan, plan_for, prune
+from ocr_train.sync import sync_run
 from ocr_train.tracking import Tracker
 from tests.builders import MLFLOW_WARNING, mlflow_store, set_bytes, snapshot_of, store_on
 from tests.commands import SCRIPTED, artifacts, ocr_train, only_run
@@ -160,9 +163,11 @@ class TestRegistry:
     """What MLflow's registry relies on, in a real store."""
 
     @pytest.fixture
-    def tracker(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracker]:
+    def tracker(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _store_template: Path
+    ) -> Iterator[Tracker]:
         """A finished run with three checkpoints."""
-        uri = mlflow_store(tmp_path, tmp_path / "template.db")
+        uri = mlflow_store(tmp_path, _store_template)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         client = tracking.connect()
         client.create_experiment("x", artifact_location=str(tmp_path / "artifacts"))
@@ -206,10 +211,39 @@ class TestRegistry:
         pinned = pinned_by_registry(tracker.client, tracker.run_id)
         assert pinned.steps == {20: "logged model exported"}
 
+    def test_the_best_of_a_line_of_runs_stays(self, tracker: Tracker, tmp_path: Path) -> None:
+        """A run that went on from one that went on from this one still names this one's step 10 as its best."""
+        origin = tracker.run_id
+        for step in (20, 10):  # the first child's best is its own: it names no other run's
+            child = Tracker.start(tracker.client, tmp_path / "runs", name="child")
+            child.set_tags({"resumed_from": origin})
+            owner = tracker.run_id if step == 10 else child.run_id
+            alias = tmp_path / "best.json"
+            alias.write_text(json.dumps({"step": step, "run_id": owner}), encoding="utf-8")
+            child.upload(alias, "checkpoints")
+            child.finish("FINISHED")
+            origin = child.run_id
+        pinned = pinned_by_others(tracker.client, tracker.run_id)
+        assert list(pinned.steps) == [10]
+        assert child.run_id in pinned.steps[10]
+        assert [one.step for one in plan_for(tracker.artifacts, pinned, keep_last=1).prune] == [20]
+
     def test_what_cannot_be_asked_is_an_error(self, tracker: Tracker) -> None:
         """Then nothing is deleted."""
         with pytest.raises(TrackingError, match="cannot be asked"):
             pinned_by_registry(tracker.client, "f" * 32)
+
+    def test_sync_prunes_as_the_run_would_have(self, tracker: Tracker) -> None:
+        """A checkpoint that waited through an outage is stored, and the older ones that it replaces go."""
+        snapshot = snapshot_of(tracker.folder, step=40, seed=40)
+        path = str(snapshot.folder.relative_to(tracker.folder))
+        waiting = Checkpoint(path=path, name="latest", kind="latest", step=40, epoch=4, keep_last=2)
+        tracker.outbox.add(waiting)
+        tracker.finish("FINISHED", timeout_s=1)
+        done = sync_run(tracker.folder, lambda _uri: tracker.client, lambda _text: None)
+        assert done.complete, done.error
+        steps = {name for name in tracker.list("checkpoints") if name.endswith("/")}
+        assert steps == {"checkpoints/step_00000030/", "checkpoints/step_00000040/"}
 
     def test_pruned_artifacts_are_gone(self, tracker: Tracker) -> None:
         """From the run's own artifacts, manifest and all."""

@@ -9,35 +9,21 @@ import json
 import signal
 from pathlib import Path
 
-import psutil
 import pytest
 
-from ocr_train.data.demo import DemoSpec, make_demo
-from tests.commands import SCRIPTED, artifacts, client, ocr_train, ocr_train_until, only_run, points
+from tests.commands import (
+    artifacts,
+    client,
+    none_of,
+    ocr_train,
+    ocr_train_until,
+    only_run,
+    points,
+    store,
+    train_arguments,
+)
 
 pytestmark = pytest.mark.slow
-STEPS_PER_EPOCH = 4
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small recognition set."""
-    folder = tmp_path_factory.mktemp("data") / "words"
-    make_demo(folder, DemoSpec(task="rec", train=16, val=4))
-    return folder
-
-
-def train_arguments(data: Path, *more: str) -> list[str]:
-    """A launch of the scripted trainer: 4 epochs of 4 steps."""
-    return [
-        *("train", "--model", "rec", "--data", str(data), "--paddleocr", str(SCRIPTED)),
-        *("--epochs", "4", "--batch-size", "4", "--overrides", "Global.save_epoch_step=2", *more),
-    ]
-
-
-def store(folder: Path) -> str:
-    """The tracking store of a run in `folder`."""
-    return f"sqlite:///{folder / 'mlflow.db'}"
 
 
 @pytest.fixture(scope="module")
@@ -154,13 +140,4 @@ def test_stopped_training_is_a_killed_run(
     assert "checkpoints/step_00000008/manifest.json" in artifacts(
         store(store_folder), run.info.run_id, "checkpoints"
     )
-    assert not trainers_of(store_folder)
-
-
-def trainers_of(folder: Path) -> list[psutil.Process]:
-    """Processes that have the folder on their command line."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if any(str(folder) in word for word in process.info["cmdline"] or []):
-            found.append(process)
-    return found
+    assert none_of(store_folder)

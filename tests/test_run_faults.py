@@ -18,65 +18,24 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from ocr_train.data.demo import DemoSpec, make_demo
 from ocr_train.failures import REASONS
 from tests.commands import (
-    SCRIPTED,
     artifacts,
     client,
     environment,
+    none_of,
     ocr_train,
     ocr_train_until,
     only_run,
     points,
+    store,
+    train_arguments,
 )
+from tests.faults import memory_group
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small recognition set."""
-    folder = tmp_path_factory.mktemp("data") / "words"
-    make_demo(folder, DemoSpec(task="rec", train=16, val=4))
-    return folder
-
-
-def train_arguments(data: Path, *more: str) -> list[str]:
-    """A launch of the scripted trainer: 4 epochs of 4 steps."""
-    return [
-        *("train", "--model", "rec", "--data", str(data), "--paddleocr", str(SCRIPTED)),
-        *("--epochs", "4", "--batch-size", "4", "--overrides", "Global.save_epoch_step=2", *more),
-    ]
-
-
-def store(folder: Path) -> str:
-    """The tracking store of a run in `folder`."""
-    return f"sqlite:///{folder / 'mlflow.db'}"
-
-
-def processes_of(folder: Path) -> list[psutil.Process]:
-    """Processes that have the folder on their command line, but for zombies."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        if process.info["status"] != psutil.STATUS_ZOMBIE and any(
-            str(folder) in word for word in process.info["cmdline"] or []
-        ):
-            found.append(process)
-    return found
-
-
-def none_of(folder: Path, *, within_s: float = 10.0) -> bool:
-    """Whether no such process is left, in time."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if not processes_of(folder):
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def check_failed(folder: Path, reason: str, words: str) -> Any:
@@ -108,6 +67,32 @@ def test_a_trainer_that_dies_is_told_by_its_cause(
     done = ocr_train(*train_arguments(data), cwd=store_folder, env={"SCRIPTED_FAULT": fault})
     assert done.returncode == 6, done.stdout + done.stderr
     check_failed(store_folder, reason, words)
+
+
+def test_the_kernels_own_kill_is_told_as_want_of_memory(store_folder: Path, data: Path) -> None:
+    """A real one: the whole run in a control group of 1.5 GB, in which the trainer eats until it is killed. Tracking
+    goes on, the run says host_oom and quotes the kernel."""
+    with memory_group(1_500_000_000) as group:
+        if group is None:
+            pytest.skip("no control group with a memory limit may be made here")
+        script = 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"'
+        done = subprocess.run(
+            [
+                *("bash", "-c", script, "-", str(group)),
+                *(sys.executable, "-m", "ocr_train", *train_arguments(data)),
+            ],
+            cwd=store_folder,
+            env=environment({"SCRIPTED_FAULT": "hunger"}),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    assert done.returncode == 6, done.stdout + done.stderr
+    run = check_failed(store_folder, "host_oom", "SIGKILL")
+    said = run.data.tags["failure_explanation"]
+    assert "out of memory: Killed process" in said or "memory limit of this container" in said
+    assert [step for step, _ in points(store(store_folder), run.info.run_id, "train/loss")] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -169,6 +154,31 @@ def test_a_trainer_killed_in_a_save_loses_nothing_that_was_finished(store_folder
     assert [step for step, _ in points(store(store_folder), run.info.run_id, "train/loss")] == list(
         range(1, 9)
     )
+
+
+@pytest.mark.parametrize(
+    ("stage", "seen", "words"),
+    [
+        ("before the trainer", "outputs/*/run.json", ""),
+        ("in an evaluation", "outputs/*/train.log", "eval model"),
+    ],
+    ids=["before the trainer", "in an evaluation"],
+)
+def test_a_stop_at_another_stage_is_a_killed_run(
+    store_folder: Path, data: Path, stage: str, seen: str, words: str
+) -> None:
+    """SIGTERM while data are prepared, and while the trainer evaluates: exit 143, KILLED, nothing runs on."""
+
+    def there() -> bool:
+        return any(words in path.read_text(errors="replace") for path in store_folder.glob(seen))
+
+    env = {"SCRIPTED_FAULT": "slow_evaluation"}
+    done = ocr_train_until(there, signal.SIGTERM, *train_arguments(data), cwd=store_folder, env=env)
+    assert done.returncode == 143, done.stdout
+    run = only_run(store(store_folder))
+    assert (run.info.status, run.data.tags["failure_reason"]) == ("KILLED", "terminated")
+    assert any(store_folder.glob("outputs/*/train.log")) == (stage != "before the trainer")
+    assert none_of(store_folder)
 
 
 def test_a_stop_in_the_middle_of_a_save_waits_for_it(store_folder: Path, data: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,3 +71,17 @@ def test_a_py_spy_that_hangs_is_not_waited_for(
 def test_a_process_that_is_gone_is_no_error() -> None:
     """It may end while it is looked at."""
     assert dump_stacks(2**22 + 1)
+
+
+def test_the_real_py_spy_shows_where_python_stands(sleeper: int) -> None:
+    """The line that the trainer hangs in; only where py-spy is installed and may look into processes."""
+    real = shutil.which("py-spy")
+    if real is None:
+        pytest.skip("py-spy is not on PATH: `pip install py-spy` for this test")
+    asked = subprocess.run([real, "dump", "--pid", str(sleeper)], capture_output=True, text=True, check=False)
+    if asked.returncode != 0:
+        pytest.skip(f"py-spy may not look into processes here: {asked.stderr.strip()[:200]}")
+    text = dump_stacks(sleeper)
+    assert "MainThread" in text
+    assert "communicate (subprocess.py" in text or "wait (subprocess.py" in text
+    assert "<module> (<string>:1)" in text

@@ -29,10 +29,9 @@ SECRET = "open-sesame"
 
 
 @pytest.fixture(scope="module")
-def store_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+def store_uri(tmp_path_factory: pytest.TempPathFactory, _store_template: Path) -> str:
     """One empty store for this file; each test has an experiment of its own in it."""
-    template = tmp_path_factory.getbasetemp() / "mlflow-template.db"
-    return mlflow_store(tmp_path_factory.mktemp("store"), template)
+    return mlflow_store(tmp_path_factory.mktemp("store"), _store_template)
 
 
 @pytest.fixture

@@ -287,6 +287,35 @@ def test_a_store_that_is_away_for_long_is_tried_as_long_as_training_lasts(traini
     assert [text for text in training.said if "is back" in text]
 
 
+def test_what_retention_would_prune_is_not_uploaded_first(tmp_path: Path) -> None:
+    """keep_last=2 while the store is away: of five epochs the newest two wait, and the best, which is older."""
+    training = Training(tmp_path, keep_last=2)
+    try:
+        training.artifacts.failures = 10**6
+        training.save("best", step=10, hmean=0.9)
+        for step in (10, 20, 30, 40, 50):
+            training.save("epoch", step=step)
+        wait_for(lambda: {item.step for item in training.pending()} == {10, 40, 50})
+        assert all(item.keep_last == 2 for item in training.pending())
+        training.artifacts.failures = 0
+        training.callback.close()
+        steps = {name.split("/")[1] for name in training.artifacts.manifests()}
+        assert steps == {f"step_{step:08d}" for step in (10, 40, 50)}
+        assert training.waiting_copies() == []
+        assert training.callback.results()["lost"] == ()
+    finally:
+        training.callback.close()
+
+
+def test_without_keep_last_every_epoch_waits(training: Training) -> None:
+    """However long the store is away."""
+    training.artifacts.failures = 10**6
+    for step in (10, 20, 30):
+        training.save("epoch", step=step)
+    wait_for(lambda: training.artifacts.tries > 10)
+    assert {item.step for item in training.pending()} == {10, 20, 30}
+
+
 def test_what_waits_is_listed_before_it_is_stored(training: Training) -> None:
     """Whoever kills this process now leaves a list from which `sync` stores everything."""
     training.artifacts.gate.clear()

@@ -59,6 +59,9 @@ def fail(fault: str) -> None:
         fail_again(0)
     if fault == "memory":
         bytearray(1 << 60)
+    if fault == "hunger":  # until the system ends it, or 4 GB: the rest of the machine is not to suffer
+        blocks = [bytearray(32 << 20) for _ in range(128)]
+        raise AssertionError(f"{len(blocks)} blocks of 32 MB did not hurt")
     if fault in SIGNALS:
         os.kill(os.getpid(), SIGNALS[fault])
     if fault in EXITS:
@@ -145,6 +148,11 @@ def main() -> None:
         for _ in range(4):
             step += 1
             time.sleep(pause_s)
+            if clock := os.environ.get(
+                "SCRIPTED_CLOCK"
+            ):  # the trainer's own, which nobody else can slow down
+                with open(clock, "a", encoding="ascii") as stream:
+                    stream.write(f"{time.monotonic()}\n")
             if fault == "amp":
                 print("Found inf or nan, current scale is: 1.0, decrease to: 1.0*0.5", flush=True)
             loss = "nanxxx" if fault == "nan" else f"{10.0 / (epoch * step):.6f}"
