@@ -64,15 +64,11 @@ def evaluate(
     run = run_tool(argv, trainer, work=work, name=LOG_NAME, timeout_s=timeout_s)
     what = f"the evaluation of {source.said} with tools/eval.py"
     if not run.ok:
-        raise failed(
-            run, what, "The last lines say why; the whole output is in " + str(work / f"{LOG_NAME}.log")
-        )
+        raise failed(run, what, "The last lines say why.")
     require_weights_loaded(run, what)
     found = [event for event in parse_lines(run.lines) if isinstance(event, EvalCompleted)]
     if not found:
-        raise failed(
-            run, f"{what} ended without a metric; it", "Nothing was evaluated: check the labels and images."
-        )
+        raise failed(run, f"{what} gave no metric: it", "Check the labels and images.")
     return Evaluation(
         metrics={name.removeprefix("eval/"): value for name, value in found[-1].metrics.items()},
         main_metric=str(get_key(config, "Metric.main_indicator", "acc")),
