@@ -13,6 +13,9 @@ import pytest
 
 from ocr_train.server import LocalServers, ServerAddress
 from tests.commands import REPO
+from tests.lively_kit import kit
+
+__all__ = ["kit"]
 
 SHARED = REPO.parent / "shared"
 _OURS = ("AWS_", "MLFLOW_", "OCR_TRAIN_", "SCRIPTED_")

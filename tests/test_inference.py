@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,59 +20,11 @@ import yaml
 
 from ocr_train.errors import DataError, SetupError
 from ocr_train.guard import marked
-from ocr_train.inference import Model, Reading, ReadingProcess, read_images
-from tests.commands import REPO, environment
-from tests.lively_models import write_config
+from ocr_train.inference import Reading, ReadingProcess, read_images
+from tests.commands import environment
+from tests.lively_kit import ENV, Kit
 
 pytestmark = pytest.mark.slow
-
-PYTHON = Path(sys.executable)
-ENV = {"OMP_NUM_THREADS": "1", "NO_ALBUMENTATIONS_UPDATE": "1"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kit:
-    """A model of each task on disk, and real images for it."""
-
-    folder: Path
-    images: Mapping[str, Sequence[Path]]
-
-    def model(self, task: str, kind: str = "checkpoint") -> Model:
-        """The model as a checkpoint, exported, or as ONNX."""
-        home = self.folder / task if kind == "checkpoint" else self.folder / task / "exported"
-        path = home / "model" if kind == "checkpoint" else home
-        return Model(kind=kind, path=path, config=home / "config.yml", python=PYTHON, root=Path())
-
-
-@pytest.fixture(scope="session")
-def kit(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Kit:
-    """Both models, made at the same time."""
-    folder = tmp_path_factory.mktemp("lively")
-    images, making = {}, []
-    for task, count in (("det", 4), ("rec", 40)):
-        images[task] = sorted((shared / "data" / "wires" / task / "val").iterdir())[:count]
-        write_config(task, folder / task)
-        argv = [
-            sys.executable,
-            "-m",
-            "tests.lively_models",
-            task,
-            str(folder / task),
-            *map(str, images[task][:8]),
-        ]
-        making.append(
-            subprocess.Popen(
-                argv,
-                cwd=REPO,
-                env=environment(ENV),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-            )
-        )
-    for process in making:
-        said = process.communicate(timeout=300)[1]
-        assert process.returncode == 0, said.decode()
-    return Kit(folder=folder, images=images)
 
 
 @pytest.fixture(scope="session")
@@ -93,8 +46,6 @@ def evaluate(kit: Kit, task: str, labels: Path, folder: Path) -> dict[str, float
     config["Eval"]["dataset"].update(data_dir=str(labels.parent), label_file_list=[str(labels)])
     path = folder / "eval.yml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    import importlib.util
-
     spec = importlib.util.find_spec("unstructured_paddleocr")
     assert spec is not None
     assert spec.submodule_search_locations is not None
