@@ -29,10 +29,10 @@ def store(store_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return client(f"sqlite:///{store_folder / 'mlflow.db'}")
 
 
-def logged(store: Any, tmp_path: Path, *, step: int = 10, **metrics: float) -> serving.LoggedModel:
+def logged(store: Any, tmp_path: Path, *, step: int = 10, hmean: float = 0.5) -> serving.LoggedModel:
     """A det model that is logged to a run of its own."""
-    run_id = run_with(store, step=step, **metrics)
-    folder = exported_folder(tmp_path / run_id, run_id=run_id, step=step, metrics=metrics)
+    run_id = run_with(store, step=step, hmean=hmean)
+    folder = exported_folder(tmp_path / run_id, run_id=run_id, step=step, metrics={"hmean": hmean})
     return serving.log_model(store, run_id, [folder])
 
 
