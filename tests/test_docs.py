@@ -27,8 +27,7 @@ IDS = [str(path.relative_to(REPO)) for path in PAGES]
 
 PLANNED = frozenset(
     [
-        *("prepare", "convert", "crop", "split", "checkpoints", "evaluate", "export", "predict"),
-        *("compare", "sync", "doctor", "sweep"),
+        *("doctor", "sweep"),
     ]
 )
 """Commands and entry points that the guides may name before they exist: only their names are checked. One that
