@@ -15,6 +15,8 @@ PARAMETERS := model=$(MODEL) $(if $(DATA),data=$(DATA)) $(if $(RESUME),resume=$(
   $(if $(REGISTER),register=$(REGISTER)) $(if $(EXPORT),export=$(EXPORT)) $(if $(HOURLY_USD),hourly_usd=$(HOURLY_USD)) \
   $(if $(ON_BAD_SAMPLE),on_bad_sample=$(ON_BAD_SAMPLE)) $(if $(BACKUP),backup=$(BACKUP))
 PORT ?= 5000
+# Tests run in so many processes at once.
+WORKERS ?= 2
 
 .PHONY: help setup run test check lint format ui server bench gpu lock clean
 
@@ -46,7 +48,7 @@ server: $(VENV)/.ready ## an S3 server and an MLflow server on this machine
 	@$(BIN)/python -m ocr_train server --dir server
 
 test: $(VENV)/.ready-dev ## every test, the slow ones too
-	@$(IN_VENV) python -m pytest $(PYTEST)
+	@$(IN_VENV) python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST)
 
 lint: $(VENV)/.ready-dev
 	@$(BIN)/ruff check .

@@ -23,6 +23,23 @@ SHARED = REPO.parent / "shared"
 _OURS = ("AWS_", "MLFLOW_", "OCR_TRAIN_", "SCRIPTED_")
 
 
+SPREAD = frozenset(
+    [
+        *("test_resume_whole.py", "test_run_faults.py", "test_train_on_s3.py", "test_mlflow_run.py"),
+        *("test_resume_paddleocr.py", "test_real_logs.py", "test_retention.py", "test_secrets_in_runs.py"),
+    ]
+)
+"""Files of long tests that share nothing: they go to whichever worker is free. Others share servers or models that
+take seconds to make, so that a file stays with one worker."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests belong together (`pytest -n 2 --dist loadgroup`)."""
+    for item in items:
+        if item.path.name not in SPREAD:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(REPO))))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> None:
     """Ctrl-C reaches what tests start: a shell has its background jobs, and all they start, ignore it."""
