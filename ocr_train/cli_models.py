@@ -109,7 +109,7 @@ def _promote(arguments: argparse.Namespace) -> int:
 
 
 def _register(arguments: argparse.Namespace) -> int:
-    from ocr_train.registry import parse_target
+    from ocr_train.registry_names import parse_target
 
     say = say_for(arguments)
     parse_target(arguments.name)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from ocr_train.errors import ConfigError
 from ocr_train.launch import Launch
 from ocr_train.overrides import nearest
-
-_REGISTER = re.compile(r"[^/:@]+(@(?!(?i:v\d+|latest)$)[A-Za-z][\w-]*)?")
+from ocr_train.registry_names import parse_target
 
 
 def number(text: str, name: str, kind: type, problems: list[str], *, least: float) -> Any:
@@ -28,13 +27,16 @@ def number(text: str, name: str, kind: type, problems: list[str], *, least: floa
 def register(launch: Launch, problems: list[str]) -> str:
     """NAME or NAME@ALIAS, as MLflow's registry takes them."""
     text = launch.register
-    if text and not _REGISTER.fullmatch(text):
-        problems.append(
-            f"register: {text!r} is no NAME@ALIAS such as ocr-det@challenger (a name without / and :, an alias of "
-            "letters, digits, - and _, not v1 or latest)"
-        )
-    if text and launch.export.lower() == "false":
+    if not text:
+        return ""
+    try:
+        parse_target(text)
+    except ConfigError as exc:
+        problems.append(f"register: {exc.problem.removesuffix('.')}: {exc.hint}")
+    if launch.export.lower() == "false":
         problems.append("register: with export=false there is no model to register")
+    if launch.offline.lower() == "true":
+        problems.append("register: with offline=true there is no registry: register after `sync`")
     return text
 
 

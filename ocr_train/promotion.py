@@ -15,7 +15,8 @@ from typing import Any
 from ocr_train.addresses import first_line
 from ocr_train.errors import ConfigError, DataError, TrackingError
 from ocr_train.model_parts import ModelPart, numbers, parts_of
-from ocr_train.registry import find_version, parse_target
+from ocr_train.registry import find_version
+from ocr_train.registry_names import parse_target
 
 _METRIC = re.compile(r"(?:(?P<where>best|eval|evaluate)/)?(?P<name>[^/]+)")
 

@@ -13,24 +13,11 @@ from typing import Any
 
 from ocr_train.addresses import first_line
 from ocr_train.errors import ConfigError, TrackingError
+from ocr_train.registry_names import parse_target
 
 _LOGGED = re.compile(r"models:/(?P<id>m-[0-9a-f]{32})")
-_NAME = re.compile(r"[^/:@'\"`\\\x00-\x1f]{1,200}")
-_ALIAS = re.compile(r"[\w-]{1,200}")
-_RESERVED = re.compile(r"latest|v\d+", re.IGNORECASE)
 _RUN_TAGS = ("run_id", "det.run_id", "rec.run_id")
 _VERSIONS_TAG = "mlflow.modelVersions"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """What a model is registered as: a name, and the alias that is to point to it ("" for none)."""
-
-    name: str
-    alias: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.alias}" if self.alias else self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,25 +34,6 @@ class Registered:
     def uri(self) -> str:
         """The address that `mlflow models serve -m` takes."""
         return f"models:/{self.name}@{self.alias}" if self.alias else f"models:/{self.name}/{self.version}"
-
-
-def parse_target(text: str) -> Target:
-    """Read NAME or NAME@ALIAS; raises `ConfigError` for what the registry would refuse.
-
-    MLflow refuses "/" and ":" in a name, and as an alias "latest" and "v1"; names with quotes and "@" could not
-    be asked for again.
-    """
-    name, at, alias = text.strip().partition("@")
-    hint = "Give NAME or NAME@ALIAS, such as ocr-det@challenger."
-    if not _NAME.fullmatch(name) or name.strip() != name or name in (".", ".."):
-        raise ConfigError(f"{text!r}: {name!r} cannot be the name of a registered model.", hint=hint)
-    if at and (not _ALIAS.fullmatch(alias) or _RESERVED.fullmatch(alias)):
-        raise ConfigError(
-            f"{text!r}: {alias!r} cannot be an alias: letters, digits, _ and - are allowed; latest and v1 are "
-            "MLflow's own.",
-            hint=hint,
-        )
-    return Target(name=name, alias=alias)
 
 
 def register(client: Any, model_uri: str, target: str) -> Registered:

@@ -28,7 +28,10 @@ TOP = (
 PARTS: dict[str, set[str]] = {
     "ocr_train.overrides": {"ocr_train.errors"},
     "ocr_train.launch": set(),
-    "ocr_train.parameter_values": {"ocr_train.launch", "ocr_train.overrides"},
+    "ocr_train.registry_names": {"ocr_train.errors"},
+    "ocr_train.parameter_values": {
+        *("ocr_train.errors", "ocr_train.launch", "ocr_train.overrides", "ocr_train.registry_names")
+    },
     "ocr_train.config": {
         *("ocr_train.errors", "ocr_train.launch", "ocr_train.overrides", "ocr_train.parameter_values")
     },
@@ -121,11 +124,17 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.checkpoints"),
         *("ocr_train.model_parts", "ocr_train.registry"),
     },
-    "ocr_train.model_parts": {"ocr_train.errors"},
+    "ocr_train.model_parts": {"ocr_train.errors", "ocr_train.registry_names"},
     "ocr_train.model_environment": {"ocr_train.model_parts"},
     "ocr_train.registry": {"ocr_train.errors", "ocr_train.addresses"},
     "ocr_train.promotion": {
-        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.model_parts", "ocr_train.registry")
+        *(
+            "ocr_train.errors",
+            "ocr_train.addresses",
+            "ocr_train.model_parts",
+            "ocr_train.registry",
+            "ocr_train.registry_names",
+        )
     },
     "ocr_train.serving": {
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.model_environment", "ocr_train.model_parts"),

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.commands import REPO, artifacts, client, environment, ocr_train, only_run, points
+from tests.commands import REPO, artifacts, client, environment, ocr_train, only_run, points, store
 from tests.lively_models import write_config
-from tests.test_run import store
 
 pytestmark = pytest.mark.slow
 QUICK = "Global.print_batch_step=10 Global.save_epoch_step=10 Train.loader.num_workers=0 Eval.loader.num_workers=0"

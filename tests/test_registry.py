@@ -12,7 +12,8 @@ from mlflow.utils import validation
 
 from ocr_train import serving
 from ocr_train.errors import ConfigError, TrackingError
-from ocr_train.registry import Target, find_version, parse_target, register, versions_of_run
+from ocr_train.registry import find_version, register, versions_of_run
+from ocr_train.registry_names import Target, parse_target
 from ocr_train.retention import pinned_by_registry
 from ocr_train.server import ServerAddress
 from tests.builders import MLFLOW_WARNING
