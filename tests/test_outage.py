@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -442,10 +443,10 @@ def on_a_small_disk(folder: Path, size: str, command: list[str], cwd: Path, env:
 
 @pytest.mark.skipif(not may_mount(), reason="no tmpfs may be mounted here")
 @pytest.mark.parametrize(
-    ("size", "code", "status", "steps"), [("11m", 0, "FINISHED", {4, 8, 12, 16}), ("8m", 6, "FAILED", {4, 8})]
+    ("size", "code", "status", "least"), [("11m", 0, "FINISHED", 16), ("8m", 6, "FAILED", 8)]
 )
 def test_a_full_disk_is_said_and_what_is_whole_is_stored(
-    servers: Servers, data: Path, tmp_path: Path, size: str, code: int, status: str, steps: set[int]
+    servers: Servers, data: Path, tmp_path: Path, size: str, code: int, status: str, least: int
 ) -> None:
     """A tmpfs without room for copies costs nothing; where the trainer itself cannot write, the run is FAILED for
     that, all printed points are in MLflow, and every checkpoint that was finished is stored whole."""
@@ -462,12 +463,17 @@ def test_a_full_disk_is_said_and_what_is_whole_is_stored(
     assert run.info.status == status
     assert run.data.tags.get("failure_reason") == ("disk_full" if code else None)
     points = client(servers.uri).get_metric_history(run.info.run_id, "train/loss")
-    assert {point.step for point in points} >= set(range(1, 17 if not code else 13))
+    # How far the trainer comes depends on how fast copies leave the disk: its own log says it.
+    (log,) = [path.read_text() for path in Path(f"{disk}.copy").glob("*/train.log")]
+    printed = {int(step) for step in re.findall(r"global_step: (\d+)", log)}
+    assert {point.step for point in points} >= printed | set(range(1, least + 1))
     listed = ocr_train(
         *("checkpoints", run.info.run_id, "--verify", "--json", "-"), cwd=tmp_path, env=servers.env
     )
     assert listed.returncode == 0, listed.stdout + listed.stderr
-    assert {entry["step"] for entry in json.loads(listed.stdout)["checkpoints"]} >= steps
+    assert {entry["step"] for entry in json.loads(listed.stdout)["checkpoints"]} >= {
+        4 * int(epoch) for epoch in re.findall(r"save model in \S+/iter_epoch_(\d+)$", log, re.MULTILINE)
+    }
 
 
 def newest_run(servers: Servers) -> Any:
