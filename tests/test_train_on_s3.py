@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,8 @@ def test_training_on_s3_data_is_tracked_and_resumable(
 
     launch = ("train", "--model", model, "--data", uri, *settings)
     backup = f"s3://{servers.bucket}/kept"
-    first = ocr_train(*launch, "--epochs", "1", "--backup", backup, cwd=tmp_path, env=env)
+    bare = ("--export", "false", "--evaluation-images", "0", "--sample-images", "0")
+    first = ocr_train(*launch, *bare, "--epochs", "1", "--backup", backup, cwd=tmp_path, env=env)
     assert first.returncode == 0, first.stdout + first.stderr
     mlflow = client(servers.tracking_uri)
     experiment = mlflow.get_experiment_by_name(f"wires-{model}").experiment_id
@@ -90,7 +92,8 @@ def test_training_on_s3_data_is_tracked_and_resumable(
     assert f"{stored}/manifest.json" in artifacts(servers.tracking_uri, run.info.run_id, "checkpoints")
     assert f"{stored}/model.pdparams" in keys_of_run(servers, run.info.run_id)
 
-    second = ocr_train(*launch, "--epochs", "2", "--resume", run.info.run_id, cwd=tmp_path, env=env)
+    ends = ("--epochs", "2", "--register", f"wires-{model}@challenger", "--hourly-usd", "36")
+    second = ocr_train(*launch, *ends, "--resume", run.info.run_id, cwd=tmp_path, env=env)
     assert second.returncode == 0, second.stdout + second.stderr
     newest = mlflow.search_runs([experiment], order_by=["attributes.start_time DESC"])[0]
     epochs = points(servers.tracking_uri, newest.info.run_id, "train/epoch")
@@ -99,6 +102,23 @@ def test_training_on_s3_data_is_tracked_and_resumable(
     path = mlflow.download_artifacts(newest.info.run_id, "checkpoints/latest.json", str(tmp_path))
     assert json.loads(Path(path).read_text())["step"] == 2 * steps
     assert "0 files fetched" in second.stdout
+    ends_in_a_model(servers, newest, model)
+
+
+def ends_in_a_model(servers: ServerAddress, run: Any, model: str) -> None:
+    """The validation images seen while it trained, the evaluation at the end, and a model that was compared with
+    its checkpoint, in the bucket and in the registry."""
+    names = set(artifacts(servers.tracking_uri, run.info.run_id))
+    assert "evaluation/evaluation.json" in names
+    assert "samples/latest.json" in names
+    assert any(name.startswith("images/sample") for name in names)
+    assert run.data.tags["exported"] == "agrees"
+    version = client(servers.tracking_uri).get_model_version_by_alias(f"wires-{model}", "challenger")
+    assert version.run_id == run.info.run_id
+    assert any("inference.pdiparams" in key and version.source.split("/")[-1] in key for key in keys(servers))
+    hours = run.data.metrics["time/hours"]
+    assert run.data.metrics["cost/usd"] == pytest.approx(36 * hours)
+    assert 0 <= run.data.metrics["time/reader_share"] <= 1
 
 
 def keys_of_run(servers: ServerAddress, run_id: str) -> set[str]:

@@ -420,7 +420,7 @@ def test_mlflow_has_what_was_logged_and_loads_the_table(
     try:
         table = client.load_table(tracker.experiment_id, "samples.json", run_ids=[tracker.run_id])
     finally:
-        mlflow.set_tracking_uri("")
+        mlflow.set_tracking_uri(None)
     assert sorted(table["name"]) == ["a.png", "b.png", "c.png"]
     assert {cell["filepath"] for cell in table["image"]} <= names
     stored = client.get_run(tracker.run_id).data

@@ -26,7 +26,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     uri = mlflow_store(folder, tmp_path_factory.getbasetemp() / "mlflow-template.db")
     mlflow.set_tracking_uri(uri)  # `load_table` asks the module, not the client
     yield mlflow.MlflowClient(uri)
-    mlflow.set_tracking_uri("")
+    mlflow.set_tracking_uri(None)
 
 
 @pytest.fixture
