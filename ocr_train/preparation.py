@@ -79,8 +79,13 @@ def first_tags(experiment: Experiment) -> dict[str, str]:
         "hourly_usd": "" if experiment.hourly_usd is None else f"{experiment.hourly_usd:g}",
         "git_commit": paddle.git_version(EXPERIMENTS.parent),
         "launch_command": experiment.launch.command(),
-        "mlflow.note.content": f"{experiment.description}\n\n    {experiment.launch.command()}",
+        "mlflow.note.content": _description(experiment),
     }
+
+
+def _description(experiment: Experiment) -> str:
+    """Markdown for MLflow's page. Not a block of code: a long line of one makes the page wider than the window."""
+    return f"{experiment.description}\n\nLaunched with: `{experiment.launch.command().replace('`', chr(39))}`"
 
 
 def look_at_data(

@@ -25,6 +25,8 @@ TEXT_COLOUR = (30, 30, 30)
 _CROP_WIDTH_PX = 320
 _CROP_HEIGHT_PX = 64
 _TEXT_PX = 22
+_MARGIN_PX = 24
+"""Left and right of a crop: MLflow's tables cut off the edges of what they show small."""
 
 
 def open_upright(path: Path) -> Image.Image | None:
@@ -92,18 +94,19 @@ def draw_text(sample: Sample, score: TextScore, *, error: str = "") -> Image.Ima
     from PIL import Image, ImageDraw
 
     crop = draw_crop(sample)
-    scale = min(_CROP_HEIGHT_PX / crop.height, WIDTH_PX / crop.width, 4.0)
+    room = WIDTH_PX - 2 * _MARGIN_PX
+    scale = min(_CROP_HEIGHT_PX / crop.height, room / crop.width, 4.0)
     crop = crop.resize((max(1, round(crop.width * scale)), max(1, round(crop.height * scale))))
     lines = [f"truth: {score.truth}", f"read:  {error or score.prediction}"]
     font = load_font(_TEXT_PX, text="".join(sorted(set("".join(lines)))))
     wide = max(int(font.getlength(line)) for line in lines) + 8
-    width = min(max(crop.width, wide, _CROP_WIDTH_PX), WIDTH_PX)
-    picture = Image.new("RGB", (width, crop.height + 2 * (_TEXT_PX + 10)), "white")
-    picture.paste(crop, (0, 0))
+    width = min(max(crop.width, wide, _CROP_WIDTH_PX), room)
+    picture = Image.new("RGB", (width + 2 * _MARGIN_PX, crop.height + 2 * (_TEXT_PX + 10)), "white")
+    picture.paste(crop, (_MARGIN_PX, 0))
     pen = ImageDraw.Draw(picture)
     for number, line in enumerate(lines):
         read = TRUTH_COLOUR if score.right and not error else PREDICTION_COLOUR
-        place = (4, crop.height + 2 + number * (_TEXT_PX + 10))
+        place = (_MARGIN_PX, crop.height + 2 + number * (_TEXT_PX + 10))
         pen.text(place, line, fill=read if number else TEXT_COLOUR, font=font)
     return picture
 
