@@ -33,6 +33,8 @@ TAG = "exported"
 CHECK_IMAGES = 32
 POLL_S = 0.2
 READ_TIMEOUT_S = 1800.0
+CPU_PAGES = 200
+"""So many pages are read at the most where there is no GPU: a page takes a CPU about a second."""
 
 
 class _StopError(Exception):
@@ -143,12 +145,18 @@ def _evaluate(work: _Work) -> str:
         run.task,
         lambda images: _read(work, images),
         work.tracker.folder / "evaluation",
-        limit=work.experiment.evaluation_images,
+        limit=_limit(work),
     )
     for path, folder in done.files:
         work.tracker.log_file(path, folder)
     work.tracker.set_tags({"evaluation": done.sentence})
     return done.sentence
+
+
+def _limit(work: _Work) -> int:
+    wanted = work.experiment.evaluation_images
+    slow = work.experiment.task == "det" and not work.ready.device.gpus
+    return min(wanted, CPU_PAGES) if slow else wanted
 
 
 def _read(work: _Work, images: Sequence[Path]) -> Sequence[Reading]:
