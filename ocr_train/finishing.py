@@ -77,11 +77,13 @@ def finish(
 ) -> Finishing:
     """Do what the experiment asks for after its training; never raises for what can be done again later."""
     wanted = (experiment.evaluation_images > 0, experiment.export)
-    if not any(wanted) or experiment.task not in TASKS:
+    if not any(wanted):
         return Finishing()
+    if experiment.task not in TASKS:
+        return Finishing(notes=(f"model: a {experiment.task!r} model is neither read nor exported here",))
     if not (ready.paddleocr.root / "ppocr").is_dir():
         return Finishing(
-            notes=(f"{ready.paddleocr.root} holds no ppocr: no model is made of the checkpoint",)
+            notes=(f"model: {ready.paddleocr.root} holds no ppocr, which reads and exports checkpoints",)
         )
     try:
         source = _best(experiment, ready, results, tracker)
