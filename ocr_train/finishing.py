@@ -99,18 +99,20 @@ def finish(
 
 def _guarded(work: _Work, tag: str, stage: Callable[[_Work], str], notes: list[str]) -> str:
     """The stage's answer; where it fails, a note and a tag."""
-    later = f"python -m ocr_train {'export' if tag == TAG else 'evaluate'} {work.tracker.run_id}"
+    command = "export" if tag == TAG else "evaluate"
+    later = f"python -m ocr_train {command} {work.tracker.run_id}"
     try:
         return stage(work)
     except _StopError:
-        notes.append(f"{tag}: left out, because we were asked to stop; {later} does it")
+        notes.append(f"{command}: left out, because we were asked to stop; {later} does it")
         return ""
     except OcrTrainError as exc:
         problem, hint = exc.problem, exc.hint
     except Exception as exc:  # noqa: BLE001 - the training is finished and stays so
         problem, hint = f"{type(exc).__name__}: {exc}", ""
     work.tracker.set_tags({tag: f"failed: {problem}"})
-    notes.append(f"{tag}: {problem} {hint} Once that is mended: {later}".replace("  ", " "))
+    sentences = (f"{command}: {problem.rstrip('.')}.", hint, f"Once that is mended: {later}")
+    notes.append(" ".join(filter(None, sentences)))
     return ""
 
 
