@@ -126,7 +126,7 @@ PARTS: dict[str, set[str]] = {
     },
     "ocr_train.model_parts": {"ocr_train.errors", "ocr_train.registry_names"},
     "ocr_train.model_environment": {"ocr_train.model_parts"},
-    "ocr_train.registry": {"ocr_train.errors", "ocr_train.addresses"},
+    "ocr_train.registry": {"ocr_train.errors", "ocr_train.addresses", "ocr_train.registry_names"},
     "ocr_train.promotion": {
         *(
             "ocr_train.errors",
