@@ -29,7 +29,10 @@ def summary_lines(summary: Summary, launch: Launch) -> Sequence[str]:
         lines.append(outcome.hint)
     lines += [f"  {name:<12} {text}" for name, text in _facts(summary)]
     if summary.results.get("stored"):
-        resumed = replace(launch, resume=_newest(summary, launch), epochs=str(summary.epochs * 2))
+        # Its own checkpoint is gone on from whole, even where it began with the weights of another.
+        resumed = replace(
+            launch, resume=_newest(summary, launch), weights_only="", epochs=str(summary.epochs * 2)
+        )
         lines.append(f"  {'go on with':<12} {resumed.command()}")
     if launch.offline.lower() != "true":
         lines.append(f"  {'look at it':<12} {_look(summary.run_id, summary.experiment_id)}")

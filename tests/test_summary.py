@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ocr_train.config import Launch
+from ocr_train.finishing import Finishing
 from ocr_train.outcome import Outcome
 from ocr_train.pipeline import Summary
 from ocr_train.summary import summary_lines
@@ -57,6 +58,31 @@ def test_the_command_to_go_on_is_complete() -> None:
         f"mlflow run . -P model=rec -P data='s3://bucket/my data' -P resume={RUN_ID} -P epochs=40"
         in text_of(SUMMARY)
     )
+
+
+def test_a_fine_tuned_run_goes_on_whole() -> None:
+    """Its optimizer and its steps are its own: the weights alone were another's."""
+    lines = summary_lines(SUMMARY, replace(LAUNCH, resume="latest", weights_only="true"))
+    (command,) = [line for line in lines if "go on with" in line]
+    assert f"resume={RUN_ID}" in command
+    assert "weights_only" not in command
+
+
+def test_the_model_and_what_was_not_done_are_said() -> None:
+    """What the evaluation found, where the model is, and which command does what could not be done."""
+    finishing = Finishing(finding="On 8 images ...", model="models:/ocr-det/3", notes=("export: no disk.",))
+    text = text_of(replace(SUMMARY, finishing=finishing))
+    assert "evaluation   On 8 images ..." in text
+    assert "model        models:/ocr-det/3: gives the checkpoint's answers" in text
+    assert "not done     export: no disk." in text
+
+
+def test_a_starving_model_is_said() -> None:
+    """In plain words, beside the score."""
+    text = text_of(
+        replace(SUMMARY, results={"starving": "62% of each step waits for data: raise num_workers"})
+    )
+    assert "data loading 62% of each step waits for data" in text
 
 
 def test_a_run_without_checkpoints_offers_no_resume() -> None:
