@@ -51,6 +51,10 @@ def to_onnx(
         str(part),
         "--opset_version",
         str(OPSET),
+        # Its default, polygraphy, installs packages with pip as it runs, and numpy 2 with them: every training in that
+        # environment fails from then on.
+        "--optimize_tool",
+        "None",
     ]
     run = run_tool(argv, replace(trainer, python=python), work=scratch, name="onnx", timeout_s=timeout_s)
     if not run.ok or not part.is_file() or not part.stat().st_size:

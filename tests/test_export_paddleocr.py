@@ -18,6 +18,12 @@ pytestmark = pytest.mark.slow
 QUICK = "Global.print_batch_step=10 Global.save_epoch_step=10 Train.loader.num_workers=0 Eval.loader.num_workers=0"
 
 
+def installed() -> str:
+    """What is installed beside this process, packages and versions."""
+    script = "import importlib.metadata as m; print(sorted((d.name, d.version) for d in m.distributions()))"
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+
+
 def some_of(source: Path, target: Path, train: int, val: int) -> Path:
     """The first samples of a data set, with their images."""
     for name, count in (("train.txt", train), ("val.txt", val)):
@@ -83,7 +89,9 @@ def test_training_evaluate_export_and_predict_agree(work: Path, rec_run: str) ->
     assert evaluated["own_data"]
     assert evaluated["logged_to"] == [rec_run]
     step = evaluated["step"]
+    before = installed()
     exported = answer(work, "export", rec_run, "--onnx", "--log", "--out", "model")
+    assert installed() == before, "converting installed packages into the interpreter that trains"
     assert exported["checked"]["images"] == 8
     assert exported["backends"] == ["paddle", "onnx"]
     assert exported["checked"]["onnx"]["max_score_difference"] < 1e-4
