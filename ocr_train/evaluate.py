@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from ocr_train.errors import DataError
 from ocr_train.events import EvalCompleted
 from ocr_train.logparse import parse_lines
@@ -18,6 +16,7 @@ from ocr_train.paddle import write_config
 from ocr_train.paddle_tool import Trainer, failed, require_tool, require_weights_loaded, run_tool
 from ocr_train.pickles import screen
 from ocr_train.recorded import ValidationData
+from ocr_train.sources import read_config
 
 if TYPE_CHECKING:
     from ocr_train.sources import Source
@@ -100,13 +99,9 @@ def evaluate_config(
 
 
 def _read(source: Source) -> dict[str, Any]:
-    try:
-        config = yaml.safe_load(source.config.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
-        raise DataError(
-            f"the checkpoint's configuration {source.config} cannot be read: {exc}",
-            hint="A checkpoint is evaluated with the config.yml it was trained with, which lies beside it.",
-        ) from exc
-    if not isinstance(config, dict) or not isinstance(get_key(config, "Eval.dataset", None), dict):
+    config = read_config(
+        source.config, hint="A checkpoint is evaluated with the config.yml that lies beside it."
+    )
+    if not isinstance(get_key(config, "Eval.dataset", None), dict):
         raise DataError(f"the checkpoint's configuration {source.config} has no 'Eval.dataset'.")
     return config

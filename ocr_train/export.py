@@ -23,8 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from ocr_train.errors import ConfigError, DataError, TrainingFailed
 from ocr_train.export_check import Agreement, Answer, compare, describe
 from ocr_train.export_folder import CHECKED, ExportFacts, carry_paddleocr, write_documents
@@ -34,6 +32,7 @@ from ocr_train.overrides import get_key, set_key
 from ocr_train.paddle import write_config
 from ocr_train.paddle_tool import Trainer, failed, require_tool, require_weights_loaded, run_tool
 from ocr_train.pickles import screen
+from ocr_train.sources import read_config
 
 if TYPE_CHECKING:
     from ocr_train.sources import Source
@@ -122,15 +121,11 @@ def _config_of(source: Source) -> dict[str, Any]:
         raise ConfigError(
             f"{source.said}: it is exported already.", hint="Give a run or a checkpoint to export."
         )
-    try:
-        config = yaml.safe_load(source.config.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
-        raise DataError(
-            f"the checkpoint's configuration {source.config} cannot be read: {exc}",
-            hint="A checkpoint is exported with the config.yml it was trained with, which lies beside it.",
-        ) from exc
+    config = read_config(
+        source.config, hint="A checkpoint is exported with the config.yml that lies beside it."
+    )
     for key in ("Global", "Architecture.algorithm", "PostProcess", "Eval.dataset.transforms"):
-        if not isinstance(config, dict) or get_key(config, key, None) is None:
+        if get_key(config, key, None) is None:
             raise DataError(
                 f"the checkpoint's configuration {source.config} has no {key!r}: it is not PaddleOCR's."
             )
@@ -139,7 +134,7 @@ def _config_of(source: Source) -> dict[str, Any]:
             f"{source.said} holds several networks (Architecture.algorithm Distillation), and an exported model is one.",
             hint="Train the student as a model of its own from these weights, and export that.",
         )
-    return dict(config)
+    return config
 
 
 def export_config(

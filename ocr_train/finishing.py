@@ -8,6 +8,7 @@ tags `exported` and `evaluation`.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,7 @@ from typing import Any
 
 from ocr_train.checkpoints import sha256_of
 from ocr_train.config import TASKS, Experiment
-from ocr_train.data.prepare import Dataset
-from ocr_train.data.samples import image_names, read_samples
+from ocr_train.data.samples import image_paths
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.evaluation import evaluate_closely
 from ocr_train.export import Exported, Wish, export
@@ -87,9 +87,9 @@ def finish(
         )
     try:
         source = _best(experiment, ready, results, tracker)
-    except OcrTrainError as exc:
-        tracker.set_tags({TAG: f"failed: {exc.problem}"})
-        return Finishing(notes=(f"the best checkpoint cannot be had: {exc.problem}",))
+    except Exception as exc:  # noqa: BLE001 - the training is finished and stays so
+        tracker.set_tags({TAG: f"failed: {exc}"})
+        return Finishing(notes=(f"model: the best checkpoint cannot be had: {exc}",))
     work = _Work(experiment=experiment, ready=ready, source=source, tracker=tracker, parts=parts)
     notes: list[str] = []
     finding = _guarded(work, "evaluation", _evaluate, notes) if wanted[0] else ""
@@ -188,11 +188,12 @@ def _make_model(work: _Work) -> str:
     """Export, check, log and register; where the model is."""
     _require_going_on(work)
     work.parts.say(f"export: {work.source.said} becomes an inference model, compared with itself ...")
-    images = choose_images(_paths(work.ready.dataset), CHECK_IMAGES, 0)
+    dataset = work.ready.dataset
+    images = choose_images(image_paths(dataset.val, dataset.images), CHECK_IMAGES, 0)
     checkout = bool(work.experiment.paddleocr)
     exported = export(
         work.source,
-        work.tracker.folder / "export",
+        place_for_export(work.tracker.folder),
         trainer=work.trainer,
         wish=Wish(images=images, carry=checkout),
         say=work.parts.say,
@@ -204,10 +205,11 @@ def _make_model(work: _Work) -> str:
     return _log(work, exported, images[0])
 
 
-def _paths(dataset: Dataset) -> list[Path]:
-    """Every validation image once."""
-    lines, _ = read_samples(dataset.val)
-    return list(dict.fromkeys(dataset.images / name for line in lines for name in image_names(line.image)))
+def place_for_export(run_folder: Path) -> Path:
+    """Where the run's model goes. One that the run had when it ended before, and then went on, gives way."""
+    target = run_folder / "export"
+    shutil.rmtree(target, ignore_errors=True)
+    return target
 
 
 def _log(work: _Work, exported: Exported, example: Path) -> str:

@@ -13,13 +13,12 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from ocr_train.config import EXPERIMENTS, TASKS, Experiment, Launch, load_experiment
 from ocr_train.data.prepare import Dataset, Fetch, Say, prepare
-from ocr_train.data.samples import image_names, read_samples
+from ocr_train.data.samples import image_paths
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 from ocr_train.overrides import get_key, set_key
+from ocr_train.sources import read_config
 from ocr_train.tracking import RunArtifacts
 
 if TYPE_CHECKING:
@@ -44,8 +43,7 @@ class ValidationData:
 
     def paths(self) -> list[Path]:
         """Every image once, in the order of the labels."""
-        lines, _ = read_samples(self.labels)
-        return list(dict.fromkeys(self.images / name for line in lines for name in image_names(line.image)))
+        return image_paths(self.labels, self.images)
 
 
 def recorded_data(
@@ -118,7 +116,7 @@ def check_images(
 
 def _beside(source: Source) -> list[Path]:
     """The images that the configuration of a checkpoint without a run names, where they are on this machine."""
-    config = _yaml(source.config)
+    config = read_config(source.config)
     folder = Path(str(get_key(config, "Eval.dataset.data_dir", None) or ""))
     labels = [Path(str(path)) for path in get_key(config, "Eval.dataset.label_file_list", None) or []]
     if not labels or not all(path.is_file() for path in labels):
@@ -126,8 +124,7 @@ def _beside(source: Source) -> list[Path]:
             f"{source.said}: its validation data are not known.",
             hint="Give images or labelled data: --data FOLDER.",
         )
-    names = [name for path in labels for line in read_samples(path)[0] for name in image_names(line.image)]
-    return list(dict.fromkeys(folder / name for name in names))
+    return list(dict.fromkeys(image for path in labels for image in image_paths(path, folder)))
 
 
 def _experiment(source: Source, client: Callable[[], Any], data: str) -> Experiment:
@@ -135,7 +132,7 @@ def _experiment(source: Source, client: Callable[[], Any], data: str) -> Experim
     record = _record(source, client, required=not data)
     launch = _launch(record)
     trainer = record.get("paddleocr")
-    config: dict[str, Any] = trainer if isinstance(trainer, dict) else _yaml(source.config)
+    config: dict[str, Any] = trainer if isinstance(trainer, dict) else read_config(source.config)
     if source.dictionary is not None:
         set_key(config, "Global.character_dict_path", str(source.dictionary))
     base = load_experiment(
@@ -165,7 +162,7 @@ def _record(source: Source, client: Callable[[], Any], *, required: bool) -> Map
         return {}
     folder = Path(tempfile.mkdtemp())
     try:
-        return _yaml(RunArtifacts(client(), source.run_id).download(_RECORD, folder))
+        return read_config(RunArtifacts(client(), source.run_id).download(_RECORD, folder))
     except OcrTrainError as exc:
         if required:
             raise ConfigError(
@@ -196,14 +193,3 @@ def _require_there(experiment: Experiment, source: Source) -> None:
 def _joined(dataset: Dataset, path: Path) -> Path:
     path.write_bytes(dataset.train.read_bytes() + dataset.val.read_bytes())
     return path
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    """A YAML file that is a mapping; raises `DataError`."""
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
-        raise DataError(f"{path} cannot be read: {exc}") from exc
-    if not isinstance(document, dict):
-        raise DataError(f"{path} holds no mapping.")
-    return document

@@ -256,7 +256,7 @@ def _checkpoint(prefix: Path, manifest: Manifest | None, *, run_id: str, said: s
 
 
 def _task(config: Path) -> str:
-    return str(get_key(_load(config), "Architecture.model_type", ""))
+    return str(get_key(read_config(config), "Architecture.model_type", ""))
 
 
 def _dictionary(config: Path) -> Path | None:
@@ -264,18 +264,19 @@ def _dictionary(config: Path) -> Path | None:
     beside = config.parent / "dict.txt"
     if beside.is_file():
         return beside.absolute()
-    named = get_key(_load(config), "Global.character_dict_path", None)
+    named = get_key(read_config(config), "Global.character_dict_path", None)
     path = config.parent / str(named)
     return path.absolute() if named and path.is_file() else None
 
 
-def _load(config: Path) -> Mapping[str, Any]:
+def read_config(config: Path, *, hint: str = "") -> dict[str, Any]:
+    """A YAML file that comes with a checkpoint or a run; raises `DataError` where it is no mapping."""
     try:
         values = yaml.safe_load(config.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
-        raise DataError(f"{config} cannot be read: {' '.join(str(exc).split())}") from exc
+        raise DataError(f"{config} cannot be read: {' '.join(str(exc).split())}", hint=hint) from exc
     if not isinstance(values, dict):
-        raise DataError(f"{config} is no configuration of PaddleOCR.")
+        raise DataError(f"{config} holds no mapping: it is no configuration of PaddleOCR.", hint=hint)
     return values
 
 

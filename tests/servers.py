@@ -64,3 +64,20 @@ def running_servers(folder: Path) -> Iterator[LocalServers]:
     """The S3 server and the MLflow server of `python -m ocr_train server`, in `folder`."""
     with LocalServers(folder) as servers:
         yield servers
+
+
+def bucket_keys(servers: ServerAddress) -> set[str]:
+    """Every key of the bucket."""
+    import boto3
+
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=servers.s3_endpoint,
+        aws_access_key_id=servers.access_key,
+        aws_secret_access_key=servers.secret_key,
+        region_name="us-east-1",
+    )
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=servers.bucket)
+    found = {item["Key"] for page in pages for item in page.get("Contents", [])}
+    s3.close()
+    return found

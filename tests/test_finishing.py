@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ocr_train.finishing import place_for_export
 from tests.commands import SCRIPTED, ocr_train, only_run, store, train_arguments
 
 
@@ -50,6 +51,15 @@ def test_nothing_is_made_where_nothing_is_wanted(
     assert "exported" not in run.data.tags
     assert "evaluation" not in run.data.tags
     assert "not done" not in done.stdout
+
+
+def test_the_model_of_a_run_that_went_on_takes_the_place_of_its_earlier_one(tmp_path: Path) -> None:
+    """With resume_mode=same a run ends more than once, and an export writes over nothing."""
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "model.json").write_text("{}")
+    assert place_for_export(tmp_path) == tmp_path / "export"
+    assert not (tmp_path / "export").exists()
+    assert place_for_export(tmp_path) == tmp_path / "export"
 
 
 def test_a_name_that_the_registry_refuses_ends_before_anything_is_done(tmp_path: Path, data: Path) -> None:

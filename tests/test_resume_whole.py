@@ -24,6 +24,7 @@ from tests.commands import (
     store,
     train_arguments,
 )
+from tests.servers import bucket_keys
 
 pytestmark = pytest.mark.slow
 SCORES = {"SCRIPTED_SCORES": "0.1,0.5,0.2,0.4,0.3,0.3"}
@@ -237,7 +238,9 @@ def test_a_checkpoint_in_s3_and_a_registered_one(tmp_path: Path, data: Path, ser
     experiment = mlflow.get_experiment_by_name("resume-from-s3").experiment_id
     first = only_run(servers.tracking_uri, experiment=experiment).info
     key = next(
-        key for key in keys(servers) if key.endswith(f"{first.run_id}/artifacts/checkpoints/latest.json")
+        key
+        for key in bucket_keys(servers)
+        if key.endswith(f"{first.run_id}/artifacts/checkpoints/latest.json")
     )
     folder = f"s3://{servers.bucket}/{key.removesuffix('latest.json')}step_00000008"
     mlflow.create_registered_model("words")
@@ -251,20 +254,3 @@ def test_a_checkpoint_in_s3_and_a_registered_one(tmp_path: Path, data: Path, ser
         assert (run.data.tags["resumed_from"], run.data.tags["resumed_from_step"]) == (origin, "8")
         loss = points(servers.tracking_uri, run.info.run_id, "train/loss")
         assert [step for step, _ in loss] == list(range(9, 17))
-
-
-def keys(servers: ServerAddress) -> list[str]:
-    """Every key of the bucket."""
-    import boto3
-
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=servers.s3_endpoint,
-        aws_access_key_id=servers.access_key,
-        aws_secret_access_key=servers.secret_key,
-        region_name="us-east-1",
-    )
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=servers.bucket)
-    found = [item["Key"] for page in pages for item in page.get("Contents", [])]
-    s3.close()
-    return found

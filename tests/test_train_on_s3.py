@@ -14,6 +14,7 @@ import pytest
 
 from ocr_train.server import ServerAddress
 from tests.commands import artifacts, client, ocr_train, points
+from tests.servers import bucket_keys
 
 pytestmark = pytest.mark.slow
 
@@ -87,7 +88,7 @@ def test_training_on_s3_data_is_tracked_and_resumable(
     assert run.inputs.dataset_inputs[0].dataset.source == uri
     kept = run.data.tags["backup"]
     assert kept == f"{backup}/{run.data.tags['dataset_digest']}"
-    assert f"{kept.removeprefix(f's3://{servers.bucket}/')}/manifest.jsonl" in keys(servers)
+    assert f"{kept.removeprefix(f's3://{servers.bucket}/')}/manifest.jsonl" in bucket_keys(servers)
     stored = f"checkpoints/step_{steps:08d}"
     assert f"{stored}/manifest.json" in artifacts(servers.tracking_uri, run.info.run_id, "checkpoints")
     assert f"{stored}/model.pdparams" in keys_of_run(servers, run.info.run_id)
@@ -115,7 +116,9 @@ def ends_in_a_model(servers: ServerAddress, run: Any, model: str) -> None:
     assert run.data.tags["exported"] == "agrees"
     version = client(servers.tracking_uri).get_model_version_by_alias(f"wires-{model}", "challenger")
     assert version.run_id == run.info.run_id
-    assert any("inference.pdiparams" in key and version.source.split("/")[-1] in key for key in keys(servers))
+    assert any(
+        "inference.pdiparams" in key and version.source.split("/")[-1] in key for key in bucket_keys(servers)
+    )
     hours = run.data.metrics["time/hours"]
     assert run.data.metrics["cost/usd"] == pytest.approx(36 * hours)
     assert 0 <= run.data.metrics["time/reader_share"] <= 1
@@ -123,21 +126,4 @@ def ends_in_a_model(servers: ServerAddress, run: Any, model: str) -> None:
 
 def keys_of_run(servers: ServerAddress, run_id: str) -> set[str]:
     """What the bucket itself holds of a run, below its artifact folder."""
-    return {key.split("/artifacts/", 1)[1] for key in keys(servers) if f"/{run_id}/artifacts/" in key}
-
-
-def keys(servers: ServerAddress) -> set[str]:
-    """Every key of the bucket."""
-    import boto3
-
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=servers.s3_endpoint,
-        aws_access_key_id=servers.access_key,
-        aws_secret_access_key=servers.secret_key,
-        region_name="us-east-1",
-    )
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=servers.bucket)
-    found = {item["Key"] for page in pages for item in page.get("Contents", [])}
-    s3.close()
-    return found
+    return {key.split("/artifacts/", 1)[1] for key in bucket_keys(servers) if f"/{run_id}/artifacts/" in key}

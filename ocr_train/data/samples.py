@@ -60,6 +60,12 @@ def image_names(image: str) -> list[str]:
     return [image]
 
 
+def image_paths(labels: Path, images: Path) -> list[Path]:
+    """Every image of the label file once, in its order; names are relative to `images`."""
+    lines, _ = read_samples(labels)
+    return list(dict.fromkeys(images / name for line in lines for name in image_names(line.image)))
+
+
 def image_root(labels: Path, images: Iterable[str]) -> Path:
     """The folder that the paths in `labels` are relative to.
 
