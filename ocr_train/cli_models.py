@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,9 +123,15 @@ def _register(arguments: argparse.Namespace) -> int:
         done, task = _registered(arguments, Path(scratch), say)
     known = "" if done.new else " (it was registered there already)"
     say(f"registered: {done.uri}, version {done.version}{known}")
-    say(f"serve it: mlflow models serve -m {done.uri} --env-manager uv")
+    say(f"serve it: {serve_command(done.uri)}")
     give_json(arguments, {**vars(done), "uri": done.uri, "task": task})
     return 0
+
+
+def serve_command(uri: str) -> str:
+    """The command that serves the model here: in an environment of its own where uv is there to build one."""
+    manager = "uv" if shutil.which("uv") else "local"
+    return f"mlflow models serve -m {uri} --env-manager {manager}"
 
 
 def _registered(arguments: argparse.Namespace, scratch: Path, say: Say) -> tuple[Registered, str]:

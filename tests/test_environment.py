@@ -93,6 +93,13 @@ def test_everything_that_is_asked_for_is_locked(name: str, lock: str) -> None:
         )
 
 
+def test_the_environment_of_make_run_has_the_uv_that_serving_names() -> None:
+    """README and `register` say `mlflow models serve ... --env-manager uv`: MLflow starts it from PATH."""
+    readme = (REPO / "README.md").read_text(encoding="utf-8")
+    assert re.search(r"mlflow models serve .*--env-manager uv", readme)
+    assert "uv" in {canonicalize_name(requirement.name) for requirement, _ in locked("requirements.txt")}
+
+
 def test_the_two_locks_agree() -> None:
     """Tests run on the very versions that train."""
     first, second = (

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from ocr_train import serving
+from ocr_train.cli_models import serve_command
 from ocr_train.errors import ConfigError, DataError, TrackingError
 from ocr_train.inference import Reading, read_images
 from ocr_train.model_parts import MODEL_FILE
@@ -173,6 +174,19 @@ def test_a_run_with_a_logged_model_is_registered_as_it_is(
     assert (done.json["model_id"], done.json["uri"]) == (model.model_id, "models:/ocr-det@challenger")
     assert "mlflow models serve -m models:/ocr-det@challenger" in done.err
     assert len(store.search_logged_models(["0"])) == 1
+
+
+@pytest.mark.parametrize(("programs", "manager"), [(["uv"], "uv"), ([], "local")])
+def test_the_printed_command_names_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: list[str], manager: str
+) -> None:
+    """Without uv on PATH `--env-manager uv` would end in a traceback of MLflow's."""
+    for name in programs:
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said = serve_command("models:/ocr@champion")
+    assert said == f"mlflow models serve -m models:/ocr@champion --env-manager {manager}"
 
 
 @pytest.mark.parametrize(
