@@ -18,7 +18,7 @@ PORT ?= 5000
 # Tests run in so many processes at once.
 WORKERS ?= 2
 
-.PHONY: help setup run test check lint format ui server bench gpu lock clean
+.PHONY: help setup run test check lint format ui server bench faults gpu lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
@@ -69,6 +69,9 @@ $(VENV)/.ready-bench: $(VENV)/.ready benchmarks/requirements.txt
 
 bench: $(VENV)/.ready-bench ## the table of figures: BENCH=--quick for a first look
 	@env -u PYTHONDONTWRITEBYTECODE PATH="$(CURDIR)/$(BIN):$(CURDIR)/$(VENV)/bench/bin:$$PATH" python -m benchmarks.data $(BENCH)
+
+faults: $(VENV)/.ready-dev ## break what runs rely on, and count what is lost: FAULTS=--quick for a first look
+	@$(IN_VENV) python -m benchmarks.faults $(FAULTS)
 
 gpu: $(VENV)/.ready ## put paddlepaddle-gpu in place of paddlepaddle (PIP_INDEX_URL: Paddle's own index for 3.x)
 	@$(BIN)/python -m pip uninstall --quiet -y paddlepaddle

@@ -7,11 +7,13 @@ import http.client
 import http.server
 import os
 import shutil
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from ocr_train.server import (
 )
 from ocr_train.server_ports import LOOPBACK, Ports, choose_ports
 from ocr_train.server_process import ServerProcess, spawn
+from tests.commands import environment
 from tests.servers import ACCESS_KEY, SECRET_KEY
 
 EXPERIMENT = "outages"
@@ -35,11 +38,15 @@ EXPERIMENT = "outages"
 class Servers:
     """A real MLflow server on one store, and, where wanted, a real S3 server for its artifacts.
 
-    Both can be killed and started again, on the same data and the same ports.
+    Both can be killed and started again, on the same data and the same ports. `template` is an empty database, which
+    saves the seconds of making one; None where the server is to make its own. `python` has the server's MLflow.
     """
 
-    def __init__(self, folder: Path, template: Path, *, s3: bool = False) -> None:
+    def __init__(
+        self, folder: Path, template: Path | None, *, s3: bool = False, python: Path = Path(sys.executable)
+    ) -> None:
         self.folder = folder
+        self._python = python
         self._with_s3 = s3
         self._ports: Ports = choose_ports(0, 0, {})
         self.address = ServerAddress(
@@ -51,7 +58,8 @@ class Servers:
         )
         self._running: dict[str, ServerProcess] = {}
         (folder / "s3").mkdir(parents=True)
-        shutil.copyfile(template, folder / "mlflow.db")
+        if template is not None:
+            shutil.copyfile(template, folder / "mlflow.db")
 
     @property
     def uri(self) -> str:
@@ -77,7 +85,7 @@ class Servers:
         """The MLflow server, until it answers."""
         artifacts = "s3://ocr-train/mlflow" if self._with_s3 else str(self.folder / "artifacts")
         argv = [
-            *(sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--workers", "1"),
+            *(str(self._python), "-m", "mlflow", "server", "--host", LOOPBACK, "--workers", "1"),
             *("--port", str(self._ports.mlflow), "--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"),
             *("--serve-artifacts", "--artifacts-destination", artifacts),
         ]
@@ -87,6 +95,10 @@ class Servers:
         """The S3 server, until it answers."""
         argv = weed_arguments(find_weed(), self.folder / "s3", self._ports)
         self._spawn("s3", argv, lambda: probe_s3(self.address))
+
+    def runs(self, name: str) -> bool:
+        """Whether "mlflow" or "s3" was started and not killed."""
+        return name in self._running
 
     def kill(self, name: str) -> None:
         """End "mlflow" or "s3" with SIGKILL."""
@@ -109,25 +121,32 @@ class Servers:
             time.sleep(0.1)
 
 
-class _Forward(http.server.BaseHTTPRequestHandler):
-    """Passes requests on; what is uploaded as an artifact may be spoilt on the way."""
+@dataclass(frozen=True)
+class Answer:
+    """What a server answers."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class Forward(http.server.BaseHTTPRequestHandler):
+    """Passes requests on to `target`, a host and port; `pass_on` is what a kind of its own may do otherwise."""
 
     target = ""
-    spoil: Callable[[bytes], bytes] = bytes
-    delay_s: Callable[[str], float] = staticmethod(lambda _path: 0.0)
-    left = 0
-    lock = threading.Lock()
 
-    def _pass_on(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        kind = type(self)
-        time.sleep(kind.delay_s(self.path))
-        with kind.lock:
-            spoilt = self.command == "PUT" and "mlflow-artifacts" in self.path and kind.left > 0
-            kind.left -= spoilt
-        if spoilt:
-            body = kind.spoil(body)
-        connection = http.client.HTTPConnection(kind.target, timeout=30)
+    def pass_on(self) -> None:
+        """Answer the request."""
+        self.reply(self.forwarded())
+
+    def body(self) -> bytes:
+        """What came with the request; once."""
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def forwarded(self, change: Callable[[bytes], bytes] = bytes) -> Answer:
+        """What the server behind answers to this request; `change` is what happens to the body on the way."""
+        body = change(self.body())
+        connection = http.client.HTTPConnection(self.target, timeout=30)
         headers = {
             name: value
             for name, value in self.headers.items()
@@ -137,24 +156,50 @@ class _Forward(http.server.BaseHTTPRequestHandler):
             connection.request(self.command, self.path, body=body, headers=headers)
             answer = connection.getresponse()
             content = answer.read()
-        self.send_response(answer.status)
-        for name in ("Content-Type", "Content-Disposition"):
-            if answer.getheader(name):
-                self.send_header(name, str(answer.getheader(name)))
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        kept = {
+            name: str(answer.getheader(name))
+            for name in ("Content-Type", "Content-Disposition")
+            if answer.getheader(name)
+        }
+        return Answer(answer.status, kept, content)
 
-    def _chunked_pass_on(self) -> None:
+    def reply(self, answer: Answer) -> None:
+        """Send it."""
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.content)))
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    def _pass_on_if_it_can(self) -> None:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             self.send_error(501)
             return
-        self._pass_on()
+        self.pass_on()
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _chunked_pass_on  # noqa: N815 - http.server's names
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _pass_on_if_it_can  # noqa: N815 - http.server's names
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing to the terminal."""
+
+
+class _BadLine(Forward):
+    """What is uploaded as an artifact may be spoilt on the way, and every call may take its time."""
+
+    spoil: Callable[[bytes], bytes] = bytes
+    delay_s: Callable[[str], float] = staticmethod(lambda _path: 0.0)
+    left = 0
+    lock = threading.Lock()
+
+    def pass_on(self) -> None:
+        """Answer the request late, or with a spoilt body."""
+        kind = type(self)
+        time.sleep(kind.delay_s(self.path))
+        with kind.lock:
+            spoilt = self.command == "PUT" and "mlflow-artifacts" in self.path and kind.left > 0
+            kind.left -= spoilt
+        self.reply(self.forwarded(kind.spoil if spoilt else bytes))
 
 
 @contextmanager
@@ -176,8 +221,8 @@ def slow_line(address: str, delay_s: Callable[[str], float]) -> Iterator[str]:
 
 
 @contextmanager
-def _line(address: str, **ways: Any) -> Iterator[tuple[str, type[_Forward]]]:
-    handler = type("Handler", (_Forward,), {"target": address.removeprefix("http://"), **ways})
+def _line(address: str, **ways: Any) -> Iterator[tuple[str, type[_BadLine]]]:
+    handler = type("Handler", (_BadLine,), {"target": address.removeprefix("http://"), **ways})
     server = http.server.ThreadingHTTPServer((LOOPBACK, 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -187,6 +232,34 @@ def _line(address: str, **ways: Any) -> Iterator[tuple[str, type[_Forward]]]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def may_mount() -> bool:
+    """Whether this system lets us mount a tmpfs in a name space of our own."""
+    tried = subprocess.run(
+        ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False
+    )
+    return tried.returncode == 0
+
+
+def on_a_small_disk(
+    folder: Path, size: str, command: list[str], cwd: Path, env: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run `command` where `folder` is a tmpfs of that size; what is in it is copied to `folder`.copy at the end."""
+    script = (
+        'mount -t tmpfs -o size="$2" tmpfs "$1" || exit 99; copy="$1.copy"; disk="$1"; shift 2; "$@"; code=$?; '
+        'cp -r "$disk" "$copy"; exit $code'
+    )
+    folder.mkdir()
+    return subprocess.run(
+        ["unshare", "-rm", "bash", "-c", script, "-", str(folder), size, *command],
+        cwd=cwd,
+        env=environment(env),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 @contextmanager

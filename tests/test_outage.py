@@ -23,7 +23,7 @@ import pytest
 from ocr_train.errors import DataError
 from ocr_train.states import read_states
 from tests.commands import artifacts, client, environment, none_of, ocr_train, train_arguments
-from tests.faults import EXPERIMENT, Servers, bad_line, slow_line
+from tests.faults import EXPERIMENT, Servers, bad_line, may_mount, on_a_small_disk, slow_line
 
 pytestmark = pytest.mark.slow
 SLOW = {"SCRIPTED_PAUSE_S": "0.25"}
@@ -413,32 +413,6 @@ def test_s3_that_stays_away_is_served_by_sync(s3_servers: Servers, data: Path, t
     assert_all_files_arrived(servers.uri, folder.name, tmp_path)
     assert_stored_bytes(servers, tmp_path)
     assert "checkpoints_pending" not in client(servers.uri).get_run(folder.name).data.tags
-
-
-def may_mount() -> bool:
-    """Whether this system lets us mount a tmpfs in a name space of our own."""
-    tried = subprocess.run(
-        ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False
-    )
-    return tried.returncode == 0
-
-
-def on_a_small_disk(folder: Path, size: str, command: list[str], cwd: Path, env: dict[str, str]) -> Any:
-    """Run `command` where `folder` is a tmpfs of that size; what is in it is copied to `folder`.copy at the end."""
-    script = (
-        'mount -t tmpfs -o size="$2" tmpfs "$1" || exit 99; copy="$1.copy"; disk="$1"; shift 2; "$@"; code=$?; '
-        'cp -r "$disk" "$copy"; exit $code'
-    )
-    folder.mkdir()
-    return subprocess.run(
-        ["unshare", "-rm", "bash", "-c", script, "-", str(folder), size, *command],
-        cwd=cwd,
-        env=environment(env),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.mark.skipif(not may_mount(), reason="no tmpfs may be mounted here")
