@@ -18,6 +18,7 @@ from ocr_train.launch import Launch
 from ocr_train.probe import interpreter, probe
 from ocr_train.secrets import Redactor
 from ocr_train.stopping import StopFlag
+from ocr_train.terminal import detached_output
 
 if TYPE_CHECKING:
     from callbacks.base import Callback
@@ -170,7 +171,8 @@ def _train(arguments: argparse.Namespace) -> int:
             stop=stop,
             started=started,
         )
-        summary = train(experiment, output, parts)
+        with detached_output():
+            summary = train(experiment, output, parts)
         _print_summary(summary, launch)
     return summary.outcome.exit_code
 

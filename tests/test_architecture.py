@@ -188,6 +188,7 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.resume_auto", "ocr_train.resume_drift", "ocr_train.resume_phase"),
         *("ocr_train.resume_record", "ocr_train.resume_same", "ocr_train.resume_spec"),
     },
+    "ocr_train.terminal": set(),
     "ocr_train.transfer_progress": {"ocr_train.storage"},
     # It runs without the rest of us, in the trainer's interpreter and in a served model.
     "ocr_train.ocr_engine": set(),

@@ -33,7 +33,7 @@ from tests.commands import (
     store,
     train_arguments,
 )
-from tests.faults import memory_group
+from tests.faults import fill, memory_group
 
 pytestmark = pytest.mark.slow
 
@@ -235,6 +235,45 @@ def test_a_closed_terminal_is_a_killed_run(store_folder: Path, data: Path) -> No
     assert run.info.status == "KILLED"
     assert run.data.tags["failure_reason"] == "hangup"
     assert none_of(store_folder)
+
+
+def test_a_terminal_that_stands_still_holds_up_nothing(store_folder: Path, data: Path) -> None:
+    """Nobody reads the output (Ctrl-S), which is full before the first line: metrics and checkpoints go to MLflow all
+    the same, and the run is FINISHED."""
+    ours, theirs = os.pipe()
+    fill(theirs)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ocr_train", *train_arguments(data)],
+        cwd=store_folder,
+        env=environment({}),
+        stdout=theirs,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not any('"FINISHED"' in path.read_text() for path in store_folder.glob("outputs/*/run.json")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        os.set_blocking(ours, False)
+        while process.poll() is None and time.monotonic() < deadline:  # and what was printed is not lost
+            with contextlib.suppress(BlockingIOError):
+                said = os.read(ours, 1 << 20)
+        assert b"FINISHED" in said
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+    run = only_run(store(store_folder))
+    assert run.info.status == "FINISHED"
+    assert [step for step, _ in points(store(store_folder), run.info.run_id, "train/loss")] == list(
+        range(1, 17)
+    )
+    files = artifacts(store(store_folder), run.info.run_id, "checkpoints")
+    assert {path.split("/")[1] for path in files if "step_" in path} == {
+        *("step_00000004", "step_00000008", "step_00000016")
+    }
 
 
 def test_a_killed_tracker_leaves_no_process_and_a_run_that_can_be_reaped(

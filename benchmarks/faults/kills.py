@@ -18,6 +18,7 @@ from benchmarks.faults.broken_server import BrokenServer
 from benchmarks.faults.cases import MIDDLE, RANDOM, START, Case
 from benchmarks.faults.scene import Command, Result, Scene
 from tests.commands import environment, none_of, trainer_of
+from tests.faults import fill
 
 STEPS = 12
 """Of a PaddleOCR run here."""
@@ -136,7 +137,7 @@ def while_the_terminal_hangs(scene: Scene) -> Result:
     os.set_blocking(theirs, True)
     try:
         _until(lambda: _drained(ours) or scene.steps() >= 3, process)
-        _fill(theirs)
+        fill(theirs)
         _until(lambda: scene.steps() >= 16, process)
     finally:
         process.kill()
@@ -156,15 +157,6 @@ def _drained(pipe: int) -> bool:
     with contextlib.suppress(BlockingIOError):
         os.read(pipe, 65536)
     return False
-
-
-def _fill(pipe: int) -> None:
-    """Through a descriptor of our own: whether it blocks is a matter of the open file, which the child shares."""
-    own = os.open(f"/proc/self/fd/{pipe}", os.O_WRONLY | os.O_NONBLOCK)
-    with contextlib.suppress(BlockingIOError):
-        while os.write(own, b"\n"):
-            pass
-    os.close(own)
 
 
 def sync_killed(scene: Scene) -> Result:
