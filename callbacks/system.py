@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callbacks.base import Callback
+from callbacks.gpus import handles_of
 from callbacks.metrics import MetricSink
 from ocr_train.run import Run
 
@@ -63,8 +64,8 @@ def _next_step(run: Run) -> int:
     return 1 + max((step for key, step in run.logged_until.items() if key.startswith("system/")), default=-1)
 
 
-def system_monitors(gpus: Sequence[int]) -> list[Any]:
-    """MLflow's monitors; the GPU one watches only `gpus` (numbers of the host), and is left out without any."""
+def system_monitors(gpus: Sequence[str]) -> list[Any]:
+    """MLflow's monitors; the GPU one watches only `gpus` (see `Run.gpus`), and is left out without any."""
     from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
     from mlflow.system_metrics.metrics.disk_monitor import DiskMonitor
     from mlflow.system_metrics.metrics.network_monitor import NetworkMonitor
@@ -75,13 +76,12 @@ def system_monitors(gpus: Sequence[int]) -> list[Any]:
     return monitors
 
 
-def _gpu_monitor(gpus: Sequence[int]) -> Any:
+def _gpu_monitor(gpus: Sequence[str]) -> Any:
     import pynvml  # noqa: F401 - MLflow's monitor looks for it among the imported modules
     from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
 
     monitor = GPUMonitor()
-    handles = monitor.gpu_handles
-    monitor.gpu_handles = [handles[number] for number in gpus if number < len(handles)]
+    monitor.gpu_handles = handles_of(gpus)
     monitor.num_gpus = len(monitor.gpu_handles)
     return monitor
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from callbacks.base import Callback
+from callbacks.gpus import handles_of
 from callbacks.metrics import MetricSink
 from ocr_train.cost import spent
 from ocr_train.events import RunFinished, Tick, TrainProgress
@@ -30,7 +31,7 @@ class TimeUseCallback(Callback):
         *,
         started: float,
         hourly_usd: float | None,
-        gpu_reader: Callable[[Sequence[int]], ReadGpus | None] | None = None,
+        gpu_reader: Callable[[Sequence[str]], ReadGpus | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sink = sink
@@ -101,14 +102,15 @@ class TimeUseCallback(Callback):
             self._sink.log_metrics(fresh, step=self._step, time_ms=time_ms)
 
 
-def gpu_utilisation(gpus: Sequence[int]) -> ReadGpus | None:
-    """A reader of the mean utilisation in percent (NVML) of `gpus`, host numbers; None where there is no NVML."""
+def gpu_utilisation(gpus: Sequence[str]) -> ReadGpus | None:
+    """A reader of the mean utilisation in percent (NVML) of `gpus` (see `Run.gpus`); None where there is no NVML."""
     try:
         import pynvml
 
-        pynvml.nvmlInit()
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(number) for number in gpus]
-    except Exception:  # noqa: BLE001 - no driver, no library, no such GPU: nothing to read
+        handles = handles_of(gpus)
+    except Exception:  # noqa: BLE001 - no driver, no library: nothing to read
+        return None
+    if not handles:
         return None
 
     def read() -> float | None:

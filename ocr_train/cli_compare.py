@@ -53,14 +53,7 @@ def add_commands(commands: Commands) -> None:
         help=f"at most N runs (default: 20, up to {MOST})",
     )
     add("--out", default="compare", metavar="DIR", help="where the page and pictures go (default: ./compare)")
-    add(
-        "--log",
-        nargs="?",
-        const="true",
-        default="false",
-        choices=["true", "false"],
-        help="log the page to MLflow, as a run of its own",
-    )
+    parser.add_switch("--log", help="log the page to MLflow, as a run of its own")
     add_json(parser)
     parser.set_defaults(command=guarded(_compare))
 
@@ -97,7 +90,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     for line in report.lines:
         say(line)
     logged = ""
-    if arguments.log == "true":
+    if arguments.log:
         logged = log_comparison(
             client,
             runs,

@@ -36,14 +36,7 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument(
         "--out", metavar="DIR", help="a new folder for the model (default: below outputs/exported)"
     )
-    parser.add_argument(
-        "--onnx",
-        nargs="?",
-        const="true",
-        default="false",
-        choices=("true", "false"),
-        help="model.onnx too, checked the same way",
-    )
+    parser.add_switch("--onnx", help="model.onnx too, checked the same way")
     parser.add_argument(
         "--data",
         default="",
@@ -133,7 +126,7 @@ def _make(arguments: argparse.Namespace, source: Source, scratch: Path, say: Say
     for name, before in source.versions.items():
         if name != "python" and trainer.versions.get(name, before) != before:
             say(f"note: trained with {name} {before}, exported with {trainer.versions[name]}")
-    wish = Wish(images=images, seed=SEED, onnx=arguments.onnx == "true", carry=bool(arguments.paddleocr))
+    wish = Wish(images=images, seed=SEED, onnx=arguments.onnx, carry=bool(arguments.paddleocr))
     return export(source, target, trainer=trainer, wish=wish, say=say)
 
 

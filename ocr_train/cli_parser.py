@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NoReturn
 
 from ocr_train.overrides import nearest
+from ocr_train.parameter_values import TRUTHS
 
 _INVALID_CHOICE = re.compile(r"argument (.+?): invalid choice: (.+?) \(choose from (.*)\)$", re.DOTALL)
 
@@ -20,15 +21,27 @@ class Parser(argparse.ArgumentParser):
     is unknown", and by the command it was given to, so that no other command's options are suggested.
     """
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._switches: set[str] = set()
+
+    def add_switch(self, name: str, *, help: str) -> None:
+        """Add `--name`, which is true where it stands alone and takes true or false, as `mlflow run` gives them.
+
+        What follows it and is neither is an argument of its own: `--onnx RUN`.
+        """
+        self.add_argument(name, type=_truth, default=False, metavar="true|false", help=help)
+        self._switches.add(name)
+
     def parse_known_args(  # type: ignore[override]  # argparse's overloads say no more than this does
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
         """As argparse, but exit 2 at the first option that this command does not have."""
-        words = sys.argv[1:] if args is None else args
+        words = _with_values(sys.argv[1:] if args is None else args, self._switches)
         if not any(isinstance(action, argparse._SubParsersAction) for action in self._actions):
             for option in _long_options(words):
                 self._require_known(option)
-        return super().parse_known_args(args, namespace)
+        return super().parse_known_args(words, namespace)
 
     def _require_known(self, option: str) -> None:
         known = list(self._option_string_actions)
@@ -44,6 +57,26 @@ class Parser(argparse.ArgumentParser):
         if command:
             message = "no command was given"
         self.exit(2, f"error: {message}\n`{self.prog} --help` says what there is.\n")
+
+
+def _with_values(words: Sequence[str], switches: Collection[str]) -> list[str]:
+    """`words` with `--switch` as `--switch=true`, and `--switch false` as `--switch=false`."""
+    found: list[str] = []
+    for place, word in enumerate(words):
+        if word == "--":
+            return [*found, *words[place:]]
+        before = words[place - 1] if place else ""
+        if before in switches and word.lower() in TRUTHS:
+            found[-1] = f"{before}={word}"
+        else:
+            found.append(f"{word}=true" if word in switches else word)
+    return found
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in TRUTHS:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return TRUTHS[text.lower()]
 
 
 def _long_options(arguments: Iterable[str]) -> Iterable[str]:

@@ -124,11 +124,10 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         task=file["task"],
         description=file["description"],
         trainer=trainer,
-        data=launch.data,
+        data=read.address(launch.data),
         demo=_demo_values(demo, source, problems),
         resume=launch.resume,
-        weights_only=read.choice(launch.weights_only or "false", "weights_only", ("true", "false"), problems)
-        == "true",
+        weights_only=read.truth(launch.weights_only, "weights_only", problems),
         resume_mode=read.choice(launch.resume_mode or "new", "resume_mode", ("new", "same"), problems),
         gpus=read.gpus(launch.gpus, problems),
         seed=_seed(trainer, file, problems),
@@ -136,10 +135,10 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         paddleocr=launch.paddleocr,
         val_fraction=read.fraction(launch.val, problems),
         on_bad_sample=read.choice(launch.on_bad_sample, "on_bad_sample", ("stop", "quarantine"), problems),
-        backup=launch.backup,
+        backup=read.address(launch.backup),
         stall_timeout_s=read.seconds(launch.stall_timeout_s, "stall_timeout_s", problems),
         nan_windows=read.number(launch.nan_windows, "nan_windows", int, problems, least=0),
-        offline=read.choice(launch.offline.lower(), "offline", ("true", "false"), problems) == "true",
+        offline=read.truth(launch.offline, "offline", problems),
         keep_last=read.number(launch.keep_last, "keep_last", int, problems, least=1)
         if launch.keep_last
         else None,
@@ -147,7 +146,7 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         evaluation_images=read.number(
             launch.evaluation_images or "0", "evaluation_images", int, problems, least=0
         ),
-        export=read.choice(launch.export.lower(), "export", ("true", "false"), problems) == "true",
+        export=read.truth(launch.export, "export", problems, default=True),
         register=read.register(launch, problems),
         hourly_usd=read.number(launch.hourly_usd, "hourly_usd", float, problems, least=0)
         if launch.hourly_usd
@@ -156,7 +155,7 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         launch=launch,
     )
     problems += _check_trainer(trainer, source)
-    if launch.backup and not launch.backup.startswith("s3://"):
+    if launch.backup and not read.address(launch.backup).startswith("s3://"):
         problems.append(f"backup: {launch.backup!r} is not s3://bucket/prefix")
     if problems:
         raise ConfigError(

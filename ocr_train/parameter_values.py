@@ -24,6 +24,25 @@ def number(text: str, name: str, kind: type, problems: list[str], *, least: floa
     return value
 
 
+def address(text: str) -> str:
+    """A folder or an address as it was given, an `S3://` in its usual small letters."""
+    return f"s3://{text[5:]}" if text[:5].lower() == "s3://" else text
+
+
+TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+"""The words for yes and no, in any case: a command line and a `-P` value read the same ones."""
+
+
+def truth(text: str, name: str, problems: list[str], *, default: bool = False) -> bool:
+    """Yes or no; `default` where nothing is given."""
+    if not text.strip():
+        return default
+    value = TRUTHS.get(text.strip().lower())
+    if value is None:
+        problems.append(f"{name}: {text!r} is neither true nor false")
+    return bool(value)
+
+
 def register(launch: Launch, problems: list[str]) -> str:
     """NAME or NAME@ALIAS, as MLflow's registry takes them."""
     text = launch.register
@@ -33,9 +52,9 @@ def register(launch: Launch, problems: list[str]) -> str:
         parse_target(text)
     except ConfigError as exc:
         problems.append(f"register: {exc.problem.removesuffix('.')}: {exc.hint}")
-    if launch.export.lower() == "false":
+    if not truth(launch.export, "export", [], default=True):
         problems.append("register: with export=false there is no model to register")
-    if launch.offline.lower() == "true":
+    if truth(launch.offline, "offline", []):
         problems.append("register: with offline=true there is no registry: register after `sync`")
     return text
 

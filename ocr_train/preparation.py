@@ -150,7 +150,7 @@ def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts)
         step_offset=point.step if point else 0,
         best=point.best if point else None,
         dataset_digest=dataset.manifest.digest,
-        gpus=device.gpus,
+        gpus=tuple(env["CUDA_VISIBLE_DEVICES"].split(",")) if device.gpus else (),
         keep_last=experiment.keep_last,
         logged_until=begun.reopened.logged_until if begun.reopened else {},
         versions=versions,

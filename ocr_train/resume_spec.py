@@ -44,9 +44,9 @@ def parse_resume(text: str) -> ResumeSpec:
         if len(text) <= len("models:/"):
             raise ConfigError(f"resume={text!r} names no model.", hint=_HINT)
         return ResumeSpec(kind=MODEL, text=text)
-    if text.startswith("s3://"):
+    if text[:5].lower() == "s3://":
         return ResumeSpec(kind=S3, text=text)
-    if re.match(r"[a-z][a-z0-9+.-]*:/", text):
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", text):
         raise ConfigError(f"resume={text!r}: a checkpoint cannot be had from there.", hint=_HINT)
     return ResumeSpec(kind=PATH, text=text)
 

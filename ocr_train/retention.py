@@ -51,11 +51,14 @@ class Plan:
 
 
 def plan(manifests: Sequence[Manifest], aliases: dict[str, int], pinned: Pinned, *, keep_last: int) -> Plan:
-    """Which of a run's checkpoints stay where the newest `keep_last` (at least 1) do.
+    """Which of a run's checkpoints stay where those of the newest `keep_last` (at least 1) steps do.
 
-    `aliases` maps "latest" and "best" to steps.
+    `aliases` maps "latest" and "best" to steps. A run that was resumed may have several checkpoints at one step:
+    they stay or go together.
     """
-    by_step = {manifest.step: manifest for manifest in manifests}
+    by_step: dict[int, list[Manifest]] = {}
+    for manifest in manifests:
+        by_step.setdefault(manifest.step, []).append(manifest)
     keep: dict[int, str] = {}
     for step in sorted(by_step)[-keep_last:]:
         keep[step] = f"among the last {keep_last}"
@@ -66,16 +69,16 @@ def plan(manifests: Sequence[Manifest], aliases: dict[str, int], pinned: Pinned,
     if pinned.all_reason:
         keep = {step: keep.get(step, pinned.all_reason) for step in by_step}
     _keep_referenced(by_step, keep)
-    prune = tuple(by_step[step] for step in sorted(by_step) if step not in keep)
+    prune = tuple(manifest for step in sorted(by_step) if step not in keep for manifest in by_step[step])
     return Plan(keep={step: keep[step] for step in sorted(keep) if step in by_step}, prune=prune)
 
 
-def _keep_referenced(by_step: dict[int, Manifest], keep: dict[int, str]) -> None:
+def _keep_referenced(by_step: Mapping[int, Sequence[Manifest]], keep: dict[int, str]) -> None:
     """Add what the kept ones take their bytes from, and what those do."""
     todo = [step for step in keep if step in by_step]
     while todo:
         step = todo.pop()
-        for entry in by_step[step].files:
+        for entry in (entry for manifest in by_step[step] for entry in manifest.files):
             match = _STEP.search(entry.path)
             if match and int(match[1]) in by_step and int(match[1]) not in keep:
                 keep[int(match[1])] = f"holds bytes of step {step}"

@@ -13,7 +13,7 @@ class Run:
 
     `folder` is the run's own, on this machine; `step_offset` is added to the trainer's own global step, which
     restarts at 0 on a resume; `best` is the main metric to beat, None where there is none yet; `gpus` are the
-    host's GPU numbers in use; `keep_last` is how many checkpoints are to stay besides the best, None for all;
+    GPUs in use as the trainer's CUDA_VISIBLE_DEVICES names them: numbers of the host, UUIDs or MIG instances; `keep_last` is how many checkpoints are to stay besides the best, None for all;
     `logged_until` is the last step of each metric that the run has already, `hours_before` what it took so far.
     """
 
@@ -29,7 +29,7 @@ class Run:
     step_offset: int = 0
     best: float | None = None
     dataset_digest: str = ""
-    gpus: tuple[int, ...] = ()
+    gpus: tuple[str, ...] = ()
     keep_last: int | None = None
     logged_until: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)

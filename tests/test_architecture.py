@@ -254,12 +254,19 @@ PARTS: dict[str, set[str]] = {
         *("callbacks.base", "ocr_train.checkpoints", "ocr_train.disk", "ocr_train.outbox"),
         "ocr_train.run_folder",
     },
-    "callbacks.time_use": {*LEAVES, "callbacks.base", "callbacks.metrics", "ocr_train.cost"},
+    "callbacks.time_use": {
+        *LEAVES,
+        *("callbacks.base", "callbacks.gpus", "callbacks.metrics", "ocr_train.cost"),
+    },
+    "callbacks.gpus": set(),
     "callbacks.samples": {
         *LEAVES,
         *("callbacks.base", "ocr_train.checkpoints", "ocr_train.disk", "ocr_train.look"),
     },
-    "callbacks": {*LEAVES, "callbacks.base", "callbacks.metrics", "ocr_train.failures"},
+    "callbacks": {
+        *LEAVES,
+        *("callbacks.base", "callbacks.gpus", "callbacks.metrics", "ocr_train.failures"),
+    },
 }
 """What each part may import of ours. A package's name stands for all modules in it that are not named."""
 

@@ -148,3 +148,33 @@ def test_the_documented_commands_are_there() -> None:
 def test_answers_can_be_had_as_json(name: str) -> None:
     """Where a machine may read the answer."""
     assert "--json" in commands(make_parser())[name]._option_string_actions
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--onnx", "RUN"], (True, "RUN")),
+        (["RUN", "--onnx"], (True, "RUN")),
+        (["--onnx", "true", "RUN"], (True, "RUN")),
+        (["--onnx", "False", "RUN"], (False, "RUN")),
+        (["--onnx=no", "RUN"], (False, "RUN")),
+        (["RUN"], (False, "RUN")),
+        (["--onnx", "--", "--RUN"], (True, "--RUN")),
+    ],
+)
+def test_a_switch_stands_alone_or_takes_true_or_false(words: list[str], expected: tuple[bool, str]) -> None:
+    """What follows it is not swallowed."""
+    parser = Parser(prog="x")
+    parser.add_switch("--onnx", help="a model.onnx, too")
+    parser.add_argument("run")
+    read = parser.parse_args(words)
+    assert (read.onnx, read.run) == expected
+
+
+def test_a_switch_takes_no_other_value(capsys: Capsys) -> None:
+    """`--onnx=maybe` is a mistake."""
+    parser = Parser(prog="x")
+    parser.add_switch("--onnx", help="a model.onnx, too")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--onnx=maybe"])
+    assert "'maybe' is neither true nor false" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -521,3 +522,26 @@ def test_a_run_asks_a_server_unless_told_otherwise() -> None:
 def test_offline_and_keep_last_are_checked(name: str, value: str) -> None:
     """With the name and the value."""
     assert f"{name}: {value!r}" in problems_of(EXPERIMENTS, **{name: value})
+
+
+@pytest.mark.parametrize("text", ["true", "True", "TRUE", "yes", "1"])
+def test_yes_is_said_in_any_usual_way(text: str) -> None:
+    """The same words for every parameter that is true or false."""
+    experiment = load_experiment(
+        Launch(model="rec", weights_only=text, offline=text, export=text), EXPERIMENTS
+    )
+    assert (experiment.weights_only, experiment.offline, experiment.export) == (True, True, True)
+
+
+@pytest.mark.parametrize("name", ["weights_only", "offline", "export"])
+def test_what_is_neither_true_nor_false_is_refused(name: str) -> None:
+    """By its name."""
+    with pytest.raises(ConfigError, match=f"{name}: 'maybe' is neither true nor false"):
+        load_experiment(replace(Launch(model="rec"), **{name: "maybe"}), EXPERIMENTS)
+
+
+def test_an_s3_address_may_be_written_in_capitals() -> None:
+    """It is no folder called S3:."""
+    launch = Launch(model="rec", data="S3://bucket/words", backup="S3://bucket/backup")
+    experiment = load_experiment(launch, EXPERIMENTS)
+    assert (experiment.data, experiment.backup) == ("s3://bucket/words", "s3://bucket/backup")

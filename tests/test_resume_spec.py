@@ -49,6 +49,7 @@ def test_a_run(text: str, which: str, step: int | None) -> None:
         ("s3://bucket/checkpoints/step_00000010", "s3"),
         ("trainer/latest", "path"),
         ("C:/x", "path"),
+        ("S3://bucket/checkpoints/step_00000010", "s3"),
         ("newest", "path"),
     ],
 )

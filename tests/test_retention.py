@@ -49,6 +49,19 @@ def test_the_newest_stay() -> None:
     assert gone(*STEPS, keep_last=9) == []
 
 
+def test_all_checkpoints_of_a_step_go_together() -> None:
+    """A run that was resumed has two at the step it came by again: neither is forgotten."""
+    again = replace(manifest(20), place="checkpoints/step_00000020_abcdef")
+    assert gone(manifest(10), manifest(20), again, manifest(30)) == [10, 20, 20]
+    assert gone(manifest(10), manifest(20), again, keep_last=1) == [10]
+
+
+def test_bytes_of_every_checkpoint_of_a_kept_step_stay() -> None:
+    """Not only of the one that is listed last."""
+    again = replace(manifest(40), place="checkpoints/step_00000040_abcdef")
+    assert gone(manifest(10), manifest(30), manifest(40, bytes_of=10), again) == [30]
+
+
 def test_what_an_alias_names_stays() -> None:
     """However old it is."""
     assert gone(*STEPS, best=10, latest=40) == [20, 30]

@@ -73,15 +73,26 @@ def test_a_short_run_has_a_sample_too(tmp_path: Path, monkeypatch: pytest.Monkey
     assert len(sink.samples) == 1
 
 
+def _by_index(number: int) -> int:
+    import pynvml
+
+    if number > 3:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_INVALID_ARGUMENT)
+    return number
+
+
 class FakeNvml:
-    """Stands in for the driver: a host of four GPUs, each at a load of ten times its number."""
+    """Stands in for the driver: a host of four GPUs, each at a load of ten times its number, GPU 3 with MIG."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[int] = []
         answers = {
             "nvmlInit": lambda: None,
             "nvmlDeviceGetCount": lambda: 4,
-            "nvmlDeviceGetHandleByIndex": lambda number: number,
+            "nvmlDeviceGetHandleByIndex": _by_index,
+            "nvmlDeviceGetUUID": lambda number: f"GPU-{number}{number}aa-bb",
+            "nvmlDeviceGetHandleByUUID": lambda uuid: f"instance {uuid}",
+            "nvmlDeviceGetDeviceHandleFromMigDeviceHandle": lambda instance: 3,
             "nvmlDeviceGetMemoryInfo": lambda gpu: SimpleNamespace(used=8e9, total=16e9),
             "nvmlDeviceGetUtilizationRates": self._load,
             "nvmlDeviceGetPowerUsage": lambda gpu: 100_000,
@@ -95,9 +106,20 @@ class FakeNvml:
         return SimpleNamespace(gpu=gpu * 10)
 
 
-@pytest.mark.parametrize(("gpus", "loads"), [((0,), [0]), ((2,), [20]), ((1, 3), [10, 30])])
+@pytest.mark.parametrize(
+    ("gpus", "loads"),
+    [
+        (("0",), [0]),
+        (("2",), [20]),
+        (("1", "3"), [10, 30]),
+        (("GPU-22aa-bb",), [20]),
+        (("GPU-11",), [10]),
+        (("MIG-0cb1c3de",), [30]),
+        (("MIG-GPU-33aa-bb/1/0", "MIG-GPU-33aa-bb/2/0"), [30]),
+    ],
+)
 def test_only_the_gpus_in_use_are_logged(
-    monkeypatch: pytest.MonkeyPatch, gpus: Sequence[int], loads: Sequence[float]
+    monkeypatch: pytest.MonkeyPatch, gpus: Sequence[str], loads: Sequence[float]
 ) -> None:
     """Others on the host belong to other people; the driver is a stand-in here, the monitor is MLflow's."""
     nvml = FakeNvml(monkeypatch)
@@ -106,7 +128,7 @@ def test_only_the_gpus_in_use_are_logged(
         values[name] for name in sorted(values) if name.endswith("utilization_percentage") and "gpu" in name
     ]
     assert logged == loads
-    assert nvml.asked == list(gpus)
+    assert [10 * number for number in nvml.asked] == loads
     assert values["system/gpu_0_memory_usage_percentage"] == 50
     assert values["system/gpu_0_power_usage_percentage"] == 25
 
@@ -114,5 +136,5 @@ def test_only_the_gpus_in_use_are_logged(
 def test_a_gpu_that_the_driver_does_not_have_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A number that is too high costs its own curve, not the others."""
     nvml = FakeNvml(monkeypatch)
-    read_monitors(system_monitors((3, 7)))
+    read_monitors(system_monitors(("3", "7")))
     assert nvml.asked == [3]

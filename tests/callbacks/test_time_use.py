@@ -32,7 +32,7 @@ def progress(step: int, *, reader: float, batch: float, ips: float = 10.0) -> Tr
 def callback(sink: Sink, *, hourly_usd: float | None = None, gpu: float | None = None) -> TimeUseCallback:
     """One whose clock stands an hour after the start."""
 
-    def reader(gpus: Sequence[int]) -> ReadGpus:
+    def reader(gpus: Sequence[str]) -> ReadGpus:
         return lambda: gpu
 
     return TimeUseCallback(sink, started=0.0, hourly_usd=hourly_usd, gpu_reader=reader, clock=lambda: 3600.0)
@@ -71,7 +71,7 @@ def test_gpu_use_between_two_lines_is_averaged(tmp_path: Path) -> None:
     """Sampled each second, logged at the training step."""
     sink = Sink()
     under_test = callback(sink, gpu=40.0)
-    under_test.open(make_run(tmp_path, gpus=(0,)))
+    under_test.open(make_run(tmp_path, gpus=("0",)))
     under_test.on_tick(Tick())
     under_test.on_tick(Tick())
     under_test.on_train_progress(progress(10, reader=0.0, batch=0.4))
