@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from ocr_train.cli_answer import Say, add_json, give_json, guarded, say_for, stream_for, whole_number
 from ocr_train.errors import ConfigError
 from ocr_train.storage.progress import OnProgress
+from ocr_train.storage.shared import Leases
 from ocr_train.transfer_progress import TransferProgress, human_bytes
 
 if TYPE_CHECKING:
@@ -20,9 +21,25 @@ if TYPE_CHECKING:
 S3 = "s3://BUCKET/PREFIX"
 
 
+_LEASES = Leases()
+"""What this command reads: other processes leave it as it is until the command ends."""
+
+
 def fetch_for_training(uri: str, folder: Path, say: Say) -> Path:
-    """Bring `uri` into `folder`, incrementally and verified; what `train` is given to fetch with."""
-    return fetch_exactly(uri, folder, say, sys.stdout)
+    """Bring `uri` into `folder` of the cache, incrementally and verified; what `train` is given to fetch with.
+
+    Where another process reads `folder` and the source has changed since, the answer is a copy beside it.
+    """
+    from ocr_train.storage.sync import is_current
+
+    def in_use(place: Path) -> bool:
+        say(f"data: another run reads {place}; comparing it with {uri} ...")
+        return is_current(uri, place)
+
+    def refresh(place: Path) -> None:
+        fetch_exactly(uri, place, say, sys.stdout)
+
+    return _LEASES.use(folder, refresh=refresh, is_current=in_use)
 
 
 def fetch_exactly(uri: str, folder: Path, say: Say, stream: TextIO) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,9 +122,23 @@ def _draw_demo(task: str, demo: Demo, seed: int, cache: Path, say: Say) -> Path:
         say(
             f"data: none given: drawing the demo set ({demo.train} training and {demo.val} validation images) ..."
         )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        make_demo(folder, spec)
+        _draw_beside(folder, spec)
     return folder
+
+
+def _draw_beside(folder: Path, spec: DemoSpec) -> None:
+    """Draw the set under another name, then rename it: of two runs that draw at once neither reads half a set."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+        drawn = Path(scratch) / folder.name
+        make_demo(drawn, spec)
+        if folder.is_dir() and not (folder / "train.txt").is_file():
+            shutil.rmtree(folder)  # an older version drew in place, and was cut off
+        try:
+            drawn.replace(folder)
+        except OSError:
+            if not (folder / "train.txt").is_file():
+                raise
 
 
 def _dictionary(experiment: Experiment, layout: Layout, say: Say) -> Path | None:

@@ -63,6 +63,31 @@ def fetch(
         bucket.close()
 
 
+def is_current(uri: str, folder: Path) -> bool:
+    """Whether `fetch(uri, folder, delete=True)` would have nothing to do: nothing is changed to find out.
+
+    Raises as `fetch` does.
+    """
+    bucket_name, prefix = parse_s3_uri(uri)
+    state = SyncState(folder, f"s3://{bucket_name}/{prefix}", kind="fetched")
+    bucket = S3Bucket(bucket_name, workers=1, sleep=time.sleep)
+    try:
+        single = bucket.head(prefix) if is_archive(prefix) else None
+        if single is not None:
+            known = state.entries.values()
+            as_left = all(
+                entry.etag == single.etag
+                and is_unchanged(entry.size, entry.etag, entry, look(folder / entry.name))
+                for entry in known
+            )
+            return bool(known) and state.archive == single.etag and as_left
+        wanted = _listed(bucket, prefix, Meter(None, clock=time.monotonic))
+    finally:
+        bucket.close()
+    plan = plan_fetch(wanted, state.entries, lambda name: look(folder / name), rehash=False)
+    return not plan.tasks and state.entries.keys() <= wanted.keys()
+
+
 def _listed(bucket: S3Bucket, prefix: str, meter: Meter) -> dict[str, RemoteObject]:
     """The objects below a prefix by name, or the one object of that key; raises StorageError where there are
     none.

@@ -7,10 +7,10 @@ in `FOLDER/.ocr-train/` recorded them. Everything else is compared by content or
 
 from __future__ import annotations
 
-from ocr_train.storage.fetch import fetch
+from ocr_train.storage.fetch import fetch, is_current
 from ocr_train.storage.keys import is_s3_uri, parse_s3_uri
 from ocr_train.storage.progress import OnProgress, Progress
 from ocr_train.storage.push import push
 from ocr_train.storage.result import SyncResult
 
-__all__ = ["OnProgress", "Progress", "SyncResult", "fetch", "is_s3_uri", "parse_s3_uri", "push"]
+__all__ = ["OnProgress", "Progress", "SyncResult", "fetch", "is_current", "is_s3_uri", "parse_s3_uri", "push"]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ocr_train.cli_data import fetch_for_training
-from ocr_train.config import EXPERIMENTS, Experiment, Launch, load_experiment
+from ocr_train.config import EXPERIMENTS, Demo, Experiment, Launch, load_experiment
 from ocr_train.data.demo import DemoSpec, make_demo
-from ocr_train.data.prepare import Dataset, prepare
+from ocr_train.data.prepare import Dataset, _draw_demo, prepare
 from ocr_train.errors import DataError
 from ocr_train.server import ServerAddress
 from ocr_train.storage.sync import push
@@ -145,3 +146,20 @@ def test_recognition_labels_for_a_detector_are_recognised_as_such(prepared: Prep
     with pytest.raises(DataError) as caught:
         prepared(words, "det")
     assert "use a rec model" in caught.value.hint
+
+
+def test_two_runs_may_draw_the_demo_set_at_once(tmp_path: Path) -> None:
+    """Whoever is later finds the set of the other whole, and nothing of its own is left beside it."""
+    demo, folders = Demo(train=2, val=1), []
+
+    def draw() -> None:
+        folders.append(_draw_demo("rec", demo, 0, tmp_path, lambda text: None))
+
+    threads = [threading.Thread(target=draw) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(set(folders)) == 1
+    assert (folders[0] / "train.txt").is_file()
+    assert [path.name for path in (tmp_path / "demo").iterdir()] == [folders[0].name]
