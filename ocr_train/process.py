@@ -115,15 +115,24 @@ class Child:
         return Exit(code=code)
 
     def items(self, *, tick_s: float = 1.0, clock: Callable[[], float] = time.time) -> Iterator[Line | Pause]:
-        """Lines as they come, and a `Pause` at least every `tick_s`, until the process and its output end."""
+        """Lines as they come, and a `Pause` at least every `tick_s`, until the process and its output end.
+
+        A process that closes its output and works on is waited for with pauses alone.
+        """
         ended_at: float | None = None
+        reading = True
         next_tick = time.monotonic() + tick_s
-        while True:
-            with contextlib.suppress(queue.Empty):
-                item = self._queue.get(timeout=max(0.01, next_tick - time.monotonic()))
-                if item is None:
-                    break
-                yield item
+        while reading or self.running():
+            if reading:
+                with contextlib.suppress(queue.Empty):
+                    item = self._queue.get(timeout=max(0.01, next_tick - time.monotonic()))
+                    if item is None:
+                        reading = False
+                        continue
+                    yield item
+            else:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(timeout=max(0.01, next_tick - time.monotonic()))
             now = time.monotonic()
             if now >= next_tick:
                 next_tick = now + tick_s

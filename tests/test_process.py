@@ -361,3 +361,13 @@ def test_a_signal_without_a_name_is_told_by_number(tmp_path: Path, children: lis
     """Most real-time signals have none."""
     child = start("import os; os.kill(os.getpid(), 40)", tmp_path, children)
     assert child.exit == Exit(code=None, signal="SIG40")
+
+
+def test_a_trainer_that_closes_its_output_is_still_watched(tmp_path: Path, children: list[Child]) -> None:
+    """Ticks go on until its end: the watchdog and Ctrl-C depend on them."""
+    script = "import os, time\nprint('last', flush=True)\nos.close(1); os.close(2)\ntime.sleep(1)"
+    child = start(script, tmp_path, children)
+    items = list(child.items(tick_s=0.1))
+    last = next(place for place, item in enumerate(items) if isinstance(item, Line))
+    assert sum(isinstance(item, Pause) for item in items[last:]) >= 5
+    assert child.exit == Exit(code=0)
