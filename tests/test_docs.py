@@ -20,6 +20,7 @@ from ocr_train.config import DEMO_KEYS, EXPERIMENT_KEYS, EXPERIMENTS, Launch, lo
 from ocr_train.data.prepare import REPORTS
 from ocr_train.data.problems import KINDS
 from ocr_train.data.validate import Rules, validate
+from ocr_train.failures import REASONS
 
 REPO = Path(__file__).resolve().parents[1]
 PAGES = [path for path in (REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))) if path.is_file()]
@@ -207,6 +208,18 @@ def test_the_table_of_problems_is_the_code_s() -> None:
     """Every kind of problem, as bad as it is, in the order of the code."""
     shown = [(code(kind)[0], rec, det) for kind, rec, det, _ in table("data.md", "kind")]
     assert shown == [(name, kind.rec, kind.det) for name, kind in KINDS.items()]
+
+
+@pytest.mark.parametrize("page", ["../README.md"])
+def test_what_a_user_sees_is_what_the_code_says(page: str) -> None:
+    """A kind of problem or a reason of a failure in a table of advice exists under that name."""
+    seen = {
+        word
+        for row in table(page, "you see")
+        for word in code(row[0])
+        if re.fullmatch(r"[a-z]+(_[a-z]+)+", word)
+    }
+    assert seen - set(KINDS) - set(REASONS) == set()
 
 
 def test_the_table_of_parameters_is_that_of_mlproject() -> None:
