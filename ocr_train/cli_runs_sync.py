@@ -39,6 +39,14 @@ def _add_sync(commands: Commands) -> None:
         "run", nargs="?", default="", metavar="RUN_DIR", help="a run's folder or id; without it: every one"
     )
     parser.add_argument(
+        "--new-run",
+        action="store_true",
+        help="make a run anew that the server does not know any more, from what is on this machine; without RUN_DIR: "
+        "every such run with something pending",
+    )
+    # MLproject has values, not flags.
+    parser.add_argument("--new-run-is", choices=("true", "false"), default="false", help=argparse.SUPPRESS)
+    parser.add_argument(
         "--output", default="", help="folder with the runs (default: $OCR_TRAIN_OUTPUT or ./outputs)"
     )
     add_json(parser)
@@ -55,14 +63,17 @@ def _sync(arguments: argparse.Namespace) -> int:
 
     say = say_for(arguments)
     output = _output(arguments)
+    new_run = arguments.new_run or arguments.new_run_is == "true"
     folders = [_run_folder(arguments.run, output)] if arguments.run else runs_to_sync(output)
     if not folders:
         say(f"nothing is pending in {output}")
     done = []
     for folder in folders:
         say(f"{folder}:")
-        result = sync_run(folder, tracking.connect, say)
+        result = sync_run(folder, tracking.connect, say, new_run=new_run)
         say(f"  {_say_synced(result)}")
+        if result.not_brought:
+            say(f"  only the lost run had, and it is not brought: {', '.join(result.not_brought)}")
         done.append(result)
     pending = [result for result in done if not result.complete and not result.running]
     give_json(

@@ -15,8 +15,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ocr_train.addresses import first_line, without_password
+from ocr_train.delivery import RefusedRecords
 from ocr_train.errors import ConfigError, TrackingError
-from ocr_train.spool import Batch, RefusedRecords
+from ocr_train.refusals import check_run, raise_if_refused
+from ocr_train.spool import Batch
 
 CONNECT_TIMEOUT_S = 5.0
 
@@ -80,7 +82,8 @@ def _check_answers(uri: str) -> None:
 
 
 def send_batch(client: Any, run_id: str, batch: Batch) -> None:
-    """Bring one batch to the server; raises `RefusedRecords` where it says no, anything else where it is away."""
+    """Bring one batch to the server; raises `RefusedRecords` where it says no to it, `RunRefused` where it says no
+    to the run, anything else where it is away."""
     from mlflow.entities import Metric as MlflowMetric
     from mlflow.entities import Param as MlflowParam
     from mlflow.entities import RunTag
@@ -94,19 +97,38 @@ def send_batch(client: Any, run_id: str, batch: Batch) -> None:
             tags=[RunTag(t.key, t.value) for t in batch.tags],
         )
     except MlflowException as exc:
+        raise_if_refused(exc, run_id)
+        if exc.error_code in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"):
+            check_run(client, run_id)
         if exc.error_code == "INVALID_PARAMETER_VALUE":
             raise RefusedRecords(first_line(exc)) from exc
         raise
 
 
-def call_it_training(client: Any, experiment_id: str) -> None:
-    """Have MLflow's page open on runs and curves instead of on its GenAI views, unless somebody chose a kind."""
+def check_writable(client: Any, run_id: str) -> None:
+    """Write something that changes nothing; raises where the run, or the server, takes nothing now."""
+    from mlflow.entities import RunTag
+
+    tags = check_run(client, run_id).data.tags
+    key = "mlflow.user" if "mlflow.user" in tags else next(iter(tags), "ocr_train.writable")
+    client.log_batch(run_id, tags=[RunTag(key, tags.get(key, "true"))])
+
+
+def call_it_training(client: Any, experiment_id: str) -> str:
+    """Have MLflow's page open on runs and curves instead of on its GenAI views, unless somebody chose a kind.
+
+    The experiment's name comes back, "" where it cannot be had.
+    """
     from mlflow.exceptions import MlflowException
 
     kind = "mlflow.experimentKind"
+    name = ""
     with contextlib.suppress(MlflowException):  # a nicety: some are not allowed to
-        if kind not in client.get_experiment(experiment_id).tags:
+        experiment = client.get_experiment(experiment_id)
+        name = str(experiment.name)
+        if kind not in experiment.tags:
             client.set_experiment_tag(experiment_id, kind, "custom_model_development")
+    return name
 
 
 def name_primary_metric(client: Any, experiment_id: str, metric: str) -> None:

@@ -52,6 +52,7 @@ def run_on_server(client: Any, facts: RunFacts) -> str:
 
 
 def _experiment_id(client: Any, facts: RunFacts) -> str:
+    """By name where that is known: on a server that has lost its runs an id may be another experiment's."""
     if not facts.experiment_name:
         return facts.experiment_id or "0"
     found = client.get_experiment_by_name(facts.experiment_name)

@@ -83,15 +83,26 @@ class Outbox:
 
     def pending(self) -> dict[str, Item]:
         """What has to go out, in the order in which it was noted. Torn and foreign lines are passed over."""
+        items: dict[str, Item] = {}
+        for line in self._lines():
+            _apply(line, items)
+        return items
+
+    def ever(self) -> list[Item]:
+        """Everything that was ever noted, each thing once, in order: what has gone, too."""
+        items: dict[Item, None] = {}
+        for line in self._lines():
+            noted: dict[str, Item] = {}
+            _apply(line, noted)
+            items.update(dict.fromkeys(noted.values()))
+        return list(items)
+
+    def _lines(self) -> list[str]:
         with self._lock:
             lines: list[str] = []
             with contextlib.suppress(FileNotFoundError):
                 lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
-            lines += self._unwritten
-        items: dict[str, Item] = {}
-        for line in lines:
-            _apply(line, items)
-        return items
+            return lines + self._unwritten
 
     def _append(self, values: Mapping[str, Any]) -> None:
         with self._lock:

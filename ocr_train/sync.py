@@ -9,12 +9,11 @@ there once, and checkpoints are compared byte by byte.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ocr_train.addresses import first_line
 from ocr_train.artifact_delivery import log_input, send_file
 from ocr_train.artifacts import RunArtifacts, sha256_of, upload_verified, verify
 from ocr_train.checkpoints import (
@@ -28,15 +27,20 @@ from ocr_train.checkpoints import (
     open_snapshot,
     take_snapshot,
 )
+from ocr_train.delivery import Delivery
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.failures import TRACKER_LOST, TRACKER_LOST_EXPLANATION
 from ocr_train.leftovers import finished_sets
+from ocr_train.lost_run import make_anew
+from ocr_train.mlflow_client import check_writable, send_batch
 from ocr_train.offline import run_on_server
 from ocr_train.outbox import Checkpoint, DatasetInput, File, Item, Outbox, Tree
+from ocr_train.refusals import RunUnknown, check_run, reason_of
 from ocr_train.retention import pinned_by_others, plan_for, prune
 from ocr_train.run_folder import JOURNAL, PENDING, RunFacts, RunLock, read_facts, run_folders, write_facts
-from ocr_train.spool import Delivery, Journal, last_tags, read_position, whole_size
-from ocr_train.tracking import PENDING_TAG, send_batch
+from ocr_train.sent import Sent
+from ocr_train.spool import Journal, last_tags
+from ocr_train.tracking import PENDING_TAG
 
 _FINAL = ("FINISHED", "FAILED", "KILLED")
 Connect = Callable[[str], Any]
@@ -47,7 +51,8 @@ Say = Callable[[str], None]
 class Synced:
     """What became of one run: `pending_bytes` of its journal and `pending_items` are still only here.
 
-    `running`: the run goes on in another process, which delivers by itself.
+    `running`: the run goes on in another process, which delivers by itself. `not_brought`: what the server has lost
+    and this machine has not, of a run that was made anew.
     """
 
     folder: Path
@@ -60,6 +65,7 @@ class Synced:
     refused: int = 0
     running: bool = False
     error: str = ""
+    not_brought: Sequence[str] = ()
 
     @property
     def complete(self) -> bool:
@@ -78,12 +84,15 @@ def runs_to_sync(output: Path) -> list[Path]:
     return found
 
 
-def sync_run(folder: Path, connect: Connect, say: Say) -> Synced:
+def sync_run(folder: Path, connect: Connect, say: Say, *, new_run: bool = False) -> Synced:
     """Bring the server everything of the run in `folder` that it lacks; `connect` takes an address.
+
+    `new_run`: a run that the server does not know is made there anew.
 
     Never raises for a server that is away: the answer says what is pending and why. Raises `DataError` for a
     folder whose run.json cannot be read, `TrackingError` where it has none.
     """
+    folder = folder.absolute()
     facts = read_facts(folder)
     if facts is None:
         raise TrackingError(
@@ -94,23 +103,21 @@ def sync_run(folder: Path, connect: Connect, say: Say) -> Synced:
         return replace(_report(folder, facts), running=True)
     try:
         facts = read_facts(folder) or facts
-        if _report(folder, facts).complete:
+        if _report(folder, facts).complete and not new_run:
             return _report(folder, facts)
-        return _deliver(folder, facts, connect, say)
+        return _deliver(folder, facts, connect, say, new_run=new_run)
     finally:
         lock.release()
 
 
 def _report(folder: Path, facts: RunFacts, *, error: str = "", refused: int = 0) -> Synced:
     journal = folder / JOURNAL
-    size = whole_size(journal) if journal.is_file() else 0
-    sent = read_position(journal.with_suffix(".sent"))
     return Synced(
         folder=folder,
         run_id=facts.run_id,
         server_run_id=facts.server_run_id,
         status=facts.status,
-        pending_bytes=size if sent > size else size - sent,
+        pending_bytes=Sent(journal).pending_bytes if journal.is_file() else 0,
         pending_items=len(Outbox(folder / PENDING).pending()),
         status_set=facts.status_set,
         refused=refused,
@@ -118,34 +125,64 @@ def _report(folder: Path, facts: RunFacts, *, error: str = "", refused: int = 0)
     )
 
 
-def _deliver(folder: Path, facts: RunFacts, connect: Connect, say: Say) -> Synced:
+def _deliver(folder: Path, facts: RunFacts, connect: Connect, say: Say, *, new_run: bool) -> Synced:
     errors: list[str] = []
     refused = 0
+    lost: Sequence[str] = ()
+    client = None
     try:
         client = connect(facts.tracking_uri)
-        if not facts.server_run_id:
-            facts = replace(facts, server_run_id=run_on_server(client, facts))
-            write_facts(folder, facts)
-        refused = _replay(folder, client, facts.server_run_id)
+        facts, lost = _find_run(folder, client, facts, say, new_run=new_run)
+        if _report(folder, facts).complete:
+            return _report(folder, facts)
+        refused = _replay(folder, client, facts.server_run_id, errors)
         _send_items(folder, client, facts.server_run_id, errors, say)
         if not facts.status:  # the tracker was killed: the trainer may have finished more than it copied
             _list_leftovers(folder, RunArtifacts(client, facts.server_run_id))
             _send_items(folder, client, facts.server_run_id, errors, say)
         facts = _set_status(folder, client, facts)
-    except (OcrTrainError, OSError) as exc:
-        errors.append(exc.problem if isinstance(exc, OcrTrainError) else str(exc))
+    except OSError as exc:
+        errors.append(str(exc))
     except Exception as exc:  # noqa: BLE001 - MLflow and what is below it raise anything
-        errors.append(first_line(exc))
-    return _report(folder, facts, error="; ".join(errors), refused=refused)
+        errors.append(reason_of(client, facts.server_run_id, exc))
+    return replace(_report(folder, facts, error="; ".join(errors), refused=refused), not_brought=lost)
 
 
-def _replay(folder: Path, client: Any, run_id: str) -> int:
-    """Send the journal's rest; how many records the server refused for good."""
+def _find_run(
+    folder: Path, client: Any, facts: RunFacts, say: Say, *, new_run: bool
+) -> tuple[RunFacts, Sequence[str]]:
+    """The run on the server, made there where there is none yet, or, with `new_run`, none any more; and what of it
+    cannot be brought. Raises `RunRefused` where the server takes nothing for it, `TrackingError`, `OSError`."""
+    if facts.server_run_id:
+        try:
+            check_run(client, facts.server_run_id)
+        except RunUnknown:
+            if not new_run:
+                raise
+        else:
+            return facts, ()
+        before = facts.server_run_id
+        facts, lost = make_anew(folder, client, facts)
+        say(f"  the server does not know the run {before}: it is the run {facts.server_run_id} from now on")
+        return facts, lost
+    facts = replace(facts, server_run_id=run_on_server(client, facts))
+    write_facts(folder, facts)
+    return facts, ()
+
+
+def _replay(folder: Path, client: Any, run_id: str, errors: list[str]) -> int:
+    """Send the journal's rest; how many records the server refused for good. What it cannot take is an error."""
     journal = Journal(folder / JOURNAL)
     journal.end_line()
     journal.close()
-    delivery = Delivery(journal.path, lambda batch: send_batch(client, run_id, batch))
+    delivery = Delivery(
+        journal.path,
+        lambda batch: send_batch(client, run_id, batch),
+        check_writable=lambda: check_writable(client, run_id),
+    )
     delivery.deliver_now()
+    if delivery.pending_bytes:
+        errors.append(f"the server does not take some records: {delivery.last_error}")
     return delivery.refused
 
 

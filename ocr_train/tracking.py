@@ -21,9 +21,11 @@ from typing import Any
 from ocr_train.addresses import first_line, from_anywhere, redacted, without_password
 from ocr_train.artifact_delivery import ArtifactDelivery, log_input, send_file
 from ocr_train.artifacts import FolderArtifacts, RunArtifacts
+from ocr_train.delivery import Delivery
 from ocr_train.errors import TrackingError
 from ocr_train.mlflow_client import (
     call_it_training,
+    check_writable,
     connect,
     experiment_id,
     experiment_of,
@@ -33,9 +35,10 @@ from ocr_train.mlflow_client import (
 )
 from ocr_train.names import Names, cut, legal_name
 from ocr_train.outbox import DatasetInput, File, Item, Outbox, Tree
+from ocr_train.refusals import reason_of
 from ocr_train.run_folder import ARTIFACTS, JOURNAL, PENDING, RunFacts, RunLock, write_facts
 from ocr_train.secrets import Redactor
-from ocr_train.spool import Batch, Delivery, Journal, Metric, Param, Tag, batches_of
+from ocr_train.spool import Batch, Journal, Metric, Param, Tag, batches_of
 
 __all__ = [
     "Delivered",
@@ -107,7 +110,9 @@ class Tracker:
         self._metric_names, self._param_names, self._tag_names = Names(), Names(), Names()
         self._nonfinite: set[str] = set()
         self._long_params: dict[str, str] = {}
-        self._delivery = Delivery(self._journal.path, self._send)
+        self._delivery = Delivery(
+            self._journal.path, self._send, check_writable=lambda: check_writable(self.client, run_id)
+        )
         self._files = ArtifactDelivery(Outbox(folder / PENDING), self._send_item)
         if not self._facts.offline:
             self._delivery.start()
@@ -142,12 +147,12 @@ class Tracker:
                 f"the run cannot be started in MLflow: {first_line(exc)}",
                 hint="Check MLFLOW_EXPERIMENT_NAME, MLFLOW_RUN_ID and the server's log.",
             ) from exc
-        call_it_training(client, run.info.experiment_id)
         facts = RunFacts(
             run_id=run.info.run_id,
             run_name=name,
             tracking_uri=from_anywhere(client.tracking_uri),
             experiment_id=run.info.experiment_id,
+            experiment_name=call_it_training(client, run.info.experiment_id),
             server_run_id=run.info.run_id,
             started_ms=run.info.start_time or _now_ms(),
         )
@@ -304,7 +309,7 @@ class Tracker:
             for batch in batches_of(self._journal.unwritten):
                 self._send(batch)
         except Exception as exc:  # noqa: BLE001 - reported, not raised: the training itself is over
-            self._delivery.last_error = first_line(exc)
+            self._delivery.last_error = reason_of(self.client, self.run_id, exc)
             return False
         return True
 
@@ -312,7 +317,7 @@ class Tracker:
         try:
             self.client.set_terminated(self.run_id, status=status, end_time=self._facts.ended_ms)
         except Exception as exc:  # noqa: BLE001 - reported, not raised: the training itself is over
-            self._delivery.last_error = first_line(exc)
+            self._delivery.last_error = reason_of(self.client, self.run_id, exc)
             return False
         return True
 

@@ -83,6 +83,13 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.stopping": set(),
     "ocr_train.dispatch": LEAVES,
     "ocr_train.spool": set(),
+    "ocr_train.sent": {"ocr_train.spool"},
+    "ocr_train.delivery": {"ocr_train.addresses", "ocr_train.sent", "ocr_train.spool"},
+    "ocr_train.refusals": {"ocr_train.errors", "ocr_train.addresses"},
+    "ocr_train.lost_run": {
+        *("ocr_train.leftovers", "ocr_train.offline", "ocr_train.outbox", "ocr_train.run_folder"),
+        *("ocr_train.sent", "ocr_train.spool"),
+    },
     "ocr_train.heartbeat": set(),
     "ocr_train.runs": {
         *("ocr_train.errors", "ocr_train.failures", "ocr_train.heartbeat", "ocr_train.tracking")
@@ -106,9 +113,12 @@ PARTS: dict[str, set[str]] = {
             "ocr_train.spool",
         ),
         *("ocr_train.artifacts", "ocr_train.artifact_delivery", "ocr_train.outbox", "ocr_train.run_folder"),
-        "ocr_train.mlflow_client",
+        *("ocr_train.delivery", "ocr_train.mlflow_client", "ocr_train.refusals"),
     },
-    "ocr_train.mlflow_client": {"ocr_train.errors", "ocr_train.addresses", "ocr_train.spool"},
+    "ocr_train.mlflow_client": {
+        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.spool"),
+        *("ocr_train.delivery", "ocr_train.refusals"),
+    },
     "ocr_train.states": {"ocr_train.errors"},
     "ocr_train.checkpoint_manifest": {"ocr_train.errors"},
     "ocr_train.checkpoint_reading": {
@@ -147,6 +157,8 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.artifact_delivery"),
         *("ocr_train.checkpoints", "ocr_train.offline", "ocr_train.outbox", "ocr_train.run_folder"),
         *("ocr_train.spool", "ocr_train.tracking", "ocr_train.failures", "ocr_train.leftovers"),
+        *("ocr_train.delivery", "ocr_train.sent", "ocr_train.refusals", "ocr_train.mlflow_client"),
+        "ocr_train.lost_run",
         "ocr_train.retention",
     },
     "ocr_train.leftovers": {

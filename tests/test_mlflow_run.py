@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import mlflow_store
 from tests.commands import REPO, artifacts, client, environment, ocr_train, points, store, train_arguments
 
 pytestmark = pytest.mark.slow
@@ -77,35 +78,42 @@ def test_mlflow_run_trains_in_its_environment(project: Path, tmp_path: Path, man
     assert "checkpoints/step_00000002/manifest.json" in artifacts(store, run.info.run_id, "checkpoints")
 
 
-def test_mlflow_run_brings_an_offline_run_to_the_server(tmp_path: Path, data: Path) -> None:
-    """`mlflow run . -e sync`, as the guides have it, after a training with offline=true: the run is there, with its
-    points and checkpoints."""
-    done = ocr_train(*train_arguments(data, "--offline", "true", "--epochs", "1"), cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+def sync_by_mlflow(folder: Path, uri: str, *parameters: str) -> None:
+    """`mlflow run . -e sync` with the runs in `folder`, to its good end."""
     # `mlflow run` makes a run for the command itself, too: elsewhere.
     command = [
-        "mlflow",
-        "run",
-        str(REPO),
-        "-e",
-        "sync",
-        "--env-manager",
-        "local",
-        "--experiment-name",
-        "commands",
+        *("mlflow", "run", str(REPO), "-e", "sync", "--env-manager", "local"),
+        *("--experiment-name", "commands", *parameters),
     ]
-    env = {"MLFLOW_TRACKING_URI": store(tmp_path), "OCR_TRAIN_OUTPUT": str(tmp_path / "outputs")}
+    env = {"MLFLOW_TRACKING_URI": uri, "OCR_TRAIN_OUTPUT": str(folder / "outputs")}
     synced = subprocess.run(
-        command, cwd=tmp_path, env=environment(env), capture_output=True, text=True, timeout=300, check=False
+        command, cwd=folder, env=environment(env), capture_output=True, text=True, timeout=300, check=False
     )
     assert synced.returncode == 0, synced.stdout[-3000:] + synced.stderr[-3000:]
     assert "all of it is in MLflow" in synced.stdout + synced.stderr
-    (folder,) = (tmp_path / "outputs").glob("*/run.json")
-    [run] = client(store(tmp_path)).search_runs(
-        ["0"], filter_string=f"tags.`ocr_train.offline_id` = '{folder.parent.name}'"
-    )
-    assert run.info.status == "FINISHED"
-    assert [step for step, _ in points(store(tmp_path), run.info.run_id, "train/loss")] == [1, 2, 3, 4]
-    assert "checkpoints/step_00000004/manifest.json" in artifacts(
-        store(tmp_path), run.info.run_id, "checkpoints"
-    )
+
+
+def test_mlflow_run_brings_an_offline_run_to_the_server(
+    tmp_path: Path, data: Path, _store_template: Path
+) -> None:
+    """`mlflow run . -e sync`, as the guides have it, after a training with offline=true: the run is there, with its
+    points and checkpoints; and with new_run=true on a server that does not know it, once more."""
+    done = ocr_train(*train_arguments(data, "--offline", "true", "--epochs", "1"), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (facts,) = (tmp_path / "outputs").glob("*/run.json")
+    (tmp_path / "new").mkdir()
+    for uri, parameters in (
+        (store(tmp_path), []),
+        (
+            mlflow_store(tmp_path / "new", _store_template),
+            ["-P", f"run={facts.parent}", "-P", "new_run=true"],
+        ),
+    ):
+        sync_by_mlflow(tmp_path, uri, *parameters)
+        [run] = client(uri).search_runs(
+            ["0"], filter_string=f"tags.`ocr_train.offline_id` = '{facts.parent.name}'"
+        )
+        assert run.info.status == "FINISHED"
+        assert [step for step, _ in points(uri, run.info.run_id, "train/loss")] == [1, 2, 3, 4]
+        stored = artifacts(uri, run.info.run_id, "checkpoints")
+        assert "checkpoints/step_00000004/manifest.json" in stored

@@ -1,4 +1,4 @@
-"""The journal behind tracking: what a crash, an outage and a refusal may and may not do to it."""
+"""The journal behind tracking: what a crash and a full disk may and may not do to it."""
 
 from __future__ import annotations
 
@@ -6,50 +6,23 @@ import math
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ocr_train import spool
 from ocr_train.spool import (
     MAX_METRICS,
     MAX_PARAMS,
     MAX_TAGS,
     Batch,
-    Delivery,
     Journal,
     Metric,
     Param,
     Record,
-    RefusedRecords,
     Tag,
     read_batch,
-    read_position,
-    write_position,
 )
-
-
-class Server:
-    """Takes batches; `fail` decides for each call whether it raises instead."""
-
-    def __init__(self, fail: Callable[[int, Batch], Exception | None] = lambda _call, _batch: None) -> None:
-        self.calls = 0
-        self.taken: list[Batch] = []
-        self._fail = fail
-
-    def __call__(self, batch: Batch) -> None:
-        self.calls += 1
-        problem = self._fail(self.calls, batch)
-        if problem is not None:
-            raise problem
-        self.taken.append(batch)
-
-    @property
-    def metrics(self) -> list[Metric]:
-        """Every metric taken, in the order of arrival."""
-        return [metric for batch in self.taken for metric in batch.metrics]
 
 
 @pytest.fixture
@@ -58,28 +31,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     opened = Journal(tmp_path / "run" / "journal.jsonl")
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def deliver(journal: Journal) -> Iterator[Callable[[Callable[[Batch], None]], Delivery]]:
-    """Starts deliveries of `journal` that are closed at the end."""
-    started: list[Delivery] = []
-
-    def start(send: Callable[[Batch], None]) -> Delivery:
-        delivery = Delivery(journal.path, send, interval_s=0.02)
-        started.append(delivery)
-        delivery.start()
-        return delivery
-
-    yield start
-    for delivery in started:
-        delivery.close()
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come after milliseconds, not seconds."""
-    monkeypatch.setattr(spool, "RETRY_S", (0.01, 0.02))
 
 
 def metric(step: int, value: float = 0.5) -> Metric:
@@ -247,203 +198,6 @@ def test_closing_a_journal_twice_is_allowed(journal: Journal) -> None:
     journal.close()
 
 
-def test_what_is_appended_is_delivered(
-    journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
-) -> None:
-    """Records written before and after the start both arrive, in order."""
-    server = Server()
-    journal.append([metric(1)])
-    delivery = deliver(server)
-    journal.append([metric(2), metric(3)])
-    assert delivery.flush(5)
-    assert server.metrics == [metric(1), metric(2), metric(3)]
-    assert delivery.pending_bytes == 0
-
-
-def test_an_outage_loses_nothing_and_changes_no_timestamp(
-    journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
-) -> None:
-    """When the server is back, everything arrives in the order and with the times of its writing."""
-    server = Server(lambda call, _batch: ConnectionError("server away") if call <= 4 else None)
-    delivery = deliver(server)
-    for step in range(30):
-        journal.append([metric(step)])
-        time.sleep(0.002)
-    deadline = time.monotonic() + 5
-    while delivery.pending_bytes and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert server.metrics == [metric(step) for step in range(30)]
-    assert server.calls > 4
-
-
-def test_an_outage_names_the_last_error_and_what_is_pending(
-    journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
-) -> None:
-    """While the server is away the journal waits, and says for what."""
-    journal.append([metric(1)])
-    delivery = deliver(Server(lambda _call, _batch: ConnectionError("server away")))
-    assert not delivery.flush(0.2)
-    assert delivery.pending_bytes == journal.path.stat().st_size > 0
-    assert delivery.last_error == "ConnectionError: server away"
-    assert delivery.refused == 0
-
-
-def test_flushing_gives_up_in_time(
-    journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
-) -> None:
-    """A server that hangs costs `timeout_s`, no more."""
-    hang = threading.Event()
-    journal.append([metric(1)])
-
-    def wait(_batch: Batch) -> None:
-        hang.wait(5)
-
-    delivery = deliver(wait)
-    started = time.monotonic()
-    assert not delivery.flush(0.2)
-    assert time.monotonic() - started < 2
-    hang.set()
-
-
-def test_flushing_an_empty_journal_succeeds_at_once(
-    deliver: Callable[[Callable[[Batch], None]], Delivery],
-) -> None:
-    """Nothing to deliver is not a failure, and no call of the server."""
-    server = Server()
-    assert deliver(server).flush(1)
-    assert server.calls == 0
-
-
-def test_flushing_does_not_wait_for_the_next_retry(
-    journal: Journal,
-    deliver: Callable[[Callable[[Batch], None]], Delivery],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Between two attempts half a minute apart, a flush asks the server now."""
-    monkeypatch.setattr(spool, "RETRY_S", (30.0,))
-    server = Server(lambda call, _batch: ConnectionError("away") if call == 1 else None)
-    journal.append([metric(1)])
-    delivery = deliver(server)
-    while not server.calls:
-        time.sleep(0.005)
-    assert delivery.flush(5)
-    assert server.metrics == [metric(1)]
-
-
-def test_closing_does_not_wait_for_the_next_retry(
-    journal: Journal,
-    deliver: Callable[[Callable[[Batch], None]], Delivery],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """What is pending stays in the journal, and the thread is gone at once."""
-    monkeypatch.setattr(spool, "RETRY_S", (30.0,))
-    journal.append([metric(1)])
-    server = Server(lambda _call, _batch: ConnectionError("away"))
-    delivery = deliver(server)
-    while not server.calls:
-        time.sleep(0.005)
-    started = time.monotonic()
-    delivery.close()
-    assert time.monotonic() - started < 2
-    assert not [thread for thread in threading.enumerate() if thread.name == "mlflow-delivery"]
-    assert delivery.pending_bytes > 0
-
-
-def test_a_refused_record_does_not_block_the_others(
-    journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
-) -> None:
-    """A batch that the server refuses is sent one by one; only the bad record stays behind."""
-
-    def refuse(_call: int, batch: Batch) -> Exception | None:
-        return RefusedRecords("no 'bad' here") if any(p.key == "bad" for p in batch.params) else None
-
-    server = Server(refuse)
-    records: list[Record] = [metric(1), Param(key="bad", value="x"), Tag(key="t", value="v"), metric(2)]
-    journal.append(records)
-    delivery = deliver(server)
-    assert delivery.flush(5)
-    assert server.metrics == [metric(1), metric(2)]
-    assert [tag.key for batch in server.taken for tag in batch.tags] == ["t"]
-    assert delivery.refused == 1
-    assert delivery.last_error == "no 'bad' here"
-
-
-def test_records_after_a_refused_one_are_delivered(
-    journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
-) -> None:
-    """A refusal is the end of one record, not of the delivery."""
-    server = Server(
-        lambda _call, batch: RefusedRecords("no") if any(m.step == 1 for m in batch.metrics) else None
-    )
-    delivery = deliver(server)
-    journal.append([metric(1)])
-    assert delivery.flush(5)
-    journal.append([metric(2)])
-    assert delivery.flush(5)
-    assert server.metrics == [metric(2)]
-
-
-def test_the_position_survives_a_restart(
-    journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
-) -> None:
-    """A second delivery begins where the first one ended."""
-    first = deliver(Server())
-    journal.append([metric(1)])
-    assert first.flush(5)
-    first.close()
-    journal.append([metric(2)])
-    server = Server()
-    assert deliver(server).flush(5)
-    assert server.metrics == [metric(2)]
-
-
-def test_a_lost_position_sends_the_same_records_again(
-    journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
-) -> None:
-    """Without its .sent file a journal is replayed: the same batches, which MLflow takes for the same points."""
-    journal.append([metric(step) for step in range(MAX_METRICS + 50)])
-    first, second = Server(), Server()
-    delivery = deliver(first)
-    assert delivery.flush(5)
-    delivery.close()
-    journal.path.with_suffix(".sent").unlink()
-    assert deliver(second).flush(5)
-    assert first.taken == second.taken
-    assert [len(batch) for batch in second.taken] == [MAX_METRICS, 50]
-
-
-def test_foreign_lines_alone_are_passed_over(
-    journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
-) -> None:
-    """Lines that are no records do not stay pending for ever."""
-    with journal.path.open("ab") as file:
-        file.write(b"rubbish\n")
-    server = Server()
-    assert deliver(server).flush(5)
-    assert server.calls == 0
-
-
-@pytest.mark.parametrize("text", ["", "many", "1.5"])
-def test_an_unreadable_position_is_the_beginning(tmp_path: Path, text: str) -> None:
-    """A damaged .sent file costs a replay, never a record."""
-    path = tmp_path / "journal.sent"
-    path.write_text(text)
-    assert read_position(path) == 0
-
-
-def test_a_position_comes_back(tmp_path: Path) -> None:
-    """What was noted is read again, and no half-written file stays beside it."""
-    path = tmp_path / "journal.sent"
-    write_position(path, 123456789012)
-    assert read_position(path) == 123456789012
-    assert [entry.name for entry in tmp_path.iterdir()] == ["journal.sent"]
-
-
-def test_no_position_is_the_beginning(tmp_path: Path) -> None:
-    """A journal that was never delivered starts at 0."""
-    assert read_position(tmp_path / "journal.sent") == 0
-
-
 def test_a_mix_of_kinds_holds_no_more_than_the_server_takes(journal: Journal) -> None:
     """MLflow counts metrics, params and tags together: 1000 a batch."""
     journal.append(metric(number) for number in range(890))
@@ -483,47 +237,3 @@ def test_a_text_that_is_no_unicode_is_written(journal: Journal) -> None:
     journal.append([Tag(key="a", value="caf\udce9")])
     (batch,) = everything(journal.path)
     assert batch.tags[0].value == "caf?"
-
-
-@pytest.mark.parametrize("position", [-5, 10**6])
-def test_a_position_outside_the_journal_is_the_beginning(
-    position: int, journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
-) -> None:
-    """The journal was replaced: it is sent, not taken for delivered."""
-    write_position(journal.path.with_suffix(".sent"), position)
-    journal.append([metric(1)])
-    server = Server()
-    assert deliver(server).flush(5)
-    assert server.metrics == [metric(1)]
-
-
-def test_an_outage_amid_refusals_counts_no_record_twice(
-    journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
-) -> None:
-    """The batch is sent again from its beginning, and the count of refused records with it."""
-
-    def fail(call: int, batch: Batch) -> Exception | None:
-        if any(entry.step == 1 for entry in batch.metrics):
-            return RefusedRecords("no")
-        return ConnectionError("away") if call == 3 else None
-
-    server = Server(fail)
-    journal.append([metric(1), metric(2)])
-    delivery = deliver(server)
-    deadline = time.monotonic() + 5
-    while delivery.pending_bytes and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert (delivery.refused, server.metrics) == (1, [metric(2)])
-
-
-def test_one_refused_record_among_many_costs_few_calls(
-    journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
-) -> None:
-    """The batch is halved, not taken apart: 900 calls would keep the end of a run waiting."""
-    server = Server(
-        lambda _call, batch: RefusedRecords("no") if any(m.step == 77 for m in batch.metrics) else None
-    )
-    journal.append(metric(step) for step in range(MAX_METRICS))
-    assert deliver(server).flush(5)
-    assert server.metrics == [metric(step) for step in range(MAX_METRICS) if step != 77]
-    assert server.calls < 30

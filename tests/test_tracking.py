@@ -317,7 +317,7 @@ class TestFinish:
         self, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Records of an outage arrive with their original times when it is over."""
-        monkeypatch.setattr("ocr_train.spool.RETRY_S", (0.05,))
+        monkeypatch.setattr("ocr_train.delivery.RETRY_S", (0.05,))
         spy = Spy(client)
         tracker = Tracker.start(spy, tmp_path, name="x")
         spy.failing = {"log_batch"}
