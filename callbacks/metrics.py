@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from callbacks.base import Callback
 from ocr_train.events import BestUpdated, EvalCompleted, Event, LogLine, RunFinished, TrainProgress
+from ocr_train.metric_points import MetricPoints, Points
 from ocr_train.run import Run
 
 
@@ -18,29 +19,22 @@ class MetricSink(Protocol):
 
 
 class MetricsCallback(Callback):
-    """Logs `train/...`, `eval/...` and `best/...` with the trainer's global step plus the run's offset.
-
-    After a resume PaddleOCR starts its best score at 0 again: a "best" that is worse than the run's own best
-    is not logged. A run that goes on itself comes by steps that it has logged before: those are not logged twice.
-    """
+    """Logs `train/...`, `eval/...` and `best/...`: which of them at which step is `MetricPoints`' to say."""
 
     def __init__(self, sink: MetricSink) -> None:
         self._sink = sink
-        self._offset = 0
-        self._step = 0
-        self._best: float | None = None
-        self._main = ""
-        self._logged_until: Mapping[str, int] = {}
-        self._last_best: Mapping[str, float] = {}
+        self._points = MetricPoints(main_metric="")
         self._matched = 0
         self._lines = 0
 
     def open(self, run: Run) -> None:
         """Take over step offset and best score of the checkpoint that the run starts from."""
-        self._offset = self._step = run.step_offset
-        self._best = run.best
-        self._logged_until = run.logged_until
-        self._main = f"best/{run.main_metric}"
+        self._points = MetricPoints(
+            main_metric=run.main_metric,
+            offset=run.step_offset,
+            best=run.best,
+            logged_until=run.logged_until,
+        )
 
     def handle(self, event: Event) -> None:
         """Count the lines on the way."""
@@ -51,40 +45,25 @@ class MetricsCallback(Callback):
 
     def results(self) -> Mapping[str, Any]:
         """The best main metric."""
-        return {"best": self._best}
+        return {"best": self._points.best}
 
     def on_train_progress(self, event: TrainProgress) -> None:
         """Log the line's numbers and its epoch."""
-        self._step = self._offset + event.step
-        metrics = {**event.metrics, "train/epoch": float(event.epoch)}
-        self._log(metrics, step=self._step, time_ms=event.time_ms)
+        self._log(self._points.of(event), event)
 
     def on_eval_completed(self, event: EvalCompleted) -> None:
-        """Log the evaluation at the step of the last progress line, or at its own."""
-        step = self._step if event.step is None else self._offset + event.step
-        self._log(event.metrics, step=step, time_ms=event.time_ms)
+        """Log the evaluation."""
+        self._log(self._points.of(event), event)
 
     def on_best_updated(self, event: BestUpdated) -> None:
-        """Log the best metrics when they are news and no worse than what the run had."""
-        value = event.metrics.get(self._main)
-        if event.metrics == self._last_best or (
-            value is not None and self._best is not None and value < self._best
-        ):
-            return
-        if value is not None:
-            self._best = value
-        step = self._step if event.step is None else self._offset + event.step
-        if step <= self._logged_until.get(self._main, -1):
-            return  # PaddleOCR repeats the line: it is logged at the first step that is new
-        self._last_best = dict(event.metrics)
-        self._log(event.metrics, step=step, time_ms=event.time_ms)
+        """Log the best metrics where they are news."""
+        self._log(self._points.of(event), event)
 
     def on_run_finished(self, event: RunFinished) -> None:
         """Log how many lines were understood: a changed log format shows here."""
         metrics = {"log/events": float(self._matched), "log/other_lines": float(self._lines)}
-        self._log(metrics, step=self._step, time_ms=event.time_ms)
+        self._log(self._points.at_the_end(metrics), event)
 
-    def _log(self, metrics: Mapping[str, float], *, step: int, time_ms: int) -> None:
-        fresh = {key: value for key, value in metrics.items() if step > self._logged_until.get(key, -1)}
-        if fresh:
-            self._sink.log_metrics(fresh, step=step, time_ms=time_ms)
+    def _log(self, points: Points | None, event: Event) -> None:
+        if points is not None:
+            self._sink.log_metrics(points.metrics, step=points.step, time_ms=event.time_ms)

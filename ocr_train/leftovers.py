@@ -29,7 +29,7 @@ def finished_sets(folder: Path, tags: Mapping[str, str], best: Mapping[str, floa
     config = folder / "config.yml"
     started = config.stat().st_mtime_ns if config.is_file() else 0
     offset = int(tags.get("resumed_from_step", "0") or 0)
-    metric = _main_metric(config)
+    metric = main_metric(config)
     found = []
     for kind, pattern in _KINDS:
         for path in sorted((folder / TRAINER).glob("*.states")):
@@ -65,7 +65,8 @@ def _whole(path: Path, started_ns: int) -> States | None:
         return None
 
 
-def _main_metric(config: Path) -> str:
+def main_metric(config: Path) -> str:
+    """The name of the main metric in a trainer's configuration, "" where it cannot be read."""
     try:
         document: Any = yaml.safe_load(config.read_text(encoding="utf-8"))
         return str(document["Metric"]["main_indicator"])

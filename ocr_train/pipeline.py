@@ -129,7 +129,9 @@ def _run_trainer(
     witness = MemoryWitness()
     try:
         dispatcher.open(ready.run)
-        child = Child.start(ready.argv, env=ready.env, cwd=tracker.folder, log=tracker.folder / "train.log")
+        log = tracker.folder / "train.log"
+        tracker.begin_log(log)
+        child = Child.start(ready.argv, env=ready.env, cwd=tracker.folder, log=log)
         dispatcher.send(RunStarted(run_id=tracker.run_id, pid=child.pid))
         error = follow(
             child,

@@ -30,7 +30,8 @@ class RunFacts:
     """`run_id` names the folder; `server_run_id` is the run's id on the server, empty until there is one.
 
     `tracking_uri` holds no password; times are Unix milliseconds; `status` is empty while the run goes on;
-    `status_set` says that the server has it.
+    `status_set` says that the server has it. `log_start` is the byte of `train.log` where the lines of the last trainer
+    begin, -1 before it starts.
     """
 
     run_id: str
@@ -44,6 +45,7 @@ class RunFacts:
     ended_ms: int = 0
     status: str = ""
     status_set: bool = False
+    log_start: int = -1
 
 
 def write_facts(folder: Path, facts: RunFacts) -> None:

@@ -41,6 +41,7 @@ from ocr_train.run_folder import JOURNAL, PENDING, RunFacts, RunLock, read_facts
 from ocr_train.sent import Sent
 from ocr_train.spool import Journal, last_tags
 from ocr_train.tracking import PENDING_TAG
+from ocr_train.unnoted import unnoted_points
 
 _FINAL = ("FINISHED", "FAILED", "KILLED")
 Connect = Callable[[str], Any]
@@ -135,9 +136,11 @@ def _deliver(folder: Path, facts: RunFacts, connect: Connect, say: Say, *, new_r
         facts, lost = _find_run(folder, client, facts, say, new_run=new_run)
         if _report(folder, facts).complete:
             return _report(folder, facts)
+        if not facts.status:  # the tracker was killed: it may have read more than it noted
+            _note_what_was_printed(folder, facts)
         refused = _replay(folder, client, facts.server_run_id, errors)
         _send_items(folder, client, facts.server_run_id, errors, say)
-        if not facts.status:  # the tracker was killed: the trainer may have finished more than it copied
+        if not facts.status:  # and the trainer may have finished more than was copied
             _list_leftovers(folder, RunArtifacts(client, facts.server_run_id))
             _send_items(folder, client, facts.server_run_id, errors, say)
         facts = _set_status(folder, client, facts)
@@ -168,6 +171,13 @@ def _find_run(
     facts = replace(facts, server_run_id=run_on_server(client, facts))
     write_facts(folder, facts)
     return facts, ()
+
+
+def _note_what_was_printed(folder: Path, facts: RunFacts) -> None:
+    journal = Journal(folder / JOURNAL)
+    journal.end_line()
+    journal.append(unnoted_points(folder, facts))
+    journal.close()
 
 
 def _replay(folder: Path, client: Any, run_id: str, errors: list[str]) -> int:

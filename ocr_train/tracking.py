@@ -263,6 +263,10 @@ class Tracker:
         """Fetch one of this run's artifacts; see `RunArtifacts.download`."""
         return self.artifacts.download(path, folder)
 
+    def begin_log(self, log: Path) -> None:
+        """Note that a trainer's lines are appended to `log` from now on."""
+        self._note(replace(self._facts, log_start=log.stat().st_size if log.is_file() else 0))
+
     @property
     def patience_s(self) -> float:
         """How long the end of the run waits for a server that does not answer."""

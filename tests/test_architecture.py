@@ -158,8 +158,7 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.checkpoints", "ocr_train.offline", "ocr_train.outbox", "ocr_train.run_folder"),
         *("ocr_train.spool", "ocr_train.tracking", "ocr_train.failures", "ocr_train.leftovers"),
         *("ocr_train.delivery", "ocr_train.sent", "ocr_train.refusals", "ocr_train.mlflow_client"),
-        "ocr_train.lost_run",
-        "ocr_train.retention",
+        *("ocr_train.lost_run", "ocr_train.retention", "ocr_train.unnoted"),
     },
     "ocr_train.leftovers": {
         *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.outbox", "ocr_train.pickles"),
@@ -199,6 +198,11 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.compat", "ocr_train.pickles", "ocr_train.tracking", "ocr_train.resume"),
         *("ocr_train.resume_auto", "ocr_train.resume_drift", "ocr_train.resume_phase"),
         *("ocr_train.resume_record", "ocr_train.resume_same", "ocr_train.resume_spec"),
+    },
+    "ocr_train.metric_points": {"ocr_train.events"},
+    "ocr_train.unnoted": {
+        *("ocr_train.leftovers", "ocr_train.logparse", "ocr_train.metric_points", "ocr_train.names"),
+        *("ocr_train.run_folder", "ocr_train.spool"),
     },
     "ocr_train.terminal": set(),
     "ocr_train.transfer_progress": {"ocr_train.storage"},
@@ -275,6 +279,7 @@ PARTS: dict[str, set[str]] = {
         *LEAVES,
         *("callbacks.base", "ocr_train.checkpoints", "ocr_train.disk", "ocr_train.look"),
     },
+    "callbacks.metrics": {*LEAVES, "callbacks.base", "ocr_train.metric_points"},
     "callbacks": {
         *LEAVES,
         *("callbacks.base", "callbacks.gpus", "callbacks.metrics", "ocr_train.failures"),

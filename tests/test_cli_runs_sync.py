@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from ocr_train.offline import OfflineClient
 from ocr_train.tracking import Tracker
 from tests.builders import MLFLOW_WARNING, snapshot_of, store_on
 from tests.cli_run import command
+from tests.commands import environment, only_run, points, store
 
 pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
 
@@ -149,3 +152,33 @@ def test_a_server_cannot_be_asked_without_one(
 
     with pytest.raises(TrackingError, match="offline=true"):
         runs_of_model(OfflineClient(), "det")
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from ocr_train.offline import OfflineClient
+from ocr_train.tracking import Tracker
+tracker = Tracker.start(OfflineClient(), Path("outputs"), name="x", offline=True)
+log = tracker.folder / "train.log"
+tracker.begin_log(log)
+lines = [f"ppocr INFO: epoch: [1/4], global_step: {step}, loss: {9 - step}.5, ips: 20.0 samples/s,  " for step in (1, 2)]
+log.write_text("\\n".join(lines) + "\\n")
+tracker.log_metrics({"train/loss": 8.5}, step=1, time_ms=1_700_000_000_000)
+os._exit(9)
+"""
+
+
+def test_what_a_killed_tracker_had_read_and_not_noted_is_brought_once(
+    store_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second step is in the log alone: `sync` brings it, and a second `sync` changes nothing."""
+    monkeypatch.chdir(store_folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store(store_folder))
+    subprocess.run([sys.executable, "-c", KILLED], cwd=store_folder, env=environment(), check=False)
+    for _ in range(2):
+        ran = command(capsys, "sync")
+        assert ran.code == 0, ran.out + ran.err
+    run = only_run(store(store_folder))
+    assert (run.info.status, run.data.tags["failure_reason"]) == ("KILLED", "tracker_lost")
+    assert points(store(store_folder), run.info.run_id, "train/loss") == [(1, 8.5), (2, 7.5)]

@@ -40,8 +40,8 @@ def main() -> int:
     done = _known(options.results)
     known = {_key(result) for result in done}
     todo = [case for case in chosen if case.key not in known]
-    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        done += _play(todo, Path(options.keep or folder), options)
+    with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
+        done += _play(todo, Path(options.keep or scratch) / time.strftime("%H%M%S"), options)
     shown = [result for result in done if _key(result) in {case.key for case in chosen}]
     print("\n".join(draw(shown)))
     left = len(chosen) - len(shown)
