@@ -13,6 +13,7 @@ from typing import Any
 
 from ocr_train.addresses import first_line
 from ocr_train.artifacts import ArtifactSink, upload_verified
+from ocr_train.confirmed import require_dataset
 from ocr_train.errors import TrackingError
 from ocr_train.outbox import DatasetInput, File, Item, Outbox
 
@@ -34,6 +35,7 @@ def log_input(client: Any, run_id: str, dataset: DatasetInput) -> None:
     tags = [InputTag(key="mlflow.data.context", value="training")]
     try:
         client.log_inputs(run_id, datasets=[MlflowInput(dataset=value, tags=tags)])
+        require_dataset(client, run_id, dataset.digest)
     except Exception as exc:
         raise TrackingError(f"the dataset cannot be logged: {first_line(exc)}") from exc
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ocr_train.addresses import first_line, without_password
+from ocr_train.confirmed import require_taken
 from ocr_train.delivery import RefusedRecords
 from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.refusals import check_run, raise_if_refused
@@ -103,6 +104,7 @@ def send_batch(client: Any, run_id: str, batch: Batch) -> None:
         if exc.error_code == "INVALID_PARAMETER_VALUE":
             raise RefusedRecords(first_line(exc)) from exc
         raise
+    require_taken(client, run_id, batch)
 
 
 def check_writable(client: Any, run_id: str) -> None:

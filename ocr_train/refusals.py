@@ -42,6 +42,8 @@ def check_run(client: Any, run_id: str) -> Any:
                 hint="Where MLFLOW_TRACKING_URI is right, `sync --new-run` with the run's folder makes it anew.",
             ) from exc
         raise
+    if run.info.run_id != run_id:
+        raise TrackingError(f"what answers for MLflow is none: asked for the run {run_id}, it names none.")
     if run.info.lifecycle_stage != "active":
         raise _deleted(client, run)
     return run

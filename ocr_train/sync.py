@@ -27,6 +27,7 @@ from ocr_train.checkpoints import (
     open_snapshot,
     take_snapshot,
 )
+from ocr_train.confirmed import end_run
 from ocr_train.delivery import Delivery
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.failures import TRACKER_LOST, TRACKER_LOST_EXPLANATION
@@ -341,9 +342,9 @@ def _set_status(folder: Path, client: Any, facts: RunFacts) -> RunFacts:
         if there not in _FINAL:
             client.set_tag(run_id, "failure_reason", TRACKER_LOST)
             client.set_tag(run_id, "failure_explanation", TRACKER_LOST_EXPLANATION)
-            client.set_terminated(run_id, status=status, end_time=ended_ms)
+            end_run(client, run_id, status, ended_ms)
     else:
-        client.set_terminated(run_id, status=status, end_time=ended_ms)
+        end_run(client, run_id, status, ended_ms)
     facts = replace(facts, status=status, ended_ms=ended_ms, status_set=True)
     write_facts(folder, facts)
     return facts

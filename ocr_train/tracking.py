@@ -21,6 +21,7 @@ from typing import Any
 from ocr_train.addresses import first_line, from_anywhere, redacted, without_password
 from ocr_train.artifact_delivery import ArtifactDelivery, log_input, send_file
 from ocr_train.artifacts import FolderArtifacts, RunArtifacts
+from ocr_train.confirmed import end_run
 from ocr_train.delivery import Delivery
 from ocr_train.errors import TrackingError
 from ocr_train.mlflow_client import (
@@ -319,7 +320,7 @@ class Tracker:
 
     def _set_status(self, status: str) -> bool:
         try:
-            self.client.set_terminated(self.run_id, status=status, end_time=self._facts.ended_ms)
+            end_run(self.client, self.run_id, status, self._facts.ended_ms)
         except Exception as exc:  # noqa: BLE001 - reported, not raised: the training itself is over
             self._delivery.last_error = reason_of(self.client, self.run_id, exc)
             return False

@@ -85,6 +85,7 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.spool": set(),
     "ocr_train.sent": {"ocr_train.spool"},
     "ocr_train.delivery": {"ocr_train.addresses", "ocr_train.sent", "ocr_train.spool"},
+    "ocr_train.confirmed": {"ocr_train.errors", "ocr_train.refusals", "ocr_train.spool"},
     "ocr_train.refusals": {"ocr_train.errors", "ocr_train.addresses"},
     "ocr_train.lost_run": {
         *("ocr_train.leftovers", "ocr_train.offline", "ocr_train.outbox", "ocr_train.run_folder"),
@@ -102,7 +103,8 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.secrets": set(),
     "ocr_train.artifacts": {"ocr_train.errors", "ocr_train.addresses", "ocr_train.secrets"},
     "ocr_train.artifact_delivery": {
-        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.outbox")
+        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.outbox"),
+        "ocr_train.confirmed",
     },
     "ocr_train.tracking": {
         *(
@@ -113,11 +115,11 @@ PARTS: dict[str, set[str]] = {
             "ocr_train.spool",
         ),
         *("ocr_train.artifacts", "ocr_train.artifact_delivery", "ocr_train.outbox", "ocr_train.run_folder"),
-        *("ocr_train.delivery", "ocr_train.mlflow_client", "ocr_train.refusals"),
+        *("ocr_train.delivery", "ocr_train.mlflow_client", "ocr_train.refusals", "ocr_train.confirmed"),
     },
     "ocr_train.mlflow_client": {
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.spool"),
-        *("ocr_train.delivery", "ocr_train.refusals"),
+        *("ocr_train.delivery", "ocr_train.refusals", "ocr_train.confirmed"),
     },
     "ocr_train.states": {"ocr_train.errors"},
     "ocr_train.checkpoint_manifest": {"ocr_train.errors"},
@@ -158,7 +160,7 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.checkpoints", "ocr_train.offline", "ocr_train.outbox", "ocr_train.run_folder"),
         *("ocr_train.spool", "ocr_train.tracking", "ocr_train.failures", "ocr_train.leftovers"),
         *("ocr_train.delivery", "ocr_train.sent", "ocr_train.refusals", "ocr_train.mlflow_client"),
-        *("ocr_train.lost_run", "ocr_train.retention", "ocr_train.unnoted"),
+        *("ocr_train.lost_run", "ocr_train.retention", "ocr_train.unnoted", "ocr_train.confirmed"),
     },
     "ocr_train.leftovers": {
         *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.outbox", "ocr_train.pickles"),
