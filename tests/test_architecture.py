@@ -166,7 +166,8 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.outbox", "ocr_train.pickles"),
         "ocr_train.states",
     },
-    "ocr_train.pickles": {"ocr_train.errors"},
+    "ocr_train.pickle_values": set(),
+    "ocr_train.pickles": {"ocr_train.errors", "ocr_train.pickle_values"},
     "ocr_train.compat": {
         *("ocr_train.errors", "ocr_train.guard", "ocr_train.overrides", "ocr_train.pickles")
     },
