@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+_OF_ITS_TIME = ("setuptools<81", "sqlalchemy<2.1")
+"""An MLflow of that age asks for what newer ones of these have no more, and does not say so."""
 OLD_VERSION = "2.16.2"
 """Of before MLflow's SQL stores took the same points twice."""
 
@@ -20,12 +22,11 @@ def old_mlflow(version: str = OLD_VERSION) -> Path:
     folder.mkdir(exist_ok=True)
     with (folder.parent / f".mlflow-{version}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not ready.is_file():
+        wanted = [f"mlflow=={version}", *_OF_ITS_TIME]
+        if not ready.is_file() or ready.read_text(encoding="utf-8").split() != wanted:
             _run(uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(folder))
-            # An MLflow of that age asks for pkg_resources, which newer setuptools have no more.
-            wanted = (f"mlflow=={version}", "setuptools<81")
             _run(uv, "pip", "install", "--quiet", "--python", str(python), *wanted)
-            ready.touch()
+            ready.write_text("\n".join(wanted), encoding="utf-8")
     return python
 
 

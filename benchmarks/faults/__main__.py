@@ -122,8 +122,13 @@ def _play(todo: Sequence[Case], folder: Path, options: argparse.Namespace) -> li
 
 def _play_one(case: Case, folder: Path, servers: Servers, data: Path) -> Result:
     began = time.monotonic()
-    scene = Scene(folder=folder, servers=servers, data=data, experiment=folder.name, scripted=case.scripted)
-    result = case.play(scene)
+    try:
+        scene = Scene(
+            folder=folder, servers=servers, data=data, experiment=folder.name, scripted=case.scripted
+        )
+        result = case.play(scene)
+    except Exception as exc:  # noqa: BLE001 - the other faults are still to be tried
+        result = Result(problems=(f"{type(exc).__name__}: {exc}",))
     return replace(
         result,
         fault=case.fault,
