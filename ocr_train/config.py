@@ -32,8 +32,13 @@ __all__ = [
 ]
 
 TASKS = ("det", "rec", "cls")
-EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
-"""The experiments that come with the project."""
+_PROJECT = Path(__file__).resolve().parents[1]
+EXPERIMENTS = next(
+    folder
+    for folder in (_PROJECT / "experiments", Path(__file__).resolve().parent / "experiments")
+    if folder.is_dir()
+)
+"""The experiments that come with the project: at its top, or, installed from a wheel, inside the package."""
 EXPERIMENT_KEYS = ("task", "description", "dictionary", "demo", "paddleocr", "seed")
 DEMO_LANGUAGES = ("en", "th")
 DEMO_KEYS = ("language", "train", "val", "epochs", "batch_size", "learning_rate", "overrides", "size")

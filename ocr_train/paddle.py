@@ -76,18 +76,23 @@ def find_paddleocr(checkout: str, facts: Facts) -> PaddleOcr:
 
 
 def git_version(root: Path) -> str:
-    """What git calls the checkout at `root`: a tag, or a commit, with "-dirty" where files differ; empty without git."""
+    """What git calls the checkout at `root`: a tag, or a commit, with "-dirty" where files differ; empty without git.
+
+    A folder whose files git does not know, such as an environment inside somebody's checkout, has no version.
+    """
+    if not _git(root, "ls-files", "."):
+        return ""
+    return _git(root, "describe", "--tags", "--always", "--dirty")
+
+
+def _git(root: Path, *words: str) -> str:
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), "describe", "--tags", "--always", "--dirty"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=10,
+            ["git", "-C", str(root), *words], capture_output=True, text=True, check=False, timeout=10
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip()
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def choose_device(gpus: str | tuple[int, ...], facts: Facts) -> Device:

@@ -1,0 +1,85 @@
+"""The wheel: built, installed into an environment of its own, and used from a folder that is no project."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.commands import REPO, environment
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of what is in this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(REPO)]
+    done = subprocess.run([*pip, *build], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def test_every_file_that_the_code_reads_is_in_the_wheel(wheel: Path) -> None:
+    """Experiments, dictionaries, word lists, templates and style sheets, and no test."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for folder, prefix in (
+        ("ocr_train", "ocr_train"),
+        ("callbacks", "callbacks"),
+        ("experiments", "ocr_train/experiments"),
+    ):
+        files = [
+            path for path in (REPO / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts
+        ]
+        assert {f"{prefix}/{path.relative_to(REPO / folder)}" for path in files} - names == set()
+    assert not [name for name in names if name.startswith("tests/")]
+
+
+def test_an_installed_wheel_trains_from_any_folder(wheel: Path, tmp_path: Path) -> None:
+    """In a fresh environment: the command has its help, and trains PaddleOCR on the demo set."""
+    uv = shutil.which("uv", path=environment()["PATH"])
+    assert uv is not None, "uv is in requirements.txt"
+    env = environment({"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}"})
+    del env["PYTHONPATH"]
+    place = tmp_path / "environment"
+    for words in (
+        ["venv", "--quiet", "--python", sys.executable, str(place)],
+        [
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            str(place),
+            "-c",
+            str(REPO / "requirements.txt"),
+            str(wheel),
+        ],
+    ):
+        done = subprocess.run([uv, *words], env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    command = str(place / "bin" / "ocr-train")
+    helped = subprocess.run(
+        [command, "--help"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert "train" in helped.stdout, helped.stderr
+    small = "Train.loader.num_workers=0 Eval.loader.num_workers=0 Global.print_batch_step=1"
+    argv = [command, "train", "--model", "rec", "--epochs", "1", "--export", "false", "--overrides", small]
+    trained = subprocess.run(
+        [*argv, "--evaluation-images", "0", "--sample-images", "0"],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert trained.returncode == 0, trained.stdout + trained.stderr
+    assert "FINISHED" in trained.stdout
