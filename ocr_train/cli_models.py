@@ -154,6 +154,8 @@ def _registered(arguments: argparse.Namespace, scratch: Path, say: Say) -> tuple
         input_example=_example(arguments.example, [image for _, image in made]),
     )
     say(f"logged: {logged.uri} ({logged.task}, {logged.size_bytes / 1e6:.1f} MB) in run {logged.run_id}")
+    if logged.environment:
+        say(f"note: {logged.environment}")
     return register(client(), logged.uri, arguments.name), logged.task
 
 

@@ -12,17 +12,19 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
-from ocr_train.errors import ConfigError
+from ocr_train.errors import ConfigError, SetupError
 from ocr_train.guard import Guard
 from ocr_train.overrides import flatten
 from ocr_train.pickles import Array
 
 SCRIPT = Path(__file__).with_name("compat_script.py")
+T = TypeVar("T")
 MAX_SHOWN = 8
 HINT = (
     "Give the checkpoint's own dictionary and model, choose another checkpoint, or start from the weights that fit: "
@@ -32,12 +34,16 @@ HINT = (
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """What does not fit, one line each; `layers_known` says that every layer was compared, `note` why not."""
+    """What does not fit, one line each; `layers_known` says that every layer was compared, `note` why not.
+
+    `prefix` is cut off the checkpoint's names: of a distillation's networks ("Student.") one is taken.
+    """
 
     problems: Sequence[str] = ()
     layers_known: bool = False
     fitting: int = 0
     note: str = ""
+    prefix: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +56,11 @@ class Model:
     paddleocr: Path
     env: Mapping[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The shapes of all layers, as the trainer's interpreter builds them; nothing where it cannot."""
+        return model_shapes(self)
+
 
 def compare(
     model: Model,
@@ -57,33 +68,49 @@ def compare(
     arrays: Mapping[str, Array],
     config: Path | None,
     dictionary: Path | None,
-    timeout_s: float = 180,
+    cut: bool = False,
+    part: str = "",
 ) -> Fit:
     """Compare a checkpoint (`arrays` by layer, its own `config` and `dictionary` where they are known) with `model`.
 
     Where both are known and the same, the layers are, too. Else the trainer's interpreter builds the model, without
-    loading anything, and its layers are compared one by one.
+    loading anything, and its layers are compared one by one. With `cut` one of several networks in the checkpoint is
+    taken where more of its layers fit; `part` ("Teacher.") names one of several in the model.
     """
     new, old = _yaml(model.config), _yaml(config)
     problems = _dictionary_problems(dictionary, model.dictionary)
-    changed = _architecture_problems(old, new) if old else []
-    problems += changed
-    if old and not problems and (dictionary is None) == (model.dictionary is None):
+    changed = _architecture_problems(old, new) if old and not part else []
+    if old and not part and not problems + changed and (dictionary is None) == (model.dictionary is None):
         return Fit()
-    shapes = model_shapes(model, timeout_s=timeout_s) if arrays else {}
-    if not shapes:
+    layers = _below(model.shapes if arrays else {}, part)
+    if not layers:
         note = "" if old or not arrays else "the checkpoint's layers could not be compared with the model's"
-        return Fit(problems=tuple(problems), note=note)
-    wrong = _shape_problems(arrays, shapes)
-    if (
-        not wrong
-    ):  # an architecture may be written in two ways, and a dictionary may only have swapped letters
-        return Fit(
-            problems=tuple(_dictionary_problems(dictionary, model.dictionary)),
-            layers_known=True,
-            fitting=len(shapes),
-        )
-    return Fit(problems=(*problems, *wrong), layers_known=True, fitting=_fitting(arrays, shapes))
+        return Fit(problems=(*problems, *changed), note=note)
+    prefix = _best_prefix(arrays, layers) if cut else ""
+    arrays = _below(arrays, prefix)
+    wrong = _shape_problems(arrays, layers)
+    if wrong and not prefix:
+        # An architecture may be written in two ways, and a dictionary may only have swapped letters.
+        problems += changed
+    return Fit(
+        problems=(*problems, *wrong), layers_known=True, fitting=_fitting(arrays, layers), prefix=prefix
+    )
+
+
+def _best_prefix(arrays: Mapping[str, Array], layers: Mapping[str, tuple[int, ...]]) -> str:
+    """What to cut off the checkpoint's names so that most of its layers fit; "" where nothing does better as it is.
+
+    PaddleOCR names the networks of a distillation Student, Student2 and Teacher.
+    """
+    heads = sorted({name.partition(".")[0] for name in arrays if "." in name})
+    found = [_fitting(_below(arrays, f"{head}."), layers) for head in heads]
+    most = max(found, default=0)
+    return f"{heads[found.index(most)]}." if most > _fitting(arrays, layers) else ""
+
+
+def _below(values: Mapping[str, T], prefix: str) -> Mapping[str, T]:
+    """Those whose names begin with `prefix`, without it."""
+    return {name[len(prefix) :]: value for name, value in values.items() if name.startswith(prefix)}
 
 
 def require_fit(fit: Fit, source: str) -> None:
@@ -129,8 +156,7 @@ def _characters(path: Path) -> list[str]:
 
 
 def _architecture_problems(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    before = {key: value for key, value in flatten(old.get("Architecture")) if value is not None}
-    after = {key: value for key, value in flatten(new.get("Architecture")) if value is not None}
+    before, after = _settings(old.get("Architecture")), _settings(new.get("Architecture"))
     for config, leaves in ((old, before), (new, after)):
         leaves["use_space_char"] = bool((config.get("Global") or {}).get("use_space_char"))
     found = [
@@ -140,6 +166,15 @@ def _architecture_problems(old: Mapping[str, Any], new: Mapping[str, Any]) -> li
         if before.get(key) != after.get(key)
     ]
     return _shortened(found)
+
+
+def _settings(architecture: Any) -> dict[str, Any]:
+    """What says how a model is built; which weights it starts from does not."""
+    return {
+        key: value
+        for key, value in flatten(architecture)
+        if value is not None and key.rpartition(".")[2] != "pretrained"
+    }
 
 
 def _shape_problems(arrays: Mapping[str, Array], shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
@@ -184,12 +219,31 @@ def _yaml(path: Path | None) -> dict[str, Any]:
 
 def model_shapes(model: Model, *, timeout_s: float = 180) -> dict[str, tuple[int, ...]]:
     """The shapes of all layers of `model`, as the trainer's interpreter builds it; nothing where it cannot."""
-    argv = [str(model.python), "-B", str(SCRIPT), str(model.paddleocr), str(model.config.absolute())]
-    output = _output(argv, model, timeout_s)
+    found = _answer(["shapes", str(model.paddleocr), str(model.config.absolute())], model, timeout_s)
+    return {name: tuple(shape) for name, shape in found.items()}
+
+
+def take_network(model: Model, weights: Path, prefix: str, target: Path, *, timeout_s: float = 180) -> None:
+    """Write the layers of `weights` whose names begin with `prefix` to `target`, without it.
+
+    Both are .pdparams files, and `weights` was screened: the trainer's interpreter loads it. Raises `SetupError`.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    taken = _answer(["take", str(weights.absolute()), prefix, str(target.absolute())], model, timeout_s)
+    if not taken.get("layers") or not target.is_file():
+        raise SetupError(
+            f"the network {prefix.rstrip('.')!r} could not be taken out of {weights} in {str(model.python)!r}.",
+            hint="Check that the disk has room for it, or write its layers to a file of their own with Paddle.",
+        )
+
+
+def _answer(arguments: Sequence[str], model: Model, timeout_s: float) -> dict[str, Any]:
+    """What the script says in the trainer's interpreter; nothing where it cannot."""
+    output = _output([str(model.python), "-B", str(SCRIPT), *arguments], model, timeout_s)
     for line in reversed(output.splitlines()):
-        if line.startswith("SHAPES "):
-            found: dict[str, list[int]] = json.loads(line.removeprefix("SHAPES "))
-            return {name: tuple(shape) for name, shape in found.items()}
+        if line.startswith("ANSWER "):
+            found: dict[str, Any] = json.loads(line.removeprefix("ANSWER "))
+            return found
     return {}
 
 

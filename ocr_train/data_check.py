@@ -18,6 +18,7 @@ from typing import Any
 
 from ocr_train.data.labels import shorten
 from ocr_train.errors import DataError, SetupError
+from ocr_train.failures import numpy_hint, reason_in
 
 SCRIPT = Path(__file__).with_name("data_check_script.py")
 BROKEN_SHARE = 0.75
@@ -33,8 +34,8 @@ class SampleFailure:
     """A sample that PaddleOCR would silently replace by another one.
 
     `part` is "Train" or "Eval"; `place` is "file:line" and `line` that line, shortened, both empty where the
-    operator could not even be made; `operator` is empty where the sample could not be read; `error` is the last
-    line of the traceback, empty where the operator returned None to drop the sample.
+    operator could not even be made; `operator` is empty where the sample could not be read; `error` is the
+    exception's type and first line, empty where the operator returned None to drop the sample.
     """
 
     part: str
@@ -105,7 +106,7 @@ def _read(python: Path, done: subprocess.CompletedProcess[bytes]) -> PipelineChe
         check = _interrupted(_text(done.stdout), f"the interpreter ended with {_exit_name(done.returncode)}")
         if check.failed:
             return check
-        raise _broken(python, (_text(done.stderr).strip().splitlines() or [check.notes[0]])[-1])
+        raise _broken(python, reason_in(_text(done.stderr).splitlines()) or check.notes[0])
     if answer["broken"]:
         raise _broken(python, answer["broken"])
     failed = [SampleFailure(**{**entry, "line": shorten(entry["line"])}) for entry in answer["failed"]]
@@ -159,7 +160,7 @@ def _advice(failure: SampleFailure) -> str:
         return "Check that the images are where the label file says."
     where = f"{failure.part}.dataset.transforms.{failure.operator}"
     if failure.error:
-        return (
+        return numpy_hint(failure.error) or (
             f"Check the values below {where} in the configuration, and the versions of numpy (below 2), opencv "
             "and albumentations in the trainer's interpreter (docs/requirements.md)."
         )
@@ -183,7 +184,8 @@ def _interrupted(output: str, error: str) -> PipelineCheck:
 def _broken(python: Path, error: str) -> SetupError:
     return SetupError(
         f"PaddleOCR's data code does not work in {str(python)!r}: {error}",
-        hint="Install what PaddleOCR needs there (its requirements.txt), or choose another trainer_python.",
+        hint=numpy_hint(error)
+        or "Install what PaddleOCR needs there (its requirements.txt), or choose another trainer_python.",
     )
 
 

@@ -17,7 +17,6 @@ import json
 import random
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ MOST_TIMES = 8
 
 EXTRA_TRIES = 50
 SHOWN_CHARACTERS = 300
+SUMMARY = "Error Message Summary:"
 
 
 class SampleFailed(Exception):  # noqa: N818 - an outcome, like ours in errors.py
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> None:
     try:
         check(root, config_path, int(samples), int(seed), float(budget_s), answer)
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever it is, it is said
-        answer["broken"] = last_line(exc)
+        answer["broken"] = reason(exc)
     sys.stdout.write("\nCHECK " + json.dumps(answer) + "\n")
 
 
@@ -104,7 +104,7 @@ def check_part(
         try:
             operators.append((name, create([entry], config["Global"])[0]))
         except Exception as exc:  # noqa: BLE001 - PaddleOCR's own, of any kind
-            answer["failed"].append(failure(part, "", "", name, last_line(exc)))
+            answer["failed"].append(failure(part, "", "", name, reason(exc)))
             return
     lines = sample_lines(dataset["label_file_list"], samples * MOST_TIMES)
     worked = False
@@ -161,7 +161,7 @@ def read_sample(raw: bytes, dataset: dict[str, Any]) -> dict[str, Any]:
     try:
         fields = raw.decode("utf-8").strip("\n").split(dataset.get("delimiter", "\t"))
     except UnicodeDecodeError as exc:
-        raise SampleFailed("", last_line(exc)) from exc
+        raise SampleFailed("", reason(exc)) from exc
     if len(fields) < 2:
         raise SampleFailed("", f"the line has no {dataset.get('delimiter', chr(9))!r}")
     name = fields[0]
@@ -172,7 +172,7 @@ def read_sample(raw: bytes, dataset: dict[str, Any]) -> dict[str, Any]:
         path = Path(dataset["data_dir"]) / name
         return {"img_path": str(path), "label": fields[1], "image": path.read_bytes()}
     except (OSError, ValueError, TypeError) as exc:
-        raise SampleFailed("", last_line(exc)) from exc
+        raise SampleFailed("", reason(exc)) from exc
 
 
 def extra_samples(
@@ -209,7 +209,7 @@ def apply(data: Any, operators: list[Any], before: Any) -> Any:
         try:
             data = operator(data)
         except Exception as exc:
-            raise SampleFailed(name, last_line(exc)) from exc
+            raise SampleFailed(name, reason(exc)) from exc
         if data is None:
             raise SampleFailed(name, "")
     return data
@@ -233,10 +233,12 @@ def failure(part: str, place: str, line: str, operator: str, error: str) -> dict
     }
 
 
-def last_line(exc: BaseException) -> str:
-    """The last line of the traceback."""
-    text = "".join(traceback.format_exception_only(type(exc), exc)).strip()
-    return text.splitlines()[-1][:SHOWN_CHARACTERS] if text else type(exc).__name__
+def reason(exc: BaseException) -> str:
+    """The exception's type and the first line of its message; Paddle's own have it below a summary's title."""
+    lines = [line.strip() for line in str(exc).splitlines() if line.strip().strip("-")]
+    if SUMMARY in lines[:-1]:
+        lines = lines[lines.index(SUMMARY) + 1 :]
+    return ": ".join([type(exc).__name__, *lines[:1]])[:SHOWN_CHARACTERS]
 
 
 if __name__ == "__main__":

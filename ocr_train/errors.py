@@ -33,6 +33,10 @@ class ConfigError(OcrTrainError):
     exit_code = 2
 
 
+class MissingWeights(ConfigError):  # noqa: N818 - the name is the reason that the run is given
+    """The weights to start from, named by an address, cannot be fetched."""
+
+
 class DataError(OcrTrainError):
     """Images or labels are missing or wrong."""
 

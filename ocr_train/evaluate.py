@@ -17,9 +17,11 @@ from ocr_train.paddle_tool import Trainer, failed, require_tool, require_weights
 from ocr_train.pickles import screen
 from ocr_train.recorded import ValidationData
 from ocr_train.sources import read_config
+from ocr_train.start_weights import forget
 
 if TYPE_CHECKING:
-    from ocr_train.sources import Source
+    from ocr_train.start_weights import forget
+from ocr_train.sources import Source
 
 Say = Callable[[str], None]
 
@@ -82,6 +84,7 @@ def evaluate_config(
 ) -> dict[str, Any]:
     """The configuration that tools/eval.py reads: the run's own, with these weights and these labels."""
     document = deepcopy({key: value for key, value in config.items() if key not in ("Train", "Optimizer")})
+    forget(document)
     set_key(document, "Global.pretrained_model", str(source.path))
     set_key(document, "Global.checkpoints", None)
     set_key(document, "Global.use_gpu", use_gpu)

@@ -23,16 +23,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocr_train.distillation import student_config, student_of
 from ocr_train.errors import ConfigError, DataError, TrainingFailed
 from ocr_train.export_check import Agreement, Answer, compare, describe
 from ocr_train.export_folder import CHECKED, ExportFacts, carry_paddleocr, write_documents
 from ocr_train.export_onnx import ONNX, to_onnx
+from ocr_train.failures import reason_in
 from ocr_train.inference import Model, read_images
 from ocr_train.overrides import get_key, set_key
 from ocr_train.paddle import write_config
 from ocr_train.paddle_tool import Trainer, failed, require_tool, require_weights_loaded, run_tool
 from ocr_train.pickles import screen
 from ocr_train.sources import read_config
+from ocr_train.start_weights import forget
 
 if TYPE_CHECKING:
     from ocr_train.sources import Source
@@ -84,11 +87,15 @@ def export(
     config = _config_of(source)
     screen(Path(f"{source.path}.pdparams"))
     target.parent.mkdir(parents=True, exist_ok=True)
+    student = student_of(config)
     part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         part.chmod(0o755)  # mkdtemp's are for the owner alone, and a server may run as somebody else
         with tempfile.TemporaryDirectory() as scratch:
             network = _run_export(source, config, part, Path(scratch), trainer, wish, say)
+            if student:
+                say(f"{source.said} holds several networks: the exported model is {student}")
+                config = student_config(config, student)
             _write_own(source, config, part)
             if wish.onnx:
                 to_onnx(part, network, trainer, Path(scratch), say, timeout_s=wish.timeout_s)
@@ -129,11 +136,6 @@ def _config_of(source: Source) -> dict[str, Any]:
             raise DataError(
                 f"the checkpoint's configuration {source.config} has no {key!r}: it is not PaddleOCR's."
             )
-    if get_key(config, "Architecture.algorithm") == "Distillation":
-        raise ConfigError(
-            f"{source.said} holds several networks (Architecture.algorithm Distillation), and an exported model is one.",
-            hint="Train the student as a model of its own from these weights, and export that.",
-        )
     return config
 
 
@@ -142,6 +144,7 @@ def export_config(
 ) -> dict[str, Any]:
     """The configuration that export_model.py reads: the run's own, on the CPU, without what only training needs."""
     document = deepcopy({key: value for key, value in config.items() if key not in TRAINING_ONLY})
+    forget(document)
     set_key(document, "Global.pretrained_model", str(prefix))
     set_key(document, "Global.checkpoints", None)
     set_key(document, "Global.save_inference_dir", str(out))
@@ -176,16 +179,31 @@ def _run_export(
         argv = [str(trainer.python), str(script), "-c", str(path)]
         run = run_tool(argv, trainer, work=scratch, name=path.stem, timeout_s=wish.timeout_s)
         require_weights_loaded(run, said)
-        network = PIR if pir else PADDLE
-        if run.ok and (out / network).is_file() and (out / WEIGHTS).is_file():
-            return network
+        if student := student_of(config):
+            _take_student(student, out)
+        made = [name for name in (PADDLE, PIR) if (out / name).is_file()]
+        if run.ok and made and (out / WEIGHTS).is_file():
+            if made[0] == PIR and not pir:
+                say(f"this PaddleOCR writes Paddle's new format ({PIR})")
+            return made[0]
         for left in (PADDLE, PIR, WEIGHTS):
             (out / left).unlink(missing_ok=True)
         if pir or not _knows_pir(trainer.versions["paddle"]):
             raise failed(run, f"{said} with tools/export_model.py", _HINT)
-        last = next((line.strip() for line in reversed(run.lines) if line.strip()), run.ended)
-        say(f"the old format cannot be had: {last[-300:]}")
+        say(f"the old format cannot be had: {reason_in(run.lines) or run.ended}")
     raise AssertionError("unreachable: the second round returns or raises")
+
+
+def _take_student(student: str, out: Path) -> None:
+    """Of the folders that export_model.py makes of a distillation's networks only the student's files stay, in `out`.
+
+    inference.yml, which describes all of them, is written anew for the one.
+    """
+    for path in (out / student).glob("inference.*"):
+        path.replace(out / path.name)
+    for folder in [path for path in out.iterdir() if path.is_dir()]:
+        shutil.rmtree(folder)
+    (out / "inference.yml").unlink(missing_ok=True)
 
 
 def _knows_pir(paddle: str) -> bool:

@@ -17,6 +17,7 @@ from ocr_train.artifacts import sha256_of
 from ocr_train.export_check import Agreement
 from ocr_train.export_readme import ReadmeFacts, readme
 from ocr_train.overrides import get_key
+from ocr_train.paddle_imports import requirements_of
 from ocr_train.paddle_tool import Trainer
 from ocr_train.secrets import Redactor
 
@@ -88,7 +89,7 @@ def _model(folder: Path, facts: ExportFacts, seed: int) -> dict[str, Any]:
     files = sorted(
         path for path in folder.iterdir() if path.is_file() and path.name not in (MODEL_JSON, README)
     )
-    return {
+    known = {
         "task": source.task,
         "model": source.name,
         "run_id": source.run_id,
@@ -105,6 +106,9 @@ def _model(folder: Path, facts: ExportFacts, seed: int) -> dict[str, Any]:
         "backends": ["paddle", *(["onnx"] if (folder / "model.onnx").is_file() else [])],
         "files": {path.name: sha256_of(path) for path in files},
     }
+    if facts.carried:
+        known["requires"] = requirements_of(facts.trainer.python, folder / CARRIED, model_type=source.task)
+    return known
 
 
 def carry_paddleocr(root: Path, folder: Path) -> bool:

@@ -8,7 +8,7 @@ public PaddleOCR issues (numbers at the signatures).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 REASONS = (
@@ -111,9 +111,10 @@ NCCL = Failure(
 MISSING_WEIGHTS = Failure(
     reason="missing_weights",
     explanation="The weights that training should start from are not there: the trainer looked for a "
-    ".pdparams file and did not find it.",
-    hint="Check Global.pretrained_model and Global.checkpoints: a path without its ending "
-    ".pdparams, or empty to train from scratch (null, not the word None).",
+    ".pdparams file, on this machine or at an address, and did not get it.",
+    hint="Check Global.pretrained_model, Global.checkpoints and any `pretrained` below Architecture. What is at an "
+    "address can be downloaded on another machine: overrides='Global.pretrained_model=/path/to/it'; "
+    "overrides='Global.pretrained_model=' trains from scratch.",
     fatal=True,
 )
 RECURSION = Failure(
@@ -160,6 +161,11 @@ FAILURE_SIGNATURES: tuple[tuple[re.Pattern[str], Failure], ...] = tuple(
             r"\.pdparams does not exists?!|pdparams\) to load model not exists",
             MISSING_WEIGHTS,
         ),  # #7166, #2623
+        (
+            r"RuntimeError: Download(?:ing)? from .* failed",
+            MISSING_WEIGHTS,
+        ),  # ppocr/utils/network.py, since 2.9
+        (r"Something went wrong while downloading models", MISSING_WEIGHTS),  # the same, before
         (r"^RecursionError\b", RECURSION),  # #12163
         (r"DataLoader reader thread (?:raised an exception|failed)", READER_THREAD),  # #4707
         (r"^Exception in thread Thread|DataLoader \d+ workers? exit(?:ed)? unexpectedly", READER_THREAD),
@@ -175,6 +181,16 @@ _ERROR_LINE = re.compile(
     r"(?:[A-Za-z_][\w.]{0,200}(?:Error|Exception|EnforceNotMet)|Exception|cv2\.error)(?:: .*|:?)", re.ASCII
 )
 
+_SUMMARY = "Error Message Summary:"
+_NOTICE = re.compile(
+    r"\b(?:DEBUG|INFO|WARN(?:ING)?)\b ?:|^\s*(?:DEBUG|INFO|WARNING)\b|\w*Warning: |^\s*[IW]\d{4} "
+)
+"""A line of a log, or a warning: it says what went on, never why something failed. The last are of Paddle's glog."""
+
+_NUMPY_NAME = re.compile(r"AttributeError: (?:module 'numpy' has no attribute '|`np\.)(\w+)")
+_GONE_IN_NUMPY_1_24 = ("bool", "int", "float", "complex", "object", "str", "long", "unicode")
+MAX_ERROR = 300
+
 
 def find_failure(text: str) -> Failure | None:
     """The failure that a text of the trainer's output shows, None where it shows none.
@@ -189,10 +205,65 @@ def find_failure(text: str) -> Failure | None:
     for signature, failure in FAILURE_SIGNATURES:
         if signature.search(whole if failure is RECURSION else searched):
             return failure
-    errors = [line.strip()[:200] for line in outside_samples if _ERROR_LINE.fullmatch(line.rstrip())]
-    if not errors:
+    error = exception_in(outside_samples)
+    if not error:
         return None
-    return replace(PYTHON_TRACEBACK, explanation=f"The trainer printed a Python error: {errors[-1]!r}.")
+    return replace(
+        PYTHON_TRACEBACK,
+        explanation=f"The trainer printed a Python error: {error!r}.",
+        hint=numpy_hint(error) or PYTHON_TRACEBACK.hint,
+    )
+
+
+def exception_in(lines: Sequence[str]) -> str:
+    """The last exception that a Python program printed: its type and the first line of its message, "" without one.
+
+    The lines right below belong to its message, whatever they look like. Paddle's own exceptions begin with an empty
+    line and have their message below "Error Message Summary".
+    """
+    found, in_message, in_traceback = "", False, False
+    for number, line in enumerate(lines):
+        if not line.strip():
+            in_message = False
+        elif line.startswith("Traceback (most recent call last):"):
+            in_traceback, in_message = True, False
+        elif in_traceback and not line.startswith((" ", "\t")):
+            found, in_traceback, in_message = _with_message(lines, number), False, True
+        elif not in_message and not in_traceback and _ERROR_LINE.fullmatch(line.rstrip()):
+            found, in_message = _with_message(lines, number), True
+    return found[:MAX_ERROR]
+
+
+def reason_in(lines: Sequence[str]) -> str:
+    """Why a program that is over failed: its last exception, else its last line that is no notice, else nothing."""
+    said = [line.strip() for line in lines if line[:1].strip() and not _NOTICE.search(line)]
+    return exception_in(lines) or (said[-1][:MAX_ERROR] if said else "")
+
+
+def numpy_hint(error: str) -> str:
+    """What to do where `error` says that numpy has lost a name which PaddleOCR uses; "" for any other error."""
+    match = _NUMPY_NAME.search(error)
+    if match is None:
+        return ""
+    old = match[1] in _GONE_IN_NUMPY_1_24
+    wanted, who = ("1.24", "PaddleOCR 2.6 and older need") if old else ("2", "every PaddleOCR needs")
+    return (
+        f"The trainer's numpy is too new: {who} numpy below {wanted}. In the trainer's interpreter: "
+        f"python -m pip install 'numpy<{wanted}'{', for which Python is 3.11 at most' if old else ''} "
+        "(docs/requirements.md)."
+    )
+
+
+def _with_message(lines: Sequence[str], number: int) -> str:
+    """The line of an exception; where it ends with the type, the message's first line that says something."""
+    head = lines[number].strip()
+    if not head.endswith(":"):
+        return head
+    rest = [line.strip() for line in lines[number + 1 :]]
+    if _SUMMARY in rest:
+        rest = rest[rest.index(_SUMMARY) + 1 :]
+    said = next((line for line in rest if line.strip("-") and line != head), "")
+    return said if _ERROR_LINE.fullmatch(said) else f"{head} {said}".strip()
 
 
 def _outside_samples(lines: list[str]) -> Iterator[str]:

@@ -219,6 +219,8 @@ def _log(work: _Work, exported: Exported, example: Path) -> str:
         logged = serving.log_model(
             work.tracker.client, work.tracker.run_id, [exported.folder], input_example=example
         )
+        if logged.environment:
+            work.parts.say(f"model: {logged.environment}")
         if not work.experiment.register:
             return logged.uri
         registered = registry.register(work.tracker.client, logged.uri, work.experiment.register)

@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.errors import DataError, SetupError
+from ocr_train.failures import reason_in
 from ocr_train.guard import Guard
+from ocr_train.paddle_imports import READING, require_packages
 from ocr_train.pickles import screen
 
 WORKER = Path(__file__).parent / "ocr_engine" / "worker.py"
@@ -79,8 +81,14 @@ class ReadingProcess:
     """A reading that goes on beside us: `poll` until it is true, then `result`, and in any case `close`."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], guard: Guard, folder: Path, images: Sequence[Path]
+        self,
+        process: subprocess.Popen[bytes],
+        guard: Guard,
+        folder: Path,
+        images: Sequence[Path],
+        model: Model,
     ) -> None:
+        self._model = model
         self._process = process
         self._guard = guard
         self._folder = folder
@@ -112,7 +120,7 @@ class ReadingProcess:
             guard.close()
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return cls(process, guard, folder, images)
+        return cls(process, guard, folder, images, model)
 
     @property
     def pid(self) -> int:
@@ -139,9 +147,9 @@ class ReadingProcess:
         self._process.wait()
         answers, failed = _parse((self._folder / "answers.jsonl").read_bytes())
         if failed is None and (self._process.returncode or len(answers) < len(self._images)):
-            failed = {"of": "setup", "failed": self._last_line()}
+            failed = {"of": "setup", "failed": self._how_it_ended()}
         if failed is not None:
-            raise _error(failed)
+            raise _error(failed, self._model)
         return [_reading(path, answers[number]) for number, path in enumerate(self._images)]
 
     def close(self) -> None:
@@ -159,12 +167,11 @@ class ReadingProcess:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
-    def _last_line(self) -> str:
+    def _how_it_ended(self) -> str:
         text = (self._folder / "said.log").read_bytes()[-4096:].decode("utf-8", "replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
         code = self._process.returncode
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return f"it ended with {how}: {lines[-1] if lines else 'it said nothing'}"
+        return f"it ended with {how}: {reason_in(text.splitlines()) or 'it said nothing'}"
 
 
 def _launch(
@@ -252,16 +259,26 @@ def _parse(output: bytes) -> tuple[dict[int, dict[str, Any]], dict[str, Any] | N
     return answers, failed
 
 
-def _error(failed: Mapping[str, Any]) -> DataError | SetupError:
+def _error(failed: Mapping[str, Any], model: Model) -> DataError | SetupError:
     if failed["of"] == "model":
         return DataError(
             f"the model cannot be used: {failed['failed']}.",
             hint="Weights, config.yml and dict.txt must come from the same run.",
         )
+    if "No module named" in failed["failed"]:
+        try:  # the first that is missing is seldom the last
+            require_packages(model.python, _code_of(model), READING)
+        except SetupError as exc:
+            return exc
     return SetupError(
         f"the process that reads images failed: {failed['failed']}",
         hint="Check that trainer_python and paddleocr are those that the model was trained with.",
     )
+
+
+def _code_of(model: Model) -> Path:
+    """The PaddleOCR that reads: the one given, else what an exported folder brings along."""
+    return model.root if model.root != Path() else model.path / "paddleocr"
 
 
 def _reading(path: Path, answer: Mapping[str, Any]) -> Reading:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 
 from ocr_train.model_parts import ModelPart
@@ -16,44 +16,78 @@ from ocr_train.model_parts import ModelPart
 PADDLEOCR = "unstructured-paddleocr"
 _PADDLE = "paddlepaddle"
 _ALWAYS = ("mlflow", "numpy", "setuptools")  # Paddle 3.0.0 imports setuptools and does not ask for it
-_PPOCR = (
-    # What importing ppocr's transforms and postprocessing takes, where ppocr comes from a checkout.
-    *("albumentations", "albucore", "opencv-python", "opencv-contrib-python", "opencv-python-headless"),
-    *("scikit-image", "shapely", "pyclipper", "rapidfuzz", "lmdb", "tqdm", "pyyaml", "pillow", "requests"),
-)
 _OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-python-headless")
 """Three wheels of one package: of different versions, whichever is installed last wins."""
 _RELEASE = re.compile(r"\d+(?:\.\d+)+(?:(?:a|b|rc)\d+)?")
 _DEFAULT_PADDLEOCR = "2.10.0"
 
 
+_FIRST_PADDLE = "2.6.2"
+"""The oldest paddlepaddle, the CPU build, that PyPI has for the Pythons that MLflow runs on."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelEnvironment:
-    """Both as pip writes them: "numpy==1.26.4"."""
+    """Both as pip writes them: "numpy==1.26.4". `notes` say what is not as it was when the model was checked."""
 
     requirements: Sequence[str]
     constraints: Sequence[str]
+    notes: Sequence[str] = ()
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """What is required and not installed here in that version: "numpy==1.23.5 (here 1.26.4)"."""
+        asked = [line.partition("==")[::2] for line in self.requirements]
+        return [
+            f"{name}{'==' * bool(version)}{version} (here {installed(name) or 'none'})"
+            for name, version in asked
+            if not installed(name) or (version and installed(name) != version)
+        ]
 
 
 def model_environment(parts: Sequence[ModelPart], *, own_paddleocr: bool = False) -> ModelEnvironment:
     """What a model of these parts needs to run on CPU.
 
     Paddle is of the newest version that exported a part: what a newer one wrote need not load in an older one.
-    `own_paddleocr`: the model brings a PaddleOCR checkout along, so the package is left out.
+    `own_paddleocr`: the model brings a PaddleOCR checkout along, so the package is left out, and what that imports
+    (`requires` of the parts) is named, in the versions that it was checked with.
     """
     paddle = max(
         (one for part in parts if (one := release(part.versions.get("paddle", "")))),
         key=_order,
         default=installed(_PADDLE) or installed(f"{_PADDLE}-gpu"),
     )
-    names = [*_ALWAYS, *(_PPOCR if own_paddleocr else (PADDLEOCR, "albumentations", "albucore", *_OPENCV))]
+    paddle = release(paddle) or "3.0.0"
+    notes = []
+    if _order(paddle) < _order(_FIRST_PADDLE):
+        notes.append(f"there is no {_PADDLE} {paddle} for a CPU: {_FIRST_PADDLE} stands in its place")
+        paddle = _FIRST_PADDLE
+    names = _ALWAYS if own_paddleocr else (*_ALWAYS, PADDLEOCR, "albumentations", "albucore", *_OPENCV)
     pins = {name: version for name in names if (version := installed(name))}
-    pins[_PADDLE] = release(paddle) or "3.0.0"
-    if not own_paddleocr:
+    if own_paddleocr:
+        pins |= _required(parts)
+    else:
         pins.setdefault(PADDLEOCR, _paddleocr(parts))
+    pins[_PADDLE] = paddle
+    environment = ModelEnvironment(requirements=_lines(pins), constraints=_lines(pins), notes=notes)
+    if own_paddleocr and environment.elsewhere:
+        return environment  # what goes with those versions is not known here
     closed = closure([*pins, f"{_PADDLE}-gpu"])
     rest = {name: version for name, version in closed.items() if name not in pins and _wanted(name)}
-    return ModelEnvironment(requirements=_lines(pins), constraints=_lines({**rest, **pins}))
+    return replace(environment, constraints=_lines({**rest, **pins}))
+
+
+def _required(parts: Sequence[ModelPart]) -> dict[str, str]:
+    """What the parts' own PaddleOCR imports; of two versions the newer one. Paddle's is decided elsewhere."""
+    from packaging.utils import canonicalize_name
+
+    found: dict[str, str] = {}
+    for part in parts:
+        for name, version in part.requires.items():
+            key = str(canonicalize_name(name))
+            if not key.startswith(_PADDLE):
+                found[key] = max(found.get(key, ""), version, key=_order)
+    return found
 
 
 def release(version: str) -> str:
@@ -109,4 +143,4 @@ def _order(version: str) -> tuple[int, ...]:
 
 
 def _lines(pins: Mapping[str, str]) -> list[str]:
-    return [f"{name}=={pins[name]}" for name in sorted(pins)]
+    return [f"{name}=={pins[name]}" if pins[name] else name for name in sorted(pins)]

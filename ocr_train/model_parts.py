@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +19,17 @@ from ocr_train.errors import DataError
 MODEL_FILE = "model.json"
 PAIR = "det+rec"
 _TASKS = ("det", "rec", "cls")
+_PACKAGE = re.compile(r"[A-Za-z0-9][\w.-]{0,99}", re.ASCII)
+_VERSION = re.compile(r"(?:\d[\w.+!-]{0,99})?", re.ASCII)
 _EMPTY: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelPart:
-    """One exported network: where it comes from and how good it was; `value` is its main metric, NaN unknown."""
+    """One exported network: where it comes from and how good it was; `value` is its main metric, NaN unknown.
+
+    `requires` are the packages that a PaddleOCR of its own imports, with the versions it was checked with.
+    """
 
     task: str
     model: str = ""
@@ -34,6 +40,7 @@ class ModelPart:
     main_metric: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    requires: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def value(self) -> float:
@@ -67,7 +74,7 @@ def read_part(folder: Path) -> ModelPart:
 def _part(document: Mapping[str, Any]) -> ModelPart:
     step = document.get("step")
     metrics = document.get("metrics")
-    versions = document.get("versions")
+    versions, requires = document.get("versions"), document.get("requires")
     return ModelPart(
         task=str(document["task"]),
         model=str(document.get("model") or ""),
@@ -78,7 +85,17 @@ def _part(document: Mapping[str, Any]) -> ModelPart:
         main_metric=str(document.get("main_metric") or ""),
         metrics=numbers(metrics if isinstance(metrics, Mapping) else _EMPTY),
         versions={str(key): str(value) for key, value in dict(versions or {}).items() if value},
+        requires=_requirements(requires if isinstance(requires, Mapping) else _EMPTY),
     )
+
+
+def _requirements(values: Mapping[str, Any]) -> dict[str, str]:
+    """Those that are a package's name and a version, or none: pip reads the file that they are written to."""
+    return {
+        str(name): str(version)
+        for name, version in values.items()
+        if _PACKAGE.fullmatch(str(name)) and _VERSION.fullmatch(str(version))
+    }
 
 
 def numbers(values: Mapping[str, Any]) -> dict[str, float]:

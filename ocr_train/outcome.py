@@ -12,6 +12,7 @@ from ocr_train.errors import (
     CheckpointLost,
     ConfigError,
     DataError,
+    MissingWeights,
     OcrTrainError,
     SetupError,
     StorageError,
@@ -116,6 +117,7 @@ def _broken_off(ended: Exit, kernel: str) -> Outcome:
 
 
 _REASONS = {
+    MissingWeights: "missing_weights",
     ConfigError: "config_error",
     DataError: "data_error",
     StorageError: "storage_error",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -14,7 +15,7 @@ from typing import Any
 import yaml
 
 from ocr_train.errors import ConfigError, SetupError
-from ocr_train.overrides import get_key, set_key
+from ocr_train.overrides import flatten, get_key, set_key
 from ocr_train.probe import Facts
 
 TRAIN_SCRIPT = Path("tools") / "train.py"
@@ -258,19 +259,16 @@ def resolve_paths(trainer: Mapping[str, Any], source: Path, paddleocr: PaddleOcr
     """
     config = deepcopy(dict(trainer))
     problems = []
-    for key, suffixes in (
-        ("Global.character_dict_path", ("",)),
-        ("Global.pretrained_model", ("", ".pdparams")),
-    ):
+    weights = [key for key, _ in flatten(config) if _NETWORK_WEIGHTS.fullmatch(key)]
+    for key in ("Global.character_dict_path", "Global.pretrained_model", *weights):
         value = get_key(config, key, None)
-        if not value or "://" in str(value):
+        if not value or not isinstance(value, str) or "://" in value:
             continue
         places = (Path.cwd(), source.parent.absolute(), paddleocr.root)
-        found = next((place / str(value) for place in places if _exists(place / str(value), suffixes)), None)
+        suffixes = ("",) if key.endswith("_path") else ("", ".pdparams")
+        found = next((place / value for place in places if _exists(place / value, suffixes)), None)
         if found is None:
-            problems.append(
-                f"{key} names {str(value)!r}: no such file (looked in {', '.join(map(str, places))})"
-            )
+            problems.append(f"{key} names {value!r}: no such file (looked in {', '.join(map(str, places))})")
         else:
             set_key(config, key, os.path.normpath(found))
     if problems:
@@ -278,6 +276,10 @@ def resolve_paths(trainer: Mapping[str, Any], source: Path, paddleocr: PaddleOcr
             "\n".join(problems), hint="Give the path of an existing file, or leave it out: overrides='KEY='."
         )
     return config
+
+
+_NETWORK_WEIGHTS = re.compile(r"Architecture\.Models\.[^.]+\.pretrained")
+"""What one network of a distillation starts from."""
 
 
 def _exists(path: Path, suffixes: Sequence[str]) -> bool:

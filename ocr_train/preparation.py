@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ from ocr_train.data.prepare import Dataset, Fetch, prepare
 from ocr_train.data_check import check_pipeline, require_working
 from ocr_train.dispatch import Callback
 from ocr_train.guard import Guard
-from ocr_train.overrides import flatten, get_key
+from ocr_train.overrides import flatten, get_key, set_key
 from ocr_train.paddle import Device, PaddleOcr
+from ocr_train.paddle_imports import TRAINING, require_packages
 from ocr_train.probe import Facts, interpreter
 from ocr_train.resume import ResumePoint
-from ocr_train.resume_start import Begun, apply_point, check_fit, find_point, record
+from ocr_train.resume_start import Begun, apply_point, check_start, find_point, record
 from ocr_train.run import Run
+from ocr_train.start_weights import fetch_named
 from ocr_train.stopping import StopFlag
 from ocr_train.storage.backup import Backup
 from ocr_train.tracking import Tracker
@@ -92,22 +95,38 @@ def look_at_data(
     experiment: Experiment, work: Path, output: Path, parts: Parts
 ) -> tuple[Experiment, Dataset]:
     """The data before there is a run, and the experiment with its paths found: both tell which run it is."""
-    paddleocr = paddle.find_paddleocr(experiment.paddleocr, parts.probe())
+    paddleocr = _find_paddleocr(experiment, parts.probe())
     trainer = paddle.resolve_paths(experiment.trainer, experiment.source, paddleocr)
     experiment = replace(experiment, trainer=trainer)
     return experiment, prepare(experiment, work, output / "cache", fetch=parts.fetch, say=parts.say)
+
+
+def _find_paddleocr(experiment: Experiment, facts: Facts) -> PaddleOcr:
+    """The PaddleOCR to train with; all that its interpreter lacks is said here, before anything is fetched.
+
+    The locked environment is not asked: it has what its own PaddleOCR imports.
+    """
+    paddleocr = paddle.find_paddleocr(experiment.paddleocr, facts)
+    if experiment.paddleocr or experiment.trainer_python:
+        kind = str(get_key(experiment.trainer, "Architecture.model_type", ""))
+        require_packages(interpreter(experiment.trainer_python), paddleocr.root, TRAINING, model_type=kind)
+    return paddleocr
 
 
 def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts) -> Ready:
     tracker = begun.tracker
     python = interpreter(experiment.trainer_python)
     facts = parts.probe()
-    paddleocr = paddle.find_paddleocr(experiment.paddleocr, facts)
+    paddleocr = _find_paddleocr(experiment, facts)
     device = paddle.choose_device(experiment.gpus, facts)
     parts.say(device.note)
     trainer = paddle.resolve_paths(experiment.trainer, experiment.source, paddleocr)
     experiment = replace(experiment, trainer=trainer)
     cache = output / "cache"
+    # A checkpoint to go on from holds every layer: then nothing else is loaded. With `auto` that is not known yet.
+    fresh = not experiment.resume or experiment.weights_only
+    fetch = partial(fetch_named, trainer, cache / "weights", parts.say, whole=not experiment.weights_only)
+    fetched = fetch() if fresh else {}
     dataset = begun.dataset or prepare(
         experiment, tracker.folder / "data", cache, fetch=parts.fetch, say=parts.say
     )
@@ -117,22 +136,21 @@ def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts)
         | {f"version.{name}": version for name, version in versions.items()}
     )
     point = find_point(experiment, dataset, tracker, begun.reopened, parts.say)
+    if point is None and not fresh:
+        fetched = fetch()
     _require_room(experiment, tracker)
-    config, plain = _render(experiment, dataset, device, tracker, point, parts.say)
+    config, plain = _render(experiment, dataset, device, tracker, point, fetched, parts.say)
     env = paddle.trainer_env(os.environ, device)
+    model = Model(
+        config=tracker.folder / "config.yml",
+        dictionary=dataset.dictionary,
+        python=python,
+        paddleocr=paddleocr.root,
+        env=env,
+    )
+    check_start(config, point, model, tracker, parts.say)
+    paddle.write_config(config, model.config)
     if point:
-        check_fit(
-            point,
-            Model(
-                config=tracker.folder / "config.yml",
-                dictionary=dataset.dictionary,
-                python=python,
-                paddleocr=paddleocr.root,
-                env=env,
-            ),
-            tracker,
-            parts.say,
-        )
         record(point, plain, experiment, dataset, tracker, versions, parts.say)
     _try_samples(python, paddleocr, tracker, env, parts.say)
     _back_up(experiment, dataset, tracker, parts)
@@ -210,10 +228,11 @@ def _render(
     device: Device,
     tracker: Tracker,
     point: ResumePoint | None,
+    fetched: Mapping[str, Path],
     say: Say,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The trainer's configuration, on disk as config.yml, with the dictionary copied beside it; and the same as it
-    is without a resume."""
+    is without a resume and with the addresses of weights that were `fetched`."""
     data = paddle.TrainingData(
         images=dataset.images,
         train_labels=(dataset.train,),
@@ -235,6 +254,8 @@ def _render(
     steps = paddle.steps_per_epoch(config, dataset.train_samples, len(device.gpus))
     each_epoch = paddle.evaluate_at_least_once(config, steps, experiment.epochs)
     plain = deepcopy(config)
+    for key, path in fetched.items():
+        set_key(config, key, str(path))
     resumed = (
         apply_point(config, point, experiment, steps=steps, each_epoch=bool(each_epoch)) if point else ""
     )

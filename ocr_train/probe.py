@@ -10,11 +10,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocr_train.errors import SetupError
+from ocr_train.failures import reason_in
 
 PROBE_TIMEOUT_S = 180.0
 
@@ -49,9 +50,41 @@ try:
         for index in range(facts["gpus"]):
             facts["names"].append(str(paddle.device.cuda.get_device_name(index)))
 except Exception as exc:
-    facts["error"] = "%s: %s" % (type(exc).__name__, exc)
+    said = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    facts["error"] = ": ".join([type(exc).__name__] + said[:1])
 sys.stdout.write("\nFACTS " + json.dumps(facts) + "\n")
 """
+
+_PACKAGES = r"""
+import importlib.util, json, sys
+found = {"missing": [], "versions": {}}
+for name in sys.argv[1:]:
+    try:
+        there = importlib.util.find_spec(name) is not None
+    except Exception:
+        there = False
+    if not there:
+        found["missing"].append(name)
+try:
+    from importlib import metadata
+    for one in metadata.distributions():
+        tops = (one.read_text("top_level.txt") or "").split()
+        tops = tops or {file.parts[0].partition(".")[0] for file in one.files or []}
+        if set(tops) & set(sys.argv[1:]):
+            found["versions"][one.metadata["Name"]] = one.version
+except ImportError:
+    pass
+sys.stdout.write("\nPACKAGES " + json.dumps(found) + "\n")
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packages:
+    """Modules that an interpreter does not have, and the versions of the packages that have the others, as pip names
+    them: a module may be in several, and Python 3.7 tells none."""
+
+    missing: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +127,9 @@ def probe(python: Path, *, env: Mapping[str, str] | None = None) -> Facts:
         ) from exc
     facts = _parse(done.stdout)
     if facts is None:
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no output"]
+        said = reason_in((done.stderr or done.stdout).splitlines()) or "no output"
         raise SetupError(
-            f"{str(python)!r} could not be asked for its PaddlePaddle: {last[0]}",
+            f"{str(python)!r} could not be asked for its PaddlePaddle: {said}",
             hint="Check trainer_python: it must be a Python interpreter (3.7 or newer).",
         )
     if facts.error:
@@ -106,6 +139,31 @@ def probe(python: Path, *, env: Mapping[str, str] | None = None) -> Facts:
             "For another interpreter set trainer_python.",
         )
     return facts
+
+
+def packages_of(python: Path, modules: Sequence[str]) -> Packages:
+    """Which of the top-level `modules` `python` has, and in which packages; nothing of them is imported.
+
+    Empty where it cannot be asked: whoever needs a module then says so itself.
+    """
+    try:
+        done = subprocess.run(
+            [str(python), "-c", _PACKAGES, *modules],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PROBE_TIMEOUT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            cwd=python.parent,  # not the current folder: its files must not be taken for packages
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return Packages()
+    for line in reversed(done.stdout.splitlines()):
+        if line.startswith("PACKAGES {"):
+            values = json.loads(line.removeprefix("PACKAGES "))
+            return Packages(missing=tuple(values["missing"]), versions=values["versions"])
+    return Packages()
 
 
 def interpreter(trainer_python: str) -> Path:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ocr_train.compat import Model, compare, require_fit, require_some
+from ocr_train.compat import Model, compare, require_fit
 from ocr_train.config import Experiment
 from ocr_train.data.prepare import Dataset
 from ocr_train.errors import OcrTrainError
-from ocr_train.overrides import flatten, set_key
-from ocr_train.pickles import screen
+from ocr_train.overrides import set_key
 from ocr_train.resume import ResumePoint, ResumeRequest, resolve, run_to_go_on
 from ocr_train.resume_auto import CONFIG_TAG, Patience
 from ocr_train.resume_drift import config_digest
@@ -22,6 +21,7 @@ from ocr_train.resume_phase import keep_phase
 from ocr_train.resume_record import inherit_best, record_drift, record_origin
 from ocr_train.resume_same import SAME, Reopened, check_resume, reopen, require_idle
 from ocr_train.resume_spec import AUTO
+from ocr_train.start_weights import Weights, forget, screen_named, settle
 from ocr_train.tracking import Tracker
 
 Say = Callable[[str], None]
@@ -132,7 +132,7 @@ def find_point(
     experiment: Experiment, dataset: Dataset, tracker: Tracker, reopened: Reopened | None, say: Say
 ) -> ResumePoint | None:
     """Fetch the checkpoint to start from, say so in the run, and screen what else PaddleOCR would load."""
-    screen_pretrained(experiment.trainer)
+    screen_named(experiment.trainer)
     tracker.set_tags({CONFIG_TAG: config_digest(experiment.trainer, dataset.dictionary)})
     if not experiment.resume or (experiment.resume_mode == SAME and reopened is None):
         return None
@@ -143,17 +143,6 @@ def find_point(
     if point is not None:
         record_origin(point, tracker, say)
     return point
-
-
-def screen_pretrained(trainer: Mapping[str, Any]) -> None:
-    """Screen the weights that the configuration itself names; raises `DataError`."""
-    for key, value in flatten(trainer):
-        if key.rpartition(".")[2] in ("pretrained_model", "pretrained", "checkpoints") and isinstance(
-            value, str
-        ):
-            path = Path(value.removesuffix(".pdparams") + ".pdparams")
-            if path.is_file():
-                screen(path)
 
 
 def apply_point(
@@ -175,16 +164,31 @@ def apply_point(
     )
 
 
-def check_fit(point: ResumePoint, model: Model, tracker: Tracker, say: Say) -> None:
-    """Compare the checkpoint with the model; raises `ConfigError` where training could not go on from it."""
-    fit = compare(model, arrays=point.arrays, config=point.config, dictionary=point.dictionary)
-    if fit.note:
-        say(fit.note)
-    if not point.weights_only:
+def check_start(
+    config: dict[str, Any], point: ResumePoint | None, model: Model, tracker: Tracker, say: Say
+) -> None:
+    """Compare what training starts from with the model: a checkpoint must fit, of weights what does not is left out
+    and said. `config` as rendered is changed where other files are to be loaded.
+
+    Raises `ConfigError` where training could not go on from it, or would start from scratch.
+    """
+    if point is not None and not point.weights_only:
+        forget(config)
+        fit = compare(model, arrays=point.arrays, config=point.config, dictionary=point.dictionary)
+        if fit.note:
+            say(fit.note)
         require_fit(fit, point.source)
-    elif said := require_some(fit, point.source):
-        say(said)
-        tracker.set_tags({"weights_left_out": said})
+        return
+    given = None
+    if point is not None:
+        given = Weights(
+            path=Path(f"{point.prefix}.pdparams"),
+            arrays=point.arrays,
+            source=point.source,
+            config=point.config,
+            dictionary=point.dictionary,
+        )
+    tracker.set_tags(settle(config, model, tracker.folder / "weights", say, given=given))
 
 
 def record(

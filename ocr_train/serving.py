@@ -12,19 +12,22 @@ import contextlib
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ocr_train.addresses import first_line
-from ocr_train.errors import ConfigError, DataError, TrackingError
-from ocr_train.model_environment import model_environment
+from ocr_train.errors import ConfigError, DataError, SetupError, TrackingError
+from ocr_train.model_environment import ModelEnvironment, model_environment
 from ocr_train.model_parts import PAIR, ModelPart, read_part, tags_of, task_of
 from ocr_train.ocr_engine.pyfunc import IMAGE, OUTPUTS
+from ocr_train.paddle_imports import requirements_of
 from ocr_train.secrets import Redactor
+from ocr_train.serving_trial import try_model
 from ocr_train.tracking import get_run
 
 ENGINE = Path(__file__).parent / "ocr_engine"
@@ -38,7 +41,7 @@ _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pdparams", "*.pdop
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedModel:
-    """A model in MLflow: `uri` is "models:/m-..."."""
+    """A model in MLflow: `uri` is "models:/m-..."; `environment` says what there is to know of that, or nothing."""
 
     model_id: str
     uri: str
@@ -47,6 +50,7 @@ class LoggedModel:
     run_id: str
     step: int
     size_bytes: int
+    environment: str = ""
 
 
 def log_model(
@@ -82,15 +86,17 @@ def log_model(
         raise TrackingError(f"the model cannot be logged to run {run_id}: {first_line(exc)}") from exc
     try:
         with tempfile.TemporaryDirectory(prefix="ocr-model-") as scratch:
-            folder = _saved(Path(scratch), entry, exported, parts, _example(input_example))
+            folder, environment = _saved(Path(scratch), entry, exported, parts, _example(input_example))
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             client.log_model_artifacts(entry.model_id, str(folder))
+        if environment:
+            client.set_logged_model_tags(entry.model_id, {"environment": environment})
         client.finalize_logged_model(entry.model_id, "READY")
         _link(client, entry.model_id, [run_id, *(part.run_id for part in parts)], at)
     except Exception as exc:
         with contextlib.suppress(Exception):  # the first error is the one to tell
             client.finalize_logged_model(entry.model_id, "FAILED")
-        if isinstance(exc, DataError):
+        if isinstance(exc, (DataError, SetupError)):
             raise
         raise TrackingError(f"the model of run {run_id} cannot be stored: {first_line(exc)}") from exc
     _tie_metrics(client, entry.model_id, parts)
@@ -102,6 +108,7 @@ def log_model(
         run_id=run_id,
         step=at,
         size_bytes=size,
+        environment=environment,
     )
 
 
@@ -157,7 +164,7 @@ def save_model(
 
 def _saved(
     scratch: Path, entry: Any, exported: Sequence[Path], parts: Sequence[ModelPart], example: str
-) -> Path:
+) -> tuple[Path, str]:
     from mlflow.models import Model
 
     # What mlflow.pyfunc.log_model writes into MLmodel, so that the file knows where it belongs.
@@ -167,8 +174,8 @@ def _saved(
         run_id=entry.source_run_id,
         model_id=entry.model_id,
     )
-    _save(scratch / "model", scratch, exported, parts, example, model)
-    return scratch / "model"
+    environment = _save(scratch / "model", scratch, exported, parts, example, model)
+    return scratch / "model", environment
 
 
 def _save(
@@ -178,12 +185,12 @@ def _save(
     parts: Sequence[ModelPart],
     example: str,
     mlflow_model: Any,
-) -> None:
+) -> str:
+    """Write the model; what is to be said of its environment."""
     import pandas
 
-    environment = model_environment(
-        parts, own_paddleocr=any((one / "paddleocr").is_dir() for one in exported)
-    )
+    carried = [one / "paddleocr" for one in exported if (one / "paddleocr").is_dir()]
+    environment = model_environment(_with_requirements(exported, parts), own_paddleocr=bool(carried))
     constraints = scratch / "constraints.txt"
     constraints.write_text("\n".join(environment.constraints) + "\n", encoding="utf-8")
     with _quiet():
@@ -199,6 +206,28 @@ def _save(
             input_example=pandas.DataFrame({IMAGE: [example]}) if example else None,
             pip_requirements=[*environment.requirements, f"-c {constraints}"],
         )
+    return _environment_note(folder, environment, example, carried=bool(carried))
+
+
+def _with_requirements(exported: Sequence[Path], parts: Sequence[ModelPart]) -> list[ModelPart]:
+    """The parts; those that bring a PaddleOCR along and were exported before that was noted, with what it imports."""
+    return [
+        replace(part, requires=requirements_of(Path(sys.executable), one / "paddleocr", model_type=part.task))
+        if (one / "paddleocr").is_dir() and not part.requires
+        else part
+        for one, part in zip(exported, parts, strict=True)
+    ]
+
+
+def _environment_note(folder: Path, environment: ModelEnvironment, example: str, *, carried: bool) -> str:
+    """What is not as it was when the model was checked; a PaddleOCR that travels along is tried where that is
+    possible: where this interpreter has what the model requires."""
+    notes = list(environment.notes)
+    if elsewhere := environment.elsewhere:
+        notes.append(f"the model was not tried in the environment that it names: {', '.join(elsewhere)}")
+    elif carried:
+        try_model(folder / "code", folder / "data" / EXPORTED, example)
+    return "; ".join(notes)
 
 
 @contextlib.contextmanager

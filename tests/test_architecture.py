@@ -59,7 +59,8 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.data.archive_source": {"ocr_train.errors", "ocr_train.data", "ocr_train.storage"},
     "ocr_train.storage": {"ocr_train.errors", "ocr_train.storage"},
     "ocr_train.storage.backup": {"ocr_train.errors", "ocr_train.storage", "ocr_train.data.manifest"},
-    "ocr_train.probe": {"ocr_train.errors"},
+    "ocr_train.probe": {"ocr_train.errors", "ocr_train.failures"},
+    "ocr_train.paddle_imports": {"ocr_train.errors", "ocr_train.probe"},
     "ocr_train.paddle": {"ocr_train.errors", "ocr_train.overrides", "ocr_train.probe"},
     "ocr_train.guard": set(),
     "ocr_train.oom": set(),
@@ -148,7 +149,9 @@ PARTS: dict[str, set[str]] = {
             "ocr_train.registry_names",
         )
     },
+    "ocr_train.serving_trial": {"ocr_train.errors", "ocr_train.failures", "ocr_train.guard"},
     "ocr_train.serving": {
+        *("ocr_train.paddle_imports", "ocr_train.serving_trial"),
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.model_environment", "ocr_train.model_parts"),
         *("ocr_train.ocr_engine", "ocr_train.secrets", "ocr_train.tracking"),
     },
@@ -172,6 +175,14 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.errors", "ocr_train.guard", "ocr_train.overrides", "ocr_train.pickles")
     },
     "ocr_train.compat_script": set(),
+    "ocr_train.weights_download": {
+        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.disk", "ocr_train.pickles")
+    },
+    "ocr_train.start_weights": {
+        *("ocr_train.errors", "ocr_train.compat", "ocr_train.overrides", "ocr_train.pickles"),
+        "ocr_train.weights_download",
+    },
+    "ocr_train.distillation": {"ocr_train.overrides"},
     "ocr_train.resume_spec": {"ocr_train.errors"},
     "ocr_train.resume_auto": {"ocr_train.heartbeat"},
     "ocr_train.resume_drift": {"ocr_train.overrides"},
@@ -198,7 +209,7 @@ PARTS: dict[str, set[str]] = {
     # The one of them that knows what a run was asked to do, for the pipeline.
     "ocr_train.resume_start": {
         *("ocr_train.errors", "ocr_train.config", "ocr_train.data.prepare", "ocr_train.overrides"),
-        *("ocr_train.compat", "ocr_train.pickles", "ocr_train.tracking", "ocr_train.resume"),
+        *("ocr_train.compat", "ocr_train.start_weights", "ocr_train.tracking", "ocr_train.resume"),
         *("ocr_train.resume_auto", "ocr_train.resume_drift", "ocr_train.resume_phase"),
         *("ocr_train.resume_record", "ocr_train.resume_same", "ocr_train.resume_spec"),
     },
@@ -211,7 +222,10 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.transfer_progress": {"ocr_train.storage"},
     # It runs without the rest of us, in the trainer's interpreter and in a served model.
     "ocr_train.ocr_engine": set(),
-    "ocr_train.inference": {"ocr_train.errors", "ocr_train.guard", "ocr_train.pickles"},
+    "ocr_train.inference": {
+        *("ocr_train.errors", "ocr_train.failures", "ocr_train.guard", "ocr_train.paddle_imports"),
+        "ocr_train.pickles",
+    },
     "ocr_train.sources": {
         *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.inference", "ocr_train.overrides"),
         *("ocr_train.pickles", "ocr_train.resume_models", "ocr_train.resume_place", "ocr_train.resume_runs"),
@@ -232,7 +246,9 @@ PARTS: dict[str, set[str]] = {
         "ocr_train.server_ports",
         "ocr_train.server_process",
     },
-    "ocr_train.data_check": {"ocr_train.errors", "ocr_train.data.labels", "ocr_train.data_check_script"},
+    "ocr_train.data_check": {
+        *("ocr_train.errors", "ocr_train.failures", "ocr_train.data.labels", "ocr_train.data_check_script")
+    },
     "ocr_train.paddle_tool": {
         *("ocr_train.errors", "ocr_train.paddle", "ocr_train.probe", "ocr_train.process")
     },
@@ -244,9 +260,11 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.export_onnx": {"ocr_train.errors", "ocr_train.paddle_tool"},
     "ocr_train.export_folder": {
         *("ocr_train.artifacts", "ocr_train.export_check", "ocr_train.export_readme"),
-        *("ocr_train.overrides", "ocr_train.paddle_tool", "ocr_train.secrets", "ocr_train.sources"),
+        *("ocr_train.overrides", "ocr_train.paddle_imports", "ocr_train.paddle_tool", "ocr_train.secrets"),
+        "ocr_train.sources",
     },
     "ocr_train.export": {
+        *("ocr_train.distillation", "ocr_train.failures", "ocr_train.start_weights"),
         *("ocr_train.errors", "ocr_train.export_check", "ocr_train.export_folder", "ocr_train.export_onnx"),
         *("ocr_train.inference", "ocr_train.overrides", "ocr_train.paddle", "ocr_train.paddle_tool"),
         *("ocr_train.pickles", "ocr_train.sources"),
@@ -258,7 +276,7 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.evaluate": {
         *("ocr_train.errors", "ocr_train.events", "ocr_train.logparse", "ocr_train.overrides"),
         *("ocr_train.paddle", "ocr_train.paddle_tool", "ocr_train.pickles", "ocr_train.recorded"),
-        "ocr_train.sources",
+        *("ocr_train.sources", "ocr_train.start_weights"),
     },
     # A look at a model is values in and out: it knows labels, and neither a server nor how a model is run.
     "ocr_train.look": {

@@ -39,7 +39,7 @@ class Refuse(Pass):
         self.word = word
     def __call__(self, data):
         if self.word in data["label"]:
-            raise ValueError("first line\\nthe label is %s" % data["label"])
+            raise ValueError("the label is %s\\nmore is said at\\n  https://example.org" % data["label"])
         return data
 
 class DropLabelEncode(Refuse):
@@ -121,7 +121,7 @@ def test_working_samples_are_counted(root: Path, tmp_path: Path) -> None:
     assert require_working(result) == ""
 
 
-def test_the_operator_and_the_last_line_of_its_traceback_are_named(root: Path, tmp_path: Path) -> None:
+def test_the_operator_and_the_first_line_of_its_exception_are_named(root: Path, tmp_path: Path) -> None:
     """Where every sample fails, training is refused with the operator, the error and a place to look at."""
     config = write_config(tmp_path, [{"Pass": None}, {"Refuse": {"word": "a"}}], ["a", "ab"])
     result = check(root, config)
@@ -131,13 +131,34 @@ def test_the_operator_and_the_last_line_of_its_traceback_are_named(root: Path, t
         place=f"{tmp_path / 'train.txt'}:1",
         line="ก.jpg\ta",
         operator="Refuse",
-        error="the label is a",
+        error="ValueError: the label is a",
     )
     with pytest.raises(
-        DataError, match=r"(?s)none of the 2 training samples.*Refuse: the label is a"
+        DataError, match=r"(?s)none of the 2 training samples.*Refuse: ValueError: the label is a\n"
     ) as raised:
         require_working(result)
     assert "Train.dataset.transforms.Refuse" in raised.value.hint
+
+
+def test_a_name_that_numpy_has_lost_leads_to_an_older_numpy(tmp_path: Path) -> None:
+    """The first line of numpy's long message says it, and what to do depends on the name."""
+    for name, wanted in (("bool", "numpy<1.24"), ("in1d", "numpy<2")):
+        said = f"module 'numpy' has no attribute '{name}'.\\nAt:\\n    https://numpy.org/devdocs"
+        root = make_root(
+            tmp_path / name,
+            f"""
+class Old:
+    def __init__(self, **settings): pass
+    def __call__(self, data): raise AttributeError("{said}")
+
+def create_operators(entries, settings):
+    return [Old() for entry in entries]
+""",
+        )
+        result = check(root, write_config(tmp_path, [{"Old": None}], ["a"]))
+        with pytest.raises(DataError, match=rf"fails in Old: AttributeError: .*'{name}'\.\n") as raised:
+            require_working(result)
+        assert f"'{wanted}'" in raised.value.hint
 
 
 def test_some_failing_samples_are_a_remark(root: Path, tmp_path: Path) -> None:

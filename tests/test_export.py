@@ -34,6 +34,15 @@ BEHAVIOUR
 (out / ("inference.json" if pir else "inference.pdmodel")).write_text("net")
 (out / "inference.pdiparams").write_text("weights")
 """
+NETWORKS = """
+assert config["Architecture"]["Models"]["Teacher"]["pretrained"] is None
+(out / "inference.yml").write_text("of all")
+for name in config["Architecture"]["Models"]:
+    (out / name).mkdir()
+    (out / name / "inference.pdmodel").write_text("net of " + name)
+    (out / name / "inference.pdiparams").write_text("weights")
+sys.exit(0)
+"""
 NO_OLD_FORMAT = "if not pir: raise TypeError('DBHead.forward() got an unexpected argument')"
 
 
@@ -226,12 +235,57 @@ def test_a_checkout_travels_with_the_model(place: Path) -> None:
     assert found == ["LICENSE", "ppocr/code.py", "tools/export_model.py"]
 
 
-def test_several_networks_in_one_are_refused(place: Path) -> None:
-    """A distillation's checkpoint is no one model."""
+def test_what_a_checkout_imports_is_in_the_model(place: Path) -> None:
+    """In the versions of the interpreter that exported, and by name where it has none."""
+    imaug = place / "ocr" / "ppocr" / "data" / "imaug"
+    imaug.mkdir(parents=True)
+    (imaug / "__init__.py").write_text("import cv2, yaml, no_such_package\n")
+    model = made(place, make_trainer(place / "ocr"), carry=True).model
+    assert model["requires"]["PyYAML"] == yaml.__version__
+    assert {"opencv-python", "no_such_package"} <= set(model["requires"])
+    assert model["requires"]["no_such_package"] == ""
+
+
+def test_of_several_networks_the_student_becomes_the_model(place: Path) -> None:
+    """A distillation's export has a folder for each network; the model says nothing of the others."""
     source = make_source(place / "checkpoint")
-    source.config.write_text(source.config.read_text().replace("CRNN", "Distillation"))
-    with pytest.raises(ConfigError, match="several networks"):
-        made(place, make_trainer(place / "ocr"), source=source)
+    config = yaml.safe_load(source.config.read_text())
+    network = {"algorithm": "SVTR_LCNet", "Head": {"name": "CTCHead"}}
+    config["Architecture"] = {
+        "model_type": "rec",
+        "algorithm": "Distillation",
+        "Models": {
+            "Teacher": {**network, "pretrained": "/gone/teacher"},
+            "Student": {**network, "freeze_params": False, "return_all_feats": True},
+        },
+    }
+    config["PostProcess"] = {
+        "name": "DistillationCTCLabelDecode",
+        "model_name": ["Student"],
+        "key": "head_out",
+    }
+    config["Metric"] = {"name": "DistillationMetric", "base_metric_name": "RecMetric", "key": "Student"}
+    source.config.write_text(yaml.safe_dump(config))
+    said: list[str] = []
+    exported = made(place, make_trainer(place / "ocr", NETWORKS), source=source, said=said)
+    assert (exported.folder / "inference.pdmodel").read_text() == "net of Student"
+    assert not any(path.is_dir() for path in exported.folder.iterdir())
+    assert "the exported model is Student" in "\n".join(said)
+    plain = yaml.safe_load((exported.folder / "config.yml").read_text())
+    assert plain["Architecture"] == {"model_type": "rec", **network}
+    assert plain["PostProcess"] == {"name": "CTCLabelDecode"}
+    assert plain["Metric"] == {"name": "RecMetric"}
+    inference = yaml.safe_load((exported.folder / "inference.yml").read_text())
+    assert inference["PostProcess"]["name"] == "CTCLabelDecode"
+
+
+def test_a_paddleocr_that_writes_the_new_format_is_taken_at_its_word(place: Path) -> None:
+    """It went well: nothing is exported a second time, and no line of its log is called a reason."""
+    said: list[str] = []
+    exported = made(place, make_trainer(place / "ocr", "pir = True"), said=said)
+    assert exported.model["network"] == "inference.json"
+    assert [line for line in said if line.startswith("exporting")] == ["exporting with Paddle 3.0.0 ..."]
+    assert "this PaddleOCR writes Paddle's new format (inference.json)" in said
 
 
 def test_what_is_exported_already_is_not_exported_again(place: Path) -> None:

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_train.failures import FAILURE_SIGNATURES, PYTHON_TRACEBACK, REASONS, find_failure
+from ocr_train.failures import FAILURE_SIGNATURES, PYTHON_TRACEBACK, REASONS, find_failure, reason_in
 from ocr_train.outcome import _ASKED, _REASONS, _SIGNALS
 
 LOGS = Path(__file__).resolve().parents[1] / ".." / "shared" / "logs"
 ERROR = "[2026/11/22 12:27:57] ppocr ERROR: "
+INFO = "[2026/11/22 12:27:57] ppocr INFO: "
 SAMPLE = (
     f"{ERROR}When parsing line a.jpg\tNo space left on device\n, error happened with msg: "
     "Traceback (most recent call last):\n"
@@ -62,6 +63,12 @@ EXCERPTS = {  # every excerpt of a real log, read by hand
         ("paddle.fluid.core_avx.EnforceNotMet: [unhandled cuda error] at (nccl_helper.h:113)", "nccl"),
         ("AssertionError: The ./pretrain/MobileNetV3.pdparams does not exists!", "missing_weights"),
         ("ValueError: The ``path`` (./m.pdparams) to load model not exists.", "missing_weights"),
+        (
+            "RuntimeError: Download from https://example.org/w.pdparams failed. Retry limit reached",
+            "missing_weights",
+        ),
+        ("RuntimeError: Downloading from http://127.0.0.1:1/w failed with code 404!", "missing_weights"),
+        (ERROR + "Something went wrong while downloading models", "missing_weights"),
         ("RecursionError: maximum recursion depth exceeded in comparison", "recursion"),
         ("WARNING:root:DataLoader reader thread raised an exception.", "reader_thread"),
         ("Exception in thread Thread-282:", "reader_thread"),
@@ -109,6 +116,39 @@ def test_the_last_python_error_is_quoted() -> None:
     assert found is not None
     assert "ValueError: no 'a' here" in found.explanation
     assert not found.fatal
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", ""),
+        (f"{INFO}all is well\nUserWarning: old\n  warnings.warn(x)", ""),
+        (f"{INFO}Export inference config file to inference.yml\n", ""),
+        ("2026-11-26 00:59:19 WARNING: slow\nW1126 00:59:19.1 7 gpu.cc:1] no driver", ""),
+        ("Segmentation fault (core dumped)", "Segmentation fault (core dumped)"),
+        (
+            "Traceback (most recent call last):\n  File 'a'\nmine.Odd: first\nOSError: of its message\n",
+            "mine.Odd: first",
+        ),
+        (
+            "Traceback (most recent call last):\n  File 'a'\nValueError: \n\n----\nC++ Traceback (most recent\n"
+            "0   paddle::x\n\n----\nError Message Summary:\n----\nInvalidArgumentError: wrong size\n  [Hint: x]\n",
+            "InvalidArgumentError: wrong size",
+        ),
+    ],
+)
+def test_the_reason_is_the_first_line_of_the_exception(text: str, reason: str) -> None:
+    """Never a line of its message that comes later, and never what a log or a warning says."""
+    assert reason_in(text.split("\n")) == reason
+
+
+def test_a_numpy_that_is_too_new_gets_a_hint() -> None:
+    """A trainer that dies of `np.bool` needs an older numpy: the traceback's place helps nobody."""
+    found = find_failure(
+        "Traceback\nAttributeError: module 'numpy' has no attribute 'bool'.\n`np.bool` was\n"
+    )
+    assert found is not None
+    assert "'numpy<1.24'" in found.hint
 
 
 def test_a_single_bad_sample_is_no_failure() -> None:

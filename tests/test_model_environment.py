@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import metadata
 
 import pytest
@@ -60,11 +61,41 @@ def test_constraints_pin_what_the_requirements_bring_along() -> None:
 
 
 def test_a_checkout_takes_the_place_of_the_package() -> None:
-    """What ppocr imports is named then."""
-    environment = model_environment([part()], own_paddleocr=True)
-    names = {line.split("==")[0] for line in environment.requirements}
-    assert "unstructured-paddleocr" not in names
-    assert {"shapely", "pyclipper", "scikit-image", "opencv-python", "albumentations"} <= names
+    """What it imports is named then, in the versions that it was checked with: nothing is left out in silence."""
+    own = {
+        "lmdb": "1.4.1",
+        "imgaug": "0.4.0",
+        "numpy": "1.23.5",
+        "paddlepaddle-gpu": "3.0.0",
+        "PyYAML": "6.0.1",
+    }
+    environment = model_environment(
+        [part(), replace(part(task="det"), requires={**own, "lmdb": "1.10.0"})], own_paddleocr=True
+    )
+    pins = dict(line.split("==") for line in environment.requirements)
+    assert "unstructured-paddleocr" not in pins
+    assert {name: pins[name] for name in ("lmdb", "imgaug", "numpy", "pyyaml", "paddlepaddle")} == {
+        **{"lmdb": "1.10.0", "imgaug": "0.4.0", "numpy": "1.23.5", "pyyaml": "6.0.1"},
+        "paddlepaddle": "3.0.0",
+    }
+    assert "paddlepaddle-gpu" not in pins
+    assert f"numpy==1.23.5 (here {metadata.version('numpy')})" in environment.elsewhere
+    assert set(environment.constraints) == set(environment.requirements)
+
+
+def test_what_no_interpreter_had_is_named_without_a_version() -> None:
+    """pip then takes one that goes with the others."""
+    own = {"lanms-neo": "", "shapely": metadata.version("shapely")}
+    environment = model_environment([replace(part(), requires=own)], own_paddleocr=True)
+    assert "lanms-neo" in environment.requirements
+    assert environment.elsewhere == ["lanms-neo (here none)"]
+
+
+def test_a_paddle_that_no_cpu_can_have_gives_way_to_the_next_one() -> None:
+    """PyPI has no paddlepaddle below 2.6.2 for these Pythons: the environment could not be built at all."""
+    environment = model_environment([part(paddle="2.5.2")])
+    assert "paddlepaddle==2.6.2" in environment.requirements
+    assert environment.notes == ["there is no paddlepaddle 2.5.2 for a CPU: 2.6.2 stands in its place"]
 
 
 def test_a_closure_leaves_out_what_is_not_installed() -> None:

@@ -7,9 +7,15 @@ class EngineError(Exception):
     """The model cannot be used: its files, its configuration or its kind. The message is one sentence."""
 
 
-def last_line(exc: BaseException) -> str:
-    """The last line of the traceback, shortened: for an image's `error`."""
-    said = str(exc).strip().splitlines()
-    text = said[-1].strip() if said else ""
-    name = type(exc).__name__
-    return (f"{name}: {text}" if text else name)[:300]
+def reason(exc: BaseException) -> str:
+    """The exception's type and the first line of its message, shortened: for an image's `error`.
+
+    Paddle's own exceptions have their message below a summary's title, after a traceback of C++.
+    """
+    lines = [line.strip() for line in str(exc).splitlines() if line.strip().strip("-")]
+    if _SUMMARY in lines[:-1]:
+        lines = lines[lines.index(_SUMMARY) + 1 :]
+    return ": ".join([type(exc).__name__, *lines[:1]])[:300]
+
+
+_SUMMARY = "Error Message Summary:"

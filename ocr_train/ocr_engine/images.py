@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .errors import reason
+
 
 class ImageError(Exception):
     """One image cannot be read or is none; the others of its batch are not touched by that."""
@@ -34,7 +36,7 @@ def decode_image(data: bytes, *, ignore_orientation: bool = False) -> Any:
     try:
         picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
     except cv2.error as exc:
-        raise ImageError(f"it cannot be decoded: {str(exc).strip().splitlines()[-1]}") from exc
+        raise ImageError(f"it cannot be decoded: {reason(exc)}") from exc
     if picture is None:
         raise ImageError("it is no image that OpenCV can decode")
     return picture

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import networks
 from .answers import Answers
-from .errors import EngineError, last_line
+from .errors import EngineError, reason
 from .images import ImageError
 from .prepare import Preparation, Prepared
 from .settings import Settings, put_on_path, read_settings
@@ -63,7 +63,7 @@ class Engine:
             return self._run(group)
         except Exception as exc:  # noqa: BLE001 - Paddle's own, of any kind: it is the answer for one image
             if len(group) == 1:
-                return [{"error": last_line(exc)}]
+                return [{"error": reason(exc)}]
         return [self._run_group([one])[0] for one in group]
 
     def _run(self, group: list[Prepared]) -> list[dict[str, Any]]:
@@ -125,4 +125,4 @@ def _post_process(settings: Settings) -> Any:
     try:
         return build_post_process(settings.post_process, settings.shared)
     except Exception as exc:
-        raise EngineError(f"the post-processing cannot be made: {last_line(exc)}") from exc
+        raise EngineError(f"the post-processing cannot be made: {reason(exc)}") from exc

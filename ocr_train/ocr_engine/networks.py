@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .errors import EngineError, last_line
+from .errors import EngineError, reason
 
 OUTPUTS = {
     "DBPostProcess": ("maps",),
@@ -77,7 +77,7 @@ def _load_weights(model: Any, prefix: Path) -> None:
     try:
         weights = paddle.load(path)
     except Exception as exc:
-        raise EngineError(f"{path} cannot be loaded: {last_line(exc)}") from exc
+        raise EngineError(f"{path} cannot be loaded: {reason(exc)}") from exc
     wanted = model.state_dict()
     missing = [name for name in wanted if name not in weights]
     other = [
@@ -112,7 +112,7 @@ def open_paddle_network(settings: Any, folder: Path, gpu: bool) -> Any:
     try:
         predictor = inference.create_predictor(_inference_config(inference, program, weights, gpu))
     except Exception as exc:
-        raise EngineError(f"{program} cannot be loaded by this Paddle: {last_line(exc)}") from exc
+        raise EngineError(f"{program} cannot be loaded by this Paddle: {reason(exc)}") from exc
     names = predictor.get_input_names()
 
     def run(images: Any, extras: Any) -> Any:
@@ -156,7 +156,7 @@ def open_onnx_network(settings: Any, folder: Path, gpu: bool) -> Any:
             str(path), sess_options=options, providers=[*providers, "CPUExecutionProvider"]
         )
     except Exception as exc:
-        raise EngineError(f"{path} cannot be loaded by onnxruntime: {last_line(exc)}") from exc
+        raise EngineError(f"{path} cannot be loaded by onnxruntime: {reason(exc)}") from exc
     names = [entry.name for entry in session.get_inputs()]
 
     def run(images: Any, extras: Any) -> Any:

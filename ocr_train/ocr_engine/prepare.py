@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .errors import reason
 from .images import ImageError, require_picture
 
 EXTRA_INPUTS = {
@@ -50,7 +51,7 @@ class Preparation:
                 data = operator(data)
             # PaddleOCR's own, of any kind; DetResizeForTest answers some pictures with sys.exit(0).
             except (Exception, SystemExit) as exc:
-                raise ImageError(f"{name} fails on it: {str(exc).strip() or type(exc).__name__}") from exc
+                raise ImageError(f"{name} fails on it: {reason(exc)}") from exc
             if data is None:
                 raise ImageError(f"{name} drops it")
         return Prepared(np.asarray(data["image"]), data.get("shape"), [data[key] for key in self._extras])
