@@ -21,9 +21,11 @@ from ocr_train import (
     cli_runs_sync,
     cli_train,
 )
-from ocr_train.cli_parser import Parser
+from ocr_train.cli_parser import Parser, WrongUsage
 from ocr_train.cli_train import say
-from ocr_train.errors import OcrTrainError
+from ocr_train.errors import ConfigError, OcrTrainError
+from ocr_train.launched_run import tell_mlflow_run
+from ocr_train.mlflow_client import connect
 from ocr_train.secrets import Redactor
 from ocr_train.stopping import StopRequested
 
@@ -41,7 +43,12 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def run(argv: Sequence[str]) -> int:
     """Run one command; its exit status. Errors that a user can mend end as one paragraph on stderr."""
-    arguments = make_parser().parse_args(argv)
+    try:
+        arguments = make_parser().parse_args(argv)
+    except WrongUsage as exc:
+        if argv[:1] == ["train"]:
+            tell_mlflow_run(connect, ConfigError(exc.problem))
+        raise
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:
         return command(arguments)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ocr_train.errors import ConfigError, DataError, StorageError
+from ocr_train.disk import refused
+from ocr_train.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Any]
@@ -87,11 +88,7 @@ def guarded(command: Command) -> Command:
         except BrokenPipeError:
             raise
         except OSError as exc:
-            where = repr(str(exc.filename)) if exc.filename is not None else "a file"
-            raise StorageError(
-                f"{where} cannot be used: {exc.strerror or exc}.",
-                hint="Check the path, its permissions and the free space.",
-            ) from exc
+            raise refused(exc) from exc
 
     return run
 

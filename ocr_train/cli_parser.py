@@ -14,6 +14,14 @@ from ocr_train.parameter_values import TRUTHS
 _INVALID_CHOICE = re.compile(r"argument (.+?): invalid choice: (.+?) \(choose from (.*)\)$", re.DOTALL)
 
 
+class WrongUsage(SystemExit):
+    """The command line could not be read; it has been said why."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(2)
+        self.problem = problem
+
+
 class Parser(argparse.ArgumentParser):
     """Names the nearest command, option or choice for one that is not known; use it for sub-commands, too.
 
@@ -56,7 +64,8 @@ class Parser(argparse.ArgumentParser):
         command = message.startswith("the following arguments are required: COMMAND")
         if command:
             message = "no command was given"
-        self.exit(2, f"error: {message}\n`{self.prog} --help` says what there is.\n")
+        self._print_message(f"error: {message}\n`{self.prog} --help` says what there is.\n", sys.stderr)
+        raise WrongUsage(message)
 
 
 def _with_values(words: Sequence[str], switches: Collection[str]) -> list[str]:

@@ -32,8 +32,8 @@ def add_commands(commands: Commands) -> None:
         "--older-than",
         metavar="MINUTES",
         type=whole_number(1),
-        default=10,
-        help="how long a run must have been without a heartbeat to be reaped (default: 10)",
+        help="how long a run must have been without a heartbeat to be reaped (default: 10; 60 for one that `mlflow "
+        "run` has made and whose training never began)",
     )
     parser.add_argument(
         "--limit", metavar="N", type=whole_number(1), default=20, help="how many to list (default: 20)"
@@ -49,12 +49,13 @@ def _runs(arguments: argparse.Namespace) -> int:
     client = tracking.connect()
     reaped: list[str] = []
     if arguments.reap:
-        for info in runs.lost_runs(client, older_than_s=60 * arguments.older_than):
+        older_than = 60.0 * arguments.older_than if arguments.older_than else None
+        for info in runs.lost_runs(client, older_than_s=older_than):
             runs.reap(client, info)
             reaped.append(info.run_id)
             say(f"{info.run_id}: no heartbeat since {_time(info.last_sign)}; marked as KILLED (tracker_lost)")
         if not reaped:
-            say(f"no RUNNING run has been without a heartbeat for {arguments.older_than} minute(s)")
+            say(f"no RUNNING run has been without a heartbeat for {arguments.older_than or 10} minute(s)")
     listed = runs.list_runs(client, limit=arguments.limit)
     if not arguments.reap:
         for line in _table(listed):

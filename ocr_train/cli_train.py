@@ -10,11 +10,13 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ocr_train import cli_data
+from ocr_train.cli_answer import guarded
 from ocr_train.config import EXPERIMENTS, available_models, load_experiment
 from ocr_train.launch import Launch
+from ocr_train.launched_run import told_to_mlflow_run
 from ocr_train.probe import interpreter, probe
 from ocr_train.secrets import Redactor
 from ocr_train.stopping import StopFlag
@@ -139,7 +141,7 @@ def add_commands(commands: Commands) -> None:
     )
     add("--hourly-usd", default="", help="what an hour of this machine costs, to compare runs by money")
     add("--output", default="", help="folder for files of runs (default: $OCR_TRAIN_OUTPUT or ./outputs)")
-    parser.set_defaults(command=_train)
+    parser.set_defaults(command=guarded(_train))
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -148,19 +150,17 @@ def _train(arguments: argparse.Namespace) -> int:
         **{name: str(getattr(arguments, name)).strip() for name in vars(Launch()) if hasattr(arguments, name)}
     )
     stop = StopFlag()
-    with stop.installed():
+    with stop.installed(), told_to_mlflow_run(lambda: _connect(launch)):
         experiment = load_experiment(launch, EXPERIMENTS)
         # Looking into the trainer's interpreter and loading MLflow take seconds each: at the same time.
         looking = ThreadPoolExecutor(1, thread_name_prefix="probe").submit(
             probe, interpreter(experiment.trainer_python)
         )
-        from ocr_train import tracking
-        from ocr_train.offline import OfflineClient
         from ocr_train.pipeline import train
         from ocr_train.preparation import Parts
 
         output = Path(launch.output or os.environ.get("OCR_TRAIN_OUTPUT") or DEFAULT_OUTPUT).absolute()
-        client = OfflineClient() if experiment.offline else tracking.connect()
+        client = _connect(launch)
         parts = Parts(
             client=client,
             probe=looking.result,
@@ -175,6 +175,17 @@ def _train(arguments: argparse.Namespace) -> int:
             summary = train(experiment, output, parts)
         _print_summary(summary, launch)
     return summary.outcome.exit_code
+
+
+def _connect(launch: Launch) -> Any:
+    """MLflow's client, or what stands in for it where no server is asked."""
+    if launch.offline.lower() == "true":
+        from ocr_train.offline import OfflineClient
+
+        return OfflineClient()
+    from ocr_train import tracking
+
+    return tracking.connect()
 
 
 def _back_up(dataset: Dataset, target: str) -> Backup:

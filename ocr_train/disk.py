@@ -6,7 +6,7 @@ import errno
 import shutil
 from pathlib import Path
 
-from ocr_train.errors import SetupError
+from ocr_train.errors import SetupError, StorageError
 
 UNKNOWN_BYTES = 1 << 30
 """What must be free where nothing is known about the size of a checkpoint."""
@@ -29,6 +29,17 @@ def size_of(folder: Path) -> int:
 def is_full(exc: BaseException) -> bool:
     """Whether the error says that a disk, a quota or a file's limit is full."""
     return isinstance(exc, OSError) and exc.errno in FULL
+
+
+def refused(exc: OSError, what: str = "") -> StorageError:
+    """What the file system said, as an error that names the path, and what to do."""
+    where = repr(str(exc.filename)) if exc.filename is not None else "a file"
+    hint = (
+        "Free some space there, or choose another disk with --output (or OCR_TRAIN_OUTPUT)."
+        if is_full(exc)
+        else "Check the path, its permissions and the free space."
+    )
+    return StorageError(f"{what or where} cannot be used: {exc.strerror or exc}.", hint=hint)
 
 
 def require_room(folder: Path, checkpoint_bytes: int) -> None:

@@ -34,6 +34,10 @@ TRACKER_LOST_EXPLANATION = (
     "Checkpoints stored before are whole: resume from them. What was not delivered is in the run's folder on that "
     "machine, if it is still there: `python -m ocr_train sync` brings it."
 )
+NEVER_BEGAN_EXPLANATION = (
+    "`mlflow run` made this run and was ended before the training itself began: while it made the environment, most "
+    "often. Nothing was trained: start it again."
+)
 """Not from a log: what `runs --reap` and `sync` say of a run whose process had no time to say anything."""
 
 

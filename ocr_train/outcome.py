@@ -61,7 +61,7 @@ def decide(
     if error is not None:
         return _gone_wrong(error, failure)
     if stopped_by is not None:
-        return _killed(stopped_by)
+        return stopped(stopped_by)
     if failure is not None and (failure.fatal or ended.code != 0):
         return _failed(failure.reason, failure.explanation, failure.hint)
     if ended.signal or ended.code != 0:
@@ -139,7 +139,8 @@ def _failed(reason: str, explanation: str, hint: str, exit_code: int = TrainingF
     return Outcome(status=FAILED, reason=reason, explanation=explanation, hint=hint, exit_code=exit_code)
 
 
-def _killed(number: int) -> Outcome:
+def stopped(number: int) -> Outcome:
+    """The outcome of being asked to stop by the signal `number`."""
     name = signal.Signals(number).name
     how, reason = _ASKED.get(signal.Signals(number), (f"stopped by {name}", "terminated"))
     return Outcome(

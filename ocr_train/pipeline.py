@@ -16,6 +16,7 @@ from typing import Any
 
 from ocr_train.config import Experiment
 from ocr_train.cost import spent, starving
+from ocr_train.disk import refused
 from ocr_train.dispatch import Dispatcher
 from ocr_train.errors import CheckpointLost, OcrTrainError
 from ocr_train.events import RunFinished, RunStarted
@@ -24,7 +25,7 @@ from ocr_train.follow import STACKS_FILE, LogWatch, follow
 from ocr_train.heartbeat import Heartbeat
 from ocr_train.mlflow_client import name_primary_metric
 from ocr_train.oom import MemoryWitness
-from ocr_train.outcome import FAILED, Outcome, decide, reason_of
+from ocr_train.outcome import FAILED, Outcome, decide, reason_of, stopped
 from ocr_train.preparation import Parts, Ready, first_tags, look_at_data, make_ready, run_name
 from ocr_train.process import Child
 from ocr_train.resume_start import begin
@@ -54,13 +55,13 @@ class Summary:
 
 def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
     """Run the whole way; raises `OcrTrainError` for what keeps the trainer from starting."""
-    output.mkdir(parents=True, exist_ok=True)
     begun = begin(
         experiment,
         output,
         parts.client,
         parts.say,
         name=run_name(experiment),
+        tags=first_tags(experiment),
         look_at_data=lambda work: look_at_data(experiment, work, output, parts),
     )
     tracker = begun.tracker
@@ -88,8 +89,12 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
     except OcrTrainError as exc:
         _end_early(tracker, FAILED, reason_of(exc), str(exc))
         raise
+    except OSError as exc:
+        error = refused(exc)
+        _end_early(tracker, FAILED, reason_of(error), str(error))
+        raise error from exc
     except StopRequested as exc:
-        outcome = decide_stop(exc.number)
+        outcome = stopped(exc.number)
         _end_early(tracker, outcome.status, outcome.reason, _paragraph(outcome))
         raise
     except BaseException as exc:
@@ -109,13 +114,6 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
         results=results,
         finishing=finishing,
     )
-
-
-def decide_stop(number: int) -> Outcome:
-    """The outcome of being asked to stop before the trainer ran."""
-    from ocr_train.process import Exit
-
-    return decide(Exit(code=None), stopped_by=number, failure=None, error=None, progressed=False)
 
 
 def _run_trainer(

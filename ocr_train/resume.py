@@ -114,9 +114,12 @@ def _named_run(spec: ResumeSpec, request: ResumeRequest, client: Any, folder: Pa
 
 def _auto(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | None:
     """Of the interrupted run; where that had trained its last epoch, from before it, so that it is ended well."""
-    run_id = request.run_id or _find_interrupted(request, client)
-    if run_id is None:
-        return None
+    run_id = request.run_id
+    if not run_id:
+        run = _find_interrupted(request, client)
+        if run is None:
+            return None
+        run_id = str(run.info.run_id)
     spec = ResumeSpec(kind=RUN, text=request.text, run_id=run_id)
     try:
         point = _named_run(spec, request, client, folder)
@@ -140,19 +143,19 @@ def _auto(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | No
     return None
 
 
-def run_to_go_on(request: ResumeRequest, client: Any) -> str | None:
-    """The id of the run that resume_mode=same goes on with; None where resume=auto finds none.
+def run_to_go_on(request: ResumeRequest, client: Any) -> Any | None:
+    """The run that resume_mode=same goes on with, as it was seen first; None where resume=auto finds none.
 
     Raises `ConfigError` where there is none.
     """
     spec = parse_resume(request.text)
     if spec.kind == RUN:
-        return spec.run_id
+        return tracking.get_run(client, spec.run_id)
     if spec.kind == AUTO:
         return _find_interrupted(request, client)
     for run in tracking.runs_of_model(client, request.model):
         if run.info.run_id != request.own_run_id and _any_checkpoint(client, run):
-            return str(run.info.run_id)
+            return run
     raise _nothing_to_go_on_with(request)
 
 
@@ -163,16 +166,18 @@ def _nothing_to_go_on_with(request: ResumeRequest) -> ConfigError:
     )
 
 
-def _find_interrupted(request: ResumeRequest, client: Any) -> str | None:
-    runs = tracking.runs_of_model(client, request.model)
-    return find_interrupted(
-        [run for run in runs if run.info.run_id != request.own_run_id],
+def _find_interrupted(request: ResumeRequest, client: Any) -> Any | None:
+    runs = {run.info.run_id: run for run in tracking.runs_of_model(client, request.model)}
+    runs.pop(request.own_run_id, None)
+    found = find_interrupted(
+        list(runs.values()),
         dataset_digest=request.dataset_digest,
         config_digest=request.config_digest,
         has_checkpoint=lambda run: _any_checkpoint(client, run),
         beat=lambda run: tracking.get_run(client, run.info.run_id),
         patience=request.patience,
     )
+    return None if found is None else runs[found]
 
 
 def _any_checkpoint(client: Any, run: Any) -> bool:

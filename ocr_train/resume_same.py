@@ -10,7 +10,6 @@ from typing import Any
 from ocr_train import tracking
 from ocr_train.checkpoints import LATEST
 from ocr_train.errors import ConfigError, TrackingError
-from ocr_train.resume_auto import Patience, is_alive
 from ocr_train.resume_spec import AUTO, PATH, RUN, S3, parse_resume
 from ocr_train.spool import read_batch
 
@@ -70,28 +69,16 @@ def check_resume(resume: str, mode: str, *, weights_only: bool, offline: bool = 
         )
 
 
-def require_idle(client: Any, run_id: str, patience: Patience) -> None:
-    """Raise `ConfigError` where somebody trains the run: two trainers must not go on with one."""
-    run = tracking.get_run(client, run_id)
-    if run.info.status == "RUNNING" and is_alive(
-        run, lambda one: tracking.get_run(client, one.info.run_id), patience
-    ):
-        raise ConfigError(
-            f"the run {run_id} is being trained: its heartbeat moves.",
-            hint="Stop that training first, or start a run of its own from its checkpoint: resume_mode=new.",
-        )
-
-
 def reopen(client: Any, run_id: str, folder: Path, *, launched_as: str = "") -> Reopened:
-    """Make the run RUNNING again and read what it has; `folder` is the run's own on this machine.
+    """Read what the run has and take away what says that it has ended; `folder` is its own on this machine.
 
+    It is claimed already (`resume_claim`).
     `launched_as` is the run that `mlflow run` made for this launch: it is told where the training goes on.
     Raises `ConfigError` where there is no such run, `TrackingError` where it cannot be changed.
     """
     run = tracking.get_run(client, run_id)
     try:
         logged = {key: _last_step(client, run_id, key) for key in run.data.metrics}
-        client.update_run(run_id, status="RUNNING")
         for tag in _OF_THE_END:
             if tag in run.data.tags:
                 client.delete_tag(run_id, tag)

@@ -13,14 +13,18 @@ from ocr_train.compat import Model, compare, require_fit
 from ocr_train.config import Experiment
 from ocr_train.data.prepare import Dataset
 from ocr_train.errors import OcrTrainError
+from ocr_train.holder import this_process
+from ocr_train.launched_run import ended_by_failure
 from ocr_train.overrides import set_key
 from ocr_train.resume import ResumePoint, ResumeRequest, resolve, run_to_go_on
 from ocr_train.resume_auto import CONFIG_TAG, Patience
+from ocr_train.resume_claim import claim, require_idle
 from ocr_train.resume_drift import config_digest
 from ocr_train.resume_phase import keep_phase
 from ocr_train.resume_record import inherit_best, record_drift, record_origin
-from ocr_train.resume_same import SAME, Reopened, check_resume, reopen, require_idle
+from ocr_train.resume_same import SAME, Reopened, check_resume, reopen
 from ocr_train.resume_spec import AUTO
+from ocr_train.run_folder import require_writable
 from ocr_train.start_weights import Weights, forget, screen_named, settle
 from ocr_train.tracking import Tracker
 
@@ -43,12 +47,14 @@ def begin(
     say: Say,
     *,
     name: str,
+    tags: Mapping[str, object],
     look_at_data: Callable[[Path], tuple[Experiment, Dataset]],
 ) -> Begun:
-    """Start the run, or open the one again that resume_mode=same goes on with.
+    """Start the run, with `tags`, or open the one again that resume_mode=same goes on with.
 
     `look_at_data` prepares the data into a folder: with resume=auto they decide which run that is.
-    Raises `ConfigError` for what `resume` cannot mean, `TrackingError`.
+    Raises `ConfigError` for what `resume` cannot mean or what another process does, `StorageError` where files of
+    runs cannot be kept in `output`, `TrackingError`.
     """
     check_resume(
         experiment.resume,
@@ -56,8 +62,13 @@ def begin(
         weights_only=experiment.weights_only,
         offline=experiment.offline,
     )
+    require_writable(output)
+
+    def start() -> Tracker:
+        return Tracker.start(client, output, name=name, offline=experiment.offline, tags=tags)
+
     if not experiment.resume or experiment.resume_mode != SAME:
-        return Begun(tracker=Tracker.start(client, output, name=name, offline=experiment.offline))
+        return Begun(tracker=start())
     staging = output / f".starting-{os.getpid()}"
     try:
         dataset = None
@@ -65,21 +76,31 @@ def begin(
         if experiment.resume == AUTO:
             experiment, dataset = look_at_data(staging)
             request = request_of(experiment, dataset, say)
-        run_id = run_to_go_on(request, client)
-        if run_id is None:
-            tracker, reopened = Tracker.start(client, output, name=name, offline=experiment.offline), None
+        run = run_to_go_on(request, client)
+        if run is None:
+            tracker, reopened = start(), None
         else:
             if experiment.resume != AUTO:  # which looks itself
-                require_idle(client, run_id, request.patience)
-            launched_as = os.environ.get("MLFLOW_RUN_ID", "")
-            reopened = reopen(client, run_id, output / run_id, launched_as=launched_as)
-            tracker = Tracker(client, run_id, reopened.experiment_id, output / run_id)
-            _bring_log(tracker)
+                run = require_idle(client, run.info.run_id, request.patience)
+            tracker, reopened = _go_on_with(run, output, client, request.patience)
         if dataset is not None:
             dataset = _moved(dataset, staging, tracker.folder / "data")
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return Begun(tracker=tracker, reopened=reopened, dataset=dataset)
+
+
+def _go_on_with(run: Any, output: Path, client: Any, patience: Patience) -> tuple[Tracker, Reopened]:
+    """The run, which nobody has trained when it was seen, opened again with its files in `output`."""
+    run_id = str(run.info.run_id)
+    require_writable(output, run_id)
+    claim(client, run, this_process(output, now=patience.now()), patience)
+    with ended_by_failure(client, run_id):
+        launched_as = os.environ.get("MLFLOW_RUN_ID", "")
+        reopened = reopen(client, run_id, output / run_id, launched_as=launched_as)
+        tracker = Tracker(client, run_id, reopened.experiment_id, output / run_id)
+        _bring_log(tracker)
+    return tracker, reopened
 
 
 def _bring_log(tracker: Tracker) -> None:

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
+import shutil
+import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO
 
-from ocr_train.errors import DataError
+from ocr_train.disk import refused
+from ocr_train.errors import DataError, StorageError, TrackingError
 
 FACTS = "run.json"
 JOURNAL = "journal.jsonl"
@@ -91,11 +95,54 @@ class RunLock:
         self._file = file
         return True
 
+    def require(self) -> None:
+        """Take it; raises `TrackingError` where another process has it."""
+        if not self.take():
+            raise TrackingError(
+                f"another process is at work on the run in {self._path.parent}.",
+                hint="Wait for it, or end it first.",
+            )
+
     def release(self) -> None:
         """Give it back; may be called twice."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+_TRIED_BYTES = 1 << 16
+"""What the first records of a run take: a disk without that much room is full."""
+
+
+def require_writable(output: Path, run_id: str = "") -> None:
+    """Try, before there is a run in MLflow, what a run does in `output` first: a folder of its own (that of `run_id`
+    where it is known) with a lock and a journal.
+
+    Raises `StorageError`, and `TrackingError` where another process is at work in it; leaves `output`, and the folder of `run_id`, empty where they are new.
+    """
+    folder = output / (run_id or f".try-{uuid.uuid4().hex[:27]}")  # as long as a run's id
+    tried = folder / f".try-{uuid.uuid4().hex[:8]}" if run_id else folder
+    try:
+        tried.mkdir(parents=True)
+        lock = RunLock(tried)
+        if not lock.take():
+            raise StorageError(
+                f"the disk of {str(output)!r} has no working file locks (flock).",
+                hint="Choose another disk with --output (or OCR_TRAIN_OUTPUT).",
+            )
+        with (tried / JOURNAL).open("wb") as journal:
+            journal.write(bytes(_TRIED_BYTES))
+            journal.flush()
+            os.fsync(journal.fileno())
+        lock.release()
+        if run_id:
+            own = RunLock(folder)
+            own.require()
+            own.release()
+    except OSError as exc:
+        raise refused(exc, f"the folder for files of runs, {str(output)!r},") from exc
+    finally:
+        shutil.rmtree(tried, ignore_errors=True)
 
 
 def run_folders(output: Path) -> Iterator[Path]:

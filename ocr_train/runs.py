@@ -9,13 +9,23 @@ from typing import Any
 
 from ocr_train import heartbeat
 from ocr_train.errors import TrackingError
-from ocr_train.failures import TRACKER_LOST, TRACKER_LOST_EXPLANATION
+from ocr_train.failures import NEVER_BEGAN_EXPLANATION, TRACKER_LOST, TRACKER_LOST_EXPLANATION
 from ocr_train.heartbeat import HEARTBEAT_TAG
+from ocr_train.holder import HOLDER_TAG
+from ocr_train.offline import OFFLINE_ID
 from ocr_train.tracking import experiment_of, first_line
 
 LOST_AFTER_S = 600.0
 """Twenty heartbeats: a server that was away for a few minutes makes no run lost."""
+UNSTARTED_AFTER_S = 3600.0
+"""A run that `mlflow run` made has no heartbeat before its environment is there, which may take half an hour."""
 OWN_TAG = "launch_command"
+OWN_TAGS = frozenset([OWN_TAG, HOLDER_TAG, HEARTBEAT_TAG, OFFLINE_ID])
+"""A run with one of them is ours: it has them from its first moment."""
+_PROJECT_PARAMS = frozenset(
+    ["model", "resume", "resume_mode", "weights_only", "trainer_python", "on_bad_sample"]
+)
+"""The params of our entry point `main` that, all together, no other project has."""
 MAIN_METRICS = ("hmean", "acc")
 _PAGE = 500
 
@@ -23,7 +33,8 @@ _PAGE = 500
 @dataclass(frozen=True, kw_only=True)
 class RunInfo:
     """One run: `started` and `heartbeat` in Unix seconds; `last_step`, `best` and `heartbeat` None where
-    there is none; `age_s` is the time since its start."""
+    there is none; `age_s` is the time since its start; `began` says that a process of ours had it: `mlflow run`
+    makes a run before it starts us."""
 
     run_id: str
     name: str
@@ -36,6 +47,7 @@ class RunInfo:
     best: float | None
     heartbeat: float | None
     failure_reason: str
+    began: bool = True
 
     @property
     def last_sign(self) -> float:
@@ -60,18 +72,45 @@ def list_runs(
     return found
 
 
-def lost_runs(client: Any, *, older_than_s: float = LOST_AFTER_S, now: float | None = None) -> list[RunInfo]:
-    """The RUNNING runs without a sign of life for `older_than_s`; raises `TrackingError`."""
+def lost_runs(client: Any, *, older_than_s: float | None = None, now: float | None = None) -> list[RunInfo]:
+    """Our RUNNING runs without a sign of life for `older_than_s`, else for `LOST_AFTER_S`, or `UNSTARTED_AFTER_S`
+    where no process of ours had them; raises `TrackingError`.
+
+    Runs of other programs in the same experiment are left alone.
+    """
     moment = time.time() if now is None else now
-    running = list_runs(client, limit=1_000_000, status="RUNNING", now=moment)
-    return [info for info in running if moment - info.last_sign > older_than_s]
+    running = [
+        _info(run, moment) for run in _search(client, "attributes.status = 'RUNNING'") if _is_ours(run)
+    ]
+    return [
+        info
+        for info in running
+        if moment - info.last_sign
+        > (older_than_s if older_than_s is not None else LOST_AFTER_S if info.began else UNSTARTED_AFTER_S)
+    ]
+
+
+def _is_ours(run: Any) -> bool:
+    return _began(run) or _launched_by_mlflow_run(run)
+
+
+def _began(run: Any) -> bool:
+    return bool(OWN_TAGS & run.data.tags.keys())
+
+
+def _launched_by_mlflow_run(run: Any) -> bool:
+    """Whether `mlflow run` made it for a training of this project: it gives a run all params of its entry point."""
+    tags = run.data.tags
+    project = tags.get("mlflow.source.type"), tags.get("mlflow.project.entryPoint")
+    return project == ("PROJECT", "main") and set(run.data.params) >= _PROJECT_PARAMS
 
 
 def reap(client: Any, info: RunInfo) -> None:
     """Say of a lost run that it was KILLED, when, and why; raises `TrackingError`."""
     try:
         client.set_tag(info.run_id, "failure_reason", TRACKER_LOST)
-        client.set_tag(info.run_id, "failure_explanation", TRACKER_LOST_EXPLANATION)
+        explanation = TRACKER_LOST_EXPLANATION if info.began else NEVER_BEGAN_EXPLANATION
+        client.set_tag(info.run_id, "failure_explanation", explanation)
         client.set_terminated(info.run_id, status="KILLED", end_time=int(info.last_sign * 1000))
     except Exception as exc:
         raise TrackingError(f"run {info.run_id} cannot be marked as KILLED: {first_line(exc)}") from exc
@@ -112,6 +151,7 @@ def _info(run: Any, now: float) -> RunInfo:
         best=metrics.get(f"best/{main}"),
         heartbeat=heartbeat.read(tags.get(HEARTBEAT_TAG, "")),
         failure_reason=tags.get("failure_reason", ""),
+        began=_began(run),
     )
 
 

@@ -10,7 +10,6 @@ import contextlib
 import json
 import math
 import os
-import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -18,12 +17,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ocr_train import heartbeat
 from ocr_train.addresses import first_line, from_anywhere, redacted, without_password
 from ocr_train.artifact_delivery import ArtifactDelivery, log_input, send_file
 from ocr_train.artifacts import FolderArtifacts, RunArtifacts
 from ocr_train.confirmed import end_run
 from ocr_train.delivery import Delivery
 from ocr_train.errors import TrackingError
+from ocr_train.heartbeat import HEARTBEAT_TAG
+from ocr_train.holder import HOLDER_TAG, this_process
+from ocr_train.launched_run import ended_by_failure, take_over
 from ocr_train.mlflow_client import (
     call_it_training,
     check_writable,
@@ -37,7 +40,7 @@ from ocr_train.mlflow_client import (
 from ocr_train.names import Names, cut, legal_name
 from ocr_train.outbox import DatasetInput, File, Item, Outbox, Tree
 from ocr_train.refusals import reason_of
-from ocr_train.run_folder import ARTIFACTS, JOURNAL, PENDING, RunFacts, RunLock, write_facts
+from ocr_train.run_folder import ARTIFACTS, JOURNAL, PENDING, RunFacts, RunLock, require_writable, write_facts
 from ocr_train.secrets import Redactor
 from ocr_train.spool import Batch, Journal, Metric, Param, Tag, batches_of
 
@@ -58,13 +61,14 @@ __all__ = [
 
 PARAM_LIMIT = 6000
 TAG_LIMIT = 8000
+BIRTH_TAG_LIMIT = 5000
+"""Older servers take no longer ones, and a run that is made with one too long is not made at all."""
 PATIENCE_S = 60.0
 """How long the end of a run waits for a server or store that does not answer; OCR_TRAIN_PATIENCE_S changes it."""
 PENDING_TAG = "checkpoints_pending"
 """Names the checkpoints of a run that are not in its artifacts; gone when `sync` has stored them."""
 CHECKPOINT_BYTES_TAG = "checkpoint_bytes"
 """The size of a checkpoint, for the next run of the model to know."""
-_GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +105,12 @@ class Tracker:
         self._facts = facts or RunFacts(run_id=run_id, server_run_id=run_id, experiment_id=experiment_id)
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = RunLock(folder)
-        if not self._lock.take():
-            raise TrackingError(
-                f"another process is at work on the run in {folder}.", hint="Wait for it, or end it first."
-            )
-        write_facts(folder, self._facts)
+        self._lock.require()
+        try:
+            write_facts(folder, self._facts)
+        except OSError:
+            self._lock.release()
+            raise
         self.artifacts = self._facts_artifacts()
         self._journal = Journal(folder / JOURNAL)
         self._metric_names, self._param_names, self._tag_names = Names(), Names(), Names()
@@ -125,24 +130,34 @@ class Tracker:
         return RunArtifacts(self.client, self.run_id)
 
     @classmethod
-    def start(cls, client: Any, output: Path, *, name: str, offline: bool = False) -> Tracker:
+    def start(
+        cls,
+        client: Any,
+        output: Path,
+        *,
+        name: str,
+        offline: bool = False,
+        tags: Mapping[str, object] | None = None,
+    ) -> Tracker:
         """The run that `mlflow run` made (MLFLOW_RUN_ID), or a new one called `name`.
 
-        Its files go to `output`/<run id>. `offline`: no server is asked; the run gets an id of our own.
-        Raises `TrackingError`.
+        Its files go to `output`/<run id>, which is tried before there is a run. The run has `tags`, a heartbeat
+        and the name of this process from the first moment: whatever ends us, `runs --reap` finds it.
+        `offline`: no server is asked; the run gets an id of our own. Raises `StorageError`, `TrackingError`.
         """
+        given = os.environ.get("MLFLOW_RUN_ID", "")
+        require_writable(output, given)
         if offline:
             return cls._start_offline(client, output, name)
         from mlflow.exceptions import MlflowException
 
-        run_id = os.environ.get("MLFLOW_RUN_ID", "")
+        born = {**(tags or {}), HEARTBEAT_TAG: heartbeat.now()}
+        born[HOLDER_TAG] = this_process(output, now=time.time()).to_tag()
         try:
-            if run_id:
-                run = client.get_run(run_id)
-                if _GENERATED_NAME.fullmatch(run.info.run_name or ""):
-                    client.set_tag(run_id, "mlflow.runName", name)
+            if given:
+                run = take_over(client, given, name, _tags_at_birth(born))
             else:
-                run = client.create_run(experiment_id(client), run_name=name)
+                run = client.create_run(experiment_id(client), run_name=name, tags=_tags_at_birth(born))
         except MlflowException as exc:
             raise TrackingError(
                 f"the run cannot be started in MLflow: {first_line(exc)}",
@@ -157,7 +172,9 @@ class Tracker:
             server_run_id=run.info.run_id,
             started_ms=run.info.start_time or _now_ms(),
         )
-        return cls(client, facts.run_id, facts.experiment_id, output / facts.run_id, facts=facts)
+        with ended_by_failure(client, facts.run_id):
+            call_it_training(client, facts.experiment_id)
+            return cls(client, facts.run_id, facts.experiment_id, output / facts.run_id, facts=facts)
 
     @classmethod
     def _start_offline(cls, client: Any, output: Path, name: str) -> Tracker:
@@ -334,6 +351,16 @@ class Tracker:
             log_input(self.client, self.run_id, item)
         elif isinstance(item, File):
             send_file(item, self.artifacts, self.folder)
+
+
+def _tags_at_birth(tags: Mapping[str, object]) -> dict[str, str]:
+    """`tags` as every server takes them, without secrets; the journal brings longer ones whole."""
+    redact = Redactor(os.environ)
+    return {
+        legal_name(key): cut(redact.text(str(value)), BIRTH_TAG_LIMIT)
+        for key, value in tags.items()
+        if str(value)
+    }
 
 
 def _now_ms() -> int:

@@ -93,14 +93,20 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.sent", "ocr_train.spool"),
     },
     "ocr_train.heartbeat": set(),
+    "ocr_train.holder": set(),
+    "ocr_train.launched_run": {
+        *("ocr_train.errors", "ocr_train.disk", "ocr_train.holder", "ocr_train.outcome", "ocr_train.secrets"),
+        "ocr_train.stopping",
+    },
     "ocr_train.runs": {
-        *("ocr_train.errors", "ocr_train.failures", "ocr_train.heartbeat", "ocr_train.tracking")
+        *("ocr_train.errors", "ocr_train.failures", "ocr_train.heartbeat", "ocr_train.holder"),
+        *("ocr_train.offline", "ocr_train.tracking"),
     },
     "ocr_train.names": set(),
     "ocr_train.addresses": set(),
     "ocr_train.outbox": set(),
     "ocr_train.disk": {"ocr_train.errors"},
-    "ocr_train.run_folder": {"ocr_train.errors"},
+    "ocr_train.run_folder": {"ocr_train.errors", "ocr_train.disk"},
     "ocr_train.secrets": set(),
     "ocr_train.artifacts": {"ocr_train.errors", "ocr_train.addresses", "ocr_train.secrets"},
     "ocr_train.artifact_delivery": {
@@ -117,6 +123,7 @@ PARTS: dict[str, set[str]] = {
         ),
         *("ocr_train.artifacts", "ocr_train.artifact_delivery", "ocr_train.outbox", "ocr_train.run_folder"),
         *("ocr_train.delivery", "ocr_train.mlflow_client", "ocr_train.refusals", "ocr_train.confirmed"),
+        *("ocr_train.heartbeat", "ocr_train.holder", "ocr_train.launched_run"),
     },
     "ocr_train.mlflow_client": {
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.spool"),
@@ -185,6 +192,10 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.distillation": {"ocr_train.overrides"},
     "ocr_train.resume_spec": {"ocr_train.errors"},
     "ocr_train.resume_auto": {"ocr_train.heartbeat"},
+    "ocr_train.resume_claim": {
+        *("ocr_train.errors", "ocr_train.heartbeat", "ocr_train.holder", "ocr_train.resume_auto"),
+        "ocr_train.tracking",
+    },
     "ocr_train.resume_drift": {"ocr_train.overrides"},
     "ocr_train.resume_phase": {"ocr_train.overrides"},
     "ocr_train.resume_models": {"ocr_train.errors", "ocr_train.resume_spec", "ocr_train.tracking"},
@@ -199,8 +210,8 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.resume_place", "ocr_train.resume_runs", "ocr_train.resume_spec"),
     },
     "ocr_train.resume_same": {
-        *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.resume_auto", "ocr_train.resume_spec"),
-        *("ocr_train.spool", "ocr_train.tracking"),
+        *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.resume_spec", "ocr_train.spool"),
+        "ocr_train.tracking",
     },
     "ocr_train.resume_record": {
         *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.resume", "ocr_train.resume_drift"),
@@ -211,7 +222,8 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.errors", "ocr_train.config", "ocr_train.data.prepare", "ocr_train.overrides"),
         *("ocr_train.compat", "ocr_train.start_weights", "ocr_train.tracking", "ocr_train.resume"),
         *("ocr_train.resume_auto", "ocr_train.resume_drift", "ocr_train.resume_phase"),
-        *("ocr_train.resume_record", "ocr_train.resume_same", "ocr_train.resume_spec"),
+        *("ocr_train.resume_claim", "ocr_train.resume_record", "ocr_train.resume_same"),
+        *("ocr_train.resume_spec", "ocr_train.holder", "ocr_train.launched_run", "ocr_train.run_folder"),
     },
     "ocr_train.metric_points": {"ocr_train.events"},
     "ocr_train.unnoted": {

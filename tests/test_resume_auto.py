@@ -10,7 +10,7 @@ import pytest
 
 from ocr_train.errors import ConfigError
 from ocr_train.resume_auto import DEAD_AFTER_S, WATCH_S, Patience, find_interrupted
-from ocr_train.resume_same import require_idle
+from ocr_train.resume_claim import require_idle
 
 NOW = 1_790_000_000.0
 SAME = {"dataset_digest": "d", "config_digest": "c"}
