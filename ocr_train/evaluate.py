@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocr_train.configurations import for_a_tool, require_known
 from ocr_train.errors import DataError
 from ocr_train.events import EvalCompleted
 from ocr_train.logparse import parse_lines
@@ -17,10 +17,9 @@ from ocr_train.paddle_tool import Trainer, failed, require_tool, require_weights
 from ocr_train.pickles import screen
 from ocr_train.recorded import ValidationData
 from ocr_train.sources import read_config
-from ocr_train.start_weights import forget
 
 if TYPE_CHECKING:
-    from ocr_train.start_weights import forget
+    pass
 from ocr_train.sources import Source
 
 Say = Callable[[str], None]
@@ -59,7 +58,9 @@ def evaluate(
     script = require_tool(trainer, "eval.py")
     config = _read(source)
     path = work / "evaluate.yml"
-    write_config(evaluate_config(config, source, data, use_gpu=use_gpu), path)
+    document = evaluate_config(config, source, data, use_gpu=use_gpu)
+    require_known(document, source.config, trainer.paddleocr.root)
+    write_config(document, path)
     say(f"evaluating {source.said} on {data.samples} samples ...")
     argv = [str(trainer.python), str(script), "-c", str(path)]
     run = run_tool(argv, trainer, work=work, name=LOG_NAME, timeout_s=timeout_s)
@@ -83,12 +84,7 @@ def evaluate_config(
     config: Mapping[str, Any], source: Source, data: ValidationData, *, use_gpu: bool
 ) -> dict[str, Any]:
     """The configuration that tools/eval.py reads: the run's own, with these weights and these labels."""
-    document = deepcopy({key: value for key, value in config.items() if key not in ("Train", "Optimizer")})
-    forget(document)
-    set_key(document, "Global.pretrained_model", str(source.path))
-    set_key(document, "Global.checkpoints", None)
-    set_key(document, "Global.use_gpu", use_gpu)
-    set_key(document, "Global.distributed", False)
+    document = for_a_tool(config, source.path, use_gpu=use_gpu)
     if source.dictionary is not None:
         set_key(document, "Global.character_dict_path", str(source.dictionary))
     dataset = document["Eval"]["dataset"]
@@ -107,4 +103,11 @@ def _read(source: Source) -> dict[str, Any]:
     )
     if not isinstance(get_key(config, "Eval.dataset", None), dict):
         raise DataError(f"the checkpoint's configuration {source.config} has no 'Eval.dataset'.")
+    if get_key(config, "Eval.dataset.data", None) is not None:
+        # `LaTeXOCRDataSet`: a pickle, and no label file, is what it reads.
+        raise DataError(
+            f"the checkpoint's configuration {source.config} names a pickle with samples of its own, which PaddleOCR "
+            "would load: Eval.dataset.data.",
+            hint="Models that are evaluated on label files are evaluated here.",
+        )
     return config

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocr_train.configurations import for_a_tool, require_known
 from ocr_train.distillation import student_config, student_of
 from ocr_train.errors import ConfigError, DataError, TrainingFailed
 from ocr_train.export_check import Agreement, Answer, compare, describe
@@ -35,7 +36,6 @@ from ocr_train.paddle import write_config
 from ocr_train.paddle_tool import Trainer, failed, require_tool, require_weights_loaded, run_tool
 from ocr_train.pickles import screen
 from ocr_train.sources import read_config
-from ocr_train.start_weights import forget
 
 if TYPE_CHECKING:
     from ocr_train.sources import Source
@@ -46,7 +46,6 @@ Read = Callable[[Model, Sequence[Path]], Sequence[Answer]]
 EXPORT_TIMEOUT_S = 900.0
 PADDLE, PIR = "inference.pdmodel", "inference.json"
 WEIGHTS = "inference.pdiparams"
-TRAINING_ONLY = ("Train", "Optimizer")
 _HINT = (
     "The network cannot be exported by this Paddle: 3.0.0 exports every model of PaddleOCR 2.10 that was tried; "
     "docs/export.md has the table. --trainer-python names another interpreter."
@@ -143,13 +142,8 @@ def export_config(
     config: Mapping[str, Any], prefix: Path, out: Path, *, dictionary: Path | None, pir: bool
 ) -> dict[str, Any]:
     """The configuration that export_model.py reads: the run's own, on the CPU, without what only training needs."""
-    document = deepcopy({key: value for key, value in config.items() if key not in TRAINING_ONLY})
-    forget(document)
-    set_key(document, "Global.pretrained_model", str(prefix))
-    set_key(document, "Global.checkpoints", None)
+    document = for_a_tool(config, prefix, use_gpu=False)
     set_key(document, "Global.save_inference_dir", str(out))
-    set_key(document, "Global.use_gpu", False)
-    set_key(document, "Global.distributed", False)
     if dictionary is not None:
         set_key(document, "Global.character_dict_path", str(dictionary))
     if pir:
@@ -175,6 +169,7 @@ def _run_export(
         )
         path = scratch / f"export{'_pir' * pir}.yml"
         document = export_config(config, source.path, out, dictionary=source.dictionary, pir=pir)
+        require_known(document, source.config, trainer.paddleocr.root)
         write_config(document, path)
         argv = [str(trainer.python), str(script), "-c", str(path)]
         run = run_tool(argv, trainer, work=scratch, name=path.stem, timeout_s=wish.timeout_s)

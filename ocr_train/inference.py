@@ -197,7 +197,7 @@ def _launch(
                 stdout=answers,
                 stderr=said,
                 env=env,
-                cwd=model.config.absolute().parent,
+                cwd=folder,  # an empty entry of PYTHONPATH means this: never a folder that came with a model
                 start_new_session=True,  # Ctrl-C on the terminal is ours to handle
             )
     except OSError as exc:
@@ -263,7 +263,7 @@ def _error(failed: Mapping[str, Any], model: Model) -> DataError | SetupError:
     if failed["of"] == "model":
         return DataError(
             f"the model cannot be used: {failed['failed']}.",
-            hint="Weights, config.yml and dict.txt must come from the same run.",
+            hint=failed.get("hint") or "Weights, config.yml and dict.txt must come from the same run.",
         )
     if "No module named" in failed["failed"]:
         try:  # the first that is missing is seldom the last

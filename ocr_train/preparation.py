@@ -17,6 +17,7 @@ import yaml
 from ocr_train import disk, paddle
 from ocr_train.compat import Model
 from ocr_train.config import EXPERIMENTS, Experiment
+from ocr_train.configurations import require_own_words
 from ocr_train.data.manifest import write_manifest
 from ocr_train.data.prepare import Dataset, Fetch, prepare
 from ocr_train.data_check import check_pipeline, require_working
@@ -96,6 +97,7 @@ def look_at_data(
 ) -> tuple[Experiment, Dataset]:
     """The data before there is a run, and the experiment with its paths found: both tell which run it is."""
     paddleocr = _find_paddleocr(experiment, parts.probe())
+    require_own_words(experiment.trainer, experiment.source, paddleocr.root)
     trainer = paddle.resolve_paths(experiment.trainer, experiment.source, paddleocr)
     experiment = replace(experiment, trainer=trainer)
     return experiment, prepare(experiment, work, output / "cache", fetch=parts.fetch, say=parts.say)
@@ -120,6 +122,7 @@ def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts)
     paddleocr = _find_paddleocr(experiment, facts)
     device = paddle.choose_device(experiment.gpus, facts)
     parts.say(device.note)
+    require_own_words(experiment.trainer, experiment.source, paddleocr.root)
     trainer = paddle.resolve_paths(experiment.trainer, experiment.source, paddleocr)
     experiment = replace(experiment, trainer=trainer)
     cache = output / "cache"

@@ -10,6 +10,7 @@ from typing import Any
 
 from ocr_train import tracking
 from ocr_train.checkpoints import BEST, LATEST, SUFFIXES, all_manifests, find
+from ocr_train.configurations import require_plain_file
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 from ocr_train.pickles import Array, screen
 from ocr_train.resume_auto import Patience, find_interrupted
@@ -283,6 +284,8 @@ def _placed(placed: Placed, request: ResumeRequest) -> ResumePoint:
 def _beside(prefix: Path) -> dict[str, Any]:
     """Shapes, configuration and dictionary that came with the checkpoint at `prefix`."""
     config, dictionary = prefix.parent / "config.yml", prefix.parent / "dict.txt"
+    if config.is_file():
+        require_plain_file(config)
     return {
         "arrays": screen(Path(f"{prefix}.pdparams")).arrays,
         "config": config if config.is_file() else None,

@@ -21,6 +21,7 @@ import yaml
 
 from ocr_train import tracking
 from ocr_train.checkpoints import BEST, LATEST, Manifest, sha256_of
+from ocr_train.configurations import require_plain
 from ocr_train.errors import ConfigError, DataError, OcrTrainError, StorageError
 from ocr_train.inference import CHECKPOINT, EXPORTED, ONNX, Model
 from ocr_train.overrides import get_key
@@ -270,13 +271,14 @@ def _dictionary(config: Path) -> Path | None:
 
 
 def read_config(config: Path, *, hint: str = "") -> dict[str, Any]:
-    """A YAML file that comes with a checkpoint or a run; raises `DataError` where it is no mapping."""
+    """A YAML file that comes with a checkpoint or a run; raises `DataError` where it is no mapping, or holds code."""
     try:
         values = yaml.safe_load(config.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
         raise DataError(f"{config} cannot be read: {' '.join(str(exc).split())}", hint=hint) from exc
     if not isinstance(values, dict):
         raise DataError(f"{config} holds no mapping: it is no configuration of PaddleOCR.", hint=hint)
+    require_plain(values, config)
     return values
 
 

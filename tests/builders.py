@@ -43,6 +43,24 @@ def write_checkpoint(
     return prefix
 
 
+def write_ppocr(folder: Path) -> Path:
+    """As much of PaddleOCR's source as tells which names a configuration may use: nothing of it runs."""
+    names = {
+        "data/imaug": "DecodeImage CTCLabelEncode RecResizeImg KeepKeys",
+        "data": "SimpleDataSet MultiScaleSampler",
+        "modeling": "MobileNetV3 SequenceEncoder CTCHead",
+        "losses": "CTCLoss",
+        "metrics": "RecMetric DistillationMetric",
+        "postprocess": "CTCLabelDecode DistillationCTCLabelDecode",
+        "optimizer": "Adam Cosine",
+    }
+    for part, classes in names.items():
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        source = "".join(f"class {name}:\n    pass\n" for name in classes.split())
+        (folder / part / "__init__.py").write_text(source, encoding="utf-8")
+    return folder
+
+
 def states_bytes(*, epoch: int, step: int | None, metrics: Mapping[str, float] | None = None) -> bytes:
     """The bytes of a `.states` file."""
     values = {"hmean": 0.5} if metrics is None else metrics

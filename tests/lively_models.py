@@ -22,7 +22,8 @@ import yaml
 from ocr_train.config import Launch, load_experiment
 from ocr_train.ocr_engine import networks
 from ocr_train.ocr_engine.images import read_image
-from ocr_train.ocr_engine.settings import put_on_path, read_settings
+from ocr_train.ocr_engine.paddleocr import put_on_path
+from ocr_train.ocr_engine.settings import read_settings
 
 SIZES = {"det": {"DetResizeForTest": {"image_shape": [160, 192]}}, "rec": {}}
 

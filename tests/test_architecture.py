@@ -205,6 +205,7 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.tracking", "ocr_train.resume_place", "ocr_train.resume_spec"),
     },
     "ocr_train.resume": {
+        "ocr_train.configurations",
         *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.pickles", "ocr_train.states"),
         *("ocr_train.tracking", "ocr_train.resume_auto", "ocr_train.resume_models"),
         *("ocr_train.resume_place", "ocr_train.resume_runs", "ocr_train.resume_spec"),
@@ -234,11 +235,13 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.transfer_progress": {"ocr_train.storage"},
     # It runs without the rest of us, in the trainer's interpreter and in a served model.
     "ocr_train.ocr_engine": set(),
+    "ocr_train.configurations": {"ocr_train.errors", "ocr_train.ocr_engine", "ocr_train.overrides"},
     "ocr_train.inference": {
         *("ocr_train.errors", "ocr_train.failures", "ocr_train.guard", "ocr_train.paddle_imports"),
         "ocr_train.pickles",
     },
     "ocr_train.sources": {
+        "ocr_train.configurations",
         *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.inference", "ocr_train.overrides"),
         *("ocr_train.pickles", "ocr_train.resume_models", "ocr_train.resume_place", "ocr_train.resume_runs"),
         *("ocr_train.resume_spec", "ocr_train.tracking"),
@@ -276,6 +279,7 @@ PARTS: dict[str, set[str]] = {
         "ocr_train.sources",
     },
     "ocr_train.export": {
+        "ocr_train.configurations",
         *("ocr_train.distillation", "ocr_train.failures", "ocr_train.start_weights"),
         *("ocr_train.errors", "ocr_train.export_check", "ocr_train.export_folder", "ocr_train.export_onnx"),
         *("ocr_train.inference", "ocr_train.overrides", "ocr_train.paddle", "ocr_train.paddle_tool"),
@@ -286,6 +290,7 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.overrides", "ocr_train.sources", "ocr_train.tracking"),
     },
     "ocr_train.evaluate": {
+        "ocr_train.configurations",
         *("ocr_train.errors", "ocr_train.events", "ocr_train.logparse", "ocr_train.overrides"),
         *("ocr_train.paddle", "ocr_train.paddle_tool", "ocr_train.pickles", "ocr_train.recorded"),
         *("ocr_train.sources", "ocr_train.start_weights"),

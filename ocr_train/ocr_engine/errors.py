@@ -4,7 +4,12 @@ from __future__ import annotations
 
 
 class EngineError(Exception):
-    """The model cannot be used: its files, its configuration or its kind. The message is one sentence."""
+    """The model cannot be used: its files, its configuration or its kind. The message is one sentence; `hint` says
+    what to do, where that is not what it always is."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 def reason(exc: BaseException) -> str:

@@ -11,8 +11,9 @@ from . import networks
 from .answers import Answers
 from .errors import EngineError, reason
 from .images import ImageError
+from .paddleocr import put_on_path
 from .prepare import Preparation, Prepared
-from .settings import Settings, put_on_path, read_settings
+from .settings import Settings, read_settings
 
 BATCH = {"det": 4, "rec": 32, "cls": 32}
 """So many pictures of one prepared size go through the network at once."""
@@ -106,8 +107,7 @@ def open_onnx(folder: Path, root: str = "", *, gpu: bool = False) -> Engine:
 
 
 def _exported(folder: Path, root: str) -> tuple[Settings, Any]:
-    own = folder / "paddleocr"
-    root = put_on_path(root or (str(own.absolute()) if own.is_dir() else ""))
+    root = put_on_path(root)
     settings = read_settings(folder / "config.yml", root)
     if settings.post_process.get("name", "").startswith("Distillation"):
         # Each of its networks is exported by itself.

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +10,9 @@ from typing import Any
 import yaml
 
 from .errors import EngineError
+from .screening import require_harmless
 
 TASKS = ("det", "rec", "cls")
-PACKAGES = ("unstructured_paddleocr", "paddleocr")
-"""Installed packages that carry PaddleOCR's `ppocr` inside."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +42,17 @@ class Settings:
 def read_settings(config: Path, root: str) -> Settings:
     """Read the `config.yml` of a run; a `dict.txt` beside it outweighs the dictionary that it names.
 
-    Raises `EngineError` for what is no such configuration, a kind of model that is not read here, or a
-    dictionary that is not there.
+    Raises `EngineError` for what is no such configuration, what PaddleOCR would run as code, a kind of model that is
+    not read here, or a dictionary that is not there.
     """
     values = _load(config)
     architecture = copy.deepcopy(values["Architecture"])
     task = str(architecture.get("model_type"))
     if task not in TASKS:
         raise EngineError("models of type {!r} are not read here, only {}".format(task, ", ".join(TASKS)))
+    transforms = _transforms(values, config)
+    used = {key: values[key] for key in ("Global", "Architecture", "PostProcess")}
+    require_harmless(config, values, {**used, "Eval": {"dataset": {"transforms": transforms}}}, root)
     shared = dict(values["Global"])
     recorded = str(shared.get("character_dict_path") or "")
     dictionary = _dictionary(recorded, config, root)
@@ -63,9 +62,9 @@ def read_settings(config: Path, root: str) -> Settings:
     return Settings(
         task=task,
         algorithm=str(architecture.get("algorithm", "")),
-        architecture=_without_pretrained(architecture),
+        architecture=without_pretrained(architecture),
         post_process=values["PostProcess"],
-        transforms=_transforms(values, config),
+        transforms=transforms,
         shared=shared,
         metric_key=str((metric if isinstance(metric, dict) else {}).get("key") or ""),
         dictionary=dictionary,
@@ -118,43 +117,16 @@ def _dictionary(recorded: str, config: Path, root: str) -> str:
     )
 
 
-def _without_pretrained(architecture: Any) -> Any:
-    """Nothing is to be downloaded for weights that the model's own replace at once."""
+def without_pretrained(architecture: Any) -> Any:
+    """The architecture without other weights than the model's own: nothing is downloaded, no other pickle loaded."""
     if isinstance(architecture, dict):
-        return {
-            key: None
-            if key == "pretrained" and isinstance(value, str)
-            else False
-            if key == "pretrained"
-            else _without_pretrained(value)
-            for key, value in architecture.items()
-        }
+        return {key: _own_weights(key, value) for key, value in architecture.items()}
+    if isinstance(architecture, list):
+        return [without_pretrained(value) for value in architecture]
     return architecture
 
 
-def put_on_path(root: str) -> str:
-    """Make `ppocr` importable and say from where: the folder `root`, else what is installed.
-
-    Raises `EngineError` where there is none.
-    """
-    os.environ.setdefault(
-        "NO_ALBUMENTATIONS_UPDATE", "1"
-    )  # it asks the network for a newer version at import
-    if not root:
-        if "ppocr" in sys.modules or importlib.util.find_spec("ppocr") is not None:
-            return ""
-        for package in PACKAGES:
-            spec = importlib.util.find_spec(package)
-            for folder in (spec.submodule_search_locations or []) if spec else []:
-                if (Path(folder) / "ppocr" / "modeling").is_dir():
-                    root = folder
-                    break
-            if root:
-                break
-    if not root or not (Path(root) / "ppocr").is_dir():
-        raise EngineError(
-            "there is no PaddleOCR (ppocr) in %s" % (repr(root) if root else "this interpreter")
-        )
-    if root not in sys.path:
-        sys.path.insert(0, root)
-    return root
+def _own_weights(key: Any, value: Any) -> Any:
+    if key not in ("pretrained", "checkpoints"):
+        return without_pretrained(value)
+    return False if isinstance(value, bool) else None

@@ -5,7 +5,7 @@
 JOB.json: `{"models": [{"kind": "checkpoint"|"exported"|"onnx", "path", "config", "root"}, ...], "images": [...],
 "gpu", "nice"}`; two models are detection and recognition.
 Output, one JSON line each, as it goes: `{"image": N, ...}` with the answer for the N-th image (`Engine.read`, `Reader.read`);
-`{"failed": why, "of": "model"|"setup"}` where the model cannot be used at all; `{"done": n}`.
+`{"failed": why, "of": "model"|"setup", "hint": what to do}` where the model cannot be used at all; `{"done": n}`.
 Nothing else comes on stdout: what PaddleOCR prints there goes to stderr.
 """
 
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> None:
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever it is, it is said
         of = "model" if type(exc).__name__ == "EngineError" else "setup"
         said = str(exc) if of == "model" else f"{type(exc).__name__}: {str(exc).strip()}"
-        _say(out, {"failed": said, "of": of})
+        _say(out, {"failed": said, "of": of, "hint": getattr(exc, "hint", "")})
         return
     _read_all(engine, job["images"], out)
 
