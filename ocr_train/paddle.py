@@ -259,16 +259,24 @@ def resolve_paths(trainer: Mapping[str, Any], source: Path, paddleocr: PaddleOcr
     """
     config = deepcopy(dict(trainer))
     problems = []
-    weights = [key for key, _ in flatten(config) if _NETWORK_WEIGHTS.fullmatch(key)]
-    for key in ("Global.character_dict_path", "Global.pretrained_model", *weights):
+    networks = [key for key, _ in flatten(config) if _NETWORK_WEIGHTS.fullmatch(key)]
+    for key in ("Global.character_dict_path", "Global.pretrained_model", *networks):
         value = get_key(config, key, None)
-        if not value or not isinstance(value, str) or "://" in value:
+        if not value or not isinstance(value, str) or value.startswith(("http://", "https://")):
             continue
+        ending = "" if key.endswith("_path") else ".pdparams"
         places = (Path.cwd(), source.parent.absolute(), paddleocr.root)
-        suffixes = ("",) if key.endswith("_path") else ("", ".pdparams")
-        found = next((place / value for place in places if _exists(place / value, suffixes)), None)
-        if found is None:
-            problems.append(f"{key} names {value!r}: no such file (looked in {', '.join(map(str, places))})")
+        found = next((place / value for place in places if _is_there(place / value, ending)), None)
+        if _ADDRESS.match(value):
+            problems.append(
+                f"{key} names {value!r}: it takes a file or an http(s) address. "
+                "The weights of a run, a registered model or S3: resume=... with weights_only=true"
+            )
+        elif found is None:
+            problems.append(
+                f"{key} names {value!r}: no such file{f' ({ending})' if ending else ''} "
+                f"(looked in {', '.join(map(str, places))})"
+            )
         else:
             set_key(config, key, os.path.normpath(found))
     if problems:
@@ -278,9 +286,11 @@ def resolve_paths(trainer: Mapping[str, Any], source: Path, paddleocr: PaddleOcr
     return config
 
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _NETWORK_WEIGHTS = re.compile(r"Architecture\.Models\.[^.]+\.pretrained")
 """What one network of a distillation starts from."""
 
 
-def _exists(path: Path, suffixes: Sequence[str]) -> bool:
-    return any(Path(f"{path}{suffix}").is_file() for suffix in suffixes)
+def _is_there(path: Path, ending: str) -> bool:
+    """Whether the file is there; what has an ending may be named without it."""
+    return Path(str(path).removesuffix(ending) + ending).is_file()

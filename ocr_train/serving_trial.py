@@ -43,8 +43,8 @@ def try_model(code: Path, exported: Path, example: str, *, timeout_s: float = 30
                 cwd=exported,
                 env={**os.environ, **guard.env, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
             )
-        except (OSError, subprocess.TimeoutExpired) as exc:
-            raise _broken(str(exc)) from exc
+        except subprocess.TimeoutExpired as exc:
+            raise _broken(f"it has not answered within {timeout_s:g} s") from exc
     if done.returncode:
         raise _broken(reason_in(done.stderr.splitlines()) or f"exit code {done.returncode}")
 

@@ -43,18 +43,16 @@ def fetch_weights(addresses: Mapping[str, str], cache: Path, say: Say) -> dict[s
     found = {key: path for key, url in addresses.items() if (path := _cached(url, cache))}
     for path in found.values():
         screen(path)
-    wanted = sorted({url for key, url in addresses.items() if key not in found})
+    wanted = list(dict.fromkeys(url for key, url in addresses.items() if key not in found))
     answers = _ask(wanted)
-    problems = [
-        f"{_keys(addresses, url)}: {answer}" for url, answer in answers.items() if isinstance(answer, str)
-    ]
+    problems = {url: answer for url, answer in answers.items() if isinstance(answer, str)}
     if problems:
-        raise _missing(problems)
+        raise _missing(addresses, problems)
     for url, answer in answers.items():
         try:
             path = _download(url, answer, cache, say)
         except OSError as exc:  # the errors of `requests` are, too
-            raise _missing([f"{_keys(addresses, url)}: {first_line(exc)}"]) from exc
+            raise _missing(addresses, {url: first_line(exc)}) from exc
         found |= {key: path for key, other in addresses.items() if other == url}
     return found
 
@@ -145,15 +143,16 @@ def _screen(part: Path, shown: str) -> None:
         raise DataError(exc.problem.replace(str(part), shown), hint=exc.hint) from exc
 
 
-def _keys(addresses: Mapping[str, str], url: str) -> str:
-    named = " and ".join(key for key, other in addresses.items() if other == url)
-    return f"{named} names weights at {without_password(url)}"
-
-
-def _missing(problems: list[str]) -> MissingWeights:
+def _missing(addresses: Mapping[str, str], problems: Mapping[str, str]) -> MissingWeights:
+    """What cannot be had, by address, with the keys that name it."""
+    keys = {url: [key for key, other in addresses.items() if other == url] for url in problems}
+    lines = [
+        f"  - {' and '.join(keys[url])} names weights at {without_password(url)}: {why}"
+        for url, why in problems.items()
+    ]
+    key = next(iter(keys.values()))[0]
     return MissingWeights(
-        "the weights to start from cannot be fetched:\n" + "\n".join(f"  - {line}" for line in problems),
+        "the weights to start from cannot be fetched:\n" + "\n".join(lines),
         hint="Download them on a machine that reaches the address and give the file: "
-        "overrides='Global.pretrained_model=/path/to/it.pdparams'; or start from scratch: "
-        "overrides='Global.pretrained_model='. Nothing was trained.",
+        f"overrides='{key}=/path/to/it{SUFFIX}'; or start from scratch: overrides='{key}='. Nothing was trained.",
     )

@@ -502,6 +502,30 @@ def test_every_path_that_leads_nowhere_is_reported(tmp_path: Path) -> None:
     assert all(str(place) in lines[0] for place in (Path.cwd(), tmp_path, "/ocr"))
 
 
+@pytest.mark.parametrize("value", ["s3://bucket/w.pdparams", "runs:/4f1c/checkpoints", "FTP://host/w"])
+def test_an_address_that_paddleocr_cannot_fetch_is_refused_with_the_way_that_works(
+    value: str, tmp_path: Path
+) -> None:
+    """It would look for a file of that name, minutes later; a network of a distillation is looked at, too."""
+    for given in (
+        {"Global": {"pretrained_model": value}},
+        {"Architecture": {"Models": {"Teacher": {"pretrained": value}}}},
+    ):
+        with pytest.raises(ConfigError, match="weights_only=true"):
+            resolve_paths(given, tmp_path / "m.yml", PaddleOcr(root=tmp_path, version=""))
+
+
+def test_weights_are_a_pdparams_file(tmp_path: Path) -> None:
+    """PaddleOCR adds the ending to any other name, and then finds nothing."""
+    (tmp_path / "w.pdopt").write_bytes(b"")
+    with pytest.raises(ConfigError, match="no such file"):
+        resolve_paths(
+            {"Global": {"pretrained_model": "w.pdopt"}},
+            tmp_path / "m.yml",
+            PaddleOcr(root=tmp_path, version=""),
+        )
+
+
 def test_resolving_leaves_its_input_unchanged(tmp_path: Path) -> None:
     """The experiment is a value."""
     (tmp_path / "dict.txt").write_text("a\n")
