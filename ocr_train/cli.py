@@ -6,8 +6,10 @@ import argparse
 import io
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import NoReturn
 
 from ocr_train import (
@@ -26,7 +28,7 @@ from ocr_train.cli_train import say
 from ocr_train.errors import ConfigError, OcrTrainError
 from ocr_train.launched_run import tell_mlflow_run
 from ocr_train.mlflow_client import connect
-from ocr_train.secrets import Redactor
+from ocr_train.secrets import redactor
 from ocr_train.stopping import StopRequested
 
 COMMANDS = (cli_data, cli_runs, cli_runs_sync, cli_evaluate, cli_export, cli_models, cli_predict, cli_compare)
@@ -38,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):  # Thai on a terminal that knows only ASCII is no reason to fail
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    sys.excepthook = _say_unforeseen
     sys.exit(run(sys.argv[1:] if argv is None else list(argv)))
 
 
@@ -53,7 +56,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         return command(arguments)
     except OcrTrainError as exc:
-        redact = Redactor(os.environ)
+        redact = redactor()
         print(f"\nerror: {redact.text(exc.problem)}", file=sys.stderr)
         if exc.hint:
             print(redact.text(exc.hint), file=sys.stderr)
@@ -67,6 +70,11 @@ def run(argv: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _say_unforeseen(kind: type[BaseException], exc: BaseException, trace: TracebackType | None) -> None:
+    """Python's own traceback, without credentials: other libraries' errors quote addresses and settings."""
+    print(redactor().log("".join(traceback.format_exception(kind, exc, trace))), file=sys.stderr, end="")
 
 
 def make_parser() -> Parser:
@@ -97,7 +105,13 @@ def _add_server(commands: argparse._SubParsersAction[Parser]) -> None:
     parser.set_defaults(command=_server)
 
 
+def _show(text: str) -> None:
+    print(text, flush=True)
+
+
 def _server(arguments: argparse.Namespace) -> int:
     from ocr_train.server import serve
 
-    return serve(Path(arguments.dir), s3_port=arguments.s3_port, mlflow_port=arguments.mlflow_port, say=say)
+    return serve(
+        Path(arguments.dir), s3_port=arguments.s3_port, mlflow_port=arguments.mlflow_port, say=say, show=_show
+    )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ocr_train.disk import refused
 from ocr_train.errors import ConfigError, DataError
+from ocr_train.secrets import redactor
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Any]
@@ -36,11 +37,11 @@ def stream_for(arguments: argparse.Namespace) -> TextIO:
 
 
 def say_for(arguments: argparse.Namespace) -> Say:
-    """Says a line to people, at once."""
+    """Says a line to people, at once and without credentials."""
     stream = stream_for(arguments)
 
     def say(text: str) -> None:
-        print(text, file=stream, flush=True)
+        print(redactor().text(text), file=stream, flush=True)
 
     return say
 

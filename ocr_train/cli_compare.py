@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ocr_train.cli_answer import add_json, give_json, guarded, say_for, whole_number
 from ocr_train.errors import ConfigError
+from ocr_train.secrets import redactor
 
 if TYPE_CHECKING:
     from ocr_train.cli_answer import Commands
@@ -82,11 +83,12 @@ def _compare(arguments: argparse.Namespace) -> int:
         limit=arguments.limit,
         without=own,
     )
-    for note in chosen.notes:
+    notes = [redactor().text(note) for note in chosen.notes]
+    for note in notes:
         say(note)
     runs = read_runs(client, chosen.runs, chosen.experiments, pictures=images_each(len(chosen.runs)), say=say)
     source = tracking.without_password(str(client.tracking_uri))
-    report = write_report(runs, Path(arguments.out), notes=chosen.notes, source=source, now=time.time())
+    report = write_report(runs, Path(arguments.out), notes=notes, source=source, now=time.time())
     for line in report.lines:
         say(line)
     logged = ""

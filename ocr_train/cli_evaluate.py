@@ -154,6 +154,6 @@ def _new_run(source: Source, data: ValidationData, done: Evaluation, metrics: di
     tracker.log_metrics(metrics, step=source.step, time_ms=int(time.time() * 1000))
     log = tracker.folder / done.log.name
     log.write_bytes(done.log.read_bytes())
-    tracker.log_file(log, "logs")
+    tracker.log_output(log)
     tracker.finish("FINISHED")
     return tracker.run_id

@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,10 @@ from ocr_train.cli_answer import guarded
 from ocr_train.config import EXPERIMENTS, available_models, load_experiment
 from ocr_train.launch import Launch
 from ocr_train.launched_run import told_to_mlflow_run
+from ocr_train.overrides import parse_overrides
 from ocr_train.probe import interpreter, probe
-from ocr_train.secrets import Redactor
+from ocr_train.run_folder import CLEAN_CONFIG
+from ocr_train.secrets import OVERRIDES, redactor, remember, secrets_of
 from ocr_train.stopping import StopFlag
 from ocr_train.terminal import detached_output
 
@@ -151,7 +153,9 @@ def _train(arguments: argparse.Namespace) -> int:
     )
     stop = StopFlag()
     with stop.installed(), told_to_mlflow_run(lambda: _connect(launch)):
+        _remember_secrets(vars(launch))
         experiment = load_experiment(launch, EXPERIMENTS)
+        _remember_secrets(experiment.trainer)
         # Looking into the trainer's interpreter and loading MLflow take seconds each: at the same time.
         looking = ThreadPoolExecutor(1, thread_name_prefix="probe").submit(
             probe, interpreter(experiment.trainer_python)
@@ -188,6 +192,12 @@ def _connect(launch: Launch) -> Any:
     return tracking.connect()
 
 
+def _remember_secrets(settings: Mapping[str, object]) -> None:
+    """Whatever prints them later, in whatever way: they are secret in this process from now on."""
+    values, _ = parse_overrides(str(settings.get(OVERRIDES) or ""))
+    remember(secrets_of("", {**settings, OVERRIDES: values}))
+
+
 def _back_up(dataset: Dataset, target: str) -> Backup:
     from ocr_train.storage.backup import backup
     from ocr_train.transfer_progress import TransferProgress
@@ -220,10 +230,7 @@ def _callbacks(tracker: Tracker, ready: Ready, experiment: Experiment, started: 
     from ocr_train.run import Run
 
     def make_store(run: Run) -> CheckpointStore:
-        # Their sums are those of what is stored: credentials leave before they are hashed.
-        clean = run.folder / "clean"
-        clean.mkdir(exist_ok=True)
-        common = [Redactor(os.environ).file(run.config, clean)] + ([run.dictionary] if run.dictionary else [])
+        common = [run.folder / CLEAN_CONFIG] + ([run.dictionary] if run.dictionary else [])
         return CheckpointStore(
             tracker,
             model=run.model,
@@ -279,17 +286,18 @@ def _print_summary(summary: Summary, launch: Launch) -> None:
 
     if summary.outcome.status == "FAILED":
         print("\nthe trainer's last lines:", file=sys.stderr)
-        for line in [line for line in summary.last_lines if line.strip()][-15:]:
-            print(f"  | {Redactor(os.environ).text(line)}", file=sys.stderr)
+        last = redactor().log("\n".join(summary.last_lines)).splitlines()
+        for line in [line for line in last if line.strip()][-15:]:
+            print(f"  | {line}", file=sys.stderr)
     stream = sys.stdout if summary.outcome.status == "FINISHED" else sys.stderr
     for line in summary_lines(summary, launch):
-        print(Redactor(os.environ).text(line), file=stream)
+        print(redactor().text(line), file=stream)
 
 
 def say(text: str) -> None:
     """Print a line; a terminal that was closed, or a reader that has gone, does not end a training."""
     try:
-        print(Redactor(os.environ).text(text), flush=True)
+        print(redactor().text(text), flush=True)
     except OSError:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):

@@ -27,7 +27,13 @@ from ocr_train.configurations import for_a_tool, require_known
 from ocr_train.distillation import student_config, student_of
 from ocr_train.errors import ConfigError, DataError, TrainingFailed
 from ocr_train.export_check import Agreement, Answer, compare, describe
-from ocr_train.export_folder import CHECKED, ExportFacts, carry_paddleocr, write_documents
+from ocr_train.export_folder import (
+    CHECKED,
+    ExportFacts,
+    carry_paddleocr,
+    write_documents,
+    write_inference_yml,
+)
 from ocr_train.export_onnx import ONNX, to_onnx
 from ocr_train.failures import reason_in
 from ocr_train.inference import Model, read_images
@@ -35,6 +41,7 @@ from ocr_train.overrides import get_key, set_key
 from ocr_train.paddle import write_config
 from ocr_train.paddle_tool import Trainer, failed, require_tool, require_weights_loaded, run_tool
 from ocr_train.pickles import screen
+from ocr_train.secrets import redactor
 from ocr_train.sources import read_config
 
 if TYPE_CHECKING:
@@ -83,7 +90,8 @@ def export(
     exported model does not agree: it is what PaddleOCR made that is wrong then, and no image or label.
     """
     _require_free(target)
-    config = _config_of(source)
+    # Before anything is made of it: what is checked below is what is handed over, to the last byte.
+    config = redactor().mapping(_config_of(source))
     screen(Path(f"{source.path}.pdparams"))
     target.parent.mkdir(parents=True, exist_ok=True)
     student = student_of(config)
@@ -96,6 +104,7 @@ def export(
                 say(f"{source.said} holds several networks: the exported model is {student}")
                 config = student_config(config, student)
             _write_own(source, config, part)
+            write_inference_yml(part, config)
             if wish.onnx:
                 to_onnx(part, network, trainer, Path(scratch), say, timeout_s=wish.timeout_s)
             carried = wish.carry and carry_paddleocr(trainer.paddleocr.root, part)

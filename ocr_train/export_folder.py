@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ from ocr_train.export_readme import ReadmeFacts, readme
 from ocr_train.overrides import get_key
 from ocr_train.paddle_imports import requirements_of
 from ocr_train.paddle_tool import Trainer
-from ocr_train.secrets import Redactor
+from ocr_train.secrets import redactor
 
 if TYPE_CHECKING:
     from ocr_train.sources import Source
@@ -47,11 +45,8 @@ class ExportFacts:
 
 
 def write_documents(folder: Path, facts: ExportFacts, *, seed: int) -> dict[str, Any]:
-    """Write inference.yml where PaddleOCR did not, model.json and README.md; what model.json says."""
-    if not (folder / "inference.yml").is_file():
-        _write_inference_yml(folder, facts.config)
-    _without_secrets(folder)
-    model = _model(folder, facts, seed)
+    """Write model.json, with the sums of all that was checked, and README.md; what model.json says."""
+    model = redactor().mapping(_model(folder, facts, seed))
     text = json.dumps(model, ensure_ascii=False, indent=1, sort_keys=True)
     (folder / MODEL_JSON).write_text(text + "\n", encoding="utf-8")
     readme_facts = ReadmeFacts(model=model, config=facts.config, carried=facts.carried)
@@ -59,8 +54,13 @@ def write_documents(folder: Path, facts: ExportFacts, *, seed: int) -> dict[str,
     return model
 
 
-def _write_inference_yml(folder: Path, config: Mapping[str, Any]) -> None:
-    """The shape that `dump_infer_config` of PaddleOCR 2.10 (ppocr/utils/export_model.py) writes; older ones do not."""
+def write_inference_yml(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write inference.yml where PaddleOCR did not.
+
+    The shape is what `dump_infer_config` of PaddleOCR 2.10 (ppocr/utils/export_model.py) writes; older ones do not.
+    """
+    if (folder / "inference.yml").is_file():
+        return
     post = dict(config["PostProcess"])
     dictionary = folder / "dict.txt"
     if dictionary.is_file():
@@ -69,15 +69,6 @@ def _write_inference_yml(folder: Path, config: Mapping[str, Any]) -> None:
     document = {"PreProcess": {"transform_ops": transforms}, "PostProcess": post}
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     (folder / "inference.yml").write_text(text, encoding="utf-8")
-
-
-def _without_secrets(folder: Path) -> None:
-    redact = Redactor(os.environ)
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in ("config.yml", "inference.yml"):
-            clean = redact.file(folder / name, Path(scratch))
-            if clean != folder / name:
-                shutil.copyfile(clean, folder / name)
 
 
 def _model(folder: Path, facts: ExportFacts, seed: int) -> dict[str, Any]:

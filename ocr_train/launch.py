@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -36,6 +37,10 @@ class Launch:
     register: str = ""
     hourly_usd: str = ""
     output: str = ""
+
+    def without_secrets(self, hide: Callable[[str, str], str]) -> Launch:
+        """The same with the values that `hide` makes of each parameter's name and value: what may be shown."""
+        return Launch(**{name: hide(name, value) for name, value in vars(self).items()})
 
     def command(self) -> str:
         """The `mlflow run` command that repeats this launch; defaults are left out."""

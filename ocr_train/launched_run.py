@@ -13,7 +13,7 @@ from ocr_train.disk import refused
 from ocr_train.errors import OcrTrainError
 from ocr_train.holder import HOLDER_TAG, read_holder, this_process
 from ocr_train.outcome import FAILED, KILLED, reason_of, stopped
-from ocr_train.secrets import Redactor
+from ocr_train.secrets import redactor
 from ocr_train.stopping import StopRequested
 
 _GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
@@ -57,7 +57,7 @@ def end(client: Any, run_id: str, error: BaseException) -> None:
         if "failure_reason" in client.get_run(run_id).data.tags:
             return
         client.set_tag(run_id, "failure_reason", reason)
-        client.set_tag(run_id, "failure_explanation", Redactor(os.environ).text(text)[:_TAG_LIMIT])
+        client.set_tag(run_id, "failure_explanation", redactor().text(text)[:_TAG_LIMIT])
         client.set_terminated(run_id, status=status)
 
 

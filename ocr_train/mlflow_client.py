@@ -18,6 +18,7 @@ from ocr_train.addresses import first_line, without_password
 from ocr_train.confirmed import require_taken
 from ocr_train.delivery import RefusedRecords
 from ocr_train.errors import ConfigError, TrackingError
+from ocr_train.launched_secrets import hide_in_tags
 from ocr_train.refusals import check_run, raise_if_refused
 from ocr_train.spool import Batch
 
@@ -53,6 +54,8 @@ def connect(uri: str = "") -> Any:
             f"the tracking store {without_password(mlflow.get_tracking_uri())} cannot be opened: {first_line(exc)}",
             hint="Check MLFLOW_TRACKING_URI; unset, runs go to sqlite:///mlflow.db in the current folder.",
         ) from exc
+    if launched_as := os.environ.get("MLFLOW_RUN_ID", ""):
+        hide_in_tags(client, launched_as)
     return client
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from ocr_train.errors import ConfigError
+from ocr_train.secret_names import HIDDEN, is_secret_name
 
 OPTIONAL_KEYS = frozenset(
     [
@@ -94,10 +95,14 @@ def parse_overrides(text: str) -> tuple[dict[str, Any], list[str]]:
         if not equals or not key:
             problems.append(f"overrides: {word!r} is not KEY=VALUE, such as Global.print_batch_step=5")
             continue
+        if HIDDEN in raw:  # from a command that we printed
+            problems.append(f"overrides: {HIDDEN} in {key!r} stands for a secret: give the secret itself")
+            continue
         try:
             values[key] = _value(raw)
         except (yaml.YAMLError, ValueError):  # ValueError: a date such as 2020-13-01
-            problems.append(f"overrides: the value of {key!r} is not YAML: {raw!r}")
+            shown = HIDDEN if is_secret_name(key) else raw
+            problems.append(f"overrides: the value of {key!r} is not YAML: {shown!r}")
     return values, problems
 
 

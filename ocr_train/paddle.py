@@ -212,10 +212,13 @@ def evaluate_at_least_once(config: dict[str, Any], steps: int, epochs_to_go: int
     )
 
 
-def write_config(config: Mapping[str, Any], path: Path) -> None:
-    """Write `config` as YAML, whole or not at all."""
+def write_config(config: Mapping[str, Any], path: Path, *, private: bool = False) -> None:
+    """Write `config` as YAML, whole or not at all; `private`: for its owner alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
+    if private:
+        part.unlink(missing_ok=True)
+        part.touch(mode=0o600)
     part.write_text(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), encoding="utf-8")
     part.replace(path)
 

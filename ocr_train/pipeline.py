@@ -26,9 +26,18 @@ from ocr_train.heartbeat import Heartbeat
 from ocr_train.mlflow_client import name_primary_metric
 from ocr_train.oom import MemoryWitness
 from ocr_train.outcome import FAILED, Outcome, decide, reason_of, stopped
-from ocr_train.preparation import Parts, Ready, first_tags, look_at_data, make_ready, run_name
+from ocr_train.preparation import (
+    Parts,
+    Ready,
+    first_tags,
+    look_at_data,
+    make_ready,
+    run_name,
+    say_exposed_params,
+)
 from ocr_train.process import Child
 from ocr_train.resume_start import begin
+from ocr_train.secrets import redactor
 from ocr_train.stopping import StopRequested
 from ocr_train.tracking import CHECKPOINT_BYTES_TAG, PENDING_TAG, Delivered, Tracker
 
@@ -71,6 +80,7 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
             tracker.set_tags(first_tags(experiment))
             if not tracker.offline:
                 name_primary_metric(parts.client, tracker.experiment_id, f"best/{experiment.main_metric}")
+            say_exposed_params(tracker, parts.say)
             ready = make_ready(experiment, output, begun, parts)
             with parts.stop.deferred():
                 outcome, last_lines, results = _run_trainer(ready, tracker, parts)
@@ -209,7 +219,7 @@ def _log_end(
     tracker.set_tags(
         {
             "failure_reason": outcome.reason,
-            "failure_explanation": _paragraph(outcome),
+            "failure_explanation": redactor().log(_paragraph(outcome)),
             PENDING_TAG: kept,
             CHECKPOINT_BYTES_TAG: results.get("checkpoint_bytes") or "",
         }
@@ -219,7 +229,7 @@ def _log_end(
         tail.write_text("\n".join(last_lines) + "\n", encoding="utf-8")
     for path in (log, tail, tracker.folder / STACKS_FILE):
         if path.exists():
-            tracker.log_file(path, "logs")
+            tracker.log_output(path)
 
 
 def _paragraph(outcome: Outcome) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -22,7 +23,9 @@ from ocr_train.data.manifest import write_manifest
 from ocr_train.data.prepare import Dataset, Fetch, prepare
 from ocr_train.data_check import check_pipeline, require_working
 from ocr_train.dispatch import Callback
+from ocr_train.errors import OcrTrainError
 from ocr_train.guard import Guard
+from ocr_train.launched_secrets import say_exposed
 from ocr_train.overrides import flatten, get_key, set_key
 from ocr_train.paddle import Device, PaddleOcr
 from ocr_train.paddle_imports import TRAINING, require_packages
@@ -30,10 +33,12 @@ from ocr_train.probe import Facts, interpreter
 from ocr_train.resume import ResumePoint
 from ocr_train.resume_start import Begun, apply_point, check_start, find_point, record
 from ocr_train.run import Run
+from ocr_train.run_folder import CLEAN_CONFIG
+from ocr_train.secrets import redactor
 from ocr_train.start_weights import fetch_named
 from ocr_train.stopping import StopFlag
 from ocr_train.storage.backup import Backup
-from ocr_train.tracking import Tracker
+from ocr_train.tracking import Tracker, get_run
 
 Say = Callable[[str], None]
 
@@ -69,7 +74,8 @@ class Ready:
 
 def run_name(experiment: Experiment) -> str:
     """A name that says what the run is: model, data and when."""
-    data = "demo" if experiment.demo else (Path(experiment.data.rstrip("/")).name or "data")
+    shown = redactor().text(experiment.data)
+    data = "demo" if experiment.demo else (Path(shown.rstrip("/")).name or "data")
     resumed = "-resumed" if experiment.resume not in ("", "auto") else ""
     return f"{experiment.name}-{data}{resumed}-{time.strftime('%m%d-%H%M%S')}"
 
@@ -82,14 +88,28 @@ def first_tags(experiment: Experiment) -> dict[str, str]:
         "primary_metric": f"best/{experiment.main_metric}",
         "hourly_usd": "" if experiment.hourly_usd is None else f"{experiment.hourly_usd:g}",
         "git_commit": paddle.git_version(EXPERIMENTS.parent),
-        "launch_command": experiment.launch.command(),
+        "launch_command": _command(experiment),
         "mlflow.note.content": _description(experiment),
     }
 
 
 def _description(experiment: Experiment) -> str:
     """Markdown for MLflow's page. Not a block of code: a long line of one makes the page wider than the window."""
-    return f"{experiment.description}\n\nLaunched with: `{experiment.launch.command().replace('`', chr(39))}`"
+    return f"{experiment.description}\n\nLaunched with: `{_command(experiment).replace('`', chr(39))}`"
+
+
+def _command(experiment: Experiment) -> str:
+    return experiment.launch.without_secrets(redactor().value).command()
+
+
+def say_exposed_params(tracker: Tracker, say: Say) -> None:
+    """Warn of credentials in the params that `mlflow run` has logged of this launch."""
+    launched_as = os.environ.get("MLFLOW_RUN_ID", "")
+    if not launched_as or tracker.offline:
+        return
+    with contextlib.suppress(OcrTrainError):
+        if said := say_exposed(get_run(tracker.client, launched_as).data.params):
+            say(said)
 
 
 def look_at_data(
@@ -264,7 +284,9 @@ def _render(
     )
     for note in filter(None, (each_epoch, resumed)):
         say(note)
-    paddle.write_config(config, tracker.folder / "config.yml")
+    clean = redactor().mapping(config)
+    paddle.write_config(clean, tracker.folder / CLEAN_CONFIG)
+    paddle.write_config(config, tracker.folder / "config.yml", private=clean != config)
     return config, plain
 
 
@@ -296,7 +318,7 @@ def _log_start(
     )
     resolved = tracker.folder / "experiment.yaml"
     launch = {key: value for key, value in vars(experiment.launch).items() if value}
-    document = {"launch": launch, "task": experiment.task, "paddleocr": dict(plain)}
+    document = redactor().mapping({"launch": launch, "task": experiment.task, "paddleocr": plain})
     resolved.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
     manifest = tracker.folder / "data" / "manifest.jsonl"
     write_manifest(dataset.manifest, manifest)
@@ -309,7 +331,7 @@ def _log_start(
         )
     for path, folder in (
         (resolved, "config"),
-        (run.config, "config"),
+        (tracker.folder / CLEAN_CONFIG, "config"),
         (manifest, "dataset"),
         *((path, "dataset") for path in dataset.reports),
     ):

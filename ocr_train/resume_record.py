@@ -14,6 +14,7 @@ from ocr_train.checkpoints import BEST, ROOT
 from ocr_train.errors import OcrTrainError
 from ocr_train.resume import ResumePoint
 from ocr_train.resume_drift import drift, say_drift
+from ocr_train.secrets import redactor
 from ocr_train.tracking import RunArtifacts, Tracker
 
 Say = Callable[[str], None]
@@ -45,13 +46,14 @@ def record_drift(
     old_config, old_facts = _before(point, tracker)
     if old_config is None:
         return
-    changed = drift(old_config, config)
+    redact = redactor()
+    changed = drift(redact.mapping(old_config), redact.mapping(config))
     changed |= {
         name: {"old": old_facts[name], "new": value}
         for name, value in facts.items()
         if name in old_facts and old_facts[name] != value
     }
-    document = {"from": point.run_id or point.source, "step": point.step, "changed": changed}
+    document = {"from": point.run_id or redact.text(point.source), "step": point.step, "changed": changed}
     path = tracker.folder / "param_drift.json"
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
     tracker.upload(path, "config")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from ocr_train.errors import TrackingError
-from ocr_train.secrets import Redactor
+from ocr_train.secrets import redactor
 from ocr_train.spool import Batch, Metric, Tag
 from ocr_train.tracking import TAG_LIMIT, first_line, legal_name, send_batch
 
@@ -24,7 +23,7 @@ def add_to_run(
     """Log `metrics` at `step` and set `tags`, without secrets; raises `TrackingError` where the server does not
     take them."""
     now = int(time.time() * 1000)
-    redact = Redactor(os.environ)
+    redact = redactor()
     batch = Batch(
         metrics=[
             Metric(key=legal_name(key), value=float(value), step=step, time_ms=now)

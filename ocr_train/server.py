@@ -319,8 +319,18 @@ def env_script(address: ServerAddress) -> str:
     return "\n".join(lines) + "\n"
 
 
-def serve(folder: Path, *, s3_port: int = 0, mlflow_port: int = 0, say: Callable[[str], None] = print) -> int:
+def serve(
+    folder: Path,
+    *,
+    s3_port: int = 0,
+    mlflow_port: int = 0,
+    say: Callable[[str], None] = print,
+    show: Callable[[str], None] = print,
+) -> int:
     """Run both servers until a signal (exit status 0) or until one of them ends (SetupError's status).
+
+    `show` prints the lines to copy as they are: their credentials open these two servers alone, and whoever
+    started them needs them. `say` prints everything else.
 
     Needs the main thread: it answers SIGINT, SIGTERM and SIGHUP. Raises SetupError where they do not start.
     """
@@ -338,7 +348,7 @@ def serve(folder: Path, *, s3_port: int = 0, mlflow_port: int = 0, say: Callable
             script = env_script(address)
             write_private(env_file, script)
             say(f"Both are ready. In another shell: source {shlex.quote(str(env_file.resolve()))}")
-            say(f"or copy these lines:\n\n{script}")
+            show(f"or copy these lines:\n\n{script}")
             say(f"MLflow: {address.tracking_uri}   S3: s3://{address.bucket}   Ctrl-C stops both.")
             while not stop.wait(0.5):
                 died = servers.died()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import logging
 import os
 import shutil
@@ -21,13 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.addresses import first_line
+from ocr_train.artifacts import sha256_of
 from ocr_train.errors import ConfigError, DataError, SetupError, TrackingError
 from ocr_train.model_environment import ModelEnvironment, model_environment
-from ocr_train.model_parts import PAIR, ModelPart, read_part, tags_of, task_of
+from ocr_train.model_parts import MODEL_FILE, PAIR, ModelPart, read_part, tags_of, task_of
 from ocr_train.ocr_engine.pyfunc import IMAGE, OUTPUTS
+from ocr_train.paddle import write_config
 from ocr_train.paddle_imports import requirements_of
-from ocr_train.secrets import Redactor
+from ocr_train.secrets import redactor
 from ocr_train.serving_trial import try_model
+from ocr_train.sources import read_config
 from ocr_train.tracking import get_run
 
 ENGINE = Path(__file__).parent / "ocr_engine"
@@ -35,7 +39,7 @@ MODEL_TYPE = "ocr"
 EXPORTED = "exported"
 """Inside the model the exported folders lie in data/exported/det, .../rec, .../cls."""
 _EXAMPLE_SIDE = 640
-_TEXTS = ("config.yml", "inference.yml", "model.json", "README.md")
+_SETTINGS = ("config.yml", "inference.yml")
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pdparams", "*.pdopt", "*.states")
 
 
@@ -255,15 +259,33 @@ def _quiet() -> Iterator[None]:
 
 
 def _staged(target: Path, exported: Sequence[Path], parts: Sequence[ModelPart]) -> Path:
-    """The folders under their tasks' names, their texts without credentials."""
-    redact = Redactor(os.environ)
+    """The folders under their tasks' names, without credentials."""
     for folder, part in zip(exported, parts, strict=True):
-        copy = _copied(folder, target / part.task)
-        for path in (copy / name for name in _TEXTS):
-            if path.is_file():
-                text = path.read_text(encoding="utf-8", errors="surrogateescape")
-                path.write_text(redact.text(text), encoding="utf-8", errors="surrogateescape")
+        _hide_secrets(_copied(folder, target / part.task))
     return target
+
+
+def _hide_secrets(folder: Path) -> None:
+    """Take credentials out of the settings in a copy of an exported folder, and correct their sums in model.json.
+
+    What `export` makes has none and stays as it was checked: this is for what comes from elsewhere. Raises
+    `DataError`.
+    """
+    redact = redactor()
+    sums = {}
+    for path in (folder / name for name in _SETTINGS):
+        document = read_config(path) if path.is_file() else {}
+        clean = redact.mapping(document)
+        if clean != document:
+            write_config(clean, path)
+            sums[path.name] = sha256_of(path)
+    path = folder / MODEL_FILE
+    model = json.loads(path.read_text(encoding="utf-8"))
+    files = model.get("files") if isinstance(model.get("files"), dict) else {}
+    clean = redact.mapping({**model, "files": {**files, **sums}} if sums else model)
+    if clean != model:
+        text = json.dumps(clean, ensure_ascii=False, indent=1, sort_keys=True)
+        path.write_text(text + "\n", encoding="utf-8")
 
 
 def _copied(source: Path, target: Path) -> Path:

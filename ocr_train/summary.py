@@ -14,6 +14,7 @@ from ocr_train.config import Launch
 from ocr_train.disk import human
 from ocr_train.pipeline import Summary
 from ocr_train.run_folder import ARTIFACTS
+from ocr_train.secrets import redactor
 from ocr_train.tracking import Delivered
 
 
@@ -23,7 +24,8 @@ def summary_lines(summary: Summary, launch: Launch) -> Sequence[str]:
     took = datetime.timedelta(seconds=round(summary.seconds))
     lines = [
         "",
-        f"{outcome.status} after {took}" + (f": {outcome.explanation}" if outcome.explanation else ""),
+        f"{outcome.status} after {took}"
+        + (f": {redactor().log(outcome.explanation)}" if outcome.explanation else ""),
     ]
     if outcome.hint:
         lines.append(outcome.hint)
@@ -33,7 +35,7 @@ def summary_lines(summary: Summary, launch: Launch) -> Sequence[str]:
         resumed = replace(
             launch, resume=_newest(summary, launch), weights_only="", epochs=str(summary.epochs * 2)
         )
-        lines.append(f"  {'go on with':<12} {resumed.command()}")
+        lines.append(f"  {'go on with':<12} {resumed.without_secrets(redactor().value).command()}")
     if launch.offline.lower() != "true":
         lines.append(f"  {'look at it':<12} {_look(summary.run_id, summary.experiment_id)}")
     return lines

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ocr_train.artifact_delivery import log_input, send_file
 from ocr_train.artifacts import RunArtifacts, sha256_of, upload_verified, verify
 from ocr_train.checkpoints import (
@@ -36,9 +38,20 @@ from ocr_train.lost_run import make_anew
 from ocr_train.mlflow_client import check_writable, send_batch
 from ocr_train.offline import run_on_server
 from ocr_train.outbox import Checkpoint, DatasetInput, File, Item, Outbox, Tree
+from ocr_train.paddle import write_config
 from ocr_train.refusals import RunUnknown, check_run, reason_of
 from ocr_train.retention import pinned_by_others, plan_for, prune
-from ocr_train.run_folder import JOURNAL, PENDING, RunFacts, RunLock, read_facts, run_folders, write_facts
+from ocr_train.run_folder import (
+    CLEAN_CONFIG,
+    JOURNAL,
+    PENDING,
+    RunFacts,
+    RunLock,
+    read_facts,
+    run_folders,
+    write_facts,
+)
+from ocr_train.secrets import redactor
 from ocr_train.sent import Sent
 from ocr_train.spool import Journal, last_tags
 from ocr_train.tracking import PENDING_TAG
@@ -289,7 +302,7 @@ class _Checkpoints:
 
     def _make_store(self) -> CheckpointStore:
         tags = last_tags(self._folder / JOURNAL)
-        common = [path for path in (self._folder / "config.yml", self._folder / "dict.txt") if path.is_file()]
+        common = [path for path in (_clean_config(self._folder), self._folder / "dict.txt") if path.is_file()]
         return CheckpointStore(
             self._artifacts,
             model=tags.get("model", ""),
@@ -301,6 +314,18 @@ class _Checkpoints:
             },
             common=common,
         )
+
+
+def _clean_config(folder: Path) -> Path:
+    """The trainer's configuration without credentials; made here where an older version left only its own.
+
+    Raises `OSError`.
+    """
+    clean, own = folder / CLEAN_CONFIG, folder / "config.yml"
+    if not clean.is_file() and own.is_file():
+        document = yaml.safe_load(own.read_text(encoding="utf-8"))
+        write_config(redactor().mapping(document if isinstance(document, dict) else {}), clean)
+    return clean
 
 
 def _send_tree(root: Path, artifacts: RunArtifacts) -> None:

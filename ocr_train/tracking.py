@@ -41,7 +41,7 @@ from ocr_train.names import Names, cut, legal_name
 from ocr_train.outbox import DatasetInput, File, Item, Outbox, Tree
 from ocr_train.refusals import reason_of
 from ocr_train.run_folder import ARTIFACTS, JOURNAL, PENDING, RunFacts, RunLock, require_writable, write_facts
-from ocr_train.secrets import Redactor
+from ocr_train.secrets import redactor
 from ocr_train.spool import Batch, Journal, Metric, Param, Tag, batches_of
 
 __all__ = [
@@ -101,7 +101,7 @@ class Tracker:
         self.run_id = run_id
         self.experiment_id = experiment_id
         self.folder = folder
-        self._redact = Redactor(os.environ)
+        self._redact = redactor()
         self._facts = facts or RunFacts(run_id=run_id, server_run_id=run_id, experiment_id=experiment_id)
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = RunLock(folder)
@@ -219,7 +219,7 @@ class Tracker:
     def log_params(self, params: Mapping[str, object]) -> None:
         """Note `params`; values over MLflow's limit are cut, and whole in the artifact config/long_params.json."""
         texts = {
-            self._legal(self._param_names, key): self._redact.value(key, _text(value))
+            self._legal(self._param_names, key): _text(self._redact.value(key, value))
             for key, value in params.items()
         }
         self._journal.append(Param(key=key, value=cut(value, PARAM_LIMIT)) for key, value in texts.items())
@@ -248,6 +248,7 @@ class Tracker:
 
     def log_dataset(self, *, name: str, digest: str, source: str, profile: str) -> None:
         """Tie the run to its dataset, so that runs on different data show it; returns at once."""
+        source = self._redact.text(source)
         self._files.add(DatasetInput(name=name, digest=digest, source=source, profile=profile))
 
     def checkpoint_bytes_of(self, model: str) -> int:
@@ -264,10 +265,20 @@ class Tracker:
     def log_file(self, local: Path, folder: str = "") -> None:
         """Have `local` stored as the artifact `folder`/<its name>; returns at once and never raises.
 
-        The file must stay as it is: it goes when the server takes it, with `sync` at the latest.
+        The file must stay as it is: it goes when the server takes it, with `sync` at the latest. It must hold no
+        credential: it is not looked into, because a label or a prediction may look like one.
         """
         inside = local.is_relative_to(self.folder)
         self._files.add(File(path=str(local.relative_to(self.folder) if inside else local), folder=folder))
+
+    def log_output(self, local: Path) -> None:
+        """Have the log `local` stored in logs/, after credentials were taken out of the file itself; never raises.
+
+        One that cannot be rewritten, because the disk is full, stays on this machine.
+        """
+        with contextlib.suppress(OSError):
+            self._redact.clean_file(local)
+            self.log_file(local, "logs")
 
     def upload(self, local: Path, folder: str = "") -> None:
         """Store `local` as the artifact `folder`/<its name>, now; raises `TrackingError`."""
@@ -316,7 +327,7 @@ class Tracker:
             pending_bytes=self._delivery.pending_bytes,
             pending_items=len(self.outbox.pending()),
             refused=self._delivery.refused,
-            last_error=redacted(self._delivery.last_error or self._files.last_error),
+            last_error=self._redact.text(self._delivery.last_error or self._files.last_error),
             status_set=status_set,
         )
 
@@ -355,7 +366,7 @@ class Tracker:
 
 def _tags_at_birth(tags: Mapping[str, object]) -> dict[str, str]:
     """`tags` as every server takes them, without secrets; the journal brings longer ones whole."""
-    redact = Redactor(os.environ)
+    redact = redactor()
     return {
         legal_name(key): cut(redact.text(str(value)), BIRTH_TAG_LIMIT)
         for key, value in tags.items()

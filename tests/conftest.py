@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ocr_train import secrets
 from ocr_train.data.demo import DemoSpec, make_demo
 from ocr_train.server import LocalServers, ServerAddress
 from tests.commands import REPO
@@ -49,7 +50,8 @@ def _interruptible() -> None:
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the credentials, servers or settings of the machine it runs on."""
+    """No test sees the credentials, servers or settings of the machine it runs on, or another test's secrets."""
+    secrets.forget()
     for name in list(os.environ):
         if name.startswith(_OURS):
             monkeypatch.delenv(name)

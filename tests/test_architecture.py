@@ -26,7 +26,7 @@ TOP = (
 """What puts the parts together: none of the parts below may know it."""
 
 PARTS: dict[str, set[str]] = {
-    "ocr_train.overrides": {"ocr_train.errors"},
+    "ocr_train.overrides": {"ocr_train.errors", "ocr_train.secret_names"},
     "ocr_train.launch": set(),
     "ocr_train.registry_names": {"ocr_train.errors"},
     "ocr_train.parameter_values": {
@@ -103,12 +103,14 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.offline", "ocr_train.tracking"),
     },
     "ocr_train.names": set(),
-    "ocr_train.addresses": set(),
+    "ocr_train.secret_names": set(),
+    "ocr_train.secret_shapes": {"ocr_train.secret_names"},
+    "ocr_train.addresses": {"ocr_train.secret_names"},
     "ocr_train.outbox": set(),
     "ocr_train.disk": {"ocr_train.errors"},
     "ocr_train.run_folder": {"ocr_train.errors", "ocr_train.disk"},
-    "ocr_train.secrets": set(),
-    "ocr_train.artifacts": {"ocr_train.errors", "ocr_train.addresses", "ocr_train.secrets"},
+    "ocr_train.secrets": {"ocr_train.addresses", "ocr_train.secret_names", "ocr_train.secret_shapes"},
+    "ocr_train.artifacts": {"ocr_train.errors", "ocr_train.addresses"},
     "ocr_train.artifact_delivery": {
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.outbox"),
         "ocr_train.confirmed",
@@ -126,9 +128,10 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.heartbeat", "ocr_train.holder", "ocr_train.launched_run"),
     },
     "ocr_train.mlflow_client": {
-        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.spool"),
+        *("ocr_train.errors", "ocr_train.addresses", "ocr_train.launched_secrets", "ocr_train.spool"),
         *("ocr_train.delivery", "ocr_train.refusals", "ocr_train.confirmed"),
     },
+    "ocr_train.launched_secrets": {"ocr_train.secrets"},
     "ocr_train.states": {"ocr_train.errors"},
     "ocr_train.checkpoint_manifest": {"ocr_train.errors"},
     "ocr_train.checkpoint_reading": {
@@ -160,6 +163,7 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.serving": {
         *("ocr_train.paddle_imports", "ocr_train.serving_trial"),
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.model_environment", "ocr_train.model_parts"),
+        *("ocr_train.artifacts", "ocr_train.paddle", "ocr_train.sources"),
         *("ocr_train.ocr_engine", "ocr_train.secrets", "ocr_train.tracking"),
     },
     "ocr_train.inventory": {
@@ -171,6 +175,7 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.spool", "ocr_train.tracking", "ocr_train.failures", "ocr_train.leftovers"),
         *("ocr_train.delivery", "ocr_train.sent", "ocr_train.refusals", "ocr_train.mlflow_client"),
         *("ocr_train.lost_run", "ocr_train.retention", "ocr_train.unnoted", "ocr_train.confirmed"),
+        *("ocr_train.paddle", "ocr_train.secrets"),
     },
     "ocr_train.leftovers": {
         *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.outbox", "ocr_train.pickles"),
@@ -216,7 +221,7 @@ PARTS: dict[str, set[str]] = {
     },
     "ocr_train.resume_record": {
         *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.resume", "ocr_train.resume_drift"),
-        "ocr_train.tracking",
+        *("ocr_train.secrets", "ocr_train.tracking"),
     },
     # The one of them that knows what a run was asked to do, for the pipeline.
     "ocr_train.resume_start": {
@@ -283,7 +288,7 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.distillation", "ocr_train.failures", "ocr_train.start_weights"),
         *("ocr_train.errors", "ocr_train.export_check", "ocr_train.export_folder", "ocr_train.export_onnx"),
         *("ocr_train.inference", "ocr_train.overrides", "ocr_train.paddle", "ocr_train.paddle_tool"),
-        *("ocr_train.pickles", "ocr_train.sources"),
+        *("ocr_train.pickles", "ocr_train.secrets", "ocr_train.sources"),
     },
     "ocr_train.recorded": {
         *("ocr_train.errors", "ocr_train.config", "ocr_train.data", "ocr_train.data.prepare"),

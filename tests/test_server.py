@@ -26,7 +26,7 @@ from ocr_train.server_ports import choose_ports
 from tests.servers import running_servers
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SERVE = "import sys, pathlib, ocr_train.server as s; sys.exit(s.serve(pathlib.Path(sys.argv[1])))"
+SERVE = ("-u", "-m", "ocr_train", "server", "--mlflow-port", "0", "--dir")
 
 
 def s3_client(address: ServerAddress, *, secret: str = "") -> Any:
@@ -59,7 +59,7 @@ def running_in(folder: Path) -> list[psutil.Process]:
 def start_serve(folder: Path) -> tuple[subprocess.Popen[str], list[str]]:
     """`serve` in a process of its own, once it says that both servers are ready."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "-c", SERVE, str(folder)], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+        [sys.executable, *SERVE, str(folder)], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     said = []
@@ -151,7 +151,10 @@ def test_sigterm_ends_every_process_with_status_0(first_life: FirstLife) -> None
 
 @pytest.mark.slow
 def test_serve_prints_what_a_user_copies(first_life: FirstLife) -> None:
-    """The export lines and the UI's address are printed; the file with the lines is private and temporary."""
+    """The export lines, credentials and all, and the UI's address are printed; the file with the lines is private
+    and temporary."""
+    assert f"export AWS_SECRET_ACCESS_KEY={first_life.address.secret_key}" in first_life.said
+    assert "***" not in first_life.said
     assert f"export MLFLOW_TRACKING_URI={first_life.address.tracking_uri}" in first_life.said
     assert f"MLflow: {first_life.address.tracking_uri}" in first_life.said
     assert first_life.env_mode == 0o600

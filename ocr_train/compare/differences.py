@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ocr_train.addresses import redacted
 from ocr_train.compare.values import RunData, is_real
 from ocr_train.config import Launch
 
@@ -116,7 +115,7 @@ def _versions(run: RunData) -> dict[str, str]:
 
 
 def _tag_row(runs: Sequence[RunData], name: str, key: str) -> Row:
-    return Row(name=name, values=[redacted(run.tags[key]) if run.tags.get(key) else None for run in runs])
+    return Row(name=name, values=[run.tags.get(key) or None for run in runs])
 
 
 def _data(runs: Sequence[RunData]) -> list[Row]:

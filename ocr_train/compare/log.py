@@ -3,7 +3,6 @@ for no training run."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from ocr_train.artifacts import RunArtifacts
 from ocr_train.compare.select import KIND, KIND_TAG
 from ocr_train.compare.values import RunData
 from ocr_train.errors import TrackingError
-from ocr_train.secrets import Redactor
+from ocr_train.secrets import redactor
 from ocr_train.tracking import experiment_of, first_line
 
 ARTIFACTS = "compare"
@@ -52,7 +51,7 @@ def log_comparison(
     A new run goes to the experiment of the compared ones where it is one, else to that of MLFLOW_EXPERIMENT_NAME.
     It has no metrics and no model: filters and `resume=` never meet it. Raises `TrackingError`.
     """
-    redact = Redactor(os.environ)
+    redact = redactor()
     names = ", ".join(run.name for run in runs)
     tags = {
         KIND_TAG: KIND,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from ocr_train.compare.page_results import results, tiles
 from ocr_train.compare.page_samples import samples
 from ocr_train.compare.scores import scores, target
 from ocr_train.compare.values import RunData
-from ocr_train.secrets import Redactor
 
 STYLE = Path(__file__).with_name("page.css")
 MAX_PICTURES = 96
@@ -57,8 +55,7 @@ def make_page(runs: Sequence[RunData], *, notes: Sequence[str], source: str, now
         el("title", _title(all_runs)),
         el("style", Html(STYLE.read_text(encoding="utf-8"))),
     )
-    page = f"<!doctype html>\n{el('html', head, el('body', body), lang='en')}\n"
-    return Redactor(os.environ).text(page)
+    return f"<!doctype html>\n{el('html', head, el('body', body), lang='en')}\n"
 
 
 def _title(runs: Shown) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from ocr_train import heartbeat
@@ -15,7 +15,7 @@ from ocr_train.compare.samples import read_samples
 from ocr_train.compare.values import Checkpoints, RunData, Series
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.runs import MAIN_METRICS
-from ocr_train.secrets import Redactor
+from ocr_train.secrets import redactor
 from ocr_train.tracking import first_line
 
 Say = Callable[[str], None]
@@ -51,17 +51,18 @@ def read_runs(
 
 
 def _read_run(client: Any, run: Any, experiments: Mapping[str, str], pictures: int) -> RunData:
-    redact = Redactor(os.environ)
+    redact = redactor()
     tags = {key: redact.value(key, value) for key, value in run.data.tags.items()}
     params = {key: redact.value(key, plain_param(value)) for key, value in run.data.params.items()}
     last = dict(run.data.metrics)
     series = {key: _history(client, run.info.run_id, key) for key in _keys(last)}
     artifacts = RunArtifacts(client, run.info.run_id)
+    samples = read_samples(artifacts, most=pictures)
     started = (run.info.start_time or 0) / 1000
     return RunData(
         run_id=run.info.run_id,
         name=redact.text(run.info.run_name or run.info.run_id[:8]),
-        experiment=experiments.get(run.info.experiment_id, run.info.experiment_id),
+        experiment=redact.text(experiments.get(run.info.experiment_id, run.info.experiment_id)),
         status=run.info.status,
         started=started,
         ended=_ended(run, series, started),
@@ -73,9 +74,9 @@ def _read_run(client: Any, run: Any, experiments: Mapping[str, str], pictures: i
         tags=tags,
         last=last,
         series=series,
-        datasets=_datasets(run),
+        datasets=tuple(map(redact.text, _datasets(run))),
         checkpoints=_checkpoints(artifacts, run.info.run_id),
-        samples=read_samples(artifacts, most=pictures),
+        samples=replace(samples, problem=redact.text(samples.problem)),
     )
 
 
@@ -150,7 +151,7 @@ def _checkpoints(artifacts: RunArtifacts, run_id: str) -> Checkpoints:
         manifests = all_manifests(artifacts)
         named = {alias: alias_values(artifacts, alias) for alias in (BEST, LATEST)}
     except OcrTrainError as exc:
-        return Checkpoints(problem=exc.problem)
+        return Checkpoints(problem=redactor().text(exc.problem))
     owner = str(named[BEST].get("run_id") or run_id)
     aliases = {
         alias: str(values["path"])

@@ -280,6 +280,19 @@ def test_only_the_newest_checkpoints_and_the_best_are_shown(store: Any) -> None:
     assert "7 older ones are not shown." in page
 
 
+@pytest.mark.parametrize("text", ["Password: 1234-5678", "token=abc", "<b>pass: x</b>", "canary-1234567"])
+def test_truth_and_prediction_are_shown_as_they_are(
+    store: Any, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """They are what was labelled and read, whatever they look like, and escaped as any text."""
+    monkeypatch.setenv("DB_PASS", "canary-1234567")
+    run_id = make_run(store, Made(task="rec", main="acc"))
+    images = [{"name": "0.png", "truth": text, "prediction": text, "edit_distance": 0}]
+    add_samples(store, run_id, images, step=30, task="rec")
+    assert read(store, [run_id])[0].samples.pictures[0].prediction == text
+    assert text in "".join(Reader(page_of(store, run_id)).words)
+
+
 def test_a_secret_in_a_param_does_not_reach_the_page(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever logged it."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-1234567")

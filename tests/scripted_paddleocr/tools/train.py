@@ -125,10 +125,8 @@ def stand_firm(fault: str) -> None:
 def main() -> None:
     """Train, or fail as SCRIPTED_FAULT says."""
     fault = os.environ.get("SCRIPTED_FAULT", "")
-    if leak := os.environ.get("SCRIPTED_LEAK"):
-        log(
-            f"    wandb_token : {leak.split()[2]}, mirror : http://me:{leak.split()[3]}@host/x, {leak.split()[0]} {leak.split()[1]}"
-        )
+    for line in os.environ.get("SCRIPTED_LEAK", "").splitlines():
+        log(line)
     pause_s = float(os.environ.get("SCRIPTED_PAUSE_S", "0.02"))
     scores = [float(value) for value in os.environ.get("SCRIPTED_SCORES", "0.1,0.3,0.2,0.4").split(",")]
     with open(sys.argv[sys.argv.index("-c") + 1], encoding="utf-8") as stream:
