@@ -70,7 +70,7 @@ $(VENV)/.ready-bench: $(VENV)/.ready benchmarks/requirements.txt
 bench: $(VENV)/.ready-bench ## the table of figures: BENCH=--quick for a first look
 	@env -u PYTHONDONTWRITEBYTECODE PATH="$(CURDIR)/$(BIN):$(CURDIR)/$(VENV)/bench/bin:$$PATH" python -m benchmarks.data $(BENCH)
 
-faults: $(VENV)/.ready-dev ## break what runs rely on, and count what is lost: FAULTS=--quick for a first look
+faults: $(VENV)/.ready ## break what runs rely on, and count what is lost: FAULTS=--quick for a first look
 	@$(IN_VENV) python -m benchmarks.faults $(FAULTS)
 
 gpu: $(VENV)/.ready ## put paddlepaddle-gpu in place of paddlepaddle (PIP_INDEX_URL: Paddle's own index for 3.x)

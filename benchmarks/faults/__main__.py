@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from benchmarks.faults.cases import Case
 from benchmarks.faults.kills import kills
@@ -37,6 +38,7 @@ def main() -> int:
         del os.environ[name]  # no setting of the machine's reaches the runs
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
+    signal.signal(signal.SIGTERM, _end)  # the servers are not to outlive us
     done = _known(options.results)
     known = {_key(result) for result in done}
     todo = [case for case in chosen if case.key not in known]
@@ -48,6 +50,10 @@ def main() -> int:
     if left:
         print(f"{left} case(s) are still to come: the same command goes on with them")
     return 0 if all(result.good for result in shown) else 1
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _options() -> argparse.Namespace:
