@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +20,9 @@ from ocr_train.ocr_engine.answers import Answers
 from ocr_train.ocr_engine.errors import EngineError
 from ocr_train.ocr_engine.images import ImageError, decode_image
 from ocr_train.ocr_engine.lines import Reader, cut_out, four_corners, reading_order
+from ocr_train.ocr_engine.model import Engine
 from ocr_train.ocr_engine.networks import as_preds, set_channels
+from ocr_train.ocr_engine.prepare import Prepared
 from ocr_train.ocr_engine.settings import read_settings
 from tests.commands import REPO
 from tests.lively_models import write_config
@@ -203,6 +208,93 @@ def test_an_image_stands_upright_unless_evaluation_ignores_that(tmp_path: Path) 
     data = (tmp_path / "turned.jpg").read_bytes()
     assert decode_image(data).shape == (40, 20, 3)
     assert decode_image(data, ignore_orientation=True).shape == (20, 40, 3)
+
+
+RESIZES: list[dict[str, Any]] = [
+    {},
+    {"limit_side_len": 960, "limit_type": "max"},
+    {"limit_side_len": 64, "limit_type": "min"},
+    {"limit_side_len": 320, "limit_type": "resize_long"},
+    {"resize_long": 640},
+    {"image_shape": [160, 192]},
+    {"image_shape": [160, 192], "keep_ratio": True},
+]
+
+
+RESIZING = """
+import json, sys
+from types import SimpleNamespace
+import numpy as np
+from ocr_train.ocr_engine.images import ImageError
+from ocr_train.ocr_engine.prepare import Preparation, resized
+from ocr_train.ocr_engine.paddleocr import put_on_path
+put_on_path("")
+from ppocr.data.imaug.operators import DetResizeForTest
+sizes = [(40, 300), (300, 40), (900, 1100), (33, 33)]
+about = []
+for options in json.loads(sys.argv[1]):
+    for size in sizes:
+        operator = DetResizeForTest(**options)
+        found = operator({"image": np.zeros((*size, 3), np.uint8)})["image"].shape[:2]
+        about.append([options, found, resized(operator, *size)])
+transforms = [{"DecodeImage": {"img_mode": "BGR"}}, {"DetResizeForTest": None}, {"ToCHWImage": None}]
+prepare = Preparation(SimpleNamespace(transforms=transforms, shared={}, algorithm="DB"))
+said = {}
+for size in [(1, 5000), (5000, 1), (3000, 3000), (800, 1000)]:
+    try:
+        said[str(size)] = str(prepare(np.zeros((*size, 3), np.uint8), 4_000_000).image.shape)
+    except ImageError as exc:
+        said[str(size)] = str(exc)
+print(json.dumps([about, said]), file=sys.stderr)
+"""
+
+
+@pytest.fixture(scope="module")
+def resizing() -> Any:
+    """What PaddleOCR's own operator and ours say, in a child: importing it here takes seconds and warns."""
+    words = [sys.executable, "-c", RESIZING, json.dumps(RESIZES)]
+    done = subprocess.run(words, cwd=REPO, capture_output=True, text=True, timeout=120, check=True)
+    return json.loads(done.stderr.splitlines()[-1])
+
+
+def test_the_size_for_the_network_is_known_before_it_is_made(resizing: Any) -> None:
+    """As PaddleOCR's own operator resizes, up to the multiple that it rounds to."""
+    assert len(resizing[0]) == 28
+    for options, found, about in resizing[0]:
+        step = 128 if "resize_long" in options else 32
+        assert all(abs(side - other) <= step for side, other in zip(found, about, strict=True)), options
+
+
+def test_a_picture_that_becomes_too_large_for_the_network_is_its_own_error(resizing: Any) -> None:
+    """A line of one pixel would be made a picture of eight gigabytes first."""
+    said = resizing[1]
+    for size, large in (
+        ("(1, 5000)", "3680000x736"),
+        ("(5000, 1)", "736x3680000"),
+        ("(3000, 3000)", "3000x3000"),
+    ):
+        assert f"it has {large} pixels" in said[size]
+        assert "OCR_SERVE_MAX_NETWORK_PIXELS" in said[size]
+    assert said["(800, 1000)"] == "(3, 800, 992)"
+
+
+@pytest.mark.parametrize(("limit", "groups"), [(0, [4, 2]), (400, [2, 2, 2]), (150, [1] * 6)])
+def test_a_group_has_at_most_so_many_pixels(limit: int, groups: list[int]) -> None:
+    """What goes through the network at once; one picture always may, where it was prepared."""
+    sizes: list[int] = []
+
+    def network(images: Any, extras: Any) -> Any:
+        sizes.append(len(images))
+        return images
+
+    engine = Engine.__new__(Engine)
+    engine.task, engine.batch_size, engine.max_pixels = "rec", 4, limit
+    picture = Prepared(np.zeros((3, 10, 15), np.float32), None, [])
+    vars(engine).update(
+        _prepare=lambda *_: picture, _network=network, _answers=lambda preds, _: [{"text": ""} for _ in preds]
+    )
+    assert len(engine.read([None] * 6)) == 6
+    assert sizes == groups
 
 
 def test_no_image_is_an_error_of_that_image() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,9 @@ import pandas
 import pytest
 
 from ocr_train.ocr_engine import pyfunc
-from ocr_train.ocr_engine.pyfunc import OUTPUTS, OcrModel, picture_of
+from ocr_train.ocr_engine.images import ImageError, decode_image
+from ocr_train.ocr_engine.limits import SERVED, Limits, Turns, limits_from
+from ocr_train.ocr_engine.pyfunc import OUTPUTS, OcrModel, file_of
 
 PICTURE = np.full((8, 12, 3), 200, np.uint8)
 PNG = cv2.imencode(".png", PICTURE)[1].tobytes()
@@ -53,9 +58,7 @@ class Sizes:
 )
 def test_an_image_is_read_however_it_is_wrapped(value: Any) -> None:
     """Without padding, URL-safe, with line ends, as a data URI, as bytes."""
-    image, error = picture_of(value)
-    assert error == ""
-    assert (image == PICTURE).all()
+    assert (decode_image(file_of(value, Limits())) == PICTURE).all()
 
 
 @pytest.mark.parametrize(
@@ -80,15 +83,147 @@ def test_an_image_is_read_however_it_is_wrapped(value: Any) -> None:
 )
 def test_what_is_no_image_says_why(value: Any, said: str) -> None:
     """Whatever it is, it is an answer and no exception."""
-    image, error = picture_of(value)
-    assert image is None
-    assert said in error
+    with pytest.raises(ImageError, match=re.escape(said)):
+        decode_image(file_of(value, Limits()))
 
 
-def test_an_image_that_is_too_large_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One request must not take the memory of all others."""
-    monkeypatch.setattr(pyfunc, "MAX_IMAGE_BYTES", len(PNG) - 1)
-    assert "at most" in picture_of(TEXT)[1]
+def answered(limits: Limits, *images: Any, reader: Any = None) -> list[str]:
+    """The errors of a request for these images, "" for those that are read."""
+    model = OcrModel("rec", reader or Sizes(), limits)
+    return list(model.predict(pandas.DataFrame({"image": list(images)}))["error"])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tiff", ".webp"])
+def test_a_large_image_is_refused_from_its_header(suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it is decoded; the message says how large it is, and what raises the limit."""
+    monkeypatch.setattr(pyfunc, "decode_image", lambda *_, **__: pytest.fail("it was decoded"))
+    data = cv2.imencode(suffix, PICTURE)[1].tobytes()
+    [error] = answered(Limits(max_image_pixels=95), base64.b64encode(data).decode())
+    assert error == (
+        "the image has 12x8 pixels, 96 in all; at most 95 are read (OCR_SERVE_MAX_IMAGE_PIXELS of the server)"
+    )
+
+
+def test_a_long_text_is_refused_before_it_is_decoded() -> None:
+    """By its length alone."""
+    [error] = answered(Limits(max_image_bytes=50), "A" * 1000)
+    assert "some" in error
+    assert "OCR_SERVE_MAX_IMAGE_BYTES" in error
+    assert "at most" in answered(Limits(max_image_bytes=len(PNG) - 1), PNG)[0]
+
+
+@pytest.mark.parametrize(
+    ("limits", "name"),
+    [
+        (Limits(max_rows=2), "MAX_ROWS"),
+        (Limits(max_pixels=200), "MAX_PIXELS"),
+        (Limits(max_bytes=2 * len(PNG)), "MAX_BYTES"),
+    ],
+)
+def test_rows_beyond_a_limit_of_the_request_say_so(limits: Limits, name: str) -> None:
+    """Those before are answered: nothing is asked for twice."""
+    errors = answered(limits, TEXT, TEXT, TEXT, TEXT)
+    assert errors[:2] == ["", ""]
+    assert all(f"OCR_SERVE_{name} of the server" in error for error in errors[2:])
+
+
+class Slow(Sizes):
+    """Takes its time for each group."""
+
+    batch_size = 2
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.groups: list[int] = []
+
+    def read(self, images: Sequence[Any]) -> list[dict[str, Any]]:
+        """Wait, then answer."""
+        time.sleep(self.seconds)
+        self.groups.append(len(images))
+        return super().read(images)
+
+
+def test_a_request_that_takes_too_long_is_cut_off() -> None:
+    """Between two groups: what has been read is answered, the rest says why not."""
+    errors = answered(Limits(time_limit_s=0.05), *[TEXT] * 9, reader=(slow := Slow(0.04)))
+    assert errors[0] == ""
+    assert "OCR_SERVE_TIME_LIMIT_S" in errors[-1]
+    assert slow.asked < 9
+
+
+def test_images_are_decoded_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the batch size, of at most so many pixels, a large one alone: never all of them at once."""
+    large = base64.b64encode(cv2.imencode(".png", np.zeros((20, 30, 3), np.uint8))[1].tobytes()).decode()
+    monkeypatch.setattr(pyfunc, "GROUP_PIXELS", 200)
+    reader = Slow(0)
+    assert answered(Limits(), TEXT, TEXT, TEXT, large, TEXT, b"no image", TEXT, reader=reader)[3] == ""
+    assert reader.groups == [2, 1, 1, 1, 1]
+
+
+def test_a_short_request_is_not_held_up_by_a_long_one() -> None:
+    """They take turns, group by group."""
+    reader = Slow(0.02)
+    model, ended = OcrModel("rec", reader), []
+
+    def ask(name: str, count: int) -> None:
+        model.predict([TEXT] * count)
+        ended.append(name)
+
+    long = threading.Thread(target=ask, args=("long", 60))
+    long.start()
+    time.sleep(0.05)
+    ask("short", 2)
+    long.join()
+    assert ended == ["short", "long"]
+
+
+def test_turns_are_given_in_order() -> None:
+    """To whoever waits longest, after an exception, too."""
+    turns, order = Turns(), list[int]()
+    threads = [threading.Thread(target=lambda one=one: take(one)) for one in range(5)]
+
+    def take(one: int) -> None:
+        with turns:
+            order.append(one)
+
+    with contextlib.suppress(KeyError), turns:
+        for thread in threads:
+            thread.start()
+            time.sleep(0.02)
+        raise KeyError
+    for thread in threads:
+        thread.join()
+    assert order == list(range(5))
+
+
+def test_what_a_reader_raises_is_an_error_of_its_rows() -> None:
+    """The server lives on, and the other groups are answered."""
+
+    class Failing(Slow):
+        def read(self, images: Sequence[Any]) -> list[dict[str, Any]]:
+            if not self.groups:
+                self.groups.append(0)
+                raise MemoryError("no room")
+            return super().read(images)
+
+    assert answered(Limits(), TEXT, TEXT, TEXT, reader=Failing(0)) == ["MemoryError: no room"] * 2 + [""]
+
+
+def test_limits_of_a_request_hold_where_it_is_served() -> None:
+    """In Python a table may have any length; the time is a share of MLflow's own, which answers 504."""
+    assert limits_from({}).time_limit_s == limits_from({}).max_rows == 0
+    served = limits_from({SERVED: "100"})
+    assert (served.time_limit_s, served.max_rows) == (80, 10_000)
+    own = limits_from({SERVED: "60", "OCR_SERVE_TIME_LIMIT_S": "7.5", "OCR_SERVE_MAX_ROWS": "0", "X": "y"})
+    assert (own.time_limit_s, own.max_rows, own.max_pixels) == (7.5, 0, served.max_pixels)
+
+
+@pytest.mark.parametrize("text", ["-1", "many", "nan", "inf"])
+def test_a_limit_that_is_no_number_is_said(text: str) -> None:
+    """When the server starts."""
+    with pytest.raises(ValueError, match="OCR_SERVE_MAX_ROWS"):
+        limits_from({"OCR_SERVE_MAX_ROWS": text})
 
 
 def test_bad_rows_cost_the_others_nothing() -> None:

@@ -326,7 +326,7 @@ def test_a_fresh_environment_serves_detection_and_recognition(
             ]
             assert found == lines_of(reading)
         assert (broken["lines"], "not base64" in broken["error"]) == ([], True)
-        assert (too_large["lines"], "cannot be decoded" in too_large["error"]) == ([], True)
+        assert (too_large["lines"], "20000x20000 pixels" in too_large["error"]) == ([], True)
         for request in (
             {"dataframe_records": [{"image": texts[0]}]},
             {"instances": [{"image": texts[0]}]},

@@ -12,7 +12,7 @@ from .answers import Answers
 from .errors import EngineError, reason
 from .images import ImageError
 from .paddleocr import put_on_path
-from .prepare import Preparation, Prepared
+from .prepare import Preparation, Prepared, pixels_of
 from .settings import Settings, read_settings
 
 BATCH = {"det": 4, "rec": 32, "cls": 32}
@@ -27,6 +27,8 @@ class Engine:
         self.backend = backend
         self.batch_size = BATCH[settings.task]
         self.ignore_orientation = settings.ignore_orientation
+        self.max_pixels = 0
+        """What one picture, and those that go through the network at once, may have when they are prepared; 0: any."""
         self._prepare = Preparation(settings)
         self._network = network
         self._answers = Answers(settings, post_process)
@@ -48,15 +50,20 @@ class Engine:
         same: dict[Any, list[tuple[int, Prepared]]] = {}
         for number, image in enumerate(images):
             try:
-                prepared = self._prepare(image)
+                prepared = self._prepare(image, self.max_pixels)
             except ImageError as exc:
                 answers[number] = {"error": str(exc)}
             else:
                 same.setdefault(prepared.image.shape, []).append((number, prepared))
         for group in same.values():
-            found = self._run_group([prepared for _, prepared in group])
-            for place, (number, _) in enumerate(group):
-                answers[number] = found[place]
+            count = len(group)
+            if self.max_pixels:
+                count = max(1, self.max_pixels // pixels_of(group[0][1].image))
+            for start in range(0, len(group), count):
+                some = group[start : start + count]
+                found = self._run_group([prepared for _, prepared in some])
+                for place, (number, _) in enumerate(some):
+                    answers[number] = found[place]
         return answers
 
     def _run_group(self, group: list[Prepared]) -> list[dict[str, Any]]:

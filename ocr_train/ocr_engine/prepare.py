@@ -33,8 +33,9 @@ class Preparation:
         self._operators = create_operators(settings.transforms, settings.shared)
         self._extras = EXTRA_INPUTS.get(settings.algorithm, ())
 
-    def __call__(self, picture: Any) -> Prepared:
-        """Raises `ImageError` where an operator fails on `picture` or drops it."""
+    def __call__(self, picture: Any, max_pixels: int = 0) -> Prepared:
+        """Raises `ImageError` where an operator fails on `picture` or drops it, or makes more than `max_pixels` of
+        it (0: any number), if possible before it does."""
         import cv2
         import numpy as np
 
@@ -47,6 +48,8 @@ class Preparation:
         data: Any = {"image": file.tobytes(), "img_path": "", "filename": "", "label": "", "ext_data": []}
         for operator in self._operators:
             name = type(operator).__name__
+            if max_pixels and name == "DetResizeForTest":
+                _require_few(resized(operator, *data["image"].shape[:2]), max_pixels)
             try:
                 data = operator(data)
             # PaddleOCR's own, of any kind; DetResizeForTest answers some pictures with sys.exit(0).
@@ -54,4 +57,38 @@ class Preparation:
                 raise ImageError(f"{name} fails on it: {reason(exc)}") from exc
             if data is None:
                 raise ImageError(f"{name} drops it")
-        return Prepared(np.asarray(data["image"]), data.get("shape"), [data[key] for key in self._extras])
+        image = np.asarray(data["image"])
+        if max_pixels:
+            _require_few(image.shape[-2:], max_pixels)
+        return Prepared(image, data.get("shape"), [data[key] for key in self._extras])
+
+
+def resized(operator: Any, height: int, width: int) -> tuple[float, float]:
+    """About the (height, width) that PaddleOCR's DetResizeForTest gives a picture: where its shorter side has to be
+    so long, a line of one pixel becomes a picture of gigabytes."""
+    kind, limit_type = operator.resize_type, getattr(operator, "limit_type", "min")
+    side: Any = getattr(operator, "resize_long", None) or getattr(operator, "limit_side_len", 736)
+    if kind == 1:
+        to_height, to_width = operator.image_shape
+        return to_height, width * to_height / height if operator.keep_ratio else to_width
+    if kind == 2 or limit_type == "resize_long":
+        ratio = side / max(height, width)
+    elif limit_type == "min":
+        ratio = max(1.0, side / min(height, width))
+    else:
+        ratio = min(1.0, side / max(height, width))
+    return height * ratio, width * ratio
+
+
+def pixels_of(image: Any) -> int:
+    """The pixels of a prepared picture (channels, height, width)."""
+    return max(1, int(image.shape[-2]) * int(image.shape[-1]))
+
+
+def _require_few(sides: Any, max_pixels: int) -> None:
+    height, width = (int(side) for side in sides)
+    if height * width > max_pixels:
+        raise ImageError(
+            f"resized for the network it has {width}x{height} pixels; at most {max_pixels} are read "
+            "(OCR_SERVE_MAX_NETWORK_PIXELS of the server)"
+        )

@@ -12,18 +12,21 @@ import binascii
 import math
 import os
 import re
-import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .errors import reason
+from .image_size import size_of
 from .images import ImageError, decode_image
+from .limits import Limits, Turns, limits_from
 
 IMAGE = "image"
 """The one input column."""
-MAX_IMAGE_BYTES = 50_000_000
-MAX_PIXELS = 100_000_000
-"""Larger ones are an error of their row: they would take the memory of all others (OpenCV's own limit is 2^30)."""
+GROUP_PIXELS = 16_000_000
+"""Images are decoded and read in groups of at most so many pixels; a larger one, or one whose header does not say
+how large it is, is a group of its own. So a request takes the memory of one group, however many rows it has."""
 OUTPUTS: dict[str, dict[str, Any]] = {
     "det": {"boxes": [], "scores": []},
     "rec": {"text": "", "score": 0.0},
@@ -37,47 +40,111 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 def _load_pyfunc(path: str) -> OcrModel:
     """The model in the folder `path`, ready to predict: MLflow's hook."""
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))  # read when cv2 is first loaded
+    limits = limits_from(os.environ)
+    if limits.max_image_pixels:  # OpenCV reads it when it is first loaded; it knows every format
+        os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(limits.max_image_pixels))
     found = {folder.name: folder for folder in sorted(Path(path).iterdir()) if folder.is_dir()}
-    readers = {task: _engine(folder) for task, folder in found.items() if task in OUTPUTS}
+    readers = {task: _engine(folder, limits) for task, folder in found.items() if task in OUTPUTS}
     if not readers:
         raise FileNotFoundError(f"no exported model in {path!r}: det/, rec/ or cls/")
     if {"det", "rec"} <= set(readers):
         from .lines import Reader
 
-        return OcrModel("det+rec", Reader(readers["det"], readers["rec"]))
-    return OcrModel(*readers.popitem())
+        return OcrModel("det+rec", Reader(readers["det"], readers["rec"]), limits)
+    return OcrModel(*readers.popitem(), limits)
 
 
-def _engine(folder: Path) -> Any:
+def _engine(folder: Path, limits: Limits) -> Any:
     from .model import open_exported
 
     own = folder / "paddleocr"
-    return open_exported(folder, str(own) if own.is_dir() else "")
+    engine = open_exported(folder, str(own) if own.is_dir() else "")
+    engine.max_pixels = limits.max_network_pixels
+    return engine
 
 
 class OcrModel:
-    """Answers a table with a column `image`; `reader` is what has `read(images)`."""
+    """Answers a table with a column `image`; `reader` is what has `read(images)` and perhaps a `batch_size`."""
 
-    def __init__(self, task: str, reader: Any) -> None:
+    def __init__(self, task: str, reader: Any, limits: Limits | None = None) -> None:
         self.task = task
         self._reader = reader
-        self._lock = threading.Lock()  # requests come in several threads; a Paddle predictor serves one
+        self._limits = limits or Limits()
+        self._turns = Turns()  # requests come in several threads; a Paddle predictor serves one
+        # On a page there may be a thousand lines: of pages one is a group.
+        self._group_size = 1 if task == "det+rec" else getattr(reader, "batch_size", 32)
 
     def predict(self, model_input: Any, params: Any = None) -> Any:
-        """A pandas table with the columns of `OUTPUTS` and `error` ("" where all is well), one row an image."""
+        """A pandas table with the columns of `OUTPUTS` and `error` ("" where all is well), one row an image.
+
+        Rows beyond a limit of the request have an error that names it; those before are answered.
+        """
         import pandas
 
+        end = time.monotonic() + self._limits.time_limit_s
+        answers: dict[int, dict[str, Any]] = {}
         values = _column(model_input)
-        upright = not getattr(self._reader, "ignore_orientation", False)
-        decoded = [picture_of(value, ignore_orientation=not upright) for value in values]
-        good = [image for image, _ in decoded if image is not None]
-        with self._lock:
-            answers = iter(self._reader.read(good) if good else ())
-        rows = [
-            self._row(next(answers) if image is not None else {"error": error}) for image, error in decoded
-        ]
+        for group in self._groups(values, answers):
+            if self._limits.time_limit_s and time.monotonic() > end:
+                late = f"not read: the request has taken {self._limits.time_limit_s:g} s; send fewer images at once"
+                late += ", or more time: OCR_SERVE_TIME_LIMIT_S of the server"
+                answers.update(
+                    (number, {"error": late}) for number in range(len(values)) if number not in answers
+                )
+                break
+            with self._turns:
+                self._read(group, answers)
+        rows = [self._row(answers[number]) for number in range(len(values))]
         return pandas.DataFrame(rows, columns=[*OUTPUTS[self.task], "error"])
+
+    def _groups(
+        self, values: Sequence[Any], answers: dict[int, dict[str, Any]]
+    ) -> Iterator[list[tuple[int, bytes]]]:
+        """The files of the images that are to be read, each with its row, some at a time; the others' errors go
+        into `answers`."""
+        group: list[tuple[int, bytes]] = []
+        held = all_bytes = all_pixels = 0
+        for number, value in enumerate(values):
+            try:
+                self._limits.require("max_rows", number + 1, f"it is row {number + 1} of the request")
+                data = file_of(value, self._limits)
+                pixels = _pixels(data, self._limits)
+                all_bytes += len(data)
+                self._limits.require(
+                    "max_bytes", all_bytes, f"up to here the request has {all_bytes} bytes of images"
+                )
+                all_pixels += pixels or 0
+                self._limits.require(
+                    "max_pixels", all_pixels, f"up to here the request has {all_pixels} pixels"
+                )
+            except ImageError as exc:
+                answers[number] = {"error": str(exc)}
+                continue
+            cost = pixels or GROUP_PIXELS
+            if group and (len(group) >= self._group_size or held + cost > GROUP_PIXELS):
+                yield group
+                group, held = [], 0
+            group.append((number, data))
+            held += cost
+        if group:
+            yield group
+
+    def _read(self, group: Sequence[tuple[int, bytes]], answers: dict[int, dict[str, Any]]) -> None:
+        """Decode and read the images of a group."""
+        upright = not getattr(self._reader, "ignore_orientation", False)
+        pictures, numbers = [], []
+        for number, data in group:
+            try:
+                pictures.append(decode_image(data, ignore_orientation=not upright))
+                numbers.append(number)
+            except (ImageError, MemoryError) as exc:
+                answers[number] = {"error": str(exc) or "there is no memory for it"}
+        try:
+            found = self._reader.read(pictures) if pictures else []
+        except Exception as exc:  # noqa: BLE001 - an image must not cost the request, nor the server
+            found = [{"error": reason(exc)} for _ in pictures]
+        for place, number in enumerate(numbers):
+            answers[number] = found[place]
 
     def _row(self, answer: dict[str, Any]) -> dict[str, Any]:
         row = {key: answer.get(key, nothing) for key, nothing in OUTPUTS[self.task].items()}
@@ -96,23 +163,29 @@ def _column(model_input: Any) -> Sequence[Any]:
     return list(model_input)
 
 
-def picture_of(value: Any, *, ignore_orientation: bool = False) -> tuple[Any, str]:
-    """The BGR picture (HxWx3, uint8) of a base64 text or data URI, or None and what is wrong.
+def file_of(value: Any, limits: Limits) -> bytes:
+    """The bytes of the image file in a base64 text or data URI; raises `ImageError` for what is none.
 
-    A picture's bytes as they are will do, too. File names and addresses are never followed.
+    A file's bytes as they are will do, too. File names and addresses are never followed.
     """
-    try:
-        return decode_image(_limited(_bytes_of(value)), ignore_orientation=ignore_orientation), ""
-    except ImageError as exc:
-        return None, str(exc)
-
-
-def _limited(data: bytes) -> bytes:
+    if isinstance(value, str):  # four letters are three bytes: known before anything is decoded
+        least = len(value) * 3 // 4 - len(value) // 8
+        limits.require("max_image_bytes", least, f"the image has some {least} bytes")
+    data = _bytes_of(value)
     if not data:
         raise ImageError("the image is empty")
-    if len(data) > MAX_IMAGE_BYTES:
-        raise ImageError(f"the image has {len(data)} bytes; at most {MAX_IMAGE_BYTES} are read")
+    limits.require("max_image_bytes", len(data), f"the image has {len(data)} bytes")
     return data
+
+
+def _pixels(data: bytes, limits: Limits) -> int | None:
+    """How many pixels the image has, None where its header does not say; raises `ImageError` for too many."""
+    size = size_of(data)
+    if size is None:
+        return None
+    pixels = size[0] * size[1]
+    limits.require("max_image_pixels", pixels, f"the image has {size[0]}x{size[1]} pixels, {pixels} in all")
+    return pixels
 
 
 def _bytes_of(value: Any) -> bytes:
