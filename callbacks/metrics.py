@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from callbacks.base import Callback
+from ocr_train.epoch_steps import logged_steps
 from ocr_train.events import BestUpdated, EvalCompleted, Event, LogLine, RunFinished, TrainProgress
 from ocr_train.metric_points import MetricPoints, Points
-from ocr_train.run import Run
+from ocr_train.run import STEPS_METRIC, Run
 
 
 class MetricSink(Protocol):
@@ -35,6 +36,7 @@ class MetricsCallback(Callback):
             best=run.best,
             logged_until=run.logged_until,
         )
+        self._steps = run.steps_per_epoch
 
     def handle(self, event: Event) -> None:
         """Count the lines on the way."""
@@ -46,6 +48,12 @@ class MetricsCallback(Callback):
     def results(self) -> Mapping[str, Any]:
         """The best main metric."""
         return {"best": self._points.best}
+
+    def on_log_line(self, event: LogLine) -> None:
+        """Log the trainer's own count of an epoch's steps where it is another than the one that was worked out."""
+        steps = logged_steps(event.text)
+        if steps is not None and steps != self._steps:
+            self._log(self._points.now({STEPS_METRIC: float(steps)}), event)
 
     def on_train_progress(self, event: TrainProgress) -> None:
         """Log the line's numbers and its epoch."""
@@ -62,7 +70,7 @@ class MetricsCallback(Callback):
     def on_run_finished(self, event: RunFinished) -> None:
         """Log how many lines were understood: a changed log format shows here."""
         metrics = {"log/events": float(self._matched), "log/other_lines": float(self._lines)}
-        self._log(self._points.at_the_end(metrics), event)
+        self._log(self._points.now(metrics), event)
 
     def _log(self, points: Points | None, event: Event) -> None:
         if points is not None:

@@ -6,10 +6,20 @@ import datetime
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TextIO
 
 from callbacks.base import Callback
-from ocr_train.events import CheckpointSaved, EvalCompleted, RunFinished, Tick, TrainProgress, WeightsLoaded
+from ocr_train.epoch_steps import logged_steps
+from ocr_train.events import (
+    CheckpointSaved,
+    EvalCompleted,
+    LogLine,
+    RunFinished,
+    Tick,
+    TrainProgress,
+    WeightsLoaded,
+)
 from ocr_train.run import Run
 
 PLAIN_INTERVAL_S = 15.0
@@ -33,6 +43,16 @@ class ProgressCallback(Callback):
         """Take note of the run's extent."""
         self._run = run
         self._best = run.best
+
+    def on_log_line(self, event: LogLine) -> None:
+        """Go by the trainer's count of steps from now on, and say where it is not the one that was worked out."""
+        steps = logged_steps(event.text)
+        if steps is not None and steps != self._run.steps_per_epoch:
+            self._say(
+                f"an epoch has {steps} steps, as PaddleOCR counts them, and not {self._run.steps_per_epoch} as "
+                "was worked out: steps and time are shown by PaddleOCR's count"
+            )
+            self._run = replace(self._run, steps_per_epoch=steps)
 
     def on_weights_loaded(self, event: WeightsLoaded) -> None:
         """Say what training starts from."""

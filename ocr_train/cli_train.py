@@ -219,6 +219,7 @@ def _back_up(dataset: Dataset, target: str) -> Backup:
 def _callbacks(tracker: Tracker, ready: Ready, experiment: Experiment, started: float) -> Sequence[Callback]:
     """In the order in which they see events: checkpoints are copied before anything else happens."""
     from callbacks.checkpoints import CheckpointCallback
+    from callbacks.learning_rate import LearningRateCallback
     from callbacks.metrics import MetricsCallback
     from callbacks.progress import ProgressCallback
     from callbacks.samples import SampleCallback
@@ -250,6 +251,7 @@ def _callbacks(tracker: Tracker, ready: Ready, experiment: Experiment, started: 
         MetricsCallback(tracker),
         SystemMetricsCallback(tracker),
         TimeUseCallback(tracker, started=started, hourly_usd=experiment.hourly_usd),
+        LearningRateCallback(),
         ProgressCallback(sys.stdout),
         SampleCallback(
             tracker,

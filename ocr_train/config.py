@@ -13,10 +13,12 @@ from typing import Any
 
 import yaml
 
+from ocr_train import epoch_steps
 from ocr_train import parameter_values as read
 from ocr_train.errors import ConfigError
 from ocr_train.launch import MLPROJECT_PARAMETERS, Launch
 from ocr_train.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
+from ocr_train.trainer_settings import check_trainer, settle_batch, settle_rate
 
 __all__ = [
     "DEMO_KEYS",
@@ -102,8 +104,8 @@ class Experiment:
 
     @property
     def batch_size(self) -> int:
-        """Training samples in one step on one device."""
-        return int(get_key(self.trainer, "Train.loader.batch_size_per_card"))
+        """Training samples in one step on one device; where a sampler varies it, of its first scale."""
+        return epoch_steps.batch_size(self.trainer)
 
     @property
     def main_metric(self) -> str:
@@ -159,7 +161,7 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         dictionary_fixed="paddleocr" not in document or "Global.character_dict_path" in launch.overrides,
         launch=launch,
     )
-    problems += _check_trainer(trainer, source)
+    problems += check_trainer(trainer, source)
     if launch.backup and not read.address(launch.backup).startswith("s3://"):
         problems.append(f"backup: {launch.backup!r} is not s3://bucket/prefix")
     if problems:
@@ -304,48 +306,32 @@ def _trainer(
     else:
         config, found = with_overrides(config, overrides, where=f"{source}: demo.overrides")
         problems += found
-    for values in (demo or {}, vars(launch)):
-        _set_numbers(config, values, problems)
+    given: dict[str, Any] = {}
+    for parameters in (demo or {}, vars(launch)):
+        given |= _numbers(parameters, problems)
+    for name, key in (("epochs", "Global.epoch_num"), ("seed", "Global.seed")):
+        if name in given:
+            set_key(config, key, given[name])
     values, found = parse_overrides(launch.overrides)
     problems += found
     config, found = with_overrides(config, values)
     problems += found
+    named = [key.removeprefix("+") for key in values]
+    problems += settle_batch(config, given.get("batch_size"), named)
+    problems += settle_rate(config, given.get("learning_rate"), named)
     return config
 
 
-def _set_numbers(config: dict[str, Any], values: Mapping[str, Any], problems: list[str]) -> None:
-    """Lay the everyday numbers over `config`, where they are given."""
-    for name, key, kind in (
-        ("epochs", "Global.epoch_num", int),
-        ("batch_size", "Train.loader.batch_size_per_card", int),
-        ("learning_rate", "Optimizer.lr.learning_rate", float),
-        ("seed", "Global.seed", int),
-    ):
-        if values.get(name) not in (None, ""):
-            least = 1 if name in ("epochs", "batch_size") else 0
-            set_key(config, key, read.number(str(values[name]), name, kind, problems, least=least))
-
-
-def _check_trainer(config: Mapping[str, Any], source: Path) -> list[str]:
-    """What a PaddleOCR configuration must have for a run to be possible at all."""
-    problems = []
-    for key in (
-        *("Global.epoch_num", "Architecture.algorithm", "Train.dataset", "Train.loader.batch_size_per_card"),
-        *("Eval.dataset", "Eval.loader", "PostProcess", "Metric", "Optimizer", "Loss"),
-    ):
-        if get_key(config, key, None) is None:
-            problems.append(f"{source}: the PaddleOCR configuration has no {key!r}")
-    for key in ("Global.epoch_num", "Train.loader.batch_size_per_card"):
-        value = get_key(config, key, None)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            problems.append(f"{key} is {value!r}: give a whole number of at least 1")
-    for key in ("Train.dataset", "Eval.dataset"):
-        if not isinstance(get_key(config, key, {}) or {}, dict):
-            problems.append(f"{key} is {get_key(config, key)!r}: it must be a mapping")
-    interval = get_key(config, "Global.eval_batch_step", None)
-    steps = interval[:2] if isinstance(interval, list) and len(interval) > 1 else [0, interval]
-    if interval is not None and not all(isinstance(step, int) for step in steps):
-        problems.append(
-            f"Global.eval_batch_step is {interval!r}: give [start, every] in steps, such as [0, 2000]"
-        )
-    return problems
+def _numbers(parameters: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """The everyday numbers among `parameters` that are given."""
+    kinds: dict[str, tuple[type, int]] = {
+        "epochs": (int, 1),
+        "batch_size": (int, 1),
+        "learning_rate": (float, 0),
+        "seed": (int, 0),
+    }
+    return {
+        name: read.number(str(parameters[name]), name, kind, problems, least=least)
+        for name, (kind, least) in kinds.items()
+        if parameters.get(name) not in (None, "")
+    }

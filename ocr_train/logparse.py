@@ -60,6 +60,7 @@ class LogParser:
         self._epoch: int | None = None
         self._step: int | None = None
         self._rows: dict[str, float] | None = None
+        self._evaluated = False
 
     @property
     def lines(self) -> int:
@@ -111,13 +112,18 @@ class LogParser:
         metrics = (
             values.numbers(record.message[found.end() :], prefix="eval", cut=record.cut) if found else {}
         )
+        self._evaluated = self._evaluated or bool(metrics)
         return [EvalCompleted(metrics=metrics, step=self._step, epoch=self._epoch)] if metrics else []
 
     def _best(self, record: Record) -> list[Event]:
+        """Before any evaluation it is a score only where it says of which epoch, and not the 0 that a resume puts there."""
         found = _BEST.match(record.message)
         if not found:
             return []
-        metrics, best_epoch = values.best_numbers(record.message[found.end() :], cut=record.cut)
+        text = record.message[found.end() :]
+        metrics, best_epoch = values.best_numbers(text, cut=record.cut)
+        if not self._evaluated and (best_epoch is None or values.is_reset(text)):
+            return []
         return [BestUpdated(metrics=metrics, best_epoch=best_epoch, step=self._step)] if metrics else []
 
     def _test_1x(self, record: Record) -> list[Event]:

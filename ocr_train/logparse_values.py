@@ -94,6 +94,15 @@ def best_numbers(text: str, *, cut: bool = False) -> tuple[dict[str, float], int
     return metrics, whole_number(dict(found).get("best_epoch", ""))
 
 
+def is_reset(text: str) -> bool:
+    """Whether a "best metric, ..." line has the accuracy 0 that a resume at `start_epoch` puts in place of the best."""
+    found = dict(pairs(text))
+    best, start = (whole_number(found.get(name, "")) for name in ("best_epoch", "start_epoch"))
+    earlier = best is not None and start is not None and best < start
+    zero = number(found.get("acc", "")) == 0
+    return earlier and zero and not any(name in found for name in _OTHER_MAIN_METRICS)
+
+
 def whole_number(value: str) -> int | None:
     """The value as an integer, None where it is none."""
     return int(value) if re.fullmatch(r"\d{1,18}", value, re.ASCII) else None

@@ -48,7 +48,7 @@ class MetricPoints:
             return self._best(event)
         return None
 
-    def at_the_end(self, metrics: Mapping[str, float]) -> Points | None:
+    def now(self, metrics: Mapping[str, float]) -> Points | None:
         """`metrics` that are about all of it, where training is now; None where the run has them already."""
         return self._fresh(metrics, self.step)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import subprocess
@@ -14,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from ocr_train.epoch_steps import batch_size, is_known, samples_per_epoch, steps_per_epoch
 from ocr_train.errors import ConfigError, SetupError
 from ocr_train.overrides import flatten, get_key, set_key
 from ocr_train.probe import Facts
@@ -45,13 +45,13 @@ class Device:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """What the trainer reads: label files whose image paths are relative to `images`; counts of samples."""
+    """What the trainer reads: label files whose image paths are relative to `images`; `train_counts` are the samples
+    of each training label file."""
 
     images: Path
     train_labels: tuple[Path, ...]
     val_labels: tuple[Path, ...]
-    train_samples: int
-    val_samples: int
+    train_counts: tuple[int, ...]
 
 
 def find_paddleocr(checkout: str, facts: Facts) -> PaddleOcr:
@@ -132,17 +132,6 @@ def _gpu_names(gpus: Sequence[int], facts: Facts) -> str:
     return ", ".join(named)
 
 
-def steps_per_epoch(config: Mapping[str, Any], train_samples: int, devices: int) -> int:
-    """Optimizer steps in one epoch, as PaddleOCR's DistributedBatchSampler counts them."""
-    batch = int(get_key(config, "Train.loader.batch_size_per_card"))
-    ratios = get_key(config, "Train.dataset.ratio_list", None) or 1.0
-    if isinstance(ratios, list):
-        ratios = ratios[0] if len(ratios) == 1 else 1.0
-    per_device = math.ceil(round(train_samples * float(ratios)) / max(1, devices))
-    exact = per_device / batch
-    return math.floor(exact) if get_key(config, "Train.loader.drop_last", False) else math.ceil(exact)
-
-
 def render_config(
     trainer: Mapping[str, Any],
     data: TrainingData,
@@ -164,6 +153,10 @@ def render_config(
     if not device.gpus:
         # A GPU build without a driver crashes on its first progress line otherwise.
         set_key(config, "Global.print_mem_info", False)
+        if get_key(config, "Global.use_sync_bn", False):
+            set_key(
+                config, "Global.use_sync_bn", False
+            )  # it synchronises GPUs: there is no such layer for the CPU
     for part, labels in (("Train", data.train_labels), ("Eval", data.val_labels)):
         dataset = config[part]["dataset"]
         dataset["data_dir"] = str(data.images)
@@ -172,19 +165,37 @@ def render_config(
             dataset["name"] = "SimpleDataSet"  # our data are label files
         ratios = dataset.get("ratio_list")
         if isinstance(ratios, list) and len(ratios) != len(labels):
-            dataset["ratio_list"] = [1.0] * len(labels)
+            _require_one(ratios, f"{part}.dataset.ratio_list", len(labels))
+            dataset["ratio_list"] = ratios[:1] * len(labels)
     _check_steps(config, data, device)
     return config
 
 
+def without_sync_bn(trainer: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """One line where the rendered `config` has no synchronised batch normalisation though `trainer` asks for it."""
+    key = "Global.use_sync_bn"
+    if not get_key(trainer, key, False) or get_key(config, key, False):
+        return ""
+    return "use_sync_bn is off: batch normalisation is synchronised between GPUs, and there is none here"
+
+
+def _require_one(ratios: Sequence[float], key: str, files: int) -> None:
+    """Raise `ConfigError` where several ratios are meant for other label files than there are."""
+    if len(set(ratios)) > 1:
+        raise ConfigError(
+            f"{key} has {len(ratios)} shares, {ratios!r}, and there are {files} label file(s).",
+            hint="Give one share for all, such as 1.0, or one for each label file of the data folder.",
+        )
+
+
 def _check_steps(config: Mapping[str, Any], data: TrainingData, device: Device) -> None:
-    if steps_per_epoch(config, data.train_samples, len(device.gpus)) >= 1:
+    if steps_per_epoch(config, data.train_counts, len(device.gpus)) >= 1:
         return
-    batch = get_key(config, "Train.loader.batch_size_per_card")
+    samples, batch = samples_per_epoch(config, data.train_counts), batch_size(config)
     raise ConfigError(
-        f"{data.train_samples} training samples do not fill one batch of {batch}"
+        f"{samples} training samples do not fill one batch of {batch}"
         f"{f' on each of {len(device.gpus)} GPUs' if len(device.gpus) > 1 else ''}: nothing would be trained.",
-        hint=f"Use batch_size={max(1, data.train_samples // max(1, len(device.gpus)))} or less, or "
+        hint=f"Use batch_size={max(1, samples // max(1, len(device.gpus)))} or less, or "
         "overrides=Train.loader.drop_last=false.",
     )
 
@@ -205,11 +216,21 @@ def evaluate_at_least_once(config: dict[str, Any], steps: int, epochs_to_go: int
     if start + every <= total:
         return ""
     set_key(config, "Global.eval_batch_step", [0, steps])
-    set_key(config, "Global.eval_batch_epoch", None)
+    # Where our count of steps is a guess, PaddleOCR's own is the one to go by.
+    set_key(config, "Global.eval_batch_epoch", None if is_known(config) else 1)
     return (
         f"evaluating every epoch ({steps} steps): the configured interval, {every} steps after step {start}, "
         f"would not come in {total} steps"
     )
+
+
+def evaluate_by_steps(config: dict[str, Any], steps: int) -> None:
+    """Turn `Global.eval_batch_epoch` into steps: PaddleOCR reads it from 2.8 on, and an older one passes over it."""
+    interval = get_key(config, "Global.eval_batch_step", None)
+    epochs = get_key(config, "Global.eval_batch_epoch", None)
+    if epochs and (interval is None or isinstance(interval, list)) and is_known(config):
+        set_key(config, "Global.eval_batch_step", [0, steps * int(epochs)])
+        set_key(config, "Global.eval_batch_epoch", None)
 
 
 def write_config(config: Mapping[str, Any], path: Path, *, private: bool = False) -> None:

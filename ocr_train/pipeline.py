@@ -89,6 +89,7 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
                 if said := starving(results.get("reader_share"), ready.num_workers):
                     results = {**results, "starving": said}
                     tracker.set_tags({"reader_starves": said})
+                tracker.set_tags({"learning_rate_zero": results.get("rate_zero", "")})
                 finishing = Finishing()
                 if outcome.status == "FINISHED":
                     finishing = finish(experiment, ready, results, tracker, parts)

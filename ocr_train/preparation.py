@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from ocr_train import disk, paddle
+from ocr_train import disk, epoch_steps, paddle
 from ocr_train.compat import Model
 from ocr_train.config import EXPERIMENTS, Experiment
 from ocr_train.configurations import require_own_words
@@ -29,10 +29,11 @@ from ocr_train.launched_secrets import say_exposed
 from ocr_train.overrides import flatten, get_key, set_key
 from ocr_train.paddle import Device, PaddleOcr
 from ocr_train.paddle_imports import TRAINING, require_packages
+from ocr_train.paddle_tool import Trainer
 from ocr_train.probe import Facts, interpreter
 from ocr_train.resume import ResumePoint
-from ocr_train.resume_start import Begun, apply_point, check_start, find_point, record
-from ocr_train.run import Run
+from ocr_train.resume_start import Begun, apply_point, check_start, find_point, lay_schedule, record
+from ocr_train.run import STEPS_METRIC, Run
 from ocr_train.run_folder import CLEAN_CONFIG
 from ocr_train.secrets import redactor
 from ocr_train.start_weights import fetch_named
@@ -117,9 +118,7 @@ def look_at_data(
 ) -> tuple[Experiment, Dataset]:
     """The data before there is a run, and the experiment with its paths found: both tell which run it is."""
     paddleocr = _find_paddleocr(experiment, parts.probe())
-    require_own_words(experiment.trainer, experiment.source, paddleocr.root)
-    trainer = paddle.resolve_paths(experiment.trainer, experiment.source, paddleocr)
-    experiment = replace(experiment, trainer=trainer)
+    experiment = _resolved(experiment, paddleocr)
     return experiment, prepare(experiment, work, output / "cache", fetch=parts.fetch, say=parts.say)
 
 
@@ -135,6 +134,15 @@ def _find_paddleocr(experiment: Experiment, facts: Facts) -> PaddleOcr:
     return paddleocr
 
 
+def _resolved(experiment: Experiment, paddleocr: PaddleOcr) -> Experiment:
+    """The experiment with its paths found, and without a sampler that this PaddleOCR does not know."""
+    require_own_words(experiment.trainer, experiment.source, paddleocr.root)
+    trainer = paddle.resolve_paths(experiment.trainer, experiment.source, paddleocr)
+    if epoch_steps.sampler_of(trainer) and not epoch_steps.reads_sampler(paddleocr.root):
+        del trainer["Train"]["sampler"]
+    return replace(experiment, trainer=trainer)
+
+
 def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts) -> Ready:
     tracker = begun.tracker
     python = interpreter(experiment.trainer_python)
@@ -142,13 +150,13 @@ def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts)
     paddleocr = _find_paddleocr(experiment, facts)
     device = paddle.choose_device(experiment.gpus, facts)
     parts.say(device.note)
-    require_own_words(experiment.trainer, experiment.source, paddleocr.root)
-    trainer = paddle.resolve_paths(experiment.trainer, experiment.source, paddleocr)
-    experiment = replace(experiment, trainer=trainer)
+    experiment = _resolved(experiment, paddleocr)
     cache = output / "cache"
     # A checkpoint to go on from holds every layer: then nothing else is loaded. With `auto` that is not known yet.
     fresh = not experiment.resume or experiment.weights_only
-    fetch = partial(fetch_named, trainer, cache / "weights", parts.say, whole=not experiment.weights_only)
+    fetch = partial(
+        fetch_named, experiment.trainer, cache / "weights", parts.say, whole=not experiment.weights_only
+    )
     fetched = fetch() if fresh else {}
     dataset = begun.dataset or prepare(
         experiment, tracker.folder / "data", cache, fetch=parts.fetch, say=parts.say
@@ -162,7 +170,7 @@ def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts)
     if point is None and not fresh:
         fetched = fetch()
     _require_room(experiment, tracker)
-    config, plain = _render(experiment, dataset, device, tracker, point, fetched, parts.say)
+    config, plain, steps = _render(experiment, dataset, device, tracker, point, fetched, parts.say)
     env = paddle.trainer_env(os.environ, device)
     model = Model(
         config=tracker.folder / "config.yml",
@@ -175,9 +183,10 @@ def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts)
     paddle.write_config(config, model.config)
     if point:
         record(point, plain, experiment, dataset, tracker, versions, parts.say)
+        trainer = Trainer(python=python, paddleocr=paddleocr, env=env)
+        lay_schedule(point, trainer, model.config, steps, tracker, parts.say)
     _try_samples(python, paddleocr, tracker, env, parts.say)
     _back_up(experiment, dataset, tracker, parts)
-    steps = paddle.steps_per_epoch(config, dataset.train_samples, len(device.gpus))
     run = Run(
         run_id=tracker.run_id,
         folder=tracker.folder,
@@ -189,6 +198,7 @@ def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts)
         config=tracker.folder / "config.yml",
         dictionary=tracker.folder / "dict.txt" if dataset.dictionary else None,
         step_offset=point.step if point else 0,
+        epochs_done=point.epoch if point else 0,
         best=point.best if point else None,
         dataset_digest=dataset.manifest.digest,
         gpus=tuple(env["CUDA_VISIBLE_DEVICES"].split(",")) if device.gpus else (),
@@ -253,15 +263,14 @@ def _render(
     point: ResumePoint | None,
     fetched: Mapping[str, Path],
     say: Say,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The trainer's configuration, on disk as config.yml, with the dictionary copied beside it; and the same as it
-    is without a resume and with the addresses of weights that were `fetched`."""
+) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """The trainer's configuration, on disk as config.yml, with the dictionary copied beside it; the same as it is
+    without a resume and with the addresses of weights that were `fetched`; and the steps of an epoch."""
     data = paddle.TrainingData(
         images=dataset.images,
-        train_labels=(dataset.train,),
-        val_labels=(dataset.val,),
-        train_samples=dataset.train_samples,
-        val_samples=dataset.val_samples,
+        train_labels=tuple(part.path for part in dataset.train_parts),
+        val_labels=tuple(part.path for part in dataset.val_parts),
+        train_counts=tuple(part.samples for part in dataset.train_parts),
     )
     config = paddle.render_config(
         experiment.trainer,
@@ -274,7 +283,7 @@ def _render(
         copy = tracker.folder / "dict.txt"
         shutil.copyfile(dataset.dictionary, copy)
         config["Global"]["character_dict_path"] = str(copy)
-    steps = paddle.steps_per_epoch(config, dataset.train_samples, len(device.gpus))
+    steps = epoch_steps.steps_per_epoch(config, data.train_counts, len(device.gpus))
     each_epoch = paddle.evaluate_at_least_once(config, steps, experiment.epochs)
     plain = deepcopy(config)
     for key, path in fetched.items():
@@ -282,12 +291,14 @@ def _render(
     resumed = (
         apply_point(config, point, experiment, steps=steps, each_epoch=bool(each_epoch)) if point else ""
     )
-    for note in filter(None, (each_epoch, resumed)):
+    paddle.evaluate_by_steps(config, steps)
+    no_sync = paddle.without_sync_bn(experiment.trainer, config)
+    for note in filter(None, (epoch_steps.describe(config, steps), no_sync, each_epoch, resumed)):
         say(note)
     clean = redactor().mapping(config)
     paddle.write_config(clean, tracker.folder / CLEAN_CONFIG)
     paddle.write_config(config, tracker.folder / "config.yml", private=clean != config)
-    return config, plain
+    return config, plain, steps
 
 
 def _log_start(
@@ -312,6 +323,7 @@ def _log_start(
             "data/train_samples": dataset.train_samples,
             "data/val_samples": dataset.val_samples,
             "data/quarantined": dataset.quarantined,
+            STEPS_METRIC: run.steps_per_epoch,
         },
         step=run.step_offset,
         time_ms=int(time.time() * 1000),

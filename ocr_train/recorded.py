@@ -135,6 +135,9 @@ def _experiment(source: Source, client: Callable[[], Any], data: str) -> Experim
     config: dict[str, Any] = trainer if isinstance(trainer, dict) else read_config(source.config)
     if source.dictionary is not None:
         set_key(config, "Global.character_dict_path", str(source.dictionary))
+    for part in ("Train.dataset.ratio_list", "Eval.dataset.ratio_list"):
+        if get_key(config, part, None) is not None:
+            set_key(config, part, 1.0)  # all validation samples are read, whatever data they are
     base = load_experiment(
         Launch(
             model=source.task if source.task in TASKS else "det",

@@ -18,6 +18,7 @@ from ocr_train.resume_models import locate
 from ocr_train.resume_place import Placed, from_path, from_s3
 from ocr_train.resume_runs import Found, best_known, fetch_checkpoint
 from ocr_train.resume_spec import AUTO, MODEL, RUN, S3, ResumeSpec, parse_resume
+from ocr_train.run import STEPS_METRIC
 from ocr_train.states import read_states
 
 
@@ -28,6 +29,7 @@ class ResumePoint:
     `step` and `epoch` are the run's; training goes on at epoch + 1 (from 0 with `weights_only`). `best` is the
     main metric to beat and `best_alias` what best.json says of the checkpoint that has it. `arrays` are the
     shapes of the weights, `config` and `dictionary` what they were trained with, None where that is not known.
+    `kind` is the checkpoint's (latest, best, epoch), `steps_per_epoch` its run's, 0 where that is not known.
     """
 
     prefix: Path
@@ -42,6 +44,8 @@ class ResumePoint:
     arrays: Mapping[str, Array] = field(default_factory=dict)
     config: Path | None = None
     dictionary: Path | None = None
+    kind: str = BEST
+    steps_per_epoch: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +233,9 @@ def _of_run(
         # Who names a step starts a branch there: what came after it is not in its way.
         up_to = None if request.text == AUTO else spec.step
         known = best_known(client, run.info.run_id, request.main_metric, up_to=up_to)
-    return _point(found, known.value if known else None, known.alias if known else None, request)
+    point = _point(found, known.value if known else None, known.alias if known else None, request)
+    steps = run.data.metrics.get(STEPS_METRIC, 0) if found.run_id == run.info.run_id else 0
+    return replace(point, steps_per_epoch=int(steps))
 
 
 def _point(
@@ -250,6 +256,7 @@ def _point(
         run_id=found.run_id,
         weights_only=fresh,
         passed_over=found.passed_over,
+        kind=manifest.kind,
         **_beside(found.prefix),
     )
 
@@ -277,8 +284,15 @@ def _placed(placed: Placed, request: ResumeRequest) -> ResumePoint:
         epoch=states.epoch,
         best=states.metrics.get(request.main_metric),
         source=placed.source,
+        kind=manifest.kind if manifest else _kind(placed.source),
         **_beside(prefix),
     )
+
+
+def _kind(source: str) -> str:
+    """By PaddleOCR's name of the checkpoint; one of another name may be of the middle of an epoch, as a best one is."""
+    name = source.rstrip("/").rpartition("/")[2]
+    return LATEST if name == LATEST or name.startswith("iter_epoch_") else BEST
 
 
 def _beside(prefix: Path) -> dict[str, Any]:

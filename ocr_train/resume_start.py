@@ -15,7 +15,9 @@ from ocr_train.data.prepare import Dataset
 from ocr_train.errors import OcrTrainError
 from ocr_train.holder import this_process
 from ocr_train.launched_run import ended_by_failure
+from ocr_train.lr_schedule import Standing, lay_anew
 from ocr_train.overrides import set_key
+from ocr_train.paddle_tool import Trainer
 from ocr_train.resume import ResumePoint, ResumeRequest, resolve, run_to_go_on
 from ocr_train.resume_auto import CONFIG_TAG, Patience
 from ocr_train.resume_claim import claim, require_idle
@@ -129,6 +131,8 @@ def _moved(dataset: Dataset, old: Path, new: Path) -> Dataset:
         val=place(dataset.val),
         dictionary=place(dataset.dictionary) if dataset.dictionary else None,
         reports=tuple(place(path) for path in dataset.reports),
+        train_parts=tuple(replace(part, path=place(part.path)) for part in dataset.train_parts),
+        val_parts=tuple(replace(part, path=place(part.path)) for part in dataset.val_parts),
     )
 
 
@@ -183,6 +187,24 @@ def apply_point(
     return keep_phase(
         config, offset=point.step, epochs_done=point.epoch, steps=steps, epochs=experiment.epochs
     )
+
+
+def lay_schedule(
+    point: ResumePoint, trainer: Trainer, config: Path, steps: int, tracker: Tracker, say: Say
+) -> None:
+    """Let the learning rate go on as `config` has it, of which an epoch has `steps`; says so where it is another."""
+    if point.weights_only:
+        return
+    standing = Standing(
+        prefix=point.prefix,
+        kind=point.kind,
+        epoch=point.epoch,
+        steps=steps,
+        old_steps=point.steps_per_epoch,
+    )
+    if said := lay_anew(standing, trainer, config):
+        say(said)
+        tracker.set_tags({"lr_schedule": said})
 
 
 def check_start(

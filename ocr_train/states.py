@@ -53,11 +53,7 @@ def read_states(path: Path) -> States:
         _check_sizes(data)
         values = _SafeUnpickler(io.BytesIO(data), encoding="latin1").load()
         best = values.get("best_model_dict") or {}
-        metrics = {
-            str(key): float(value)
-            for key, value in best.items()
-            if key not in ("start_epoch", "best_epoch", "epoch", "global_step") and _is_number(value)
-        }
+        metrics = _scores(best)
         step = values.get("global_step")
         states = States(
             epoch=_count(values["epoch"]), step=None if step is None else _count(step), metrics=metrics
@@ -68,6 +64,21 @@ def read_states(path: Path) -> States:
             f"{path} is not a PaddleOCR .states file: {exc}", hint="Resume from another checkpoint."
         ) from exc
     return states
+
+
+def _scores(best: Mapping[str, Any]) -> dict[str, float]:
+    """The scores of a `best_model_dict`; none without `best_epoch`: then no evaluation has come yet.
+
+    A resume at `start_epoch` puts an accuracy of 0 in place of the best one, whatever the model: that is no score.
+    """
+    scores = {
+        str(key): float(value)
+        for key, value in best.items()
+        if key not in ("start_epoch", "best_epoch", "epoch", "global_step") and _is_number(value)
+    }
+    if scores.get("acc") == 0 and int(best.get("best_epoch", 0)) < int(best.get("start_epoch", 0)):
+        del scores["acc"]
+    return scores if "best_epoch" in best else {}
 
 
 def _count(value: Any) -> int:

@@ -60,6 +60,8 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
     facts += [("evaluation", finishing.finding)] if finishing.finding else []
     facts += [("model", f"{finishing.model}: gives the checkpoint's answers")] if finishing.model else []
     facts += [("not done", note) for note in finishing.notes]
+    if results.get("rate_zero"):
+        facts.append(("rate 0", results["rate_zero"]))
     if results.get("starving"):
         facts.append(("data loading", results["starving"]))
     facts += [("not stored", f"a checkpoint is kept in {path}") for path in results.get("kept", ())]

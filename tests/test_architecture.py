@@ -32,8 +32,13 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.parameter_values": {
         *("ocr_train.errors", "ocr_train.launch", "ocr_train.overrides", "ocr_train.registry_names")
     },
+    "ocr_train.epoch_steps": {"ocr_train.errors", "ocr_train.overrides"},
+    "ocr_train.trainer_settings": {
+        *("ocr_train.errors", "ocr_train.epoch_steps", "ocr_train.overrides"),
+    },
     "ocr_train.config": {
-        *("ocr_train.errors", "ocr_train.launch", "ocr_train.overrides", "ocr_train.parameter_values")
+        *("ocr_train.errors", "ocr_train.launch", "ocr_train.overrides", "ocr_train.parameter_values"),
+        *("ocr_train.epoch_steps", "ocr_train.trainer_settings"),
     },
     "ocr_train.cost": set(),
     # The label checks know no store, no server and no trainer; only `prepare` knows what a run was asked to do.
@@ -61,7 +66,9 @@ PARTS: dict[str, set[str]] = {
     "ocr_train.storage.backup": {"ocr_train.errors", "ocr_train.storage", "ocr_train.data.manifest"},
     "ocr_train.probe": {"ocr_train.errors", "ocr_train.failures"},
     "ocr_train.paddle_imports": {"ocr_train.errors", "ocr_train.probe"},
-    "ocr_train.paddle": {"ocr_train.errors", "ocr_train.overrides", "ocr_train.probe"},
+    "ocr_train.paddle": {
+        *("ocr_train.errors", "ocr_train.epoch_steps", "ocr_train.overrides", "ocr_train.probe")
+    },
     "ocr_train.guard": set(),
     "ocr_train.oom": set(),
     "ocr_train.stacks": set(),
@@ -195,6 +202,8 @@ PARTS: dict[str, set[str]] = {
         "ocr_train.weights_download",
     },
     "ocr_train.distillation": {"ocr_train.overrides"},
+    "ocr_train.lr_schedule": {"ocr_train.paddle_tool"},
+    "ocr_train.lr_schedule_script": set(),
     "ocr_train.resume_spec": {"ocr_train.errors"},
     "ocr_train.resume_auto": {"ocr_train.heartbeat"},
     "ocr_train.resume_claim": {
@@ -213,7 +222,7 @@ PARTS: dict[str, set[str]] = {
         "ocr_train.configurations",
         *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.pickles", "ocr_train.states"),
         *("ocr_train.tracking", "ocr_train.resume_auto", "ocr_train.resume_models"),
-        *("ocr_train.resume_place", "ocr_train.resume_runs", "ocr_train.resume_spec"),
+        *("ocr_train.resume_place", "ocr_train.resume_runs", "ocr_train.resume_spec", "ocr_train.run"),
     },
     "ocr_train.resume_same": {
         *("ocr_train.errors", "ocr_train.checkpoints", "ocr_train.resume_spec", "ocr_train.spool"),
@@ -230,6 +239,7 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.resume_auto", "ocr_train.resume_drift", "ocr_train.resume_phase"),
         *("ocr_train.resume_claim", "ocr_train.resume_record", "ocr_train.resume_same"),
         *("ocr_train.resume_spec", "ocr_train.holder", "ocr_train.launched_run", "ocr_train.run_folder"),
+        *("ocr_train.lr_schedule", "ocr_train.paddle_tool"),
     },
     "ocr_train.metric_points": {"ocr_train.events"},
     "ocr_train.unnoted": {
@@ -322,7 +332,8 @@ PARTS: dict[str, set[str]] = {
         *LEAVES,
         *("callbacks.base", "ocr_train.checkpoints", "ocr_train.disk", "ocr_train.look"),
     },
-    "callbacks.metrics": {*LEAVES, "callbacks.base", "ocr_train.metric_points"},
+    "callbacks.metrics": {*LEAVES, "callbacks.base", "ocr_train.epoch_steps", "ocr_train.metric_points"},
+    "callbacks.progress": {*LEAVES, "callbacks.base", "ocr_train.epoch_steps"},
     "callbacks": {
         *LEAVES,
         *("callbacks.base", "callbacks.gpus", "callbacks.metrics", "ocr_train.failures"),

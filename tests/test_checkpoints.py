@@ -79,6 +79,24 @@ class TestReadStates:
         )
         assert read_states(path).metrics == {}
 
+    @pytest.mark.parametrize(
+        ("best", "metrics"),
+        [
+            ({"acc": 0}, {}),
+            ({"acc": 0, "is_float16": False, "start_epoch": 3}, {}),
+            ({"acc": 0.0, "norm_edit_dis": 0.5, "best_epoch": 2, "start_epoch": 3}, {"norm_edit_dis": 0.5}),
+            ({"hmean": 0.5, "acc": 0.0, "best_epoch": 2, "start_epoch": 3}, {"hmean": 0.5}),
+            ({"acc": 0.0, "best_epoch": 3, "start_epoch": 3}, {"acc": 0.0}),
+            ({"acc": 0.0, "best_epoch": 1}, {"acc": 0.0}),
+        ],
+    )
+    def test_an_initial_value_is_no_score(
+        self, tmp_path: Path, best: dict[str, object], metrics: dict[str, float]
+    ) -> None:
+        """PaddleOCR begins with a best of 0 and puts it back there at a resume; a 0 of an evaluation is one."""
+        data = pickle.dumps({"best_model_dict": best, "epoch": 3, "global_step": 5}, protocol=2)
+        assert read_states(states_file(tmp_path, data)).metrics == metrics
+
     @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
     def test_refuses_a_pickle_that_would_run_a_command(self, tmp_path: Path, protocol: int) -> None:
         """os.system is named and not run, whichever pickle protocol carries it; plain pickle does run it."""

@@ -317,8 +317,7 @@ def real_config(folder: Path, root: Path, task: str, changes: Mapping[str, Any])
         images=folder / task,
         train_labels=(folder / task / "train.txt",),
         val_labels=(folder / task / "val.txt",),
-        train_samples=10_000,
-        val_samples=2,
+        train_counts=(10_000,),
     )
     config = paddle.render_config(
         experiment.trainer, data, paddle.Device(gpus=(), note=""), save_dir=folder / "out", checkpoint=None

@@ -230,6 +230,26 @@ def test_an_accuracy_of_zero_is_kept_where_it_is_the_models_own() -> None:
     assert event.metrics == {"best/acc": 0.0, "best/norm_edit_dis": 0.01, "best/fps": 7.5}
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "best metric, acc: 0, is_float16: False",
+        "best metric, hmean: 0, is_float16: False",
+        "best metric, acc: 0.0, start_epoch: 3, is_float16: False",
+        "best metric, acc: 0.0, norm_edit_dis: 0.97, fps: 7.5, best_epoch: 2, start_epoch: 3, is_float16: False",
+    ],
+)
+def test_what_paddleocr_begins_with_is_no_best(line: str) -> None:
+    """Without an evaluation before it, it is PaddleOCR's initial value, or the 0 that a resume puts in its place."""
+    assert [type(event).__name__ for event in parse_lines([PPOCR + line])] == ["LogLine"]
+
+
+def test_after_an_evaluation_a_best_without_its_epoch_is_one() -> None:
+    """As older versions write it."""
+    lines = [PPOCR + "cur metric, acc: 0.0", PPOCR + "best metric, acc: 0.0"]
+    assert [type(event).__name__ for event in parse_lines(lines)] == ["EvalCompleted", "BestUpdated"]
+
+
 def test_the_misspelt_metric_lines_of_2_0_are_read() -> None:
     """PaddleOCR 2.0 wrote "metirc"."""
     events = list(parse_lines([ROOT + "cur metirc, acc: 0.5, fps: 2.0", ROOT + "best metirc, acc: 0.5"]))

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from ocr_train.config import Launch, available_models, load_experiment
+from ocr_train.epoch_steps import steps_per_epoch
 from ocr_train.errors import ConfigError, SetupError
 from ocr_train.overrides import get_key
 from ocr_train.paddle import (
@@ -22,12 +23,13 @@ from ocr_train.paddle import (
     TrainingData,
     choose_device,
     evaluate_at_least_once,
+    evaluate_by_steps,
     find_paddleocr,
     render_config,
     resolve_paths,
-    steps_per_epoch,
     trainer_argv,
     trainer_env,
+    without_sync_bn,
     write_config,
 )
 from ocr_train.probe import Facts
@@ -61,8 +63,7 @@ DATA = TrainingData(
     images=Path("/data/images"),
     train_labels=(Path("/data/train.txt"),),
     val_labels=(Path("/data/val.txt"),),
-    train_samples=100,
-    val_samples=20,
+    train_counts=(100,),
 )
 
 
@@ -174,7 +175,7 @@ def test_steps_are_counted_as_paddleocr_counts_them(
     samples: int, batch: int, drop_last: bool, devices: int, steps: int
 ) -> None:
     """Samples are shared out among devices first, rounded up; `drop_last` then rounds down."""
-    assert steps_per_epoch(config_of(batch=batch, drop_last=drop_last), samples, devices) == steps
+    assert steps_per_epoch(config_of(batch=batch, drop_last=drop_last), (samples,), devices) == steps
 
 
 @pytest.mark.slow
@@ -185,14 +186,14 @@ def test_steps_are_those_of_paddles_own_sampler() -> None:
     assert len(counted) == 2 * 3 * 12
     for samples, devices, drop_last, steps in counted:
         config = config_of(batch=16, drop_last=drop_last)
-        assert steps_per_epoch(config, samples, devices) == steps, (samples, devices, drop_last)
+        assert steps_per_epoch(config, (samples,), devices) == steps, (samples, devices, drop_last)
 
 
 def test_drop_last_is_off_where_it_is_not_named() -> None:
     """As in Paddle."""
     config = config_of()
     del config["Train"]["loader"]["drop_last"]
-    assert steps_per_epoch(config, 17, 1) == 2
+    assert steps_per_epoch(config, (17,), 1) == 2
 
 
 def test_rendering_fills_in_data_output_and_device() -> None:
@@ -225,12 +226,11 @@ def test_every_shipped_experiment_can_be_rendered(model: str) -> None:
         images=Path("/d"),
         train_labels=(Path("/d/t.txt"),),
         val_labels=(Path("/d/v.txt"),),
-        train_samples=experiment.demo.train,
-        val_samples=experiment.demo.val,
+        train_counts=(experiment.demo.train,),
     )
     config = render(dict(experiment.trainer), data)
     assert yaml.safe_load(yaml.safe_dump(config)) == config
-    assert steps_per_epoch(config, data.train_samples, 0) > 1
+    assert steps_per_epoch(config, data.train_counts, 0) > 1
 
 
 def test_a_resume_names_the_prefix() -> None:
@@ -264,7 +264,7 @@ def test_another_reader_is_kept() -> None:
 
 @pytest.mark.parametrize(
     ("ratios", "expected"),
-    [([1.0], [1.0, 1.0]), ([0.5, 0.1, 1.0], [1.0, 1.0]), ([0.5, 0.25], [0.5, 0.25]), (0.5, 0.5)],
+    [([1.0], [1.0, 1.0]), ([0.5] * 3, [0.5, 0.5]), ([0.5, 0.25], [0.5, 0.25]), (0.5, 0.5)],
 )
 def test_ratios_fit_the_label_files(ratios: object, expected: object) -> None:
     """PaddleOCR stops where there are not as many ratios as label files."""
@@ -272,8 +272,7 @@ def test_ratios_fit_the_label_files(ratios: object, expected: object) -> None:
         images=Path("/d"),
         train_labels=(Path("/d/a.txt"), Path("/d/b.txt")),
         val_labels=(Path("/d/v.txt"),),
-        train_samples=100,
-        val_samples=1,
+        train_counts=(50, 50),
     )
     dataset = render(config_of(ratio_list=ratios), data)["Train"]["dataset"]
     assert dataset["label_file_list"] == ["/d/a.txt", "/d/b.txt"]
@@ -292,14 +291,47 @@ def test_an_epoch_without_a_step_is_a_config_error(
     device: Device, samples: int, problem: str, hint: str
 ) -> None:
     """PaddleOCR would end such a run with exit code 0, having trained nothing."""
-    data = TrainingData(
-        images=Path("/d"), train_labels=(), val_labels=(), train_samples=samples, val_samples=0
-    )
+    data = TrainingData(images=Path("/d"), train_labels=(Path("t"),), val_labels=(), train_counts=(samples,))
     with pytest.raises(ConfigError) as caught:
         render(config_of(batch=16, drop_last=True), data, device)
     assert problem in caught.value.problem
     assert hint in caught.value.hint
     assert "drop_last=false" in caught.value.hint
+
+
+def test_batch_normalisation_is_not_synchronised_on_the_cpu() -> None:
+    """There is no such layer for it; on GPUs it stays as it is."""
+    asked = config_of()
+    asked["Global"]["use_sync_bn"] = True
+    config = render(asked)
+    assert config["Global"]["use_sync_bn"] is False
+    assert "use_sync_bn is off" in without_sync_bn(asked, config)
+    assert render(asked, device=GPUS)["Global"]["use_sync_bn"] is True
+    assert without_sync_bn(asked, render(asked, device=GPUS)) == ""
+    assert "use_sync_bn" not in render(config_of())["Global"]
+
+
+def test_ratios_for_other_files_are_refused() -> None:
+    """They were meant for something."""
+    with pytest.raises(ConfigError, match=r"Train\.dataset\.ratio_list has 2 shares, \[0\.1, 1\.0\]"):
+        render(config_of(ratio_list=[0.1, 1.0]))
+
+
+def test_an_interval_in_epochs_becomes_steps() -> None:
+    """PaddleOCR before 2.8 passes over `eval_batch_epoch`."""
+    config = config_of()
+    config["Global"]["eval_batch_epoch"] = 2
+    evaluate_by_steps(config, 7)
+    assert config["Global"] == {"epoch_num": 3, "eval_batch_step": [0, 14], "eval_batch_epoch": None}
+
+
+def test_where_steps_are_a_guess_paddleocr_counts_them() -> None:
+    """A sampler of unknown make: the evaluation of each epoch is asked for in epochs."""
+    config = config_of()
+    config["Train"]["sampler"] = {"name": "RatioSampler"}
+    assert "evaluating every epoch" in evaluate_at_least_once(config, 10, 3)
+    evaluate_by_steps(config, 10)
+    assert config["Global"]["eval_batch_epoch"] == 1
 
 
 @pytest.mark.parametrize(("interval", "steps"), [([0, 2000], 10), (2000, 10), ([25, 10], 10), ([0, 31], 10)])
@@ -573,8 +605,8 @@ def test_the_launcher_takes_the_gpus_that_were_chosen() -> None:
 
 def test_a_share_of_the_samples_makes_a_share_of_the_steps() -> None:
     """PaddleOCR draws `ratio_list` of the label file's lines for each epoch."""
-    assert steps_per_epoch(config_of(batch=16, ratio_list=[0.1]), 1600, 1) == 10
-    assert steps_per_epoch(config_of(batch=16, ratio_list=0.1), 1600, 1) == 10
+    assert steps_per_epoch(config_of(batch=16, ratio_list=[0.1]), (1600,), 1) == 10
+    assert steps_per_epoch(config_of(batch=16, ratio_list=0.1), (1600,), 1) == 10
 
 
 def test_an_evaluation_after_more_epochs_than_there_are_is_moved() -> None:

@@ -40,8 +40,11 @@ def test_the_union_is_that_of_an_uninterrupted_run(
     resumed = {"Global": dict(whole["Global"])}
     note = keep_phase(resumed, offset=offset, epochs_done=done, steps=steps, epochs=epochs)
     after = evaluated(resumed, epochs * steps - offset, steps_per_epoch=steps)
+    if note:  # there would be none in the rest: one comes at its end
+        assert after == [epochs * steps - offset]
+        expected.append(epochs * steps)
     assert [step for step in expected if step <= offset] + [offset + step for step in after] == expected
-    assert bool(note) == (not after)
+    assert after
 
 
 def test_two_resumes_in_a_row_keep_it_too() -> None:
@@ -61,6 +64,14 @@ def test_from_the_middle_of_an_epoch_on_steps_count() -> None:
     config = {"Global": {"eval_batch_step": [0, 5]}}
     keep_phase(config, offset=13, epochs_done=2, steps=10, epochs=4)
     assert evaluated(config, 8, steps_per_epoch=10) == [2, 7]
+
+
+def test_one_comes_at_the_end_where_none_would() -> None:
+    """An interval longer than what is left: without one the rest of the run has no score."""
+    config = {"Global": {"eval_batch_step": [0, 2000]}}
+    said = keep_phase(config, offset=20, epochs_done=2, steps=10, epochs=4)
+    assert evaluated(config, 20, steps_per_epoch=10) == [20]
+    assert "after step 40" in said
 
 
 def test_every_second_epoch_stays_that() -> None:

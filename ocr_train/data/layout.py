@@ -1,7 +1,8 @@
 """Which files of a data folder are label files, for training and for validation.
 
 By name: a part of the name that is `train` makes a training file; `val`, `valid`, `validation`, `eval` or `dev` a
-validation file; `test` one where there is no other. One label file by any other name is split by us.
+validation file; `test` one where there is no other. One label file by any other name is split by us. Label files are
+`.txt`; those of table models may be `.jsonl`, too.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from itertools import islice
 from pathlib import Path
 
 from ocr_train.data.labels import LabelLine, read_labels
+from ocr_train.data.pubtab import FOLDERS, SUFFIX, count_found, peek_names
 from ocr_train.errors import DataError
 
 VAL_WORDS = ("val", "valid", "validation", "eval", "dev")
 NOT_LABELS = re.compile(
-    r"(^|[_\-.])(dict|keys|chars?|charset|vocab|classes|label_list|readme|license|requirements|filestate)",
+    r"(^|[_\-.])(dict|keys|chars?|charset|vocab|classes|label_list|readme|license|requirements|filestate|manifest)",
     re.IGNORECASE,
 )
 PEEK_LINES = 50
@@ -57,10 +59,10 @@ def find_layout(folder: Path, task: str) -> Layout:
 
 
 def _label_files(folder: Path, task: str) -> tuple[Path, list[Path]]:
-    here = _candidates(folder)
+    here = _candidates(folder, task)
     if here:
         return folder, here
-    nested = {path: found for path in _subfolders(folder) if (found := _candidates(path))}
+    nested = {path: found for path in _subfolders(folder) if (found := _candidates(path, task))}
     for path, found in nested.items():
         if path.name == task or len(nested) == 1:
             return path, found
@@ -75,9 +77,13 @@ def _label_files(folder: Path, task: str) -> tuple[Path, list[Path]]:
     )
 
 
-def _candidates(folder: Path) -> list[Path]:
+def _candidates(folder: Path, task: str) -> list[Path]:
+    suffixes = (".txt", SUFFIX) if task == "table" else (".txt",)
     return sorted(
-        path for path in folder.glob("*.txt") if path.is_file() and not NOT_LABELS.search(path.stem)
+        path
+        for suffix in suffixes
+        for path in folder.glob(f"*{suffix}")
+        if path.is_file() and not NOT_LABELS.search(path.stem)
     )
 
 
@@ -117,7 +123,9 @@ def _images(place: Path, files: Sequence[Path]) -> Path:
         if isinstance(line, LabelLine) and not line.image.startswith("[")
     ]
 
+    tables = [name for path in files for name in peek_names(path)]
+
     def found(root: Path) -> int:
-        return sum((root / name).is_file() for name in names)
+        return count_found(root, names) + max(count_found(root / folder, tables) for folder in FOLDERS)
 
     return max((place, place.parent), key=found)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from ocr_train.data.dictionary import read_dictionary
 from ocr_train.data.findings import decide, list_quarantine, say_source, write_findings
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.data.manifest import Manifest, build_manifest
+from ocr_train.data.pubtab import read_lines
+from ocr_train.data.ratios import files_by_share, say_shares
 from ocr_train.data.rules import label_rules
 from ocr_train.data.sets import clean_sets, labels_text
 from ocr_train.data.source_format import PADDLEOCR
@@ -32,10 +34,20 @@ REPORTS = ("problems.json", "report.html", "quarantine.tsv")
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelPart:
+    """The samples of a set that came from one of its label files, in a file of their own."""
+
+    path: Path
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Checked labels, ready to train on; image paths in `train` and `val` are relative to `images`.
 
-    `was_split` says that the data named no validation samples, and these were split off.
+    `was_split` says that the data named no validation samples, and these were split off. `train_parts` and `val_parts`
+    are what the trainer reads: `train` and `val` themselves, or, where `ratio_list` has a share for each label file of
+    the data, the same samples file by file.
     """
 
     source: str
@@ -49,6 +61,8 @@ class Dataset:
     quarantined: int
     reports: tuple[Path, ...]
     was_split: bool = False
+    train_parts: tuple[LabelPart, ...] = ()
+    val_parts: tuple[LabelPart, ...] = ()
 
 
 def prepare(experiment: Experiment, work: Path, cache: Path, *, fetch: Fetch, say: Say) -> Dataset:
@@ -63,9 +77,12 @@ def prepare(experiment: Experiment, work: Path, cache: Path, *, fetch: Fetch, sa
     dictionary = _dictionary(experiment, layout, say)
     checked = _check(experiment, layout, source, dictionary, work, say)
     train, val = work / "train.txt", work / "val.txt"
-    counts = _write_labels(experiment, layout, checked.report, train, val, work, say)
+    shares = _by_share(experiment, layout)
+    written = _write_labels(experiment, layout, shares, checked.report, work, say)
     manifest = build_manifest(layout.images, {"train": train, "val": val}, workers=os.cpu_count() or 1)
+    counts = [sum(part.samples for part in parts) for parts in written]
     say(f"data: {counts[0]} training and {counts[1]} validation samples from {origin}")
+    _say_shares(experiment, shares, written, say)
     return Dataset(
         source=origin,
         images=layout.images,
@@ -78,6 +95,8 @@ def prepare(experiment: Experiment, work: Path, cache: Path, *, fetch: Fetch, sa
         quarantined=checked.quarantined,
         reports=tuple(path for name in REPORTS if (path := work / name).is_file()),
         was_split=not layout.val,
+        train_parts=written[0],
+        val_parts=written[1],
     )
 
 
@@ -171,18 +190,54 @@ def _check(
     return _Checked(report=report, quarantined=quarantined)
 
 
+_SECTIONS = {"train": "Train.dataset", "val": "Eval.dataset"}
+
+
+def _by_share(experiment: Experiment, layout: Layout) -> dict[str, tuple[Path, ...]]:
+    """The label files that `ratio_list` has shares for, in its order, by set; none where one file will do."""
+    files = {"train": layout.train, "val": layout.val}
+    sections = {name: get_key(experiment.trainer, key, None) or {} for name, key in _SECTIONS.items()}
+    return {
+        name: files_by_share(sections[name], files[name], f"{_SECTIONS[name]}.ratio_list") for name in files
+    }
+
+
+def _say_shares(
+    experiment: Experiment,
+    shares: Mapping[str, Sequence[Path]],
+    written: Sequence[Sequence[LabelPart]],
+    say: Say,
+) -> None:
+    for name, parts in zip(("train", "val"), written, strict=True):
+        if shares[name]:
+            ratios = get_key(experiment.trainer, f"{_SECTIONS[name]}.ratio_list")
+            say(say_shares(ratios, [part.path for part in parts], [part.samples for part in parts]))
+
+
 def _write_labels(
     experiment: Experiment,
     layout: Layout,
+    shares: Mapping[str, tuple[Path, ...]],
     report: Report | None,
-    train: Path,
-    val: Path,
     work: Path,
     say: Say,
-) -> tuple[int, int]:
-    """Write the label files that the trainer reads; how many samples each has."""
+) -> tuple[tuple[LabelPart, ...], tuple[LabelPart, ...]]:
+    """Write train.txt, val.txt and, where `shares` names label files, one file for each; what the trainer reads."""
     if report is None:
-        return _join(layout.train, train), _join(layout.val, val)
+        content = {
+            name: {path: read_lines(path, layout.images) for path in files}
+            for name, files in (("train", layout.train), ("val", layout.val))
+        }
+    else:
+        content = _clean_content(experiment, layout, report, work, say)
+    train, val = (_write_set(name, content[name], shares[name], work) for name in ("train", "val"))
+    return train, val
+
+
+def _clean_content(
+    experiment: Experiment, layout: Layout, report: Report, work: Path, say: Say
+) -> dict[str, dict[Path, list[bytes]]]:
+    """The lines of each set by the label file that they came from; what was split off has no file of its own."""
     sets = clean_sets(
         layout,
         report,
@@ -198,17 +253,28 @@ def _write_labels(
         )
     for note in sets.notes:
         say(f"data: {note}")
-    train.write_bytes(labels_text(sets.train))
-    val.write_bytes(labels_text(sets.val))
-    return len(sets.train), len(sets.val)
+    held = dict(zip(layout.val, sets.val_parts, strict=True)) or {work / "val.txt": sets.val}
+    by_file = {"train": dict(zip(layout.train, sets.train_parts, strict=True)), "val": held}
+    return {
+        name: {path: [labels_text([line]) for line in lines] for path, lines in files.items()}
+        for name, files in by_file.items()
+    }
 
 
-def _join(parts: Sequence[Path], out: Path) -> int:
-    """Join label files that we do not know how to check; how many lines they have."""
-    lines = [line for part in parts for line in part.read_bytes().splitlines() if line.strip()]
+def _write_set(
+    name: str, content: Mapping[Path, Sequence[bytes]], files: Sequence[Path], work: Path
+) -> tuple[LabelPart, ...]:
+    """All lines of a set in one file, and those of `files` in files of their own, by the same names."""
+    lines = [line for part in content.values() for line in part]
     if not lines:
         raise DataError(
-            f"no label file for {out.stem}.", hint="Models of this task need a train.txt and a val.txt."
+            f"no label file for {name}.", hint="Models of this task need a train.txt and a val.txt."
         )
-    out.write_bytes(b"".join(line + b"\n" for line in lines))
-    return len(lines)
+    whole = work / f"{name}.txt"
+    whole.write_bytes(b"".join(lines))
+    if not files:
+        return (LabelPart(path=whole, samples=len(lines)),)
+    (work / name).mkdir(exist_ok=True)
+    for path in files:
+        (work / name / path.name).write_bytes(b"".join(content[path]))
+    return tuple(LabelPart(path=work / name / path.name, samples=len(content[path])) for path in files)

@@ -6,6 +6,7 @@ import json
 import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from ocr_train.data.labels import LabelLine, format_line
@@ -21,13 +22,16 @@ from ocr_train.errors import DataError
 class Sets:
     """Samples to train on and to validate on, image paths normal and relative to the layout's images.
 
-    `was_split` says that the data named no validation samples; `notes` are for people.
+    `was_split` says that the data named no validation samples; `notes` are for people. `train_parts` and `val_parts`
+    are the same samples by the label file that they came from, in the layout's order.
     """
 
     train: tuple[LabelLine, ...]
     val: tuple[LabelLine, ...]
     was_split: bool
     notes: tuple[str, ...] = ()
+    train_parts: tuple[tuple[LabelLine, ...], ...] = ()
+    val_parts: tuple[tuple[LabelLine, ...], ...] = ()
 
     @property
     def images(self) -> list[str]:
@@ -50,23 +54,30 @@ def clean_sets(
     Where the layout has no validation labels, `val` is their share (0: none). `work` is a folder for
     temporary files. Raises `DataError` where a set that is needed has no sample.
     """
-    train = _clean(layout.train, report, task, work)
-    held = _clean(layout.val, report, task, work)
+    parts = [_clean(path, report, task, work) for path in layout.train]
+    held_parts = [_clean(path, report, task, work) for path in layout.val]
+    train, held = list(chain.from_iterable(parts)), list(chain.from_iterable(held_parts))
     notes: tuple[str, ...] = ()
     if not layout.val and val and train:
         done = split(train, val=val, seed=seed, group_by=group_by)
         train, held, notes = list(done.train), list(done.val), done.notes
     _require_samples(train, held, wanted=bool(val or layout.val), notes=notes)
-    return Sets(train=tuple(train), val=tuple(held), was_split=not layout.val, notes=notes)
+    kept = {id(line) for line in train}
+    return Sets(
+        train=tuple(train),
+        val=tuple(held),
+        was_split=not layout.val,
+        notes=notes,
+        train_parts=tuple(tuple(line for line in part if id(line) in kept) for part in parts),
+        val_parts=tuple(map(tuple, held_parts)),
+    )
 
 
-def _clean(files: Sequence[Path], report: Report, task: str, work: Path) -> list[LabelLine]:
-    lines: list[LabelLine] = []
-    for path in files:
-        clean = work / "clean.txt"
-        write_clean(path, clean, report.bad_lines, task)
-        lines += [replace(line, image=normal_image(line.image)) for line in read_samples(clean)[0]]
-        clean.unlink()
+def _clean(path: Path, report: Report, task: str, work: Path) -> list[LabelLine]:
+    clean = work / "clean.txt"
+    write_clean(path, clean, report.bad_lines, task)
+    lines = [replace(line, image=normal_image(line.image)) for line in read_samples(clean)[0]]
+    clean.unlink()
     return lines
 
 

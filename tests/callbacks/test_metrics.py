@@ -103,6 +103,15 @@ def test_a_run_without_evaluation_has_no_best(tmp_path: Path) -> None:
     assert callback.results() == {"best": None}
 
 
+def test_the_trainers_own_count_of_steps_is_logged_where_it_is_another(tmp_path: Path) -> None:
+    """A later resume goes by it."""
+    callback, sink = opened(tmp_path, step_offset=20)
+    callback.handle(LogLine(text="[2026/11/25 22:42:43] ppocr INFO: train dataloader has 10 iters"))
+    assert sink.points == []
+    callback.handle(LogLine(text="[2026/11/25 22:42:43] ppocr INFO: train dataloader has 7 iters", time_ms=5))
+    assert sink.points == [({"data/steps_per_epoch": 7.0}, 20, 5)]
+
+
 def test_understood_and_other_lines_are_counted(tmp_path: Path) -> None:
     """A changed log format shows as a falling number of events; what is no line counts for neither."""
     callback, sink = opened(tmp_path)

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from callbacks.progress import PLAIN_INTERVAL_S, ProgressCallback
-from ocr_train.events import CheckpointSaved, EvalCompleted, RunFinished, Tick, TrainProgress, WeightsLoaded
+from ocr_train.events import (
+    CheckpointSaved,
+    EvalCompleted,
+    LogLine,
+    RunFinished,
+    Tick,
+    TrainProgress,
+    WeightsLoaded,
+)
 from tests.builders import make_run
 
 
@@ -103,6 +111,22 @@ class TestPlain:
         screen.callback.handle(EvalCompleted(metrics={"eval/hmean": 0.5}))
         assert "step 25/40" in screen.lines[0]
         assert screen.lines[1] == "evaluated: hmean 0.5000 (best 0.7500)"
+
+    def test_paddleocrs_count_of_steps_wins(self, tmp_path: Path) -> None:
+        """Where it is not the one that was worked out, that is said, and steps are shown by it from then on."""
+        screen = Screen(io.StringIO(), tmp_path, step_offset=20, epochs_done=2)
+        screen.callback.handle(LogLine(text="[2026/11/25 22:42:43] ppocr INFO: train dataloader has 3 iters"))
+        screen.progress(5)
+        assert "an epoch has 3 steps, as PaddleOCR counts them, and not 10" in screen.lines[0]
+        assert "step 25/26" in screen.lines[1]
+
+    def test_a_count_as_expected_is_no_news(self, tmp_path: Path) -> None:
+        """Nothing is said."""
+        screen = Screen(io.StringIO(), tmp_path)
+        screen.callback.handle(
+            LogLine(text="[2026/11/25 22:42:43] ppocr INFO: train dataloader has 10 iters")
+        )
+        assert screen.lines == []
 
     @pytest.mark.parametrize(
         ("how", "path", "said"),
