@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from ocr_train.events import TrainProgress
 from tests.builders import make_run
 
 
-def said(folder: Path, rates: list[float | None], *, offset: int = 0) -> str:
+def said(folder: Path, rates: Sequence[float | None], *, offset: int = 0) -> str:
     """What is said of a run whose progress lines, one a step, have these rates."""
     callback = LearningRateCallback()
     callback.open(make_run(folder, step_offset=offset))
@@ -44,6 +45,6 @@ def test_a_rate_of_0_for_the_last_half_is_said_with_the_runs_steps(tmp_path: Pat
     ],
     ids=["never", "warm-up", "end", "in between", "one step", "not printed", "no line"],
 )
-def test_a_rate_of_0_now_and_then_is_none_of_it(tmp_path: Path, rates: list[float | None]) -> None:
+def test_a_rate_of_0_now_and_then_is_none_of_it(tmp_path: Path, rates: Sequence[float | None]) -> None:
     """Warm-up begins at 0 and annealing ends there."""
     assert said(tmp_path, rates) == ""
