@@ -41,8 +41,9 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.epoch_steps", "ocr_train.trainer_settings"),
     },
     "ocr_train.cost": set(),
+    "ocr_train.html_pages": set(),
     # The label checks know no store, no server and no trainer; only `prepare` knows what a run was asked to do.
-    "ocr_train.data": {"ocr_train.errors", "ocr_train.data"},
+    "ocr_train.data": {"ocr_train.errors", "ocr_train.data", "ocr_train.html_pages"},
     "ocr_train.data.prepare": {
         "ocr_train.data.archive_source",
         "ocr_train.data.rules",
@@ -269,6 +270,7 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.checkpoints"),
         *("ocr_train.compare", "ocr_train.config", "ocr_train.disk", "ocr_train.heartbeat"),
         *("ocr_train.overrides", "ocr_train.runs", "ocr_train.secrets", "ocr_train.tracking"),
+        "ocr_train.html_pages",
     },
     "ocr_train.server": {
         "ocr_train.errors",

@@ -1,4 +1,5 @@
-"""A line chart as inline SVG: its colours are variables of the page, so that it is right on light and on dark."""
+"""A line chart as numbers: where its grid, lines and dots lie. The page's template draws them as inline SVG, whose
+colours are variables of the style sheet, so that it is right on light and on dark."""
 
 from __future__ import annotations
 
@@ -6,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocr_train.compare.axes import Curve
-from ocr_train.compare.markup import Html, el, joined
 from ocr_train.compare.scale import Scale, number, scale_for
 
 WIDTH, HEIGHT = 430, 270
@@ -36,20 +36,65 @@ def dash_of(place: int) -> str | None:
     return (None, "7 4", "2 3")[min(2, place // COLOURS)]
 
 
-def chart(lines: Sequence[Drawn], *, metric: str, x_label: str) -> Html:
-    """The chart of `metric`; its points have titles, which browsers show."""
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """A mark of an axis: `at` in pixels from the left or the top, and the number there."""
+
+    at: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stroke:
+    """A piece of a line: `points` as SVG writes them, `title` whose it is; `css` are classes of the style sheet."""
+
+    css: str
+    dashes: str
+    points: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dot:
+    """A point with its title, which browsers show."""
+
+    css: str
+    x: str
+    y: str
+    radius: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """All that is drawn of one metric; lengths in pixels of a picture of WIDTH x HEIGHT."""
+
+    label: str
+    x_title: str
+    x_ticks: Sequence[Tick]
+    y_ticks: Sequence[Tick]
+    strokes: Sequence[Stroke]
+    dots: Sequence[Dot]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    bottom: int = HEIGHT - BOTTOM
+
+
+def chart(lines: Sequence[Drawn], *, metric: str, x_label: str) -> Chart:
+    """The chart of `metric`; what was taken over from the run before lies below the rest."""
     points = [point for drawn in lines for point in drawn.line.points]
     x_scale = scale_for((x for x, _ in points), ticks=6)
     y_scale = scale_for((y for _, y in points), log="loss" in metric, room=0.06, ticks=5)
-    parts = [*_grid(x_scale, y_scale), _axis_title(x_label, y_scale)]
-    for drawn in sorted(lines, key=lambda drawn: drawn.line.inherited):
-        parts += _line(drawn, metric, x_label, x_scale, y_scale)
-    return el(
-        "svg",
-        *parts,
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        role="img",
-        aria_label=f"{metric} by {x_label}: {', '.join(drawn.label for drawn in lines)}",
+    below_first = sorted(lines, key=lambda drawn: not drawn.line.inherited)
+    return Chart(
+        label=f"{metric} by {x_label}: {', '.join(drawn.label for drawn in lines)}",
+        x_title=f"{x_label}{' · logarithmic scale' if y_scale.log else ''}",
+        x_ticks=[Tick(at=_x(x_scale, tick), text=number(tick)) for tick in x_scale.ticks],
+        y_ticks=[Tick(at=_y(y_scale, tick), text=number(tick)) for tick in y_scale.ticks],
+        strokes=[stroke for drawn in below_first for stroke in _strokes(drawn, x_scale, y_scale)],
+        dots=[dot for drawn in below_first for dot in _dots(drawn, metric, x_label, x_scale, y_scale)],
     )
 
 
@@ -61,49 +106,36 @@ def _y(scale: Scale, value: float) -> str:
     return f"{HEIGHT - BOTTOM - scale.at(value) * (HEIGHT - TOP - BOTTOM):.1f}"
 
 
-def _grid(x_scale: Scale, y_scale: Scale) -> list[Html]:
-    parts = []
-    for tick in y_scale.ticks:
-        y = _y(y_scale, tick)
-        parts.append(el("line", class_="grid", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y))
-        parts.append(el("text", number(tick), class_="tick", x=LEFT - 8, y=y, dy="0.32em", text_anchor="end"))
-    for tick in x_scale.ticks:
-        x, bottom = _x(x_scale, tick), HEIGHT - BOTTOM
-        parts.append(el("line", class_="axis", x1=x, x2=x, y1=bottom, y2=bottom + 4))
-        parts.append(el("text", number(tick), class_="tick", x=x, y=bottom + 18, text_anchor="middle"))
-    bottom = HEIGHT - BOTTOM
-    return [*parts, el("line", class_="axis", x1=LEFT, x2=WIDTH - RIGHT, y1=bottom, y2=bottom)]
+def _title(drawn: Drawn) -> str:
+    return f"{drawn.label}, before it was resumed from there" if drawn.line.inherited else drawn.label
 
 
-def _axis_title(x_label: str, y_scale: Scale) -> Html:
-    said = f"{x_label}{' · logarithmic scale' if y_scale.log else ''}"
-    return el("text", said, class_="title", x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 8, text_anchor="middle")
-
-
-def _line(drawn: Drawn, metric: str, x_label: str, x_scale: Scale, y_scale: Scale) -> list[Html]:
-    colour = colour_class(drawn.colour)
+def _strokes(drawn: Drawn, x_scale: Scale, y_scale: Scale) -> list[Stroke]:
     kind = "inherited" if drawn.line.inherited else "line"
-    said = f"{drawn.label}, before it went on from there" if drawn.line.inherited else drawn.label
-    parts = []
-    for piece in drawn.line.pieces:
-        if len(piece) > 1:
-            path = " ".join(f"{_x(x_scale, x)},{_y(y_scale, y)}" for x, y in piece)
-            dash = "4 5" if drawn.line.inherited else dash_of(drawn.colour)
-            parts.append(
-                el(
-                    "polyline",
-                    el("title", said),
-                    class_=f"{kind} {colour}",
-                    points=path,
-                    stroke_dasharray=dash,
-                )
-            )
+    return [
+        Stroke(
+            css=f"{kind} {colour_class(drawn.colour)}",
+            dashes="4 5" if drawn.line.inherited else dash_of(drawn.colour) or "",
+            points=" ".join(f"{_x(x_scale, x)},{_y(y_scale, y)}" for x, y in piece),
+            title=_title(drawn),
+        )
+        for piece in drawn.line.pieces
+        if len(piece) > 1
+    ]
+
+
+def _dots(drawn: Drawn, metric: str, x_label: str, x_scale: Scale, y_scale: Scale) -> list[Dot]:
+    """Every point of a short line; of a long one those that no stroke shows."""
     points = drawn.line.points
     lonely = [piece[0] for piece in drawn.line.pieces if len(piece) == 1]
-    dots = points if drawn.markers and len(points) <= MAX_DOTS and not drawn.line.inherited else lonely
-    radius = "4" if len(points) == 1 else "2.6"
-    for x, y in dots:
-        title = el("title", f"{said}: {metric} {number(y)} at {number(x)} ({x_label})")
-        place = {"cx": _x(x_scale, x), "cy": _y(y_scale, y)}
-        parts.append(el("circle", title, class_=f"dot {colour}", r=radius, **place))
-    return [joined(parts)]
+    few = drawn.markers and len(points) <= MAX_DOTS and not drawn.line.inherited
+    return [
+        Dot(
+            css=f"dot {colour_class(drawn.colour)}",
+            x=_x(x_scale, x),
+            y=_y(y_scale, y),
+            radius="4" if len(points) == 1 else "2.6",
+            title=f"{_title(drawn)}: {metric} {number(y)} at {number(x)} ({x_label})",
+        )
+        for x, y in (points if few else lonely)
+    ]

@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ocr_train.compare.differences import Differences, differences
-from ocr_train.compare.markup import Html, el
-from ocr_train.compare.page_checkpoints import checkpoints, lineage
-from ocr_train.compare.page_curves import curves
-from ocr_train.compare.page_differences import what_differs
-from ocr_train.compare.page_parts import Shown, moment, shown
-from ocr_train.compare.page_results import results, tiles
-from ocr_train.compare.page_samples import samples
+from ocr_train.compare.chart import COLOURS, colour_class
+from ocr_train.compare.curves import curve_notes, panels
+from ocr_train.compare.differences import differences
+from ocr_train.compare.results import results, tiles
 from ocr_train.compare.scores import scores, target
+from ocr_train.compare.sections import (
+    checkpoint_rows,
+    lineage,
+    picture_names,
+    pictures,
+    shortened,
+    topics,
+)
+from ocr_train.compare.shown import Shown, moment, shown
 from ocr_train.compare.values import RunData
+from ocr_train.html_pages import render
 
-STYLE = Path(__file__).with_name("page.css")
+TEMPLATE = Path(__file__).with_name("page.html.jinja")
 MAX_PICTURES = 96
 MAX_IMAGES = 8
+_DIGEST_SHOWN = 16
 
 
 def images_each(count: int) -> int:
@@ -28,34 +35,36 @@ def images_each(count: int) -> int:
 
 def make_page(runs: Sequence[RunData], *, notes: Sequence[str], source: str, now: float) -> str:
     """The page of `runs`, made at `now` (Unix seconds) from the server `source`; `notes` say what was left out."""
-    all_runs = shown(runs)
-    found = scores(runs)
+    together, found, differ = shown(runs), scores(runs), differences(runs)
     goal = target(runs, found)
-    differ = differences(runs)
-    body = el(
-        "main",
-        _header(all_runs, source, now),
-        *banners(all_runs, differ, notes),
-        tiles(all_runs, found, goal),
-        results(all_runs, found, goal),
-        curves(all_runs),
-        what_differs(all_runs, differ),
-        samples(all_runs, most=images_each(len(runs))),
-        checkpoints(all_runs),
-        lineage(all_runs),
-        el(
-            "footer",
-            el("p", "Made by ocr_train from what the runs left in MLflow. Nothing here needs a network."),
-        ),
+    columns, rows = results(together, found, goal)
+    seen = [(place, run) for place, run in enumerate(runs) if run.samples.pictures]
+    return render(
+        TEMPLATE,
+        filters={"colour_class": colour_class, "shortened": shortened},
+        runs=together,
+        colours=COLOURS,
+        title=_title(together),
+        lead=_lead(together, source, now),
+        digests=_digests(together) if differ.digests_differ else [],
+        notes=[*warnings(together), *notes],
+        tiles=tiles(together, found, goal),
+        columns=columns,
+        results=rows,
+        panels=panels(together),
+        curve_notes=curve_notes(together),
+        topics=topics(together, differ),
+        images=picture_names(together, images_each(len(runs))),
+        images_of=[(place, pictures(run)) for place, run in seen],
+        looks=[f"{together.labels[place]} at step {run.samples.step:,}" for place, run in seen],
+        image_problems=[
+            f"{together.labels[place]}: {run.samples.problem}"
+            for place, run in enumerate(runs)
+            if run.samples.problem
+        ],
+        checkpoints=[checkpoint_rows(run) for run in runs],
+        lineage=lineage(together),
     )
-    head = el(
-        "head",
-        el("meta", charset="utf-8"),
-        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("title", _title(all_runs)),
-        el("style", Html(STYLE.read_text(encoding="utf-8"))),
-    )
-    return f"<!doctype html>\n{el('html', head, el('body', body), lang='en')}\n"
 
 
 def _title(runs: Shown) -> str:
@@ -64,33 +73,20 @@ def _title(runs: Shown) -> str:
     return f"{len(runs.runs)} runs compared"
 
 
-def _header(runs: Shown, source: str, now: float) -> Html:
+def _lead(runs: Shown, source: str, now: float) -> str:
     models = sorted({run.model for run in runs.runs if run.model})
     places = sorted({run.experiment for run in runs.runs})
     said = [f"{'Model' if len(models) == 1 else 'Models'} {', '.join(models)}"] if models else []
     said += [f"experiment {', '.join(places)}", f"from {source}" if source else "", f"made {moment(now)}"]
-    links = [("results", "Results"), ("curves", "Learning curves")]
-    links += [("differences", "What differs" if len(runs.runs) > 1 else "Made with")]
-    links += [("samples", "Validation images"), ("checkpoints", "Checkpoints")]
-    links += [("lineage", "Resumed runs")] if any(run.parent for run in runs.runs) else []
-    return el(
-        "header",
-        el("h1", _title(runs)),
-        el("p", " · ".join(text for text in said if text), class_="lead"),
-        el("nav", *(el("a", text, href=f"#{anchor}") for anchor, text in links)),
-    )
+    return " · ".join(text for text in said if text)
 
 
-def banners(runs: Shown, differ: Differences, notes: Sequence[str]) -> list[Html]:
-    """What has to be known before anything else."""
-    found = []
-    if differ.digests_differ:
-        found.append(_data_warning(runs))
-    said = [*warnings(runs), *notes]
-    if said:
-        items = [el("li", text) for text in said]
-        found.append(el("div", el("strong", "Good to know"), el("ul", *items), class_="banner", role="note"))
-    return found
+def _digests(runs: Shown) -> list[tuple[str, str]]:
+    """Each dataset's digest with the runs that were scored on it."""
+    labels: dict[str, list[str]] = {}
+    for place, run in enumerate(runs.runs):
+        labels.setdefault(run.digest, []).append(runs.labels[place])
+    return [(digest[:_DIGEST_SHOWN] or "no digest", ", ".join(names)) for digest, names in labels.items()]
 
 
 def warnings(runs: Shown) -> list[str]:
@@ -111,24 +107,3 @@ def warnings(runs: Shown) -> list[str]:
     if bare:
         found.append(f"Without metrics: {', '.join(bare)}.")
     return found
-
-
-def _data_warning(runs: Shown) -> Html:
-    digests: dict[str, list[str]] = {}
-    for place, run in enumerate(runs.runs):
-        digests.setdefault(run.digest, []).append(runs.labels[place])
-    items = [
-        el("li", el("span", digest[:16] or "no digest", class_="mono"), f": {', '.join(labels)}")
-        for digest, labels in digests.items()
-    ]
-    return el(
-        "div",
-        el("strong", "⚠ These runs were not scored on the same data"),
-        el(
-            "p",
-            "Their dataset digests differ: a higher score does not mean a better model. A best run is marked only among runs on the same data.",
-        ),
-        el("ul", *items),
-        class_="banner loud",
-        role="alert",
-    )

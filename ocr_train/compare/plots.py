@@ -10,10 +10,10 @@ from typing import Any
 
 from ocr_train.compare.axes import AXES, LABELS
 from ocr_train.compare.chart import MAX_DOTS, Drawn
-from ocr_train.compare.page_curves import drawn, main_metrics
-from ocr_train.compare.page_parts import Shown
+from ocr_train.compare.curves import drawn, main_metrics
 from ocr_train.compare.scale import number, scale_for
 from ocr_train.compare.scores import Score
+from ocr_train.compare.shown import Shown
 
 PALETTE = (
     *("#2563c9", "#d8642b", "#13855f", "#a03fa6", "#b08800"),

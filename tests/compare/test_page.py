@@ -156,7 +156,7 @@ def test_a_resumed_run_shows_what_it_took_over(store: Any) -> None:
     page = page_of(store, parent, child)
     text = Reader(page).text
     assert page.count('class="inherited') >= 3
-    assert "second, before it went on from there" in page
+    assert "second, before it was resumed from there" in page
     assert "first, step 200" in text
     assert "3 h 00 min" in text
     alone = Reader(page_of(store, child)).text
@@ -276,7 +276,7 @@ def test_only_the_newest_checkpoints_and_the_best_are_shown(store: Any) -> None:
     add_checkpoints(store, run_id, list(range(10, 210, 10)), best=20)
     page = page_of(store, run_id)
     assert page.count("mlflow run .") == 13
-    assert f"{run_id}:step 20&#x27;" in page
+    assert f"{run_id}:step 20&#39;" in page
     assert "7 older ones are not shown." in page
 
 

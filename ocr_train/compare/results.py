@@ -1,23 +1,13 @@
-"""The page's first screen: who wins, how fast and for how much; and the table of results."""
+"""The page's first screen as values: who wins, how fast and for how much; and the table of results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ocr_train.compare.markup import Html, el
-from ocr_train.compare.page_parts import (
-    SHORT_ID,
-    Shown,
-    dollars,
-    duration,
-    moment,
-    name_of,
-    section,
-    table,
-)
 from ocr_train.compare.scale import figure, number
 from ocr_train.compare.scores import Score, Target, leaders, winners
+from ocr_train.compare.shown import SHORT_ID, Shown, dollars, duration, moment
 from ocr_train.compare.values import better, is_real
 
 _BAD_STATES = ("FAILED", "KILLED")
@@ -25,28 +15,31 @@ _BESIDE = ("precision", "recall", "norm_edit_dis")
 """Evaluation metrics that the table has room for, where runs have them."""
 
 
-def tiles(runs: Shown, scores: Sequence[Score], goal: Target | None) -> Html:
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """A figure of the first screen: what it is, whose, and why it counts."""
+
+    what: str
+    value: str
+    who: str
+    why: str
+    first: bool = False
+
+
+def tiles(runs: Shown, scores: Sequence[Score], goal: Target | None) -> list[Tile]:
     """What matters most, in figures; nothing where no run has a score."""
-    found = [*_score_tile(runs, scores)]
-    if goal is not None:
-        found += _goal_tiles(runs, goal)
-    else:
-        found += _spent_tiles(runs)
-    return el("div", *found, class_="tiles") if found else Html("")
+    return [
+        *_score_tile(runs, scores),
+        *(_goal_tiles(runs, goal) if goal is not None else ()),
+        *_spent_tiles(runs),
+    ]
 
 
-def _tile(what: str, value: Html | str, who: str, why: str, *, first: bool = False) -> Html:
-    return el(
-        "div",
-        el("div", what, class_="what"),
-        el("div", value, class_="value"),
-        el("div", who, class_="who"),
-        el("div", why, class_="why"),
-        class_="tile first" if first else "tile",
-    )
+def _tile(what: str, value: str, who: str, why: str, *, first: bool = False) -> Tile:
+    return Tile(what=what, value=value, who=who, why=why, first=first)
 
 
-def _score_tile(runs: Shown, scores: Sequence[Score]) -> list[Html]:
+def _score_tile(runs: Shown, scores: Sequence[Score]) -> list[Tile]:
     known = sorted(
         (score for score in scores if score.best is not None),
         key=lambda score: (better(score.metric) or 1) * (score.best or 0),
@@ -67,7 +60,7 @@ def _score_tile(runs: Shown, scores: Sequence[Score]) -> list[Html]:
     return [_tile(f"Best {top.metric}", figure(top.best or 0), runs.label(top.run_id), why, first=True)]
 
 
-def _goal_tiles(runs: Shown, goal: Target) -> list[Html]:
+def _goal_tiles(runs: Shown, goal: Target) -> list[Tile]:
     found = []
     said = f"to reach {goal.metric} {figure(goal.value)}, as every run did"
     for what, values, show in (
@@ -79,10 +72,10 @@ def _goal_tiles(runs: Shown, goal: Target) -> list[Html]:
             resumed = {run.run_id for run in runs.runs if run.parent}
             best = min(values, key=lambda run_id: (values[run_id], run_id in resumed))
             found.append(_tile(what, show(values[best]), runs.label(best), said))
-    return found + _spent_tiles(runs)
+    return found
 
 
-def _spent_tiles(runs: Shown) -> list[Html]:
+def _spent_tiles(runs: Shown) -> list[Tile]:
     costs = [run.cost_usd for run in runs.runs]
     hours = sum(run.hours for run in runs.runs)
     count = f"{len(runs.runs)} runs" if len(runs.runs) > 1 else "1 run"
@@ -94,28 +87,51 @@ def _spent_tiles(runs: Shown) -> list[Html]:
     return [_tile("Spent in all", dollars(sum(known)), count, why)]
 
 
-def results(runs: Shown, scores: Sequence[Score], goal: Target | None) -> Html:
-    """The table of results, a row for each run; the best one first where all can be compared."""
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A figure of the table: `top` is the best of its column, `note` the small print."""
+
+    text: str
+    note: str = ""
+    top: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultRow:
+    """A run in the table of results, at `place` among the runs."""
+
+    place: int
+    won: bool
+    badge: str
+    bad: bool
+    facts: Sequence[str]
+    cells: Sequence[Cell]
+    device: str
+
+
+def results(
+    runs: Shown, scores: Sequence[Score], goal: Target | None
+) -> tuple[Sequence[str], Sequence[ResultRow]]:
+    """The titles of the columns and a row for each run; the best one first where all can be compared."""
     columns = _columns(scores, goal)
     best = winners(scores)
-    head: list[Html | str] = [el("th", "Run", scope="col")]
-    head += [el("th", column.title, class_="num", scope="col") for column in columns]
-    head.append(el("th", "Device", scope="col"))
-    rows = []
-    for place in ranked(scores):
-        run = runs.runs[place]
-        cells = [_cell(column, run.run_id) for column in columns]
-        device = el("td", run.tags.get("device", "–"))
-        won = run.run_id in best
-        rows.append(
-            el("tr", _run_cell(runs, place, won=won), *cells, device, class_="winner" if won else None)
-        )
-    return section(
-        "results",
-        "Results",
-        table(head, rows),
-        sub="Best is the run's own best evaluation, the scores beside it are of that same evaluation. Green is the best "
-        "of a column; scores are only set against each other where runs share the data and the metric.",
+    rows = [_row(runs, place, columns, won=runs.runs[place].run_id in best) for place in ranked(scores)]
+    return [column.title for column in columns], rows
+
+
+def _row(runs: Shown, place: int, columns: Sequence[Column], *, won: bool) -> ResultRow:
+    run = runs.runs[place]
+    bad = run.status in _BAD_STATES
+    reason = run.tags.get("failure_reason", "") if bad else ""
+    state = "" if run.status == "FINISHED" else run.status.lower()
+    return ResultRow(
+        place=place,
+        won=won,
+        badge=f"{state}: {reason}" if reason else state,
+        bad=bad,
+        facts=[run.model or "unknown model", run.run_id[:SHORT_ID], run.experiment, moment(run.started)],
+        cells=[_cell(column, run.run_id) for column in columns],
+        device=run.tags.get("device", "–"),
     )
 
 
@@ -130,20 +146,6 @@ def ranked(scores: Sequence[Score]) -> list[int]:
     return [*known, *(place for place in places if place not in known)]
 
 
-def _run_cell(runs: Shown, place: int, *, won: bool) -> Html:
-    run = runs.runs[place]
-    parts: list[Html | str] = [name_of(runs, place), " "]
-    if won:
-        parts.append(el("span", "best", class_="badge"))
-    if run.status != "FINISHED":
-        bad = run.status in _BAD_STATES
-        reason = run.tags.get("failure_reason", "")
-        said = f"{run.status.lower()}{': ' + reason if bad and reason else ''}"
-        parts.append(el("span", said, class_=f"badge {'bad' if bad else 'quiet'}"))
-    facts = [run.model or "unknown model", run.run_id[:SHORT_ID], run.experiment, moment(run.started)]
-    return el("th", *parts, el("small", " · ".join(facts)), class_="run", scope="row")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Column:
     """A column of the table, by run id: values, how they are written, the small print, and which are the best."""
@@ -155,18 +157,11 @@ class Column:
     top: frozenset[str] = frozenset()
 
 
-def _cell(column: Column, run_id: str) -> Html:
+def _cell(column: Column, run_id: str) -> Cell:
     value = column.values.get(run_id)
     if value is None or not is_real(value):
-        return el("td", "–", class_="num")
-    said = column.show(value)
-    note = column.notes.get(run_id, "")
-    return el(
-        "td",
-        el("span", said, class_="top") if run_id in column.top else said,
-        el("small", note) if note else "",
-        class_="num",
-    )
+        return Cell(text="–")
+    return Cell(text=column.show(value), note=column.notes.get(run_id, ""), top=run_id in column.top)
 
 
 def _columns(scores: Sequence[Score], goal: Target | None) -> list[Column]:
