@@ -254,4 +254,4 @@ def test_a_user_s_own_configuration_is_told_what_paddleocr_does_not_know(tmp_pat
     with pytest.raises(ConfigError, match=r"(?s)'os\.system' is no network.*'DecodeImag' is no operator"):
         require_own_words(config, Path("mine.yml"), find_ppocr("").parent)
     require_own_words(config, Path("mine.yml"), tmp_path)
-    assert config["Train"]["dataset"]["name"] == "LMDBDataSet"  # type: ignore[index]
+    assert config["Train"]["dataset"]["name"] == "LMDBDataSet"
