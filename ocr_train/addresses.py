@@ -36,8 +36,18 @@ def without_password(uri: str) -> str:
 
 
 def first_line(exc: BaseException) -> str:
-    """The first line of an exception's text, for a message, without passwords."""
+    """The first line of an exception's text, for a message, without passwords; in words where an MLflow server
+    does not know a call: its own answer is a page of HTML."""
+    if is_unknown_call(exc):
+        call = re.search(r"/api/[\w./-]+", str(exc))
+        return f"this MLflow server does not know the call {call[0] if call else ''}: it is older than the client"
     return redacted((str(exc).strip().splitlines() or [type(exc).__name__])[0])
+
+
+def is_unknown_call(exc: BaseException) -> bool:
+    """Whether an MLflow server has said that it does not know a call, such as those about logged models, which came
+    with MLflow 3."""
+    return getattr(exc, "error_code", "") == "ENDPOINT_NOT_FOUND"
 
 
 def redacted(text: str) -> str:

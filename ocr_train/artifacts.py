@@ -35,11 +35,23 @@ class RunArtifacts:
     def __init__(self, client: Any, run_id: str) -> None:
         self._client = client
         self.run_id = run_id
+        self._repository: Any = None
+
+    def _artifacts(self) -> Any:
+        """The run's own artifacts. MLflow's client looks into logged models, too, when it lists: servers before
+        MLflow 3 have none, and answer that with a page of HTML."""
+        if self._repository is None:
+            from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+            uri = self._client.get_run(self.run_id).info.artifact_uri
+            tracking_uri = getattr(self._client, "tracking_uri", None)
+            self._repository = get_artifact_repository(uri, tracking_uri=tracking_uri)
+        return self._repository
 
     def list(self, folder: str) -> dict[str, int]:
         """Files in `folder` with their sizes in bytes; folders end in "/" and have size 0."""
         try:
-            infos = self._client.list_artifacts(self.run_id, folder)
+            infos = self._artifacts().list_artifacts(folder or None)
         except Exception as exc:
             raise TrackingError(
                 f"the artifacts of run {self.run_id} cannot be listed: {first_line(exc)}"
@@ -50,7 +62,7 @@ class RunArtifacts:
         """Fetch the artifact `path` into `folder`; the local path."""
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            return Path(self._client.download_artifacts(self.run_id, path, str(folder)))
+            return Path(self._artifacts().download_artifacts(path, str(folder)))
         except Exception as exc:
             raise TrackingError(
                 f"the artifact {path} of run {self.run_id} cannot be read: {first_line(exc)}"
@@ -70,12 +82,8 @@ class RunArtifacts:
 
         MLflow's client cannot; its artifact repositories can (S3, local and those behind an MLflow server).
         """
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
         try:
-            uri = self._client.get_run(self.run_id).info.artifact_uri
-            tracking_uri = getattr(self._client, "tracking_uri", None)
-            get_artifact_repository(uri, tracking_uri=tracking_uri).delete_artifacts(path)
+            self._artifacts().delete_artifacts(path)
         except Exception as exc:
             raise TrackingError(
                 f"the artifact {path} of run {self.run_id} cannot be deleted: {first_line(exc)}",

@@ -224,6 +224,10 @@ def _log(work: _Work, exported: Exported, example: Path) -> str:
         if not work.experiment.register:
             return logged.uri
         registered = registry.register(work.tracker.client, logged.uri, work.experiment.register)
+    except serving.NoLoggedModels as exc:
+        if not work.experiment.register:
+            return f"{exported.folder} (not in MLflow: {exc.problem.rstrip('.')})"
+        raise
     except TrackingError as exc:
         target = work.experiment.register or f"ocr-{work.experiment.task}"
         later = f"python -m ocr_train register {exported.folder} --name {target}"

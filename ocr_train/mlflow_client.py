@@ -8,8 +8,11 @@ from __future__ import annotations
 import contextlib
 import http.client
 import logging
+import math
 import os
+import re
 import ssl
+import sys
 import urllib.parse
 from collections.abc import Sequence
 from typing import Any
@@ -86,20 +89,20 @@ def _check_answers(uri: str) -> None:
 
 
 def send_batch(client: Any, run_id: str, batch: Batch) -> None:
-    """Bring one batch to the server; raises `RefusedRecords` where it says no to it, `RunRefused` where it says no
-    to the run, anything else where it is away."""
-    from mlflow.entities import Metric as MlflowMetric
-    from mlflow.entities import Param as MlflowParam
-    from mlflow.entities import RunTag
+    """Bring one batch to the server, also one that it has in part or as a whole.
+
+    Raises `RefusedRecords` where it says no to it, `RunRefused` where it says no to the run, anything else where it
+    is away.
+    """
     from mlflow.exceptions import MlflowException
 
     try:
-        client.log_batch(
-            run_id,
-            metrics=[MlflowMetric(m.key, m.value, m.time_ms, m.step) for m in batch.metrics],
-            params=[MlflowParam(p.key, p.value) for p in batch.params],
-            tags=[RunTag(t.key, t.value) for t in batch.tags],
-        )
+        try:
+            _log(client, run_id, batch)
+        except MlflowException as exc:
+            if not _is_there_already(exc):
+                raise
+            _log_missing(client, run_id, batch)
     except MlflowException as exc:
         raise_if_refused(exc, run_id)
         if exc.error_code in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"):
@@ -108,6 +111,61 @@ def send_batch(client: Any, run_id: str, batch: Batch) -> None:
             raise RefusedRecords(first_line(exc)) from exc
         raise
     require_taken(client, run_id, batch)
+
+
+def _log(client: Any, run_id: str, batch: Batch) -> None:
+    from mlflow.entities import Metric as MlflowMetric
+    from mlflow.entities import Param as MlflowParam
+    from mlflow.entities import RunTag
+
+    client.log_batch(
+        run_id,
+        metrics=[MlflowMetric(m.key, m.value, m.time_ms, m.step) for m in batch.metrics],
+        params=[MlflowParam(p.key, p.value) for p in batch.params],
+        tags=[RunTag(t.key, t.value) for t in batch.tags],
+    )
+
+
+def _is_there_already(exc: BaseException) -> bool:
+    """Whether a database has said that a row is in it: SQLite, PostgreSQL, MySQL and SQL Server in their own words.
+
+    A server before MLflow 3 gives that to the client for NaN and for more than 100 metrics, where a batch comes again
+    whose answer was lost.
+    """
+    return bool(re.search(r"IntegrityError|UNIQUE constraint|duplicate (key|entry)", str(exc), re.IGNORECASE))
+
+
+def _log_missing(client: Any, run_id: str, batch: Batch) -> None:
+    """Send what of `batch` the server does not have: it is asked which points there are."""
+    from mlflow.exceptions import MlflowException
+
+    there = {
+        key: {_identity(point.value, point.step, point.timestamp) for point in points}
+        for key in {metric.key for metric in batch.metrics}
+        for points in [client.get_metric_history(run_id, key)]
+    }
+    missing = {
+        (metric.key, *_identity(metric.value, metric.step, metric.time_ms)): metric
+        for metric in batch.metrics
+        if _identity(metric.value, metric.step, metric.time_ms) not in there[metric.key]
+    }
+    together = Batch(metrics=tuple(missing.values()), params=batch.params, tags=batch.tags)
+    # Somebody else may be sending them, too: then one by one, and a point that conflicts alone is there.
+    for piece in (together, *(Batch(metrics=(metric,)) for metric in missing.values())):
+        try:
+            _log(client, run_id, piece)
+        except MlflowException as exc:
+            if not _is_there_already(exc):
+                raise
+        else:
+            if piece is together:
+                return
+
+
+def _identity(value: float, step: int, time_ms: int) -> tuple[str, int, int]:
+    """What makes a point of a metric: MLflow's stores keep infinities as the largest float."""
+    largest = sys.float_info.max
+    return repr(value if math.isnan(value) else min(max(value, -largest), largest)), step, time_ms
 
 
 def check_writable(client: Any, run_id: str) -> None:

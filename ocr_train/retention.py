@@ -11,12 +11,13 @@ another checkpoint that stays          its manifest's `path`: the bytes are stor
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ocr_train.addresses import first_line
+from ocr_train.addresses import first_line, is_unknown_call
 from ocr_train.artifacts import Artifacts, RunArtifacts
 from ocr_train.checkpoints import BEST, LATEST, Manifest, alias_values, all_manifests
 from ocr_train.errors import TrackingError
@@ -99,7 +100,9 @@ def prune(artifacts: Deletable, going: Iterable[Manifest]) -> list[str]:
     """
     gone = []
     for manifest in going:
-        artifacts.delete(f"{manifest.folder}/manifest.json")
+        # An MLflow server before 3.0 deletes no single file of a local store: then the folder goes at once.
+        with contextlib.suppress(TrackingError):
+            artifacts.delete(f"{manifest.folder}/manifest.json")
         artifacts.delete(manifest.folder)
         gone.append(manifest.folder)
     return gone
@@ -116,9 +119,7 @@ def pinned_by_registry(client: Any, run_id: str) -> Pinned:
             if not found:
                 return Pinned(steps=steps, all_reason=reason)
             steps.update(dict.fromkeys(found, reason))
-        for model in client.search_logged_models(
-            [run.info.experiment_id], filter_string=f"source_run_id = '{run_id}'"
-        ):
+        for model in _logged_models(client, run):
             texts = _texts_of(model.tags, [*(model.params or {}).values(), model.name or ""], run_id)
             steps.update(dict.fromkeys(_steps_in(texts), f"logged model {model.name}"))
     except Exception as exc:
@@ -127,6 +128,20 @@ def pinned_by_registry(client: Any, run_id: str) -> Pinned:
             hint="Nothing is deleted without knowing that.",
         ) from exc
     return Pinned(steps=steps)
+
+
+def _logged_models(client: Any, run: Any) -> Sequence[Any]:
+    """The models that are logged to the run; none where the server is older than logged models."""
+    try:
+        return list(
+            client.search_logged_models(
+                [run.info.experiment_id], filter_string=f"source_run_id = '{run.info.run_id}'"
+            )
+        )
+    except Exception as exc:
+        if is_unknown_call(exc):
+            return []
+        raise
 
 
 def _texts_of(tags: Mapping[str, str] | None, others: Sequence[str], run_id: str) -> Sequence[str]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ocr_train.addresses import first_line
+from ocr_train.addresses import first_line, is_unknown_call
 from ocr_train.artifacts import sha256_of
 from ocr_train.errors import ConfigError, DataError, SetupError, TrackingError
 from ocr_train.model_environment import ModelEnvironment, model_environment
@@ -41,6 +41,10 @@ EXPORTED = "exported"
 _EXAMPLE_SIDE = 640
 _SETTINGS = ("config.yml", "inference.yml")
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pdparams", "*.pdopt", "*.states")
+
+
+class NoLoggedModels(TrackingError):  # noqa: N818 - it is about the server, and nothing went wrong
+    """The MLflow server is older than logged models."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +91,11 @@ def log_model(
             model_type=MODEL_TYPE,
         )
     except Exception as exc:
+        if is_unknown_call(exc):
+            raise NoLoggedModels(
+                "this MLflow server has no logged models, which came with MLflow 3.",
+                hint="`predict` and `evaluate` read the exported folder; a newer server can have it as a model.",
+            ) from exc
         raise TrackingError(f"the model cannot be logged to run {run_id}: {first_line(exc)}") from exc
     try:
         with tempfile.TemporaryDirectory(prefix="ocr-model-") as scratch:

@@ -135,10 +135,12 @@ def points(tracking_uri: str, run_id: str, key: str) -> list[tuple[int, float]]:
 
 def artifacts(tracking_uri: str, run_id: str, folder: str = "") -> dict[str, int]:
     """All files below an artifact folder with their sizes."""
+    from ocr_train.artifacts import RunArtifacts
+
     found: dict[str, int] = {}
-    for info in client(tracking_uri).list_artifacts(run_id, folder or None):
-        if info.is_dir:
-            found.update(artifacts(tracking_uri, run_id, info.path))
+    for path, size in RunArtifacts(client(tracking_uri), run_id).list(folder).items():
+        if path.endswith("/"):
+            found.update(artifacts(tracking_uri, run_id, path.rstrip("/")))
         else:
-            found[info.path] = info.file_size
+            found[path] = size
     return found

@@ -11,8 +11,8 @@ import pytest
 
 from ocr_train import delivery as delivery_module
 from ocr_train.delivery import Delivery, RefusedRecords
-from ocr_train.sent import read_position, write_position
-from ocr_train.spool import MAX_METRICS, Batch, Journal, Metric, Param, Record, Tag
+from ocr_train.sent import Sent, read_position, write_position
+from ocr_train.spool import MAX_METRICS, Batch, Journal, Metric, Param, Record, Tag, batches_of, encoded
 
 
 class Server:
@@ -310,3 +310,114 @@ def test_one_refused_record_among_many_costs_few_calls(
     assert deliver(server).flush(5)
     assert server.metrics == [metric(step) for step in range(MAX_METRICS) if step != 77]
     assert server.calls < 30
+
+
+class Picky(Server):
+    """Fails, each time, on batches with a point at one of `steps`; takes all others. `away`: fails on everything."""
+
+    def __init__(self, *steps: int) -> None:
+        super().__init__(self._problem)
+        self.steps = set(steps)
+        self.away = False
+
+    def _problem(self, _call: int, batch: Batch) -> Exception | None:
+        if self.away or any(entry.step in self.steps for entry in batch.metrics):
+            return RuntimeError("INTERNAL_ERROR: the database does not take this")
+        return None
+
+    def check_writable(self) -> None:
+        """What the delivery asks before it blames a batch."""
+        if self.away:
+            raise ConnectionError("away")
+
+
+def picky_delivery(journal: Journal, server: Picky) -> Delivery:
+    """A delivery to it, started."""
+    delivery = Delivery(journal.path, server, check_writable=server.check_writable, interval_s=0.02)
+    delivery.start()
+    return delivery
+
+
+def test_a_record_that_the_server_cannot_take_blocks_no_other(journal: Journal) -> None:
+    """It is set aside, on disk, and counts as pending; whatever comes behind it arrives."""
+    server = Picky(7)
+    journal.append(metric(step) for step in range(20))
+    delivery = picky_delivery(journal, server)
+    assert delivery.flush(10)
+    journal.append([metric(20)])
+    assert delivery.flush(10)
+    delivery.close()
+    assert server.metrics == [metric(step) for step in range(21) if step != 7]
+    assert (delivery.refused, delivery.pending_bytes) == (0, len(encoded([metric(7)])))
+    assert journal.path.with_suffix(".aside").read_bytes() == encoded([metric(7)])
+    assert "does not take this" in delivery.last_error
+
+
+def test_what_was_set_aside_is_delivered_when_the_server_takes_it(journal: Journal) -> None:
+    """By the next delivery, which may be another process."""
+    server = Picky(7, 9)
+    journal.append(metric(step) for step in range(20))
+    first = picky_delivery(journal, server)
+    assert first.flush(10)
+    first.close()
+    server.steps = {9}
+    second = Delivery(journal.path, server, check_writable=server.check_writable)
+    second.deliver_now()
+    assert second.pending_bytes == len(encoded([metric(9)]))
+    server.steps = set()
+    Delivery(journal.path, server, check_writable=server.check_writable).deliver_now()
+    assert sorted(entry.step for entry in server.metrics) == list(range(20))
+    assert Sent(journal.path).pending_bytes == 0
+
+
+def test_a_server_that_takes_nothing_has_nothing_set_aside(journal: Journal) -> None:
+    """It is away: all of it waits where it is, and arrives in order when it is back."""
+    server = Picky()
+    server.away = True
+    journal.append(metric(step) for step in range(5))
+    delivery = picky_delivery(journal, server)
+    assert not delivery.flush(0.3)
+    assert not journal.path.with_suffix(".aside").exists()
+    server.away = False
+    assert delivery.flush(10)
+    delivery.close()
+    assert [batch.metrics for batch in server.taken] == [tuple(metric(step) for step in range(5))]
+
+
+def test_a_server_that_takes_hardly_anything_is_not_asked_for_each_record(journal: Journal) -> None:
+    """Halving ends: 900 records of which none is taken cost few calls, and all of them are kept."""
+    server = Picky(*range(MAX_METRICS))
+    journal.append(metric(step) for step in range(MAX_METRICS))
+    delivery = Delivery(journal.path, server, check_writable=server.check_writable)
+    delivery.deliver_now()
+    assert server.calls < 300
+    kept = [record for batch in batches_of(Sent(journal.path).aside) for record in batch.metrics]
+    assert sorted(record.step for record in kept) == list(range(MAX_METRICS))
+
+
+def test_a_tag_that_was_set_aside_does_not_write_over_a_later_one(journal: Journal) -> None:
+    """The later value arrived meanwhile."""
+    broken = {"old"}
+
+    def send(batch: Batch) -> None:
+        if any(tag.value in broken for tag in batch.tags):
+            raise RuntimeError("not this one")
+        taken.extend(tag.value for tag in batch.tags)
+
+    taken: list[str] = []
+    for value in ("old", "new"):
+        journal.append([Tag(key="stage", value=value), metric(1)])
+        Delivery(journal.path, send, check_writable=lambda: None).deliver_now()
+    broken.clear()
+    Delivery(journal.path, send, check_writable=lambda: None).deliver_now()
+    assert taken == ["new"]
+
+
+def test_a_crash_between_the_two_files_loses_nothing(journal: Journal) -> None:
+    """The record is set aside before the position moves past it: at worst it is sent twice."""
+    journal.append([metric(1)])
+    Sent(journal.path).move(journal.path.stat().st_size, [metric(1)])
+    journal.path.with_suffix(".sent").unlink()
+    server = Server()
+    Delivery(journal.path, server).deliver_now()
+    assert server.metrics == [metric(1), metric(1)]
