@@ -17,8 +17,10 @@ PARAMETERS := model=$(MODEL) $(if $(DATA),data=$(DATA)) $(if $(RESUME),resume=$(
 PORT ?= 5000
 # Tests run in so many processes at once.
 WORKERS ?= 2
+# How many times their number of cases the fuzz tests try.
+FUZZ ?= 1
 
-.PHONY: help setup run test check lint format ui server bench faults gpu lock clean
+.PHONY: help setup run test fuzz check lint format ui server bench faults gpu lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
@@ -49,6 +51,9 @@ server: $(VENV)/.ready ## an S3 server and an MLflow server on this machine
 
 test: $(VENV)/.ready-dev ## every test, the slow ones too
 	@$(IN_VENV) python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST)
+
+fuzz: $(VENV)/.ready-dev ## only the tests of mutated pickles, labels and options: make fuzz FUZZ=20 tries 10,000 pickles
+	@$(IN_VENV) FUZZ=$(FUZZ) python -m pytest -n $(WORKERS) --dist loadgroup -k "fuzz or mutated" $(PYTEST)
 
 lint: $(VENV)/.ready-dev
 	@$(BIN)/ruff check .
