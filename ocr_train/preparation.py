@@ -180,7 +180,7 @@ def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts)
         env=env,
     )
     check_start(config, point, model, tracker, parts.say)
-    paddle.write_config(config, model.config)
+    _write(config, tracker)
     if point:
         record(point, plain, experiment, dataset, tracker, versions, parts.say)
         trainer = Trainer(python=python, paddleocr=paddleocr, env=env)
@@ -295,10 +295,15 @@ def _render(
     no_sync = paddle.without_sync_bn(experiment.trainer, config)
     for note in filter(None, (epoch_steps.describe(config, steps), no_sync, each_epoch, resumed)):
         say(note)
+    _write(config, tracker)
+    return config, plain, steps
+
+
+def _write(config: Mapping[str, Any], tracker: Tracker) -> None:
+    """Write config.yml for the trainer, and what is stored of it: the same without credentials."""
     clean = redactor().mapping(config)
     paddle.write_config(clean, tracker.folder / CLEAN_CONFIG)
     paddle.write_config(config, tracker.folder / "config.yml", private=clean != config)
-    return config, plain, steps
 
 
 def _log_start(
