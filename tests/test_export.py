@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import sys
@@ -150,6 +151,32 @@ def test_an_exported_folder_holds_all_that_a_stranger_needs(place: Path) -> None
     assert "--rec_image_shape=3,32,100" in text
     assert str(place) not in text
     assert [path.name for path in place.iterdir() if path.name.startswith(".model")] == []
+
+
+def test_what_was_checked_is_what_is_handed_over(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials are gone before the check, from what PaddleOCR is given too, and nothing is touched after it."""
+    monkeypatch.setenv("DB_PASS", "CANARY-of-env")
+    source = make_source(place / "checkpoint")
+    config = yaml.safe_load(source.config.read_text())
+    config["Global"] |= {"wandb_token": "CANARY-1", "note": "CANARY-of-env", "max_new_tokens": 1024}
+    source.config.write_text(yaml.safe_dump(config))
+    seen: dict[str, bytes] = {}
+
+    def read(model: Model, images: Sequence[Path]) -> Sequence[Answer]:
+        if model.kind == "exported":
+            seen.update({path.name: path.read_bytes() for path in model.path.iterdir()})
+        return SAME(model, images)
+
+    written = """(out / "inference.yml").write_text(yaml.safe_dump(settings))"""
+    folder = made(place, make_trainer(place / "ocr", written), source=source, read=read).folder
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert {name: after[name] for name in seen} == seen
+    assert {"config.yml", "inference.yml"} < seen.keys()
+    assert not [name for name, content in after.items() if b"CANARY" in content]
+    stored = yaml.safe_load(after["config.yml"])["Global"]
+    assert (stored["wandb_token"], stored["note"], stored["max_new_tokens"]) == ("***", "***", 1024)
+    sums = json.loads(after["model.json"])["files"]
+    assert sums == {name: hashlib.sha256(content).hexdigest() for name, content in seen.items()}
 
 
 def test_where_the_old_format_fails_the_new_one_is_taken_and_said(place: Path) -> None:
