@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocr_train.errors import SetupError, TrainingFailed
+from ocr_train.failures import exception_in
 from ocr_train.paddle import Device, PaddleOcr, choose_device, find_paddleocr, trainer_env
+from ocr_train.paddle_imports import require_packages
 from ocr_train.probe import interpreter, probe
 from ocr_train.process import Child, Line
 
@@ -72,7 +74,7 @@ def run_tool(argv: Sequence[str], trainer: Trainer, *, work: Path, name: str, ti
     """Run `argv` to its end in `work`, its output in `work`/`name`.log; nothing of it outlives this call.
 
     A tool that takes longer than `timeout_s` is ended and has not gone well. Raises `SetupError` where it cannot
-    be started.
+    be started, or lacks packages: then with all of them.
     """
     work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -85,9 +87,14 @@ def run_tool(argv: Sequence[str], trainer: Trainer, *, work: Path, name: str, ti
             if time.monotonic() - started > timeout_s:
                 child.stop(grace_s=2.0)
                 return _ended(lines, started, ok=False, how=f"stopped after {timeout_s:g} s")
-        return _ended(lines, started, ok=child.exit.code == 0, how=str(child.exit))
+        run = _ended(lines, started, ok=child.exit.code == 0, how=str(child.exit))
     finally:
         child.close()
+    if not run.ok and "No module named" in exception_in(run.lines):
+        root = trainer.paddleocr.root
+        starts = [str(Path(one).relative_to(root)) for one in argv if Path(one).is_relative_to(root)]
+        require_packages(trainer.python, root, starts)
+    return run
 
 
 def _ended(lines: Sequence[str], started: float, *, ok: bool, how: str) -> ToolRun:

@@ -282,7 +282,8 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.errors", "ocr_train.failures", "ocr_train.data.labels", "ocr_train.data_check_script")
     },
     "ocr_train.paddle_tool": {
-        *("ocr_train.errors", "ocr_train.paddle", "ocr_train.probe", "ocr_train.process")
+        *("ocr_train.errors", "ocr_train.failures", "ocr_train.paddle", "ocr_train.paddle_imports"),
+        *("ocr_train.probe", "ocr_train.process"),
     },
     "ocr_train.run_additions": {
         *("ocr_train.errors", "ocr_train.secrets", "ocr_train.spool", "ocr_train.tracking")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ocr_train.errors import ConfigError, DataError, TrainingFailed
+from ocr_train.errors import ConfigError, DataError, SetupError, TrainingFailed
 from ocr_train.export import Wish, export
 from ocr_train.export_check import Answer
 from ocr_train.inference import Model, Reading
@@ -213,6 +213,13 @@ def test_an_export_that_fails_says_why_and_leaves_nothing(
         assert word in str(failed.value)
     assert time.monotonic() - started < 30
     assert sorted(path.name for path in place.iterdir()) == ["checkpoint", "ocr"]
+
+
+def test_all_packages_that_the_tool_lacks_are_named(place: Path) -> None:
+    """Not the first one alone, and then the next after another export."""
+    with pytest.raises(SetupError, match="no_such_one, no_such_two") as failed:
+        made(place, make_trainer(place / "ocr", "import no_such_one\nimport no_such_two"))
+    assert "pip install no_such_one no_such_two" in failed.value.hint
 
 
 def test_a_model_that_answers_otherwise_is_no_model(place: Path) -> None:
