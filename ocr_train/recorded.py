@@ -165,7 +165,7 @@ def _record(source: Source, client: Callable[[], Any], *, required: bool) -> Map
         return {}
     folder = Path(tempfile.mkdtemp())
     try:
-        return read_config(RunArtifacts(client(), source.run_id).download(_RECORD, folder))
+        return read_config(RunArtifacts(client(), source.run_id).download(_RECORD, folder), ours=("launch",))
     except OcrTrainError as exc:
         if required:
             raise ConfigError(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -270,15 +270,18 @@ def _dictionary(config: Path) -> Path | None:
     return path.absolute() if named and path.is_file() else None
 
 
-def read_config(config: Path, *, hint: str = "") -> dict[str, Any]:
-    """A YAML file that comes with a checkpoint or a run; raises `DataError` where it is no mapping, or holds code."""
+def read_config(config: Path, *, hint: str = "", ours: Sequence[str] = ()) -> dict[str, Any]:
+    """A YAML file that comes with a checkpoint or a run; raises `DataError` where it is no mapping, or holds code.
+
+    PaddleOCR never sees the parts named by `ours`, whose texts may look like code.
+    """
     try:
         values = yaml.safe_load(config.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
         raise DataError(f"{config} cannot be read: {' '.join(str(exc).split())}", hint=hint) from exc
     if not isinstance(values, dict):
         raise DataError(f"{config} holds no mapping: it is no configuration of PaddleOCR.", hint=hint)
-    require_plain(values, config)
+    require_plain({key: value for key, value in values.items() if key not in ours}, config)
     return values
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.recorded import ValidationData, check_images, recorded_data
+from ocr_train.sources import read_config
 from tests.cli_run import jpeg, rec_data
 from tests.test_export import make_source
 
@@ -124,3 +125,14 @@ def test_a_checkpoint_beside_its_data_is_checked_on_them(tmp_path: Path) -> None
     labels.unlink()
     with pytest.raises(ConfigError, match="not known"):
         check_images(source, no_client, tmp_path / "w", tmp_path / "c", fetch=no_fetch, say=lambda _: None)
+
+
+def test_what_a_run_was_launched_with_is_no_configuration_of_paddleocrs(tmp_path: Path) -> None:
+    """Its overrides are one text with brackets in it, which PaddleOCR never sees; what it does see is screened."""
+    path = tmp_path / "experiment.yaml"
+    launch = {"overrides": "Train.dataset.transforms.EastRandomCropData.size=[160,160] a.b=[1,2]"}
+    path.write_text(yaml.safe_dump({"launch": launch, "paddleocr": {"Global": {"epoch_num": 1}}}))
+    assert read_config(path, ours=("launch",))["launch"] == launch
+    path.write_text(yaml.safe_dump({"launch": launch, "paddleocr": {"Architecture": {"act": "print(1)"}}}))
+    with pytest.raises(DataError, match="act"):
+        read_config(path, ours=("launch",))
