@@ -165,7 +165,8 @@ def test_what_was_checked_is_what_is_handed_over(place: Path, monkeypatch: pytes
     def read(model: Model, images: Sequence[Path]) -> Sequence[Answer]:
         if model.kind == "exported":
             seen.update({path.name: path.read_bytes() for path in model.path.iterdir()})
-        return SAME(model, images)
+        answers: Sequence[Answer] = SAME(model, images)
+        return answers
 
     written = """(out / "inference.yml").write_text(yaml.safe_dump(settings))"""
     folder = made(place, make_trainer(place / "ocr", written), source=source, read=read).folder
