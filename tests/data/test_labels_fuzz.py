@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -84,7 +85,9 @@ def test_mutated_lines_of_paddleocr(folder: Path, task: str, lines: list[str]) -
 
 def test_mutated_lines_are_cropped_and_split(folder: Path, tmp_path: Path) -> None:
     """What can be used of them; the rest is counted."""
-    for number, content in enumerate(batches(Random(2), DET)):
+    for number, content in enumerate(
+        islice(batches(Random(2), DET), 1, None)
+    ):  # the large one is checked above
         (folder / "Label.txt").write_bytes(content)
         with contextlib.suppress(DataError):  # not one usable line
             crop(folder / "Label.txt", tmp_path / f"crops-{number}", workers=1)
