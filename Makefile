@@ -9,11 +9,13 @@ BIN := $(VENV)/bin
 IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)"
 
 MODEL ?= det
-PARAMETERS := model=$(MODEL) $(if $(DATA),data=$(DATA)) $(if $(RESUME),resume=$(RESUME)) $(if $(EPOCHS),epochs=$(EPOCHS)) \
-  $(if $(BATCH_SIZE),batch_size=$(BATCH_SIZE)) $(if $(LEARNING_RATE),learning_rate=$(LEARNING_RATE)) $(if $(GPUS),gpus=$(GPUS)) \
-  $(if $(SEED),seed=$(SEED)) $(if $(TRAINER_PYTHON),trainer_python=$(TRAINER_PYTHON)) $(if $(PADDLEOCR),paddleocr=$(PADDLEOCR)) \
-  $(if $(REGISTER),register=$(REGISTER)) $(if $(EXPORT),export=$(EXPORT)) $(if $(HOURLY_USD),hourly_usd=$(HOURLY_USD)) \
-  $(if $(ON_BAD_SAMPLE),on_bad_sample=$(ON_BAD_SAMPLE)) $(if $(BACKUP),backup=$(BACKUP))
+# The parameters of MLproject's `main`, each a variable of the same name in capitals: EPOCHS=5 DATA='my data'.
+PARAMETERS := MODEL DATA RESUME WEIGHTS_ONLY RESUME_MODE EPOCHS BATCH_SIZE LEARNING_RATE OVERRIDES GPUS SEED \
+  TRAINER_PYTHON PADDLEOCR VAL ON_BAD_SAMPLE BACKUP STALL_TIMEOUT_S NAN_WINDOWS OFFLINE KEEP_LAST SAMPLE_IMAGES \
+  EVALUATION_IMAGES EXPORT REGISTER HOURLY_USD OUTPUT
+lower = $(shell echo '$1' | tr A-Z a-z)
+# Values reach the shell as variables, so that no quote in them can break the command.
+export $(PARAMETERS)
 PORT ?= 5000
 # Tests run in so many processes at once.
 WORKERS ?= 2
@@ -40,7 +42,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
 setup: $(VENV)/.ready ## make the environment (the others do it by themselves)
 
 run: $(VENV)/.ready ## train: make run MODEL=rec EPOCHS=5 DATA=s3://bucket/prefix
-	@$(IN_VENV) mlflow run . --env-manager local $(foreach parameter,$(PARAMETERS),-P '$(parameter)') $(if $(OVERRIDES),-P overrides='$(OVERRIDES)')
+	@$(IN_VENV) mlflow run . --env-manager local $(foreach name,$(PARAMETERS),$(if $(value $(name)),-P $(call lower,$(name))="$$$(name)"))
 
 ui: $(VENV)/.ready ## the MLflow page on what `make run` logged
 	@echo "MLflow: http://127.0.0.1:$(PORT)   (Ctrl-C ends it)"

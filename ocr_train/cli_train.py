@@ -21,6 +21,7 @@ from ocr_train.overrides import parse_overrides
 from ocr_train.probe import interpreter, probe
 from ocr_train.run_folder import CLEAN_CONFIG
 from ocr_train.secrets import OVERRIDES, redactor, remember, secrets_of
+from ocr_train.started import this_start
 from ocr_train.stopping import StopFlag
 from ocr_train.terminal import detached_output
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from ocr_train.preparation import Ready
     from ocr_train.storage.backup import Backup
     from ocr_train.tracking import Tracker
-
-DEFAULT_OUTPUT = "outputs"
 
 
 def add_commands(commands: Commands) -> None:
@@ -151,6 +150,8 @@ def _train(arguments: argparse.Namespace) -> int:
     launch = Launch(
         **{name: str(getattr(arguments, name)).strip() for name in vars(Launch()) if hasattr(arguments, name)}
     )
+    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+        os.environ["MLFLOW_TRACKING_URI"] = this_start().tracking_uri(uri)
     stop = StopFlag()
     with stop.installed(), told_to_mlflow_run(lambda: _connect(launch)):
         _remember_secrets(vars(launch))
@@ -163,7 +164,7 @@ def _train(arguments: argparse.Namespace) -> int:
         from ocr_train.pipeline import train
         from ocr_train.preparation import Parts
 
-        output = Path(launch.output or os.environ.get("OCR_TRAIN_OUTPUT") or DEFAULT_OUTPUT).absolute()
+        output = this_start().output(launch.output or os.environ.get("OCR_TRAIN_OUTPUT", ""))
         client = _connect(launch)
         parts = Parts(
             client=client,
@@ -292,7 +293,7 @@ def _print_summary(summary: Summary, launch: Launch) -> None:
         for line in [line for line in last if line.strip()][-15:]:
             print(f"  | {line}", file=sys.stderr)
     stream = sys.stdout if summary.outcome.status == "FINISHED" else sys.stderr
-    for line in summary_lines(summary, launch):
+    for line in summary_lines(summary, launch, this_start()):
         print(redactor().text(line), file=stream)
 
 

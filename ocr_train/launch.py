@@ -42,21 +42,31 @@ class Launch:
         """The same with the values that `hide` makes of each parameter's name and value: what may be shown."""
         return Launch(**{name: hide(name, value) for name, value in vars(self).items()})
 
-    def command(self) -> str:
-        """The `mlflow run` command that repeats this launch; defaults are left out."""
+    def command(self, start: str = "mlflow run .", *, options: bool = False) -> str:
+        """The command that repeats this launch, quoted for a shell; defaults are left out.
+
+        `start` is what it begins with; `options`: `--name value` follows, as our own command line takes it, not
+        `-P name=value`.
+        """
         plain = Launch()
-        words = ["mlflow run ."]
+        words = [start]
         for name in MLPROJECT_PARAMETERS:
             value = getattr(self, name)
             if name == "model" or value != getattr(plain, name):
-                words.append(f"-P {name}={shlex.quote(value)}")
+                words.append(_option(name, value) if options else f"-P {name}={shlex.quote(value)}")
         return " ".join(words)
+
+
+def _option(name: str, value: str) -> str:
+    # What begins with a dash would be taken for an option of its own.
+    sign = "=" if value.startswith("-") else " "
+    return f"--{name.replace('_', '-')}{sign}{shlex.quote(value)}"
 
 
 MLPROJECT_PARAMETERS = (
     *("model", "data", "resume", "weights_only", "resume_mode", "epochs", "batch_size", "learning_rate"),
-    *("overrides", "gpus", "seed", "trainer_python", "paddleocr", "on_bad_sample", "backup"),
+    *("overrides", "gpus", "seed", "trainer_python", "paddleocr", "val", "on_bad_sample", "backup"),
     *("stall_timeout_s", "nan_windows"),
     *("offline", "keep_last"),
-    *("sample_images", "evaluation_images", "export", "register", "hourly_usd"),
+    *("sample_images", "evaluation_images", "export", "register", "hourly_usd", "output"),
 )

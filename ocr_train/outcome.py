@@ -147,6 +147,5 @@ def stopped(number: int) -> Outcome:
         status=KILLED,
         reason=reason,
         explanation=f"training was {how}.",
-        hint="What was stored before is whole: resume from it.",
         exit_code=_EXIT_CODES.get(signal.Signals(number), TrainingStopped.exit_code),
     )

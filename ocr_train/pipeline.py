@@ -86,6 +86,10 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
                 outcome, last_lines, results = _run_trainer(ready, tracker, parts)
                 log = tracker.folder / "train.log"
                 outcome = _with_lost_checkpoints(outcome, results)
+                results = {
+                    **results,
+                    "trained_out": (results.get("latest_step") or 0) >= ready.run.total_steps,
+                }
                 if said := starving(results.get("reader_share"), ready.num_workers):
                     results = {**results, "starving": said}
                     tracker.set_tags({"reader_starves": said})

@@ -37,6 +37,7 @@ from ocr_train.run import STEPS_METRIC, Run
 from ocr_train.run_folder import CLEAN_CONFIG
 from ocr_train.secrets import redactor
 from ocr_train.start_weights import fetch_named
+from ocr_train.started import this_start
 from ocr_train.stopping import StopFlag
 from ocr_train.storage.backup import Backup
 from ocr_train.tracking import Tracker, get_run
@@ -100,7 +101,7 @@ def _description(experiment: Experiment) -> str:
 
 
 def _command(experiment: Experiment) -> str:
-    return experiment.launch.without_secrets(redactor().value).command()
+    return this_start().train(experiment.launch.without_secrets(redactor().value))
 
 
 def say_exposed_params(tracker: Tracker, say: Say) -> None:

@@ -7,19 +7,25 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from ocr_train.addresses import without_password
 from ocr_train.checkpoints import step_folder
 from ocr_train.config import Launch
 from ocr_train.disk import human
+from ocr_train.outcome import FINISHED, KILLED
 from ocr_train.pipeline import Summary
 from ocr_train.run_folder import ARTIFACTS
 from ocr_train.secrets import redactor
+from ocr_train.started import Started
 from ocr_train.tracking import Delivered
 
+TYPED = Started(words=("mlflow", "run", "."), mlflow_run=True)
+"""As users of this project type it."""
 
-def summary_lines(summary: Summary, launch: Launch) -> Sequence[str]:
-    """The lines to print, in order."""
+
+def summary_lines(summary: Summary, launch: Launch, started: Started = TYPED) -> Sequence[str]:
+    """The lines to print, in order; `started` is how commands begin."""
     outcome = summary.outcome
     took = datetime.timedelta(seconds=round(summary.seconds))
     lines = [
@@ -29,16 +35,37 @@ def summary_lines(summary: Summary, launch: Launch) -> Sequence[str]:
     ]
     if outcome.hint:
         lines.append(outcome.hint)
-    lines += [f"  {name:<12} {text}" for name, text in _facts(summary)]
-    if summary.results.get("stored"):
-        # Its own checkpoint is gone on from whole, even where it began with the weights of another.
-        resumed = replace(
-            launch, resume=_newest(summary, launch), weights_only="", epochs=str(summary.epochs * 2)
-        )
-        lines.append(f"  {'go on with':<12} {resumed.without_secrets(redactor().value).command()}")
+    if outcome.status == KILLED and summary.results.get("stored"):
+        lines.append("What was stored before is whole: resume from it.")
+    lines += [f"  {name:<12} {text}" for name, text in _facts(summary, started)]
+    lines += [f"  {name:<12} {command}" for name, command in _next(summary, launch, started)]
     if launch.offline.lower() != "true":
         lines.append(f"  {'look at it':<12} {_look(summary.run_id, summary.experiment_id)}")
     return lines
+
+
+def _next(summary: Summary, launch: Launch, started: Started) -> list[tuple[str, str]]:
+    """The command that comes next: it ends what was interrupted as it was meant, and takes a finished run further."""
+    launch = launch.without_secrets(redactor().value)
+    done = summary.outcome.status == FINISHED or bool(summary.results.get("trained_out"))
+    kept = bool(summary.results.get("kept"))
+    if not (summary.results.get("stored") or kept):
+        return [] if done else [("start again", started.train(launch))]
+    # Its own checkpoint is gone on from whole, even where it began with the weights of another.
+    resumed = replace(launch, resume=_newest(summary, launch), weights_only="")
+    if done:
+        resumed = replace(
+            resumed, epochs=str(summary.epochs * 2), overrides=_without_epochs(launch.overrides)
+        )
+    name = "go on with" if summary.results.get("stored") else "when stored"
+    return [(name, started.train(resumed))]
+
+
+def _without_epochs(overrides: str) -> str:
+    """Overrides come after parameters: one of the epochs would win."""
+    words = shlex.split(overrides)  # it was read before
+    kept = [word for word in words if not word.startswith("Global.epoch_num=")]
+    return overrides if kept == words else shlex.join(kept)
 
 
 def _newest(summary: Summary, launch: Launch) -> str:
@@ -49,7 +76,7 @@ def _newest(summary: Summary, launch: Launch) -> str:
     return str(summary.folder / ARTIFACTS / step_folder(step))
 
 
-def _facts(summary: Summary) -> list[tuple[str, str]]:
+def _facts(summary: Summary, started: Started) -> list[tuple[str, str]]:
     facts = []
     results = summary.results
     if results.get("best") is not None:
@@ -73,8 +100,7 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
         facts.append(
             (
                 "pending",
-                f"{_pending(delivered)} not in MLflow yet{why}: python -m ocr_train sync "
-                f"{shlex.quote(str(summary.folder))}",
+                f"{_pending(delivered)} not in MLflow yet{why}: {started.sync(summary.folder)}",
             )
         )
     if delivered.refused:
@@ -103,6 +129,10 @@ def _look(run_id: str, experiment_id: str) -> str:
     if uri.startswith("http"):
         page = without_password(uri).rstrip("/")
         return f"{page}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
-    return (
-        f"make ui   (or: mlflow ui --backend-store-uri {uri or 'sqlite:///mlflow.db'}), then run {run_id[:8]}"
-    )
+    page = f"mlflow ui --backend-store-uri {shlex.quote(uri or 'sqlite:///mlflow.db')}"
+    here = Path.cwd()
+    if uri in ("", f"sqlite:///{here / 'mlflow.db'}") and all(
+        (here / name).is_file() for name in ("Makefile", "MLproject")
+    ):
+        page = f"make ui   (or: {page})"
+    return f"{page}, then run {run_id[:8]}"

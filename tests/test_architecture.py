@@ -28,6 +28,7 @@ TOP = (
 PARTS: dict[str, set[str]] = {
     "ocr_train.overrides": {"ocr_train.errors", "ocr_train.secret_names"},
     "ocr_train.launch": set(),
+    "ocr_train.started": {"ocr_train.launch"},
     "ocr_train.registry_names": {"ocr_train.errors"},
     "ocr_train.parameter_values": {
         *("ocr_train.errors", "ocr_train.launch", "ocr_train.overrides", "ocr_train.registry_names")
@@ -50,6 +51,7 @@ PARTS: dict[str, set[str]] = {
         "ocr_train.errors",
         "ocr_train.data",
         "ocr_train.config",
+        "ocr_train.started",
         "ocr_train.overrides",
     },
     "ocr_train.data.rules": {"ocr_train.data", "ocr_train.overrides"},

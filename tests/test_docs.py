@@ -16,7 +16,14 @@ import yaml
 
 from ocr_train import errors
 from ocr_train.cli import make_parser
-from ocr_train.config import DEMO_KEYS, EXPERIMENT_KEYS, EXPERIMENTS, Launch, load_experiment
+from ocr_train.config import (
+    DEMO_KEYS,
+    EXPERIMENT_KEYS,
+    EXPERIMENTS,
+    MLPROJECT_PARAMETERS,
+    Launch,
+    load_experiment,
+)
 from ocr_train.data.prepare import REPORTS
 from ocr_train.data.problems import KINDS
 from ocr_train.data.validate import Rules, validate
@@ -181,7 +188,9 @@ def test_make_commands_name_targets_and_variables_that_exist(command: Command) -
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     for word in command.words[1:]:
         name, equals, _ = word.partition("=")
-        assert f"$({name})" in makefile if equals else name in targets, f"{command}: {word!r}"
+        assert (
+            f"$({name})" in makefile or name.lower() in MLPROJECT_PARAMETERS if equals else name in targets
+        ), f"{command}: {word!r}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)

@@ -132,9 +132,9 @@ def test_mlproject_declares_every_parameter_with_its_default() -> None:
     assert tuple(parameters) == (
         *("model", "data", "resume", "weights_only", "resume_mode", "epochs", "batch_size", "learning_rate"),
         *("overrides", "gpus", "seed"),
-        *("trainer_python", "paddleocr", "on_bad_sample", "backup", "stall_timeout_s", "nan_windows"),
+        *("trainer_python", "paddleocr", "val", "on_bad_sample", "backup", "stall_timeout_s", "nan_windows"),
         *("offline", "keep_last"),
-        *("sample_images", "evaluation_images", "export", "register", "hourly_usd"),
+        *("sample_images", "evaluation_images", "export", "register", "hourly_usd", "output"),
     )
     for name, declared in parameters.items():
         assert declared == {"type": "string", "default": getattr(Launch(), name)}
@@ -149,7 +149,7 @@ def test_mlproject_names_the_conda_environment() -> None:
 
 def test_the_command_passes_every_parameter_under_its_own_name() -> None:
     """No parameter is declared and then forgotten."""
-    pairs = re.findall(r"--([\w-]+) \{(\w+)\}", main_entry_point()["command"])
+    pairs = re.findall(r"--([\w-]+)=\{(\w+)\}", main_entry_point()["command"])
     assert [option.replace("-", "_") for option, _ in pairs] == [name for _, name in pairs]
     assert {name for _, name in pairs} == set(MLPROJECT_PARAMETERS)
 

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from tests.builders import mlflow_store
-from tests.commands import REPO, artifacts, client, environment, ocr_train, points, store, train_arguments
+from tests.commands import (
+    REPO,
+    SCRIPTED,
+    artifacts,
+    client,
+    environment,
+    ocr_train,
+    points,
+    store,
+    train_arguments,
+)
 
 pytestmark = pytest.mark.slow
 SMALL = (
@@ -117,3 +127,58 @@ def test_mlflow_run_brings_an_offline_run_to_the_server(
         assert [step for step, _ in points(uri, run.info.run_id, "train/loss")] == [1, 2, 3, 4]
         stored = artifacts(uri, run.info.run_id, "checkpoints")
         assert "checkpoints/step_00000004/manifest.json" in stored
+
+
+def git_address(project: Path) -> dict[str, str]:
+    """Make `project` a repository that git finds at https://git.example/ocr; the environment in which it does."""
+    for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "all")):
+        subprocess.run(
+            ["git", "-c", "user.name=x", "-c", "user.email=x@example.com", *arguments],
+            cwd=project,
+            check=True,
+        )
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{project}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://git.example/ocr",
+    }
+
+
+def typed(command: str, folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """What a user types into a shell in `folder`, to its end."""
+    return subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_a_project_at_an_address_leaves_its_runs_where_it_was_typed(
+    project: Path, tmp_path: Path, data: Path
+) -> None:
+    """MLflow clones it into a temporary folder: runs and store are in the user's own, and the printed command, typed
+    there again, goes on. A relative folder of data is said to be meant from the project."""
+    env = environment(git_address(project))
+    del env["PYTHONPATH"]
+    user = tmp_path / "the user's"
+    shutil.copytree(data, user / "words")
+    start = "mlflow run https://git.example/ocr --env-manager local --experiment-name mine -P model=rec"
+    given = f"-P paddleocr={SCRIPTED} -P epochs=2 -P batch_size=4 -P export=false -P evaluation_images=0 -P val=0.25"
+    refused = typed(f"{start} {given} -P data=words", user, env)
+    assert refused.returncode != 0
+    assert f"It is in {user}, where the command was typed" in refused.stderr
+    done = typed(f'{start} {given} -P data="$PWD/words"', user, env)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    output = done.stdout + done.stderr
+    (line,) = [line for line in output.splitlines() if "go on with" in line]
+    command = line.partition("go on with")[2].strip()
+    assert command.startswith(start)
+    assert "-P val=0.25" in command
+    found = client(store(user)).search_runs(
+        [client(store(user)).get_experiment_by_name("mine").experiment_id],
+        filter_string="attributes.status = 'FINISHED'",
+    )
+    (first,) = found
+    assert (user / "outputs" / first.info.run_id / "journal.jsonl").is_file()
+    assert first.data.tags["launch_command"].startswith(start)
+    again = typed(command, user, env)
+    assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-3000:]
+    assert f"resuming from run {first.info.run_id}" in again.stdout + again.stderr

@@ -29,7 +29,8 @@ def test_the_description_has_the_launch_command_in_a_line_that_wraps() -> None:
     """A block of code would make MLflow's page wider than the window."""
     said = tags(overrides="Global.print_batch_step=5 Train.loader.num_workers=2")["mlflow.note.content"]
     line = said.splitlines()[-1]
-    assert line.startswith("Launched with: `mlflow run . -P model=det ")
+    assert line.startswith("Launched with: `")
+    assert " -m ocr_train train --model det " in line
     assert line.endswith("`")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 
 from ocr_train.config import Launch
 from ocr_train.finishing import Finishing
-from ocr_train.outcome import Outcome
+from ocr_train.outcome import Outcome, stopped
 from ocr_train.pipeline import Summary
+from ocr_train.started import Started
 from ocr_train.summary import summary_lines
 from ocr_train.tracking import Delivered
 
@@ -37,9 +39,12 @@ def on_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:open-sesame@mlflow.example:5000/")
 
 
-def text_of(summary: Summary) -> str:
+def text_of(summary: Summary, launch: Launch = LAUNCH) -> str:
     """The lines as they are printed."""
-    return "\n".join(summary_lines(summary, LAUNCH))
+    return "\n".join(summary_lines(summary, launch))
+
+
+STOPPED = replace(SUMMARY, outcome=stopped(signal.SIGINT))
 
 
 def test_a_finished_run_says_score_checkpoints_and_log() -> None:
@@ -58,6 +63,67 @@ def test_the_command_to_go_on_is_complete() -> None:
         f"mlflow run . -P model=rec -P data='s3://bucket/my data' -P resume={RUN_ID} -P epochs=40"
         in text_of(SUMMARY)
     )
+
+
+def test_an_interrupted_run_is_ended_as_it_was_meant() -> None:
+    """Its own epochs: with others, every later learning rate would be another one."""
+    for launch in (
+        LAUNCH,
+        replace(LAUNCH, epochs=""),
+        replace(LAUNCH, epochs="", overrides="Global.epoch_num=20"),
+    ):
+        assert f"  go on with   {replace(launch, resume=RUN_ID).command()}\n" in text_of(STOPPED, launch)
+    assert "What was stored before is whole: resume from it." in text_of(STOPPED)
+
+
+def test_one_that_was_interrupted_after_its_last_epoch_needs_more() -> None:
+    """Nothing is left to train in the epochs that it had."""
+    results = {"stored": 3, "trained_out": True}
+    assert "-P epochs=40" in text_of(replace(STOPPED, results=results))
+
+
+def test_the_epochs_of_a_finished_run_are_not_held_back_by_an_override() -> None:
+    """It would win over the parameter."""
+    launch = replace(LAUNCH, overrides="Global.epoch_num=20 Global.character_dict_path='a b.txt'")
+    (line,) = [line for line in text_of(SUMMARY, launch).splitlines() if "go on with" in line]
+    assert "epoch_num" not in line
+    assert "a b.txt" in line
+    assert "-P epochs=40" in line
+
+
+@pytest.mark.parametrize("status", ["KILLED", "FAILED"])
+def test_without_a_checkpoint_the_command_starts_again(status: str) -> None:
+    """Nothing is promised that is not there."""
+    text = text_of(replace(STOPPED, outcome=replace(STOPPED.outcome, status=status), results={"stored": 0}))
+    assert f"  start again  {LAUNCH.command()}\n" in text
+    assert "resume" not in text
+
+
+def test_a_checkpoint_that_waits_on_this_machine_is_gone_on_from_when_it_is_stored() -> None:
+    """Starting again would lose it."""
+    results = {"stored": 0, "kept": (Path("runs/snapshots/latest-abc"),)}
+    text = text_of(replace(STOPPED, results=results))
+    assert (
+        f"  when stored  mlflow run . -P model=rec -P data='s3://bucket/my data' -P resume={RUN_ID}" in text
+    )
+    assert "resume from it" not in text
+
+
+def test_commands_begin_as_the_run_was_started() -> None:
+    """With the project's address, version and environment, or with our own command line."""
+    words = ("mlflow", "run", "https://host/x#sub dir", "--env-manager", "uv")
+    started = Started(words=words, mlflow_run=True)
+    pending = replace(SUMMARY, delivered=Delivered(pending_bytes=5))
+    text = "\n".join(summary_lines(pending, LAUNCH, started))
+    assert "mlflow run 'https://host/x#sub dir' --env-manager uv -P model=rec" in text
+    assert f"mlflow run 'https://host/x#sub dir' --env-manager uv -e sync -P run={SUMMARY.folder}" in text
+    started = Started(words=("/opt/my env/python", "-m", "ocr_train"), mlflow_run=False)
+    text = "\n".join(summary_lines(pending, LAUNCH, started))
+    assert (
+        f"'/opt/my env/python' -m ocr_train train --model rec --data 's3://bucket/my data' --resume {RUN_ID}"
+        in text
+    )
+    assert f"'/opt/my env/python' -m ocr_train sync {SUMMARY.folder}" in text
 
 
 def test_a_fine_tuned_run_goes_on_whole() -> None:
@@ -117,7 +183,7 @@ def test_a_checkpoint_that_could_not_be_stored_is_named() -> None:
 def test_what_mlflow_does_not_have_is_one_line_with_the_command(delivered: Delivered, what: str) -> None:
     """What is pending, why, and how it gets there."""
     (line,) = [line for line in summary_lines(replace(SUMMARY, delivered=delivered), LAUNCH) if what in line]
-    assert f"{what} not in MLflow yet (away): python -m ocr_train sync {SUMMARY.folder}" in line
+    assert f"{what} not in MLflow yet (away): mlflow run . -e sync -P run={SUMMARY.folder}" in line
 
 
 def test_a_run_without_a_server_resumes_from_its_folder() -> None:

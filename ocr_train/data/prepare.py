@@ -26,6 +26,7 @@ from ocr_train.data.source_format import PADDLEOCR
 from ocr_train.data.validate import Report, validate
 from ocr_train.errors import DataError
 from ocr_train.overrides import get_key
+from ocr_train.started import this_start
 
 Say = Callable[[str], None]
 Fetch = Callable[[str, Path, Say], Path]
@@ -125,6 +126,8 @@ def _locate(experiment: Experiment, cache: Path, fetch: Fetch, say: Say) -> tupl
         name = hashlib.sha256(experiment.data.encode()).hexdigest()[:16]
         return fetch(experiment.data, cache / "s3" / name, say), experiment.data
     folder = Path(experiment.data).expanduser().absolute()
+    if not folder.exists() and (said := this_start().where_from("data", experiment.data)):
+        raise DataError(f"data: there is no folder {str(folder)!r}.", hint=said)
     if is_archive(folder):
         say(f"data: unpacking {folder} ...")
         return unpack_once(folder, cache / "archives"), str(folder)
