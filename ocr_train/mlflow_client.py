@@ -6,14 +6,11 @@ Every call raises an error of ours, with what to do, where MLflow raises one of 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import logging
 import math
 import os
 import re
-import ssl
 import sys
-import urllib.parse
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,10 +19,9 @@ from ocr_train.confirmed import require_taken
 from ocr_train.delivery import RefusedRecords
 from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.launched_secrets import hide_in_tags
+from ocr_train.preflight import check_answers
 from ocr_train.refusals import check_run, raise_if_refused
 from ocr_train.spool import Batch
-
-CONNECT_TIMEOUT_S = 5.0
 
 
 def connect(uri: str = "") -> Any:
@@ -38,14 +34,14 @@ def connect(uri: str = "") -> Any:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # our summary has it
     uri = os.environ.get("MLFLOW_TRACKING_URI", "") or uri
-    _check_answers(uri)
+    check_answers(uri)
     import mlflow
     from mlflow.exceptions import MlflowException
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # not its "creating tables" and the like
     try:
         client = mlflow.MlflowClient(tracking_uri=uri or None)
-        client.search_experiments(max_results=1)
+        _require_mlflow(client)
     except MlflowException as exc:
         raise TrackingError(
             f"the MLflow server at {without_password(mlflow.get_tracking_uri())} does not answer as one: "
@@ -62,30 +58,16 @@ def connect(uri: str = "") -> Any:
     return client
 
 
-def _check_answers(uri: str) -> None:
-    """Ask for anything once, without MLflow's retries: whether something speaks HTTP there, and soon."""
-    try:
-        parts = urllib.parse.urlsplit(uri)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            return
-        secure = parts.scheme == "https"
-        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        with contextlib.closing(kind(parts.hostname, parts.port, timeout=CONNECT_TIMEOUT_S)) as connection:
-            connection.request("GET", (parts.path.rstrip("/") or "") + "/health")
-            connection.getresponse()
-    except ValueError as exc:
-        raise TrackingError(
-            f"{without_password(uri)!r} is no address of an MLflow server: {exc}",
-            hint="Correct MLFLOW_TRACKING_URI, as in http://host:5000.",
-        ) from exc
-    except ssl.SSLError:
-        return  # something answers; certificates are between it and MLflow's own client
-    except (OSError, http.client.HTTPException) as exc:
-        raise TrackingError(
-            f"no MLflow server answers at {without_password(uri)}: {exc}",
-            hint="Start it (`python -m ocr_train server --dir server`), or correct MLFLOW_TRACKING_URI; "
-            "unset, runs go to sqlite:///mlflow.db in the current folder.",
-        ) from exc
+def _require_mlflow(client: Any) -> None:
+    """Raise `TrackingError` where what answers says yes to everything, as other services and proxies do: a server
+    without any experiment answers `{}` when it is asked for them, and names an error when it is asked for one."""
+    from mlflow.exceptions import MlflowException, RestException
+
+    if any(one.experiment_id for one in client.search_experiments(max_results=1)):
+        return
+    with contextlib.suppress(RestException):  # an error in MLflow's own words
+        if client.get_experiment("0").experiment_id != "0":
+            raise MlflowException("it answers as another service does, or a proxy in front of it")
 
 
 def send_batch(client: Any, run_id: str, batch: Batch) -> None:

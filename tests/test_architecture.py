@@ -137,9 +137,11 @@ PARTS: dict[str, set[str]] = {
         *("ocr_train.delivery", "ocr_train.mlflow_client", "ocr_train.refusals", "ocr_train.confirmed"),
         *("ocr_train.heartbeat", "ocr_train.holder", "ocr_train.launched_run"),
     },
+    "ocr_train.preflight": {"ocr_train.errors", "ocr_train.addresses"},
     "ocr_train.mlflow_client": {
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.launched_secrets", "ocr_train.spool"),
         *("ocr_train.delivery", "ocr_train.refusals", "ocr_train.confirmed"),
+        "ocr_train.preflight",
     },
     "ocr_train.launched_secrets": {"ocr_train.secrets"},
     "ocr_train.states": {"ocr_train.errors"},

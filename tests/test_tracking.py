@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ocr_train import mlflow_client, tracking
+from ocr_train import preflight, tracking
 from ocr_train.checkpoints import BEST, LATEST, find, restore
 from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.names import Names
@@ -120,7 +120,7 @@ class TestConnect:
         started = time.monotonic()
         with pytest.raises(TrackingError, match="no MLflow server answers at http://127") as caught:
             tracking.connect()
-        assert time.monotonic() - started < mlflow_client.CONNECT_TIMEOUT_S
+        assert time.monotonic() - started < preflight.CONNECT_TIMEOUT_S
         assert SECRET not in str(caught.value)
         assert "MLFLOW_TRACKING_URI" in caught.value.hint
         assert caught.value.exit_code == 8
