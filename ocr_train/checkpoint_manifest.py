@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ocr_train.errors import DataError
+from ocr_train.ocr_engine.documents import parse_json
 
 ROOT = "checkpoints"
 SUFFIXES = (".pdparams", ".pdopt", ".states")
@@ -72,7 +73,7 @@ class Manifest:
     def from_json(cls, text: str) -> Manifest:
         """Read what `to_json` wrote; raises `DataError` for anything else."""
         try:
-            values = json.loads(text)
+            values = parse_json(text)
             files = tuple(StoredFile(**entry) for entry in values.pop("files"))
             manifest = cls(**values, files=files)
             _check_types(manifest)

@@ -5,7 +5,6 @@ A checkpoint without a manifest, or whose sums do not match, does not exist here
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 from ocr_train.artifacts import Artifacts, sha256_of
 from ocr_train.checkpoint_manifest import BEST, ROOT, SUFFIXES, Manifest
 from ocr_train.errors import DataError, OcrTrainError
+from ocr_train.ocr_engine.documents import read_json
+from ocr_train.ocr_engine.files import read_regular
 
 
 def find(artifacts: Artifacts, which: str) -> Manifest | None:
@@ -83,14 +84,14 @@ def _manifest(artifacts: Artifacts, folder: str, scratch: Path, *, sha256: str =
         path = artifacts.download(f"{folder}/manifest.json", scratch)
         if sha256 and sha256_of(path) != sha256:
             return None
-        return Manifest.from_json(path.read_text(encoding="utf-8"))
+        return Manifest.from_json(read_regular(path).decode("utf-8"))
     except (OcrTrainError, OSError, UnicodeDecodeError):
         return None
 
 
 def _read_json(artifacts: Artifacts, path: str, scratch: Path) -> dict[str, Any]:
     try:
-        values = json.loads(artifacts.download(path, scratch).read_text(encoding="utf-8"))
+        values = read_json(artifacts.download(path, scratch))
     except (OcrTrainError, OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ocr_train.disk import refused
 from ocr_train.errors import ConfigError, DataError
+from ocr_train.ocr_engine.files import open_regular
 from ocr_train.secrets import redactor
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def require_labels(path: Path) -> None:
     if not path.exists():
         raise DataError(f"There is no label file {str(path)!r}.", hint=_neighbours(path))
     try:
-        path.open("rb").close()
+        open_regular(path).close()
     except OSError as exc:
         raise DataError(
             f"label file {str(path)!r} cannot be read: {exc.strerror}.", hint="Check its permissions."

@@ -16,10 +16,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from ocr_train.errors import ConfigError, SetupError
 from ocr_train.guard import Guard
+from ocr_train.ocr_engine.documents import DocumentError, read_yaml
+from ocr_train.ocr_engine.files import read_regular
 from ocr_train.overrides import flatten
 from ocr_train.pickles import Array
 
@@ -151,7 +151,7 @@ def _dictionary_problems(old: Path | None, new: Path | None) -> list[str]:
 
 
 def _characters(path: Path) -> list[str]:
-    text = path.read_bytes().decode("utf-8", "replace")
+    text = read_regular(path).decode("utf-8", "replace")
     return [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")]
 
 
@@ -211,8 +211,8 @@ def _size(shape: Sequence[int]) -> str:
 
 def _yaml(path: Path | None) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8")) if path else None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        document = read_yaml(path) if path else None
+    except (OSError, DocumentError):
         return {}
     return document if isinstance(document, dict) else {}
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ocr_train import epoch_steps
 from ocr_train import parameter_values as read
 from ocr_train.errors import ConfigError
 from ocr_train.launch import MLPROJECT_PARAMETERS, Launch
+from ocr_train.ocr_engine.documents import DocumentError, read_yaml
 from ocr_train.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
 from ocr_train.trainer_settings import check_trainer, settle_batch, settle_rate
 
@@ -182,10 +181,10 @@ def available_models(experiments: Path) -> list[str]:
 def _read_model(model: str, experiments: Path) -> tuple[Path, Mapping[str, Any]]:
     path = _find_model(model, experiments)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
+        document = read_yaml(path)
+    except OSError as exc:
         raise ConfigError(f"model {model!r}: {path} cannot be read: {exc}") from exc
-    except yaml.YAMLError as exc:
+    except DocumentError as exc:
         raise ConfigError(
             f"model {model!r}: {path} is not YAML: {exc}", hint="Mend the file at that line."
         ) from exc

@@ -11,9 +11,8 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ocr_train.errors import ConfigError, DataError
+from ocr_train.ocr_engine.documents import DocumentError, read_yaml
 from ocr_train.ocr_engine.errors import EngineError
 from ocr_train.ocr_engine.screening import HINT, problems, refusal, require_harmless
 from ocr_train.ocr_engine.settings import without_pretrained
@@ -51,8 +50,8 @@ def require_plain(values: Any, file: Path) -> None:
 
 def require_plain_file(file: Path) -> None:
     """The same for a file that is only compared with; one that cannot be read holds nothing to compare with."""
-    with contextlib.suppress(OSError, UnicodeDecodeError, yaml.YAMLError):
-        require_plain(yaml.safe_load(file.read_text(encoding="utf-8")), file)
+    with contextlib.suppress(OSError, DocumentError):
+        require_plain(read_yaml(file), file)
 
 
 def require_known(used: Mapping[str, Any], file: Path, root: Path) -> None:

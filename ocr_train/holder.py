@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from ocr_train.ocr_engine.documents import parse_json
+
 HOLDER_TAG = "tracked_by"
 
 
@@ -53,7 +55,7 @@ def _token(_pid: int) -> str:
 def read_holder(text: str) -> Holder | None:
     """What a tag's value says, None for what is no holder: a tag can be edited by hand."""
     try:
-        values = json.loads(text)
+        values = parse_json(text)
         holder = Holder(
             host=str(values["host"]),
             pid=int(values["pid"]),

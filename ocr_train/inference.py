@@ -24,6 +24,7 @@ from typing import Any
 from ocr_train.errors import DataError, SetupError
 from ocr_train.failures import reason_in
 from ocr_train.guard import Guard
+from ocr_train.ocr_engine.documents import parse_json
 from ocr_train.paddle_imports import READING, require_packages
 from ocr_train.pickles import screen
 
@@ -249,7 +250,7 @@ def _parse(output: bytes) -> tuple[dict[int, dict[str, Any]], dict[str, Any] | N
     failed = None
     for line in output.splitlines():
         try:
-            value = json.loads(line)
+            value = parse_json(line)
         except ValueError:  # the child was killed in the middle of a line
             continue
         if "failed" in value:

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ocr_train.checkpoints import BEST, LATEST, SUFFIXES
 from ocr_train.errors import DataError
+from ocr_train.ocr_engine.documents import read_yaml
 from ocr_train.outbox import Checkpoint
 from ocr_train.pickles import screen
 from ocr_train.states import States, read_states
@@ -68,7 +67,7 @@ def _whole(path: Path, started_ns: int) -> States | None:
 def main_metric(config: Path) -> str:
     """The name of the main metric in a trainer's configuration, "" where it cannot be read."""
     try:
-        document: Any = yaml.safe_load(config.read_text(encoding="utf-8"))
+        document: Any = read_yaml(config)
         return str(document["Metric"]["main_indicator"])
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ""

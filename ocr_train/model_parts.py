@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.errors import DataError
+from ocr_train.ocr_engine.documents import read_json
 
 MODEL_FILE = "model.json"
 PAIR = "det+rec"
@@ -57,7 +58,7 @@ def read_part(folder: Path) -> ModelPart:
     """What `model.json` of an exported folder says; raises `DataError` where it is none."""
     path = folder / MODEL_FILE
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
     except (OSError, ValueError) as exc:
         raise DataError(
             f"{str(folder)!r} is no exported model: {path.name} cannot be read: {exc}",

@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ocr_train.ocr_engine.documents import parse_json
+
 
 @dataclass(frozen=True, kw_only=True)
 class File:
@@ -126,7 +128,7 @@ def _write_whole(path: Path, data: bytes) -> None:
 
 def _apply(line: str, items: dict[str, Item]) -> None:
     try:
-        values = json.loads(line)
+        values = parse_json(line)
         key = str(values.pop("id"))
         if values.get("done"):
             items.pop(key, None)

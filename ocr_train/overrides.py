@@ -13,9 +13,8 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-import yaml
-
 from ocr_train.errors import ConfigError
+from ocr_train.ocr_engine.documents import DocumentError, parse_yaml
 from ocr_train.secret_names import HIDDEN, is_secret_name
 
 OPTIONAL_KEYS = frozenset(
@@ -100,7 +99,7 @@ def parse_overrides(text: str) -> tuple[dict[str, Any], list[str]]:
             continue
         try:
             values[key] = _value(raw)
-        except (yaml.YAMLError, ValueError):  # ValueError: a date such as 2020-13-01
+        except DocumentError:
             shown = HIDDEN if is_secret_name(key) else raw
             problems.append(f"overrides: the value of {key!r} is not YAML: {shown!r}")
     return values, problems
@@ -108,7 +107,7 @@ def parse_overrides(text: str) -> tuple[dict[str, Any], list[str]]:
 
 def _value(raw: str) -> Any:
     """The YAML value of `raw`; a number such as 1e-4 too, which YAML 1.1 takes for text."""
-    value = yaml.safe_load(raw) if raw else None
+    value = parse_yaml(raw) if raw else None
     if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", raw, re.ASCII):
         return float(raw)
     return value

@@ -21,6 +21,7 @@ from typing import Any
 
 from ocr_train import pickle_values as values
 from ocr_train.errors import DataError
+from ocr_train.ocr_engine.files import open_regular
 from ocr_train.pickle_values import ALLOWED, Blob, List, Name, Refused, Table, Text, Tuple
 
 MAX_OPCODES = 2_000_000
@@ -57,7 +58,7 @@ def screen(path: Path) -> Screened:
     """
     machine = _Machine()
     try:
-        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with open_regular(path) as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             machine.run(data)
     except OSError as exc:
         raise DataError(f"{path} cannot be read: {exc.strerror or exc}.") from exc

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ocr_train.ocr_engine.files import read_regular
 from ocr_train.overrides import flatten
 
 _ABSENT = object()
@@ -63,7 +64,7 @@ def config_digest(config: Mapping[str, Any], dictionary: Path | None) -> str:
         if not _empty(value) and not _is_path(value)
     }
     text = json.dumps(leaves, sort_keys=True, ensure_ascii=False, default=str)
-    content = dictionary.read_bytes() if dictionary else b""
+    content = read_regular(dictionary) if dictionary else b""
     return hashlib.sha256(text.encode() + b"\0" + content).hexdigest()[:16]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from ocr_train.checkpoints import ROOT, SUFFIXES, Manifest, check_sums
 from ocr_train.errors import ConfigError, DataError, StorageError
+from ocr_train.ocr_engine.files import read_regular
 
 BESIDE = ("config.yml", "dict.txt")
 """What tells a checkpoint's configuration and dictionary, where they are kept with it."""
@@ -85,7 +86,7 @@ def _manifest(folder: Path) -> Manifest | None:
     if not path.is_file():
         return None
     try:
-        return Manifest.from_json(path.read_text(encoding="utf-8"))
+        return Manifest.from_json(read_regular(path).decode("utf-8"))
     except (OSError, UnicodeDecodeError) as exc:
         raise DataError(f"{path} cannot be read: {exc}", hint="Download the checkpoint again.") from exc
 

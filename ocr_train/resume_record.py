@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ocr_train.checkpoints import BEST, ROOT
 from ocr_train.errors import OcrTrainError
+from ocr_train.ocr_engine.documents import DocumentError, read_yaml
 from ocr_train.resume import ResumePoint
 from ocr_train.resume_drift import drift, say_drift
 from ocr_train.secrets import redactor
@@ -79,8 +78,8 @@ def _before(point: ResumePoint, tracker: Tracker) -> tuple[Mapping[str, Any] | N
 
 def _yaml(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        document = read_yaml(path)
+    except (OSError, DocumentError):
         return {}
     return document if isinstance(document, dict) else {}
 

@@ -22,6 +22,7 @@ from typing import IO
 
 from ocr_train.disk import refused
 from ocr_train.errors import DataError, StorageError, TrackingError
+from ocr_train.ocr_engine.documents import read_json
 
 FACTS = "run.json"
 JOURNAL = "journal.jsonl"
@@ -67,7 +68,7 @@ def read_facts(folder: Path) -> RunFacts | None:
     if not path.is_file():
         return None
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         known = {field.name: values[field.name] for field in fields(RunFacts) if field.name in values}
         facts = RunFacts(**known)
         if not all(type(getattr(facts, field.name)) is type(field.default) for field in fields(facts)[1:]):

@@ -26,6 +26,7 @@ from ocr_train.artifacts import sha256_of
 from ocr_train.errors import ConfigError, DataError, SetupError, TrackingError
 from ocr_train.model_environment import ModelEnvironment, model_environment
 from ocr_train.model_parts import MODEL_FILE, PAIR, ModelPart, read_part, tags_of, task_of
+from ocr_train.ocr_engine.files import read_regular
 from ocr_train.ocr_engine.pyfunc import IMAGE, OUTPUTS
 from ocr_train.paddle import write_config
 from ocr_train.paddle_imports import requirements_of
@@ -336,7 +337,7 @@ def _example(path: Path | None) -> str:
     import numpy as np
 
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as exc:
         raise DataError(f"the input example {str(path)!r} cannot be read: {exc.strerror}.") from exc
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None

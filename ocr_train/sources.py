@@ -10,20 +10,18 @@ Finding is that of a resume (resume_spec, resume_runs, resume_place, resume_mode
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ocr_train import tracking
 from ocr_train.checkpoints import BEST, LATEST, Manifest, sha256_of
 from ocr_train.configurations import require_plain
 from ocr_train.errors import ConfigError, DataError, OcrTrainError, StorageError
 from ocr_train.inference import CHECKPOINT, EXPORTED, ONNX, Model
+from ocr_train.ocr_engine.documents import DocumentError, read_json, read_yaml
 from ocr_train.overrides import get_key
 from ocr_train.pickles import screen
 from ocr_train.resume_models import locate
@@ -143,7 +141,7 @@ def _exported(folder: Path, named: str) -> Source:
     facts: dict[str, Any] = {}
     if path.is_file():
         try:
-            facts = dict(json.loads(path.read_text(encoding="utf-8")))
+            facts = dict(read_json(path))
         except (OSError, ValueError, TypeError) as exc:
             raise DataError(f"{path} cannot be read: {exc}", hint="Export the model again.") from exc
     config = folder / "config.yml"
@@ -276,8 +274,8 @@ def read_config(config: Path, *, hint: str = "", ours: Sequence[str] = ()) -> di
     PaddleOCR never sees the parts named by `ours`, whose texts may look like code.
     """
     try:
-        values = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+        values = read_yaml(config)
+    except (OSError, DocumentError) as exc:
         raise DataError(f"{config} cannot be read: {' '.join(str(exc).split())}", hint=hint) from exc
     if not isinstance(values, dict):
         raise DataError(f"{config} holds no mapping: it is no configuration of PaddleOCR.", hint=hint)

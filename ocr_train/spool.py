@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ocr_train.ocr_engine.documents import parse_json
+
 MAX_METRICS = 900  # MLflow takes 1000 entries a batch, of which 100 params and 100 tags
 MAX_PARAMS = 100
 MAX_TAGS = 100
@@ -155,7 +157,7 @@ def _encode(record: Record) -> str:
 def _decode(line: bytes) -> Record | None:
     """The record in `line`, or None where the line is torn or foreign."""
     try:
-        values = json.loads(line)
+        values = parse_json(line)
         kind = _KINDS[values.pop("kind")]
         if kind is Metric:
             values["value"] = float(values["value"])

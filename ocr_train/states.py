@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.errors import DataError
+from ocr_train.ocr_engine.files import read_regular
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ def read_states(path: Path) -> States:
     Format: `{"best_model_dict": {...}, "epoch": int, "global_step": int}`, PaddleOCR ppocr/utils/save_load.py.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
         _check_sizes(data)
         values = _SafeUnpickler(io.BytesIO(data), encoding="latin1").load()
         best = values.get("best_model_dict") or {}

@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ocr_train.artifact_delivery import log_input, send_file
 from ocr_train.artifacts import RunArtifacts, sha256_of, upload_verified, verify
 from ocr_train.checkpoints import (
@@ -36,6 +34,7 @@ from ocr_train.failures import TRACKER_LOST, TRACKER_LOST_EXPLANATION
 from ocr_train.leftovers import finished_sets
 from ocr_train.lost_run import make_anew
 from ocr_train.mlflow_client import check_writable, send_batch
+from ocr_train.ocr_engine.documents import read_yaml
 from ocr_train.offline import run_on_server
 from ocr_train.outbox import Checkpoint, DatasetInput, File, Item, Outbox, Tree
 from ocr_train.paddle import write_config
@@ -319,11 +318,11 @@ class _Checkpoints:
 def _clean_config(folder: Path) -> Path:
     """The trainer's configuration without credentials; made here where an older version left only its own.
 
-    Raises `OSError`.
+    Raises `OSError`, `DocumentError`.
     """
     clean, own = folder / CLEAN_CONFIG, folder / "config.yml"
     if not clean.is_file() and own.is_file():
-        document = yaml.safe_load(own.read_text(encoding="utf-8"))
+        document = read_yaml(own)
         write_config(redactor().mapping(document if isinstance(document, dict) else {}), clean)
     return clean
 

@@ -8,7 +8,6 @@ pictures. Pictures come from outside: they are decoded and written anew, smaller
 from __future__ import annotations
 
 import io
-import json
 import re
 import tempfile
 import warnings
@@ -19,6 +18,7 @@ from typing import Any
 from ocr_train.artifacts import Artifacts
 from ocr_train.compare.values import Picture, Samples
 from ocr_train.errors import OcrTrainError
+from ocr_train.ocr_engine.documents import read_json
 
 ROOT = "samples"
 LATEST = f"{ROOT}/latest.json"
@@ -56,7 +56,7 @@ def read_samples(artifacts: Artifacts, *, most: int) -> Samples:
 
 
 def _json(artifacts: Artifacts, path: str, scratch: Path) -> dict[str, Any]:
-    document = json.loads(artifacts.download(path, scratch).read_text(encoding="utf-8"))
+    document = read_json(artifacts.download(path, scratch))
     if not isinstance(document, dict):
         raise TypeError(f"{path} is no JSON object")
     return document

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ocr_train.data.labels import shorten
 from ocr_train.data.problems import Finding
+from ocr_train.ocr_engine.files import open_regular
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -119,7 +120,7 @@ def _read_header(path: Path, name: str, *, decode: bool) -> ImageFacts:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+        with open_regular(path) as file, Image.open(file, formats=FORMATS) as image:
             size, orientation = _size(image)
             if not _looks_whole(file, image):
                 image.load()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ocr_train.data.check_rec import escape
 from ocr_train.data.problems import Finding, Problem, make_problem
+from ocr_train.ocr_engine.files import read_regular
 
 DEFAULT_CHARSET = frozenset("0123456789abcdefghijklmnopqrstuvwxyz")
 """What PaddleOCR uses where `character_dict_path` is empty; it lower-cases texts then."""
@@ -44,7 +45,7 @@ def read_dictionary(path: Path, *, use_space_char: bool = False) -> Dictionary:
     PaddleOCR's charset has one class more: the blank of CTC.
     """
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path)
     except OSError as exc:
         entries: list[str] = []
         findings = [(0, Finding("dict_unreadable", path.name, f"{exc.strerror}: check the path"))]

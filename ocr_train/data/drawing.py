@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ocr_train.data.check_images import FORMATS, path_problem
 from ocr_train.data.labels import Box, Point
+from ocr_train.ocr_engine.files import open_regular
 
 LONGEST_SIDE_PX = 640
 GOOD_COLOUR = (0, 150, 90)
@@ -30,7 +31,7 @@ def draw_sample(images: Path, name: str, boxes: Sequence[Box], *, problem: bool 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(images / name, formats=FORMATS) as stored:
+            with open_regular(images / name) as file, Image.open(file, formats=FORMATS) as stored:
                 picture = ImageOps.exif_transpose(stored).convert("RGB")
         scale = min(1.0, LONGEST_SIDE_PX / max(picture.size))
         width, height = (max(1, round(side * scale)) for side in picture.size)

@@ -10,12 +10,12 @@ from array import array
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.data.labels import shorten
 from ocr_train.data.problems import ERROR, KINDS, Finding
 from ocr_train.data.tally import KEPT_PER_KIND, Tally
+from ocr_train.ocr_engine.files import open_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +108,7 @@ def _read_names(places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], str]
     names = {}
     for file, lines in wanted.items():
         last = max(lines)
-        with Path(file).open("rb") as raw_lines:
+        with open_regular(file) as raw_lines:
             for number, raw in enumerate(raw_lines, start=1):
                 if number in lines:
                     text = raw.partition(b"\t")[0].decode("utf-8", "replace").lstrip("\ufeff")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.errors import DataError
+from ocr_train.ocr_engine.files import read_regular
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -101,7 +102,7 @@ def decode_image(data: bytes, *, ignore_exif: bool = False) -> Any:
 def read_image(path: Path) -> Any:
     """`decode_image` of a file; None, too, where the file cannot be read."""
     try:
-        return decode_image(path.read_bytes())
+        return decode_image(read_regular(path))
     except (OSError, ValueError):
         return None
 

@@ -34,6 +34,7 @@ from ocr_train.data.labelme_shapes import NoRegion, shape_region
 from ocr_train.data.labels import Box, format_boxes, format_line, shorten
 from ocr_train.data.source_files import SourceFiles
 from ocr_train.errors import ConfigError, DataError
+from ocr_train.ocr_engine.files import read_regular
 
 TEXT_KEYS = ("label", "description")
 
@@ -154,7 +155,7 @@ def _convert_file(work: _Work, path: Path) -> None:
 
 def _read_json(work: _Work, path: Path) -> Mapping[str, Any] | None:
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path))
     except OSError as exc:
         work.report(path, "unreadable", exc.strerror, "check the file's permissions")
         return None
@@ -306,7 +307,7 @@ def _make_image(fitted: _Fitted, name: str, identity: str) -> _Image:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except OSError:
         return b""
 

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ocr_train.ocr_engine.files import open_regular
+
 IGNORED_TRANSCRIPTIONS = ("*", "###")
 """The transcriptions that make PaddleOCR ignore a box; its `difficult` key does nothing."""
 
@@ -64,7 +66,7 @@ def read_labels(path: Path) -> Iterator[LabelLine | BadLine]:
 
     Raises `OSError` where the file cannot be read.
     """
-    with path.open("rb") as lines:
+    with open_regular(path) as lines:
         for number, raw in enumerate(lines, start=1):
             bom = number == 1 and raw.startswith(b"\xef\xbb\xbf")
             parsed = _parse_line(path, number, raw[3:] if bom else raw, bom=bom)

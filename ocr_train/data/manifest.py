@@ -24,6 +24,8 @@ from pathlib import Path
 from ocr_train.data.image_files import is_file, slashed, write_bytes
 from ocr_train.data.samples import image_names, read_samples
 from ocr_train.errors import ConfigError, DataError
+from ocr_train.ocr_engine.documents import parse_json
+from ocr_train.ocr_engine.files import open_regular, read_regular
 
 LABELS = "labels"
 IMAGE = "image"
@@ -155,7 +157,7 @@ def _batches(paths: Iterable[Path]) -> Iterator[list[Path]]:
 def _hash_file(path: Path) -> tuple[int, str]:
     total, size = hashlib.sha256(), 0
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             for block in iter(partial(file.read, _BLOCK_BYTES), b""):
                 total.update(block)
                 size += len(block)
@@ -193,7 +195,7 @@ def read_manifest(path: Path) -> Manifest:
     Raises `DataError` where the file cannot be read, is no manifest, or its files do not give its digest.
     """
     try:
-        header, *rows = [json.loads(line) for line in path.read_bytes().splitlines()]
+        header, *rows = [parse_json(line) for line in read_regular(path).splitlines()]
         if header["format"] != _FORMAT or header["version"] != _VERSION:
             raise DataError(
                 f"{path} is format {header['format']!r}, version {header['version']!r}",

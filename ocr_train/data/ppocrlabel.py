@@ -23,6 +23,7 @@ from ocr_train.data.labels import Box, LabelLine, format_boxes, format_line, sho
 from ocr_train.data.samples import read_samples
 from ocr_train.data.source_files import SourceFiles
 from ocr_train.errors import DataError, StorageError
+from ocr_train.ocr_engine.files import read_regular
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +228,7 @@ def _copy(found: Path | None, target: Path, overwrite: bool) -> None:
     if found is None:
         return
     try:
-        data = found.read_bytes()
+        data = read_regular(found)
     except OSError as exc:
         raise StorageError(f"{found} cannot be read: {exc.strerror}", hint="Check its permissions.") from exc
     put_file(target, data, overwrite=overwrite)

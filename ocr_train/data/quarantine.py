@@ -15,6 +15,7 @@ from ocr_train.data.problems import ERROR, KINDS, Problem
 from ocr_train.data.tally import BadLines
 from ocr_train.data.validate import TASKS, Report
 from ocr_train.errors import ConfigError, DataError
+from ocr_train.ocr_engine.files import open_regular
 
 STOP = "stop"
 QUARANTINE = "quarantine"
@@ -98,7 +99,7 @@ def write_quarantine(label_files: Sequence[Path], out: Path, bad_lines: BadLines
 def _bad_texts(path: Path, bad: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, str]]:
     kinds = iter(bad)
     line, kind = next(kinds, (-1, ""))
-    with path.open("rb") as raw_lines:
+    with open_regular(path) as raw_lines:
         for number, raw in enumerate(raw_lines, start=1):
             if number == line:
                 yield line, kind, raw.decode("utf-8", "replace").rstrip("\r\n").lstrip("\ufeff")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from itertools import islice
@@ -11,6 +10,7 @@ from pathlib import Path
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.data.layout import NOT_LABELS
 from ocr_train.errors import DataError
+from ocr_train.ocr_engine.documents import read_json
 
 PADDLEOCR = "paddleocr"
 LABELME = "labelme"
@@ -75,7 +75,7 @@ def _holds_labels(path: Path) -> bool:
 
 def _is_labelme(path: Path) -> bool:
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        content = read_json(path)
+    except (OSError, ValueError):
         return False
     return isinstance(content, dict) and isinstance(content.get("shapes"), list)

@@ -28,6 +28,7 @@ from ocr_train.data.problems import ERROR, KINDS, Finding, Problem
 from ocr_train.data.samples import image_names
 from ocr_train.data.tally import BadLines, Example, Statistics, Tally
 from ocr_train.errors import ConfigError, DataError
+from ocr_train.ocr_engine.files import open_regular
 
 TASKS = ("det", "rec", "cls")
 LINES_PER_CHUNK = 2048
@@ -156,8 +157,7 @@ def _require_readable(label_files: Sequence[Path], images: Path) -> None:
     problems = []
     for path in label_files:
         try:
-            with path.open("rb"):
-                pass
+            open_regular(path).close()
         except OSError as exc:
             problems.append(f"label file {str(path)!r} cannot be read: {exc.strerror}")
     if not images.is_dir():

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ocr_train.data.boxes import read_boxes
 from ocr_train.data.labels import LabelLine
 from ocr_train.data.samples import image_names, read_samples
 from ocr_train.errors import DataError
 from ocr_train.look.text_scores import TextRules, text_rules
 from ocr_train.look.values import Sample
+from ocr_train.ocr_engine.documents import DocumentError, read_yaml
 
 SEED = 0
 """Goes into every hash; fixed, so that runs can be compared picture by picture."""
@@ -75,8 +74,8 @@ def _sample(name: str, line: LabelLine, folder: Path, task: str) -> Sample:
 
 def _read(config: Path) -> Mapping[str, Any]:
     try:
-        document = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as exc:
+        document = read_yaml(config)
+    except (OSError, DocumentError) as exc:
         raise DataError(f"{config} cannot be read: {exc}", hint="Check the configuration.") from exc
     return document if isinstance(document, Mapping) else {}
 

@@ -11,6 +11,7 @@ from ocr_train.look.box_scores import ALONE, IGNORED, BoxScore
 from ocr_train.look.fonts import load_font
 from ocr_train.look.text_scores import TextScore
 from ocr_train.look.values import Answer, BoxPoints, Sample
+from ocr_train.ocr_engine.files import open_regular
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
@@ -36,7 +37,7 @@ def open_upright(path: Path) -> Image.Image | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as stored:
+            with open_regular(path) as file, Image.open(file, formats=FORMATS) as stored:
                 return ImageOps.exif_transpose(stored).convert("RGB")
     # Pillow's readers raise nearly anything on broken files, and a missing picture must not cost the others.
     except Exception:  # noqa: BLE001 - see above

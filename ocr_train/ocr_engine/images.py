@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import reason
+from .files import read_regular
 
 
 class ImageError(Exception):
@@ -15,7 +16,7 @@ class ImageError(Exception):
 def read_image(path: Path, *, ignore_orientation: bool = False) -> Any:
     """The picture at `path`, BGR uint8 of shape (height, width, 3); raises `ImageError`."""
     try:
-        data = Path(path).read_bytes()
+        data = read_regular(path)
     except OSError as exc:
         raise ImageError("it cannot be read: %s" % (exc.strerror or exc)) from exc
     return decode_image(data, ignore_orientation=ignore_orientation)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from .documents import DocumentError, read_yaml
 from .errors import EngineError
 from .screening import require_harmless
 
@@ -75,8 +74,8 @@ def read_settings(config: Path, root: str) -> Settings:
 
 def _load(config: Path) -> Any:
     try:
-        values = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+        values = read_yaml(config)
+    except (OSError, DocumentError) as exc:
         said = " ".join(str(exc).split())
         raise EngineError(f"the configuration {config} cannot be read: {said}") from exc
     parts = ("Global", "Architecture", "PostProcess", "Eval")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from ocr_train.errors import StorageError
+from ocr_train.ocr_engine.files import open_regular
 from ocr_train.storage.keys import KeyProblem, check_names, refuse
 from ocr_train.storage.local import make_parents, place_problems, require_space, told, write_part
 
@@ -138,12 +139,14 @@ def _blocks(stream: IO[bytes], left: int, too_large: StorageError) -> Iterator[b
 @contextlib.contextmanager
 def _members(archive: Path, shown: str) -> Iterator[list[Member]]:
     """The regular files of an archive; other kinds of members are refused here, folders passed over."""
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as opened:
-            yield _zip_members(opened, shown)
-    else:
-        with tarfile.open(archive) as opened_tar:
-            yield _tar_members(opened_tar, shown)
+    with open_regular(archive) as stream:
+        if zipfile.is_zipfile(stream):
+            with zipfile.ZipFile(stream) as opened:
+                yield _zip_members(opened, shown)
+        else:
+            stream.seek(0)
+            with tarfile.open(fileobj=stream) as opened_tar:
+                yield _tar_members(opened_tar, shown)
 
 
 def _tar_members(opened: tarfile.TarFile, shown: str) -> list[Member]:

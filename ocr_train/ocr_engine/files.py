@@ -1,0 +1,32 @@
+"""Files from elsewhere: only regular ones are opened, so that a pipe or a device never keeps anybody waiting."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """The file `path` to read, as bytes; raises `OSError` where it cannot be had or is no regular file.
+
+    A pipe, a socket, a terminal or a device would block whoever opens or reads it: none is ever waited for.
+    """
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    mode = os.fstat(number).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(number, "rb")
+    os.close(number)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "it is no regular file", str(path))
+
+
+def read_regular(path: str | Path, limit: int = 0) -> bytes:
+    """All of the regular file `path`; raises `OSError`, also where it has more than `limit` bytes (0: any)."""
+    with open_regular(path) as stream:
+        if limit and os.fstat(stream.fileno()).st_size > limit:
+            raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes", str(path))
+        return stream.read()
