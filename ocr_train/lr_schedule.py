@@ -40,18 +40,25 @@ def lay_anew(standing: Standing, trainer: Trainer, config: Path, *, timeout_s: f
     The work is done in the trainer's interpreter, with its Paddle and its PaddleOCR. Where that fails the file stays
     as it was, and the line says so.
     """
-    argv = [str(trainer.python), "-B", str(SCRIPT), str(trainer.paddleocr.root), str(config.absolute())]
+    root = trainer.paddleocr.root
+    if not (root / "ppocr" / "optimizer").is_dir():
+        return _not_done(f"{root} holds no ppocr/optimizer")
+    argv = [str(trainer.python), "-B", str(SCRIPT), str(root), str(config.absolute())]
     argv += [f"{standing.prefix.absolute()}.pdopt", str(standing.epoch), str(standing.steps)]
     argv += [str(standing.old_steps), standing.kind]
     run = run_tool(argv, trainer, work=standing.prefix.parent, name="lr_schedule", timeout_s=timeout_s)
     answer = _answer(run.lines)
     if answer is None or "problem" in answer:
         why = (answer or {}).get("problem") or f"{run.ended} {(run.lines or [''])[-1]}".strip()
-        return (
-            f"the learning rate's schedule could not be compared with the checkpoint's ({why}): it goes on as "
-            "PaddleOCR does it, which is wrong where epochs, batch size, data or rate have changed"
-        )
+        return _not_done(why)
     return _said(answer) if answer["changed"] else ""
+
+
+def _not_done(why: str) -> str:
+    return (
+        f"the learning rate's schedule could not be compared with the checkpoint's ({why}): it goes on as PaddleOCR "
+        "does it, which is wrong where epochs, batch size, data or rate have changed"
+    )
 
 
 def _said(answer: Mapping[str, Any]) -> str:

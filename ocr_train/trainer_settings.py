@@ -74,7 +74,8 @@ def settle_rate(config: dict[str, Any], chosen: float | None, overridden: Iterab
 def _piecewise_problems(schedule: Mapping[str, Any], *, unread: bool) -> list[str]:
     values, epochs = schedule.get("values"), schedule.get("decay_epochs")
     problems = []
-    if not isinstance(values, list) or not isinstance(epochs, list) or len(values) != len(epochs) + 1:
+    # Paddle 3 wants one value more than epochs; older ones, and a file of PaddleOCR's own, do with as many.
+    if not isinstance(values, list) or not isinstance(epochs, list) or len(values) < len(epochs):
         problems.append(
             f"Optimizer.lr is Piecewise with decay_epochs {epochs!r} and values {values!r}: give both as lists, one "
             "value more than epochs"

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from ocr_train.lr_schedule_script import place, same
 from ocr_train.paddle import PaddleOcr, find_paddleocr
 from ocr_train.paddle_tool import Trainer
 from ocr_train.probe import probe
+from ocr_train.resume import ResumePoint
+from ocr_train.resume_start import lay_schedule
 from tests.builders import write_checkpoint
 
 COSINE = {"name": "Cosine", "learning_rate": 0.001}
@@ -158,8 +161,25 @@ def test_where_it_cannot_be_done_the_file_stays_and_the_run_says_so(tmp_path: Pa
     before = Path(f"{prefix}.pdopt").read_bytes()
     config = tmp_path / "config.yml"
     config.write_text("Global: {epoch_num: 3}\nOptimizer: {lr: {name: Cosine, learning_rate: 0.1}}\n")
+    (tmp_path / "ppocr" / "optimizer").mkdir(parents=True)
     trainer = Trainer(python=Path(sys.executable), paddleocr=PaddleOcr(root=tmp_path, version=""), env={})
     standing = Standing(prefix=Path(prefix), kind="latest", epoch=1, steps=4)
     said = lay_anew(standing, trainer, config)
-    assert "could not be compared with the checkpoint's (ModuleNotFoundError" in said
+    assert "could not be compared with the checkpoint's (ImportError" in said
     assert Path(f"{prefix}.pdopt").read_bytes() == before
+
+
+@pytest.mark.parametrize("weights_only", [False, True])
+def test_a_run_says_and_tags_what_became_of_its_schedule(tmp_path: Path, weights_only: bool) -> None:
+    """Where only the weights are taken there is no schedule to go on with."""
+    tags: dict[str, object] = {}
+    lines: list[str] = []
+    trainer = Trainer(python=Path(sys.executable), paddleocr=PaddleOcr(root=tmp_path, version=""), env={})
+    point = ResumePoint(
+        prefix=tmp_path / "model", step=4, epoch=1, best=None, source="x", weights_only=weights_only
+    )
+    tracker: Any = SimpleNamespace(set_tags=tags.update)
+    lay_schedule(point, trainer, tmp_path / "config.yml", 4, tracker, lines.append)
+    assert list(tags.values()) == lines
+    assert len(lines) == (0 if weights_only else 1)
+    assert all("holds no ppocr/optimizer" in line for line in lines)

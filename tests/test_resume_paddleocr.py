@@ -12,7 +12,7 @@ from tests.commands import client, none_of, ocr_train, ocr_train_until, only_run
 
 pytestmark = pytest.mark.slow
 OVERRIDES = (
-    "Global.print_batch_step=1 Global.save_epoch_step=10 Global.eval_batch_step=[0,3] "
+    "Optimizer.lr.name=Cosine Global.print_batch_step=1 Global.save_epoch_step=10 Global.eval_batch_step=[0,3] "
     "Train.loader.num_workers=0 Eval.loader.num_workers=0"
 )
 
@@ -44,6 +44,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(store_folder
     assert done2.returncode == 0, done2.stdout + done2.stderr
     second = only_run(store(store_folder))
     assert second.data.tags["resumed_from"] == first
+    assert "lr_schedule" not in second.data.tags  # nothing has changed: the schedule goes on
     offset = int(second.data.tags["resumed_from_step"])
     # The checkpoint may be one of the middle of an epoch: PaddleOCR goes on with the next one.
     last = offset + 4 * (3 - int(second.data.tags["resumed_from_epoch"]))
