@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
+from ocr_train.data.image_files import is_file
+
 SUFFIX = ".jsonl"
 FOLDERS = ("", "train", "val", "test", "images")
 """Where the images may lie, below the folder that names are relative to."""
@@ -36,7 +38,7 @@ def peek_names(labels: Path) -> list[str]:
 
 def count_found(folder: Path, names: Sequence[str]) -> int:
     """How many of the images `names` lie in `folder`."""
-    return sum((folder / name).is_file() for name in names)
+    return sum(is_file(folder / name) for name in names)
 
 
 def _names(lines: Iterable[bytes]) -> list[str]:

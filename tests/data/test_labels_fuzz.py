@@ -20,6 +20,8 @@ from ocr_train.data.dictionary import read_dictionary
 from ocr_train.data.labelme import convert_labelme
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.data.ppocrlabel import convert_ppocrlabel
+from ocr_train.data.pubtab import count_found, peek_names
+from ocr_train.data.pubtab import read_lines as read_pubtab
 from ocr_train.data.split import split
 from ocr_train.errors import DataError
 from tests.data.test_validate_fuzz import check
@@ -115,6 +117,23 @@ def test_mutated_files_of_labelme(folder: Path, tmp_path: Path) -> None:
             (folder / f"{number}.json").write_bytes(mutated_json(random, LABELME))
         found = convert_labelme(folder, tmp_path / f"out-{start}")
         json.dumps([vars(problem) for problem in found.problems])
+
+
+def test_mutated_lines_of_pubtab(folder: Path) -> None:
+    """The images that they name are looked for, and the lines are kept."""
+    random, labels = Random(8), folder / "labels.jsonl"
+    document = {
+        "filename": "a.jpg",
+        "html": {"structure": {"tokens": ["<td>"]}, "cells": [{"bbox": [1, 2, 3, 4]}]},
+    }
+    long = json.dumps({"filename": "a" * 5000}).encode()
+    for start in range(0, cases(400), 40):
+        made = [mutated_json(random, document) for _ in range(min(40, cases(400) - start))]
+        labels.write_bytes(b"\n".join([long, *made]))
+        assert len(read_pubtab(labels, folder)) == sum(
+            bool(line.strip()) for line in labels.read_bytes().splitlines()
+        )
+        assert count_found(folder, peek_names(labels)) >= 0
 
 
 def test_mutated_dictionaries(folder: Path) -> None:
