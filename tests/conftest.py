@@ -48,13 +48,20 @@ def _interruptible() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """In place of the user's cache."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_environment(monkeypatch: pytest.MonkeyPatch, _own_cache: Path) -> None:
     """No test sees the credentials, servers or settings of the machine it runs on, or another test's secrets."""
     secrets.forget()
     for name in list(os.environ):
         if name.startswith(_OURS):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("OCR_TRAIN_CACHE", str(_own_cache))
 
 
 @pytest.fixture(scope="session")

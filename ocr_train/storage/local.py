@@ -36,6 +36,13 @@ class Written:
     mtime_ns: int
 
 
+def cache_folder() -> Path:
+    """Where we keep what speeds up a later call: OCR_TRAIN_CACHE, else `ocr-train` in the user's cache folder."""
+    if own := os.environ.get("OCR_TRAIN_CACHE", ""):
+        return Path(own).expanduser().absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "ocr-train"
+
+
 def look(path: Path | str) -> LocalFile | None:
     """The file, link or folder at `path`, None where there is nothing."""
     try:

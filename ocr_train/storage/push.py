@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_train.errors import StorageError
 from ocr_train.storage.keys import check_names, parse_s3_uri, refuse
-from ocr_train.storage.local import LocalFile, exclusive
+from ocr_train.storage.local import LocalFile, cache_folder, exclusive
 from ocr_train.storage.parallel import run_all
 from ocr_train.storage.progress import Meter, OnProgress
 from ocr_train.storage.result import SyncResult, Tally
@@ -28,7 +31,7 @@ def push(
     on_progress: OnProgress | None = None,
     workers: int = 16,
 ) -> SyncResult:
-    """Make the objects below `uri` (`s3://bucket/prefix`) hold the files of `folder`.
+    """Make the objects below `uri` (`s3://bucket/prefix`) hold the files of `folder`, in which nothing is written.
 
     `rehash` trusts no manifest: files are read and compared with the ETags. `delete` removes objects that an
     earlier push to the same `uri` made, whose file is gone and that nobody replaced since. Raises ConfigError
@@ -39,8 +42,8 @@ def push(
     stop = threading.Event()
     bucket = S3Bucket(bucket_name, workers=workers, sleep=stop.wait)
     try:
-        with exclusive(folder):
-            state = SyncState(folder, f"s3://{bucket_name}/{prefix}", kind="pushed")
+        with _records(folder) as records, exclusive(records):
+            state = SyncState(records, f"s3://{bucket_name}/{prefix}", kind="pushed")
             meter = Meter(on_progress, clock=time.monotonic)
             job = _PushJob(bucket=bucket, folder=folder, below=f"{prefix}/" if prefix else "", meter=meter)
             try:
@@ -49,6 +52,26 @@ def push(
                 state.close()
     finally:
         bucket.close()
+
+
+@contextlib.contextmanager
+def _records(folder: Path) -> Iterator[Path]:
+    """The folder for what is noted of pushes of `folder`: below our cache, because the source is somebody's data, and
+    may take no file. Where the cache takes none either, one that is gone afterwards: the next push compares ETags.
+    """
+    kept = (
+        cache_folder()
+        / "pushed"
+        / hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    )
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=kept).close()
+    except OSError:
+        with tempfile.TemporaryDirectory(prefix="ocr-train-push-") as passing:
+            yield Path(passing)
+        return
+    yield kept
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What a folder holds of a source: the manifest by which a later fetch or push knows what it may skip or
 delete.
 
-One file a source in `FOLDER/.ocr-train/`, JSON lines: a header `{"version": 1, "source": ...}`, then `[name,
+One file a source in `FOLDER/.ocr-train/` (for a push: in a folder of our cache), JSON lines: a header `{"version": 1, "source": ...}`, then `[name,
 size, etag, mtime_ns]` for each file, a later line replacing an earlier one of the same name. During a
 transfer lines are appended, so that one that is cut off goes on where it stopped; at its end the file is
 rewritten.

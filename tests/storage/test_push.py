@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -145,3 +148,39 @@ def test_a_missing_bucket_is_named(folder: Path, prefix: Prefix) -> None:
     """A push to a bucket that does not exist says so at once."""
     with pytest.raises(StorageError, match="There is no bucket 'no-such-bucket'"):
         push(folder, "s3://no-such-bucket/x")
+
+
+def test_nothing_is_written_into_the_source(folder: Path, prefix: Prefix) -> None:
+    """It is somebody's data: the records of a push lie in our cache, for each folder and address."""
+    before = {path: path.stat().st_mtime_ns for path in (folder, *folder.rglob("*"))}
+    push(folder, prefix.uri)
+    assert {path: path.stat().st_mtime_ns for path in (folder, *folder.rglob("*"))} == before
+    noted = (Path(os.environ["OCR_TRAIN_CACHE"]) / "pushed").rglob("*.jsonl")
+    assert any(
+        json.loads(path.read_text().splitlines()[0])["source"] == prefix.uri.rstrip("/") for path in noted
+    )
+    assert counts(push(folder, prefix.uri)) == (0, 4, 0)
+
+
+def test_a_folder_that_takes_no_file_is_pushed(folder: Path, prefix: Prefix) -> None:
+    """Immutable, for root too; notes of an older version in the folder itself count for nothing."""
+    (folder / ".ocr-train").mkdir()
+    (folder / ".ocr-train" / "pushed-0123.jsonl").write_text("{")
+    if shutil.which("chattr") is None or subprocess.run(["chattr", "+i", folder], check=False).returncode:
+        pytest.skip("chattr +i does not work here")
+    try:
+        assert counts(push(folder, prefix.uri)) == (4, 0, 0)
+        assert counts(push(folder, prefix.uri)) == (0, 4, 0)
+    finally:
+        subprocess.run(["chattr", "-i", folder], check=True)
+
+
+def test_without_a_cache_the_etags_are_compared(
+    folder: Path, prefix: Prefix, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A home that takes no file makes a push no failure."""
+    in_the_way = tmp_path_factory.mktemp("x") / "file"
+    in_the_way.write_text("")
+    monkeypatch.setenv("OCR_TRAIN_CACHE", str(in_the_way))
+    assert counts(push(folder, prefix.uri)) == (4, 0, 0)
+    assert counts(push(folder, prefix.uri)) == (0, 4, 0)
