@@ -35,13 +35,29 @@ COMMANDS = (cli_data, cli_runs, cli_runs_sync, cli_evaluate, cli_export, cli_mod
 """Who adds commands, in the order of `--help`, after `train` and `server`."""
 
 
+_TERMINAL = "_OCR_TRAIN_TERMINAL"
+"""From a process to itself in UTF-8 mode: the encoding of its output."""
+
+
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the status that DESIGN.md fixes."""
+    if argv is None:
+        _require_utf8_names()
+    terminal = os.environ.pop(_TERMINAL, None)
     for stream in (sys.stdout, sys.stderr):  # Thai on a terminal that knows only ASCII is no reason to fail
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(encoding=terminal, errors="backslashreplace")
     sys.excepthook = _say_unforeseen
     sys.exit(run(sys.argv[1:] if argv is None else list(argv)))
+
+
+def _require_utf8_names() -> None:
+    """Begin anew in Python's UTF-8 mode where the locale has file names in another encoding: a Thai name could neither
+    be written into a label file nor be handed to a server. The terminal keeps its own encoding."""
+    if sys.getfilesystemencoding().lower().replace("-", "") == "utf8" or os.environ.get("PYTHONUTF8") == "1":
+        return
+    env = {**os.environ, "PYTHONUTF8": "1", _TERMINAL: sys.stdout.encoding if sys.stdout else "ascii"}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)  # noqa: S606 - our own words, no shell
 
 
 def run(argv: Sequence[str]) -> int:
