@@ -106,6 +106,7 @@ def _say_synced(result: Synced) -> str:
     parts = [f"{result.pending_bytes} bytes of records"] * bool(result.pending_bytes)
     parts += [f"{result.pending_items} file(s) or checkpoint(s)"] * bool(result.pending_items)
     parts += ["the final status"] * (not result.status_set)
+    parts = parts or ["whether the server still has the run"]
     return f"still pending: {', '.join(parts)}: {result.error or 'not sent'}{refused}"
 
 

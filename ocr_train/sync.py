@@ -84,7 +84,7 @@ class Synced:
     @property
     def complete(self) -> bool:
         """Whether the server has everything."""
-        return self.status_set and not self.pending_bytes and not self.pending_items
+        return self.status_set and not self.pending_bytes and not self.pending_items and not self.error
 
 
 def runs_to_sync(output: Path) -> list[Path]:

@@ -14,6 +14,7 @@ import pytest
 
 from ocr_train import tracking
 from ocr_train.checkpoints import find
+from ocr_train.errors import TrackingError
 from ocr_train.refusals import RunRefused, RunUnknown, check_run
 from ocr_train.sync import Synced, sync_run
 from ocr_train.tracking import RunArtifacts, Tracker
@@ -224,6 +225,19 @@ def test_what_only_the_lost_server_had_is_named(client: Any, other: Any, tmp_pat
     done = synced(tracker, other, new_run=True)
     assert done.complete
     assert done.not_brought == ["the checkpoint at step 20", "the file logs/passing.txt"]
+
+
+def test_a_server_that_is_away_is_not_said_to_have_a_run(client: Any, tmp_path: Path) -> None:
+    """A run that is over is asked after with the option: without an answer it is not known to be there."""
+    tracker = trained(client, tmp_path / "runs", lambda _client, _run_id: None)
+    assert tracker.finish("FINISHED").complete
+
+    def away(_uri: str) -> Any:
+        raise TrackingError("no MLflow server answers")
+
+    done = sync_run(tracker.folder, away, lambda _text: None, new_run=True)
+    assert not done.complete
+    assert "no MLflow server answers" in done.error
 
 
 def test_a_deleted_run_is_not_made_anew(client: Any, tmp_path: Path) -> None:
