@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,7 +101,7 @@ def _convert(arguments: argparse.Namespace) -> int:
         raise DataError(
             f"{arguments.source} gave no sample.", hint="What was skipped, and why, stands above."
         )
-    say(f"next: python -m ocr_train validate --task det {done.labels}")
+    say(f"next: python -m ocr_train validate --task det {shlex.quote(str(done.labels))}")
     return 0
 
 
@@ -168,7 +169,9 @@ def _crop(arguments: argparse.Namespace) -> int:
     give_json(arguments, vars(done))
     if not done.crops:
         raise DataError(f"{arguments.labels} gave no crop.", hint="What was skipped, and why, stands above.")
-    say(f"next: python -m ocr_train split {done.labels} {arguments.out} --val 0.2")
+    say(
+        f"next: python -m ocr_train split {shlex.quote(str(done.labels))} {shlex.quote(str(arguments.out))} --val 0.2"
+    )
     return 0
 
 
@@ -234,7 +237,7 @@ def _split(arguments: argparse.Namespace) -> int:
 def _after_split(labels: Path, out: Path, *, outside: bool) -> str:
     """Training wants all images below its folder, which a split into another folder does not give."""
     if not outside:
-        return f"next: python -m ocr_train train --data {out}"
+        return f"next: python -m ocr_train train --data {shlex.quote(str(out))}"
     return (
         f"next: training wants images below its folder, and these lie outside {out}: split into "
         f"{labels.parent}, or use `prepare`, which copies them"

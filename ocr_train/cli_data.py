@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,5 +130,5 @@ def _demo_data(arguments: argparse.Namespace) -> int:
     make_demo(arguments.folder, spec)
     model = "rec_th" if (arguments.task, arguments.language) == ("rec", "th") else arguments.task
     print(f"drew {spec.train} training and {spec.val} validation images in {arguments.folder}")
-    print(f"next: python -m ocr_train train --model {model} --data {arguments.folder}")
+    print(f"next: python -m ocr_train train --model {model} --data {shlex.quote(str(arguments.folder))}")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -108,7 +109,9 @@ def _export(arguments: argparse.Namespace) -> int:
     say(f"exported to {exported.folder}")
     if arguments.log:
         _log(exported, source.run_id, say)
-    say(f"use it: python -m ocr_train predict {exported.folder} IMAGE.jpg   (README.md there says more)")
+    say(
+        f"use it: python -m ocr_train predict {shlex.quote(str(exported.folder))} IMAGE.jpg   (README.md there says more)"
+    )
     give_json(arguments, {"folder": exported.folder, **exported.model})
     return 0
 

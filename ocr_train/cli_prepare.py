@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -142,4 +143,6 @@ def _say_prepared(say: Say, done: Prepared, arguments: argparse.Namespace) -> No
     )
     say(f"report: {done.folder / 'report.html'}")
     say(f"digest: {done.digest}")
-    say(f"next: python -m ocr_train train --model {arguments.model or arguments.task} --data {done.folder}")
+    say(
+        f"next: python -m ocr_train train --model {shlex.quote(str(arguments.model or arguments.task))} --data {shlex.quote(str(done.folder))}"
+    )

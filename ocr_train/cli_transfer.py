@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -104,7 +105,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
     if is_s3_uri(arguments.target) and not is_s3_uri(arguments.source):
         raise ConfigError(
             f"fetch goes from S3 to a folder, and {arguments.source!r} is no S3 address.",
-            hint=f"To send a folder: python -m ocr_train push {arguments.source} {arguments.target}",
+            hint=f"To send a folder: python -m ocr_train push {shlex.quote(str(arguments.source))} {shlex.quote(str(arguments.target))}",
         )
     _require_folder(arguments.target)
     done = _shown(
@@ -128,7 +129,7 @@ def _push(arguments: argparse.Namespace) -> int:
     if is_s3_uri(arguments.source) and not is_s3_uri(arguments.target):
         raise ConfigError(
             f"push goes from a folder to S3, and {arguments.target!r} is no S3 address.",
-            hint=f"To fetch a folder: python -m ocr_train fetch {arguments.source} {arguments.target}",
+            hint=f"To fetch a folder: python -m ocr_train fetch {shlex.quote(str(arguments.source))} {shlex.quote(str(arguments.target))}",
         )
     done = _shown(
         "push",

@@ -8,6 +8,7 @@ tags `exported` and `evaluation`.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -230,7 +231,7 @@ def _log(work: _Work, exported: Exported, example: Path) -> str:
         raise
     except TrackingError as exc:
         target = work.experiment.register or f"ocr-{work.experiment.task}"
-        later = f"python -m ocr_train register {exported.folder} --name {target}"
+        later = f"python -m ocr_train register {shlex.quote(str(exported.folder))} --name {shlex.quote(str(target))}"
         raise TrackingError(
             f"the model is in {exported.folder}, but not in MLflow: {exc.problem}", hint=later
         ) from exc

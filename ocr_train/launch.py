@@ -57,6 +57,16 @@ class Launch:
         return " ".join(words)
 
 
+def start_of(command: str) -> tuple[str, bool]:
+    """What the tag `launch_command` of a run begins with, before its parameters, and whether they are `options`: the
+    arguments of `Launch.command` for another command like it."""
+    ours = " -m ocr_train train"
+    if not command.startswith("mlflow run ") and ours in command:
+        return command.partition(ours)[0] + ours, True
+    start = command.partition(" -P ")[0]
+    return (start if start.startswith("mlflow run ") else "mlflow run ."), False
+
+
 def _option(name: str, value: str) -> str:
     # What begins with a dash would be taken for an option of its own.
     sign = "=" if value.startswith("-") else " "

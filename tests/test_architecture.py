@@ -275,7 +275,13 @@ PARTS: dict[str, set[str]] = {
     # What runs left behind is read in `read`, `samples` and `log`; the rest makes a page out of values.
     "ocr_train.compare": {
         *("ocr_train.errors", "ocr_train.addresses", "ocr_train.artifacts", "ocr_train.checkpoints"),
-        *("ocr_train.compare", "ocr_train.config", "ocr_train.disk", "ocr_train.heartbeat"),
+        *(
+            "ocr_train.compare",
+            "ocr_train.launch",
+            "ocr_train.config",
+            "ocr_train.disk",
+            "ocr_train.heartbeat",
+        ),
         *("ocr_train.overrides", "ocr_train.runs", "ocr_train.secrets", "ocr_train.tracking"),
         "ocr_train.html_pages",
     },

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ocr_train import cli
 from ocr_train.cli import make_parser
-from ocr_train.launch import MLPROJECT_PARAMETERS, Launch
+from ocr_train.launch import MLPROJECT_PARAMETERS, Launch, start_of
 from ocr_train.started import Started, mlflow_words, read_start
 from tests.builders import MLFLOW_WARNING
 from tests.commands import REPO
@@ -202,3 +203,29 @@ def test_a_relative_path_is_said_to_be_meant_from_the_project(
     assert "It is not in" in start.where_from("data", "other")
     assert start.where_from("data", "/abs") == ""
     assert OPTIONS.where_from("data", "data") == ""
+
+
+@pytest.mark.parametrize("started", [OPTIONS, PROJECT], ids=["options", "project"])
+def test_another_command_begins_as_the_first_one(started: Started) -> None:
+    """The tag `launch_command` tells how a run was started, to whoever makes a command of it later."""
+    launch = Launch(model="rec", data="my data -P x")
+    start, options = start_of(started.train(launch))
+    assert launch.command(start, options=options) == started.train(launch)
+    assert start_of("") == ("mlflow run .", False)
+
+
+def test_the_command_that_comes_next_can_be_typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each of the data commands names the next one, which runs as it is printed: folders with spaces and quotes too."""
+    folder = tmp_path / "it's my $data"
+    words = ["demo-data", str(folder / "det"), "--task", "det", "--count", "4"]
+    seen = []
+    for more in (["crop", str(folder / "det" / "train.txt"), str(folder / "crops")], []):
+        assert cli.run(words) == 0
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("next: ")]
+        printed = shlex.split(line.removeprefix("next: "))
+        assert printed[:3] == ["python", "-m", "ocr_train"]
+        make_parser().parse_args(printed[3:])
+        seen.append(printed[3])
+        words = more
+    assert seen == ["train", "split"]
+    assert cli.run(printed[3:]) == 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 from ocr_train.checkpoints import Manifest
 from ocr_train.compare.values import RunData
 from ocr_train.config import MLPROJECT_PARAMETERS, Launch
+from ocr_train.launch import start_of
 
 _NOT_REPEATED = ("resume", "weights_only", "resume_mode", "offline")
 
 
 def resume_command(run: RunData, checkpoint: Manifest) -> str:
-    """The `mlflow run` command that goes on from `checkpoint`; twice the epochs where the run has had all of its."""
+    """The command that goes on from `checkpoint`, begun as the run's own was; twice the epochs where the run has had all of its."""
     given = {
         name: run.params[name]
         for name in MLPROJECT_PARAMETERS
@@ -20,7 +21,8 @@ def resume_command(run: RunData, checkpoint: Manifest) -> str:
     epochs = _whole(run.params.get("cfg/Global.epoch_num", "")) or _whole(given.get("epochs", ""))
     if epochs and checkpoint.epoch >= epochs:
         given["epochs"] = str(2 * epochs)
-    return Launch(**given, resume=f"{run.run_id}:step {checkpoint.step}").command()
+    start, options = start_of(run.tags.get("launch_command", ""))
+    return Launch(**given, resume=f"{run.run_id}:step {checkpoint.step}").command(start, options=options)
 
 
 def _whole(text: str) -> int:

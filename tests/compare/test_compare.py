@@ -174,7 +174,7 @@ def test_two_trainings_are_compared(
     assert answer["winners"] == [child["run_id"]]
     assert answer["same_data"] is True
     assert set(answer["differences"]["config"]) == {"Global.checkpoints", "Global.epoch_num"}
-    assert f"-P resume='{parent.info.run_id}:step 8'" in before["checkpoints"][-1]["resume"]
+    assert f"--resume '{parent.info.run_id}:step 8'" in before["checkpoints"][-1]["resume"]
     page = (store_folder / "compare" / "index.html").read_text(encoding="utf-8")
     assert page.count('class="inherited') >= 4
     assert "eval/acc" in page
