@@ -30,24 +30,21 @@ def candidates(artifacts: Artifacts, which: str) -> Iterator[Manifest]:
     names = set(artifacts.list(ROOT))
     alias = f"{ROOT}/{which}.json"
     named = ""
-    with tempfile.TemporaryDirectory() as parent:
-        if alias in names:
-            values = _read_json(artifacts, alias, Path(parent))
-            wanted = str(values.get("manifest_sha256", ""))
-            found = _manifest(artifacts, str(values.get("path", "")), Path(parent), sha256=wanted)
-            if found is not None:
-                named = found.folder
-                yield found
-        if which == BEST:
-            return
-        for folder in sorted((name for name in names if name.startswith(f"{ROOT}/step_")), reverse=True):
-            found = (
-                None
-                if folder.rstrip("/") == named
-                else _manifest(artifacts, folder.rstrip("/"), Path(parent))
-            )
-            if found is not None:
-                yield found
+    # No temporary folder is open while a caller holds one of them: who stops early leaves nothing behind.
+    if alias in names:
+        values = alias_values(artifacts, which)
+        wanted = str(values.get("manifest_sha256", ""))
+        found = manifest_at(artifacts, str(values.get("path", "")), sha256=wanted)
+        if found is not None:
+            named = found.folder
+            yield found
+    if which == BEST:
+        return
+    for name in sorted((name for name in names if name.startswith(f"{ROOT}/step_")), reverse=True):
+        folder = name.rstrip("/")
+        found = None if folder == named else manifest_at(artifacts, folder)
+        if found is not None:
+            yield found
 
 
 def all_manifests(artifacts: Artifacts) -> list[Manifest]:

@@ -139,9 +139,12 @@ def _exported(folder: Path, named: str) -> Source:
     """The model in an exported folder; its model.json may be missing."""
     path = folder / "model.json"
     facts: dict[str, Any] = {}
+    step, epoch, versions = 0, 0, {}
     if path.is_file():
         try:
             facts = dict(read_json(path))
+            step, epoch = int(facts.get("step") or 0), int(facts.get("epoch") or 0)
+            versions = dict(facts.get("versions") or {})
         except (OSError, ValueError, TypeError) as exc:
             raise DataError(f"{path} cannot be read: {exc}", hint="Export the model again.") from exc
     config = folder / "config.yml"
@@ -154,10 +157,10 @@ def _exported(folder: Path, named: str) -> Source:
         task=_task(config),
         name=str(facts.get("model") or ""),
         run_id=str(facts.get("run_id") or ""),
-        step=int(facts.get("step") or 0),
-        epoch=int(facts.get("epoch") or 0),
+        step=step,
+        epoch=epoch,
         dataset_digest=str(facts.get("dataset_digest") or ""),
-        versions=dict(facts.get("versions") or {}),
+        versions=versions,
         sha256=str(facts.get("checkpoint_sha256") or ""),
         metrics=dict(metrics) if isinstance(metrics, dict) else {},
         said=f"the exported model {named}",

@@ -231,3 +231,14 @@ class TestExported:
         write_checkpoint(tmp_path / "model")
         write_exported(tmp_path / "exported")
         assert exported_folders(tmp_path) == ()
+
+
+def test_a_model_json_with_a_text_for_a_number_is_damaged(tmp_path: Path) -> None:
+    """It comes from elsewhere: a sentence, not a traceback."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in ("config.yml", "inference.pdiparams", "inference.pdmodel"):
+        (folder / name).write_text("{}", encoding="utf-8")
+    (folder / "model.json").write_text('{"step": "many"}', encoding="utf-8")
+    with pytest.raises(DataError, match=r"model\.json cannot be read"):
+        find_source(str(folder), lambda: None, tmp_path / "work")
