@@ -99,7 +99,7 @@ def test_value_of_a_secret_variable_is_hidden_anywhere(name: str) -> None:
     [
         ("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token"),
         ("GOOGLE_APPLICATION_CREDENTIALS", "/etc/keys/google.json"),
-        ("PWD", "/work/project-of-mine"),
+        ("PWD", "/home/me/project-of-mine"),
         ("TOKENIZERS_PARALLELISM", "certainly"),
         ("MAX_TOKENS", "100000"),
         ("COMPASS", "north-west"),
