@@ -140,7 +140,7 @@ def test_without_a_server_training_goes_on_from_a_path(tmp_path: Path, data: Pat
     first = ocr_train(*train_arguments(data, *offline, "--epochs", "2"), cwd=tmp_path, env=env)
     assert first.returncode == 0, first.stdout + first.stderr
     (home,) = tmp_path.glob("outputs/*/artifacts/checkpoints/step_00000008")
-    assert f"resume={home}" in first.stdout
+    assert f"--resume {home}" in first.stdout
     second = ocr_train(*train_arguments(data, *offline, "--resume", str(home)), cwd=tmp_path, env=env)
     assert second.returncode == 0, second.stdout + second.stderr
     (journal,) = [path for path in tmp_path.glob("outputs/*/journal.jsonl") if path.parent != home.parents[2]]
