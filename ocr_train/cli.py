@@ -72,16 +72,15 @@ def run(argv: Sequence[str]) -> int:
     try:
         return command(arguments)
     except OcrTrainError as exc:
-        redact = redactor()
-        print(f"\nerror: {redact.text(exc.problem)}", file=sys.stderr)
+        say(f"\nerror: {exc.problem}", sys.stderr)
         if exc.hint:
-            print(redact.text(exc.hint), file=sys.stderr)
+            say(exc.hint, sys.stderr)
         return exc.exit_code
     except StopRequested as exc:
-        print(f"\nstopped by {exc}", file=sys.stderr)
+        say(f"\nstopped by {exc}", sys.stderr)
         return 128 + exc.number
     except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
+        say("\nstopped", sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has gone, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ocr_train import cli_data
 from ocr_train.cli_answer import guarded
@@ -288,19 +288,19 @@ def _print_summary(summary: Summary, launch: Launch) -> None:
     from ocr_train.summary import summary_lines
 
     if summary.outcome.status == "FAILED":
-        print("\nthe trainer's last lines:", file=sys.stderr)
+        say("\nthe trainer's last lines:", sys.stderr)
         last = redactor().log("\n".join(summary.last_lines)).splitlines()
         for line in [line for line in last if line.strip()][-15:]:
-            print(f"  | {line}", file=sys.stderr)
+            say(f"  | {line}", sys.stderr)
     stream = sys.stdout if summary.outcome.status == "FINISHED" else sys.stderr
     for line in summary_lines(summary, launch, this_start()):
-        print(redactor().text(line), file=stream)
+        say(line, stream)
 
 
-def say(text: str) -> None:
-    """Print a line; a terminal that was closed, or a reader that has gone, does not end a training."""
+def say(text: str, to: TextIO | None = None) -> None:
+    """Print a line; a terminal that was closed, or a reader that has gone, ends no training and changes no exit code."""
     try:
-        print(redactor().text(text), flush=True)
+        print(redactor().text(text), file=to, flush=True)
     except OSError:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):

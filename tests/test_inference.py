@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -21,6 +20,7 @@ import yaml
 from ocr_train.errors import DataError, SetupError
 from ocr_train.guard import marked
 from ocr_train.inference import Reading, ReadingProcess, read_images
+from ocr_train.ocr_engine.paddleocr import find_ppocr
 from tests.commands import environment
 from tests.lively_kit import ENV, Kit
 
@@ -46,10 +46,7 @@ def evaluate(kit: Kit, task: str, labels: Path, folder: Path) -> dict[str, float
     config["Eval"]["dataset"].update(data_dir=str(labels.parent), label_file_list=[str(labels)])
     path = folder / "eval.yml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    spec = importlib.util.find_spec("unstructured_paddleocr")
-    assert spec is not None
-    assert spec.submodule_search_locations is not None
-    script = Path(spec.submodule_search_locations[0]) / "tools" / "eval.py"
+    script = find_ppocr("").parent / "tools" / "eval.py"
     done = subprocess.run(
         [sys.executable, str(script), "-c", str(path)],
         cwd=folder,

@@ -256,9 +256,10 @@ def test_a_terminal_that_stands_still_holds_up_nothing(store_folder: Path, data:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         os.set_blocking(ours, False)
+        said = b""
         while process.poll() is None and time.monotonic() < deadline:  # and what was printed is not lost
             with contextlib.suppress(BlockingIOError):
-                said = os.read(ours, 1 << 20)
+                said += os.read(ours, 1 << 20)
         assert b"FINISHED" in said
     finally:
         process.kill()
@@ -271,9 +272,9 @@ def test_a_terminal_that_stands_still_holds_up_nothing(store_folder: Path, data:
         range(1, 17)
     )
     files = artifacts(store(store_folder), run.info.run_id, "checkpoints")
-    assert {path.split("/")[1] for path in files if "step_" in path} == {
-        *("step_00000004", "step_00000008", "step_00000016")
-    }
+    steps = {path.split("/")[1] for path in files if "step_" in path}
+    # Epoch 3 is neither a best one nor one of those saved for good: its set may give way to that of epoch 4.
+    assert steps - {"step_00000012"} == {"step_00000004", "step_00000008", "step_00000016"}
 
 
 def test_a_killed_tracker_leaves_no_process_and_a_run_that_can_be_reaped(

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ocr_train.errors import DataError, SetupError, TrackingError
 from ocr_train.events import CheckpointSaved, EvalCompleted, RunFinished, Tick, TrainProgress
 from ocr_train.inference import CHECKPOINT, Model, ReadingProcess
 from ocr_train.look import mlflow_images, tables
+from ocr_train.ocr_engine.paddleocr import find_ppocr
 from ocr_train.run import Run
 from ocr_train.tracking import Tracker, connect
 from tests.builders import MLFLOW_WARNING, make_run, mlflow_store
@@ -440,22 +441,10 @@ paddle.save(build_model(config["Architecture"]).state_dict(), sys.argv[2] + ".pd
 """Writes the weights of a network as it is before training."""
 
 
-@pytest.fixture
-def paddleocr() -> Iterator[Path]:
-    """The installed PaddleOCR's folder."""
-    from importlib.util import find_spec
-
-    spec = find_spec("unstructured_paddleocr")
-    if spec is None or spec.origin is None:
-        pytest.skip("PaddleOCR is not installed")
-    yield Path(spec.origin).parent
-
-
 @pytest.mark.slow
-def test_real_weights_are_read_in_a_process_of_low_priority(
-    tmp_path: Path, sink: Sink, paddleocr: Path
-) -> None:
+def test_real_weights_are_read_in_a_process_of_low_priority(tmp_path: Path, sink: Sink) -> None:
     """PaddleOCR's own network, its own transforms: an untrained CRNN reads something, or nothing, but no error."""
+    paddleocr = find_ppocr("").parent
     folder = tmp_path / "run"
     config = write_validation(folder, {"a.png": "012", "b.png": "7"})
     _complete(config, folder)

@@ -7,15 +7,14 @@ import sys
 import types
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from PIL import Image
 
 from ocr_train.data.labels import Box, format_boxes, format_line
+from ocr_train.ocr_engine.paddleocr import find_ppocr
 
 SQUARE = ((0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0))
 
@@ -72,10 +71,7 @@ def write_validation(
 
 def paddleocr_metric(module: str) -> Any:
     """A module of PaddleOCR's `ppocr.metrics`, without the network code that the package imports."""
-    spec = find_spec("unstructured_paddleocr")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("PaddleOCR is not installed: its own metrics cannot be asked")
-    folder = Path(next(iter(spec.submodule_search_locations))) / "ppocr" / "metrics"
+    folder = find_ppocr("") / "metrics"
     package = types.ModuleType("paddleocr_metrics")
     package.__path__ = [str(folder)]
     sys.modules.setdefault("paddleocr_metrics", package)
