@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.table import Bar, Row, draw
 from ocr_train.events import TrainProgress
-from ocr_train.logparse import parse_lines
+from ocr_train.trainer.log_parser import parse_lines
 
 BAR = Bar(limit=1.05, at_least=False)
 EPOCHS = "4"

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from callbacks.base import Callback
-from ocr_train.checkpoints import BEST, LATEST, SUFFIXES, CheckpointStore, Snapshot, take_snapshot
+from ocr_train.checkpoints.store import BEST, LATEST, SUFFIXES, CheckpointStore, Snapshot, take_snapshot
 from ocr_train.disk import free_bytes, human, is_full
 from ocr_train.errors import DataError, OcrTrainError
 from ocr_train.events import CheckpointSaved, EvalCompleted, Tick, TrainProgress
-from ocr_train.outbox import Checkpoint, Outbox
 from ocr_train.run import Run
-from ocr_train.run_folder import PENDING
+from ocr_train.tracking.outbox import Checkpoint, Outbox
+from ocr_train.tracking.run_folder import PENDING
 
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 CLOSE_TIMEOUT_S = 600.0

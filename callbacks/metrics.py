@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from callbacks.base import Callback
-from ocr_train.epoch_steps import logged_steps
+from ocr_train.config.epoch_steps import logged_steps
 from ocr_train.events import BestUpdated, EvalCompleted, Event, LogLine, RunFinished, TrainProgress
-from ocr_train.metric_points import MetricPoints, Points
 from ocr_train.run import STEPS_METRIC, Run
+from ocr_train.tracking.metric_points import MetricPoints, Points
 
 
 class MetricSink(Protocol):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TextIO
 
 from callbacks.base import Callback
-from ocr_train.epoch_steps import logged_steps
+from ocr_train.config.epoch_steps import logged_steps
 from ocr_train.events import (
     CheckpointSaved,
     EvalCompleted,

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from callbacks.base import Callback
-from ocr_train.checkpoints import BEST, LATEST, SUFFIXES
+from ocr_train.analysis import mlflow_images, tables
+from ocr_train.analysis.sample_reader import Looking, Request, StartReading
+from ocr_train.analysis.sampling import ValidationSet, validation_set
+from ocr_train.analysis.step_files import TABLE, StepFiles
+from ocr_train.checkpoints.store import BEST, LATEST, SUFFIXES
 from ocr_train.disk import free_bytes
 from ocr_train.errors import DataError, OcrTrainError
 from ocr_train.events import CheckpointSaved, EvalCompleted, RunFinished, Tick, TrainProgress
-from ocr_train.look import mlflow_images, tables
-from ocr_train.look.choose import ValidationSet, validation_set
-from ocr_train.look.looking import Looking, Request, StartReading
-from ocr_train.look.step_files import TABLE, StepFiles
 from ocr_train.run import Run
 
 IMAGES = 8
@@ -31,7 +31,7 @@ ROOM_FOR_SETS = 4
 
 
 class SampleSink(Protocol):
-    """Takes files, tags and metrics and returns at once; `ocr_train.tracking.Tracker` is one."""
+    """Takes files, tags and metrics and returns at once; `ocr_train.tracking.tracker.Tracker` is one."""
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int, time_ms: int) -> None:
         """Note `metrics` at `step`."""

@@ -1,6 +1,6 @@
 """`python -m ocr_train`."""
 
-from ocr_train.cli import main
+from ocr_train.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -1,7 +1,7 @@
 """The errors a user can meet, one class and one exit code for each kind.
 
 Every error says what happened and where (`problem`) and what to do about it (`hint`).
-Only `ocr_train.cli` turns them into output and an exit status; nothing else calls `sys.exit`.
+Only `ocr_train.cli.main` turns them into output and an exit status; nothing else calls `sys.exit`.
 """
 
 from __future__ import annotations

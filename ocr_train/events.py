@@ -3,7 +3,7 @@
     RunStarted -> WeightsLoaded -> (TrainProgress | EvalCompleted | BestUpdated
     | CheckpointSaved | LogLine | Tick)* -> RunFinished
 
-`ocr_train.logparse` makes the middle ones out of the trainer's log; the pipeline adds the rest.
+`ocr_train.trainer.log_parser` makes the middle ones out of the trainer's log; the pipeline adds the rest.
 `line` is the 1-based number of the log line an event came from, 0 where there is none.
 `time_ms` is Unix time in milliseconds, 0 where it is not known.
 """

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ocr_train.checkpoints import SUFFIXES, CheckpointStore, Manifest, Snapshot, take_snapshot
+from ocr_train.checkpoints.store import SUFFIXES, CheckpointStore, Manifest, Snapshot, take_snapshot
 from ocr_train.errors import TrackingError
 from ocr_train.run import Run
 

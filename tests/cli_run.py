@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ocr_train import cli
+from ocr_train.cli import main
 
 
 class Ran:
@@ -30,7 +30,7 @@ def command(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Ran:
     """`python -m ocr_train ARGUMENTS`, in this process."""
     capsys.readouterr()
     try:
-        code = cli.run([str(one) for one in arguments])
+        code = main.run([str(one) for one in arguments])
     except SystemExit as exc:  # argparse's way to end
         code = int(str(exc.code or 0))
     captured = capsys.readouterr()

@@ -135,7 +135,7 @@ def points(tracking_uri: str, run_id: str, key: str) -> list[tuple[int, float]]:
 
 def artifacts(tracking_uri: str, run_id: str, folder: str = "") -> dict[str, int]:
     """All files below an artifact folder with their sizes."""
-    from ocr_train.artifacts import RunArtifacts
+    from ocr_train.tracking.artifacts import RunArtifacts
 
     found: dict[str, int] = {}
     for path, size in RunArtifacts(client(tracking_uri), run_id).list(folder).items():

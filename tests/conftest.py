@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train import secrets
-from ocr_train.data.demo import DemoSpec, make_demo
-from ocr_train.server import LocalServers, ServerAddress
+from ocr_train.data.demo.demo_set import DemoSpec, make_demo
+from ocr_train.redaction import redactor
+from ocr_train.server.serve import LocalServers, ServerAddress
 from tests.commands import REPO
 from tests.lively_kit import kit
 
@@ -56,8 +56,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, _own_cache: Path) -> None:
-    """No test sees the credentials, servers or settings of the machine it runs on, or another test's secrets."""
-    secrets.forget()
+    """No test sees the credentials, servers or settings of the machine it runs on, or another test's redactor."""
+    redactor.forget()
     for name in list(os.environ):
         if name.startswith(_OURS):
             monkeypatch.delenv(name)

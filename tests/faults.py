@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ocr_train.server import (
+from ocr_train.server.ports import LOOPBACK, Ports, choose_ports
+from ocr_train.server.process import ServerProcess, spawn
+from ocr_train.server.serve import (
     ServerAddress,
     find_weed,
     probe_mlflow,
@@ -26,8 +28,6 @@ from ocr_train.server import (
     server_environment,
     weed_arguments,
 )
-from ocr_train.server_ports import LOOPBACK, Ports, choose_ports
-from ocr_train.server_process import ServerProcess, spawn
 from tests.commands import environment
 from tests.servers import ACCESS_KEY, SECRET_KEY
 

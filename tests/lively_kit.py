@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.inference import Model
+from ocr_train.models.inference import Model
 from tests.commands import REPO, environment
 from tests.lively_models import write_config
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from ocr_train.config import Launch, load_experiment
+from ocr_train.config.experiment import Launch, load_experiment
 from ocr_train.ocr_engine import networks
 from ocr_train.ocr_engine.images import read_image
 from ocr_train.ocr_engine.paddleocr import put_on_path

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ocr_train.server import (
+from ocr_train.server.ports import LOOPBACK, choose_ports
+from ocr_train.server.process import spawn
+from ocr_train.server.serve import (
     LocalServers,
     ServerAddress,
     find_weed,
@@ -17,8 +19,6 @@ from ocr_train.server import (
     server_environment,
     weed_arguments,
 )
-from ocr_train.server_ports import LOOPBACK, choose_ports
-from ocr_train.server_process import spawn
 
 ACCESS_KEY = "OCRTESTACCESSKEY"
 SECRET_KEY = "only-a-test-secret"

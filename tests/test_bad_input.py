@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.data.demo import DemoSpec, make_demo
-from ocr_train.server import ServerAddress
+from ocr_train.data.demo.demo_set import DemoSpec, make_demo
+from ocr_train.server.serve import ServerAddress
 from tests.commands import SCRIPTED, client, ocr_train, only_run
 
 pytestmark = pytest.mark.slow

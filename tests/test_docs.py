@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from ocr_train import errors
-from ocr_train.cli import make_parser
-from ocr_train.config import (
+from ocr_train.cli.main import make_parser
+from ocr_train.config.experiment import (
     DEMO_KEYS,
     EXPERIMENT_KEYS,
     EXPERIMENTS,
@@ -24,10 +24,10 @@ from ocr_train.config import (
     Launch,
     load_experiment,
 )
-from ocr_train.data.prepare import REPORTS
-from ocr_train.data.problems import KINDS
-from ocr_train.data.validate import Rules, validate
-from ocr_train.failures import REASONS
+from ocr_train.data.checks.problems import KINDS
+from ocr_train.data.checks.validate import Rules, validate
+from ocr_train.data.for_training import REPORTS
+from ocr_train.trainer.failures import REASONS
 
 REPO = Path(__file__).resolve().parents[1]
 PAGES = [path for path in (REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))) if path.is_file()]
@@ -332,10 +332,14 @@ def test_every_fault_names_a_test_that_exists() -> None:
     rows = reliability_rows()
     assert len(rows) > 30
     assert [
-        row[0] for row in rows if len(row) != 4 or not re.findall(r"`test_\w+\.py::test_\w+`", row[2])
+        row[0] for row in rows if len(row) != 4 or not re.findall(r"`[\w/]*test_\w+\.py::test_\w+`", row[2])
     ] == []
-    files = {path.name: path.read_text(encoding="utf-8") for path in (REPO / "tests").rglob("test_*.py")}
-    named = re.findall(r"`(test_\w+\.py)(?:::(\w+))?`", text)
+    tests = REPO / "tests"
+    files = {
+        path.relative_to(tests).as_posix(): path.read_text(encoding="utf-8")
+        for path in tests.rglob("test_*.py")
+    }
+    named = re.findall(r"`([\w/]*test_\w+\.py)(?:::(\w+))?`", text)
     missing = [f"{file}::{test}" for file, test in named if f"def {test}(" not in files.get(file, "")]
     assert missing == []
 
@@ -344,7 +348,7 @@ def test_three_faults_at_least_are_shown_with_paddleocr_itself() -> None:
     """In files whose launches name no stand-in."""
     shown = {row[2] for row in reliability_rows() if row[3].startswith("**PaddleOCR**")}
     assert len(shown) >= 3
-    for file in {re.findall(r"`(test_\w+)\.py", cell)[0] for cell in shown}:  # the first one named
+    for file in {re.findall(r"`([\w/]*test_\w+)\.py", cell)[0] for cell in shown}:  # the first one named
         text = (REPO / "tests" / f"{file}.py").read_text(encoding="utf-8")
         assert "SCRIPTED" not in text
         assert "train_arguments" not in text

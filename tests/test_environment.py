@@ -13,8 +13,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from ocr_train.cli import make_parser
-from ocr_train.config import MLPROJECT_PARAMETERS, Launch
+from ocr_train.cli.main import make_parser
+from ocr_train.config.experiment import MLPROJECT_PARAMETERS, Launch
 
 REPO = Path(__file__).resolve().parents[1]
 LOCKS = ("requirements.txt", "requirements-dev.txt")

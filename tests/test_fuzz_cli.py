@@ -13,7 +13,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ocr_train import cli
+from ocr_train.cli import main
 from tests.cli_run import det_label, jpeg
 from tests.fuzz import cases
 
@@ -73,7 +73,7 @@ def ended(*arguments: str | Path) -> int:
     said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         try:
-            code = cli.run([str(one) for one in arguments])
+            code = main.run([str(one) for one in arguments])
         except SystemExit as exc:
             code = int(str(exc.code or 0))
         said.flush()

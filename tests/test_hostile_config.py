@@ -10,23 +10,23 @@ from typing import Any
 import pytest
 import yaml
 
-from ocr_train.checkpoints import LATEST
+from ocr_train.checkpoints.store import LATEST
 from ocr_train.errors import ConfigError, DataError
-from ocr_train.evaluate import evaluate
-from ocr_train.export import Wish, export
+from ocr_train.models.evaluate import evaluate
+from ocr_train.models.export.run import Wish, export
+from ocr_train.models.source import find_source
+from ocr_train.models.validation_data import ValidationData
 from ocr_train.ocr_engine import pyfunc
 from ocr_train.ocr_engine.errors import EngineError
-from ocr_train.recorded import ValidationData
-from ocr_train.resume import resolve
-from ocr_train.sources import find_source
-from ocr_train.tracking import Tracker
+from ocr_train.resume.resolve import resolve
+from ocr_train.tracking.tracker import Tracker
 from tests.builders import MLFLOW_WARNING, snapshot_of, store_on, write_checkpoint
 from tests.cli_run import command
 from tests.lively_models import write_config
+from tests.models.export.test_run import make_source, make_trainer
+from tests.models.test_source import no_client, write_common, write_exported
+from tests.resume.test_resolve import REQUEST, Runs, runs, store_uri
 from tests.servers import running_s3
-from tests.test_export import make_source, make_trainer
-from tests.test_resume import REQUEST, Runs, runs, store_uri
-from tests.test_sources import no_client, write_common, write_exported
 
 __all__ = ["runs", "store_uri"]
 pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
@@ -191,7 +191,7 @@ class TestTools:
 
     def test_no_other_weights_are_loaded_and_nothing_is_sent(self, tmp_path: Path) -> None:
         """A backbone's `pretrained` is an unscreened pickle or an address; wandb is another server."""
-        from ocr_train.configurations import for_a_tool
+        from ocr_train.trainer.configurations import for_a_tool
 
         config: dict[str, Any] = {
             "Global": {"checkpoints": "/evil", "use_wandb": True, "pretrained_model": "/evil"},
@@ -244,8 +244,8 @@ def test_a_served_model_does_not_load_with_it(tmp_path: Path, canary: Path) -> N
 
 def test_a_user_s_own_configuration_is_told_what_paddleocr_does_not_know(tmp_path: Path) -> None:
     """All at once, as an error of the configuration; a PaddleOCR of another kind is not asked."""
-    from ocr_train.configurations import require_own_words
     from ocr_train.ocr_engine.paddleocr import find_ppocr
+    from ocr_train.trainer.configurations import require_own_words
 
     config: dict[str, Any] = {
         "Train": {"dataset": {"name": "LMDBDataSet", "transforms": [{"DecodeImag": None}]}},

@@ -15,12 +15,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callbacks.system import SystemMetricsCallback
-from ocr_train import tracking
-from ocr_train.checkpoints import BEST, LATEST, Manifest, find, restore, take_snapshot
+from ocr_train.checkpoints.states_file import read_states
+from ocr_train.checkpoints.store import BEST, LATEST, Manifest, find, restore, take_snapshot
 from ocr_train.errors import DataError, TrackingError
-from ocr_train.names import Names
-from ocr_train.states import read_states
-from ocr_train.tracking import Tracker, legal_name
+from ocr_train.tracking import tracker
+from ocr_train.tracking.metric_names import Names
+from ocr_train.tracking.tracker import Tracker, legal_name
 from tests.builders import (
     MLFLOW_WARNING,
     FolderArtifacts,
@@ -34,9 +34,9 @@ from tests.builders import (
 )
 from tests.callbacks.test_checkpoints_callback import Training
 from tests.callbacks.test_system import Sink
-from tests.test_checkpoints import states_file, three_steps  # noqa: F401
-from tests.test_resume import Runs, resume, runs, store_uri  # noqa: F401
-from tests.test_tracking import SECRET, NotMlflow, environment, other_server  # noqa: F401
+from tests.checkpoints.test_store import states_file, three_steps  # noqa: F401
+from tests.resume.test_resolve import Runs, resume, runs, store_uri  # noqa: F401
+from tests.tracking.test_tracker import SECRET, NotMlflow, environment, other_server  # noqa: F401
 
 pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
 
@@ -112,7 +112,7 @@ def test_a_store_that_cannot_be_opened_is_a_tracking_error(
     (tmp_path / "mlflow.db").write_bytes(b"this is no sqlite database, by any measure" * 100)
     environment.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     with pytest.raises(TrackingError, match="cannot be opened"):
-        tracking.connect()
+        tracker.connect()
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_an_address_that_is_none_is_a_tracking_error(environment: pytest.MonkeyP
     """A slip of the pen in MLFLOW_TRACKING_URI is no traceback."""
     environment.setenv("MLFLOW_TRACKING_URI", uri)
     with pytest.raises(TrackingError) as caught:
-        tracking.connect()
+        tracker.connect()
     assert "MLFLOW_TRACKING_URI" in caught.value.hint
 
 
@@ -134,7 +134,7 @@ def test_a_failing_server_does_not_give_the_password_away(
     environment.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     environment.setenv("MLFLOW_TRACKING_URI", f"http://me:{SECRET}@127.0.0.1:{other_server}")
     with pytest.raises(TrackingError) as caught:
-        tracking.connect()
+        tracker.connect()
     assert SECRET not in str(caught.value)
 
 
@@ -160,7 +160,7 @@ def test_a_port_that_never_answers_fails_within_seconds(environment: pytest.Monk
         environment.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
         started = time.monotonic()
         with pytest.raises(TrackingError):
-            tracking.connect()
+            tracker.connect()
         assert time.monotonic() - started < 15
 
 

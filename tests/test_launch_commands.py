@@ -13,10 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ocr_train import cli
-from ocr_train.cli import make_parser
-from ocr_train.launch import MLPROJECT_PARAMETERS, Launch, start_of
-from ocr_train.started import Started, mlflow_words, read_start
+from ocr_train.cli import main
+from ocr_train.cli.main import make_parser
+from ocr_train.config.launch import MLPROJECT_PARAMETERS, Launch, start_of
+from ocr_train.config.started import Started, mlflow_words, read_start
 from tests.builders import MLFLOW_WARNING
 from tests.commands import REPO
 
@@ -220,7 +220,7 @@ def test_the_command_that_comes_next_can_be_typed(tmp_path: Path, capsys: pytest
     words = ["demo-data", str(folder / "det"), "--task", "det", "--count", "4"]
     seen = []
     for more in (["crop", str(folder / "det" / "train.txt"), str(folder / "crops")], []):
-        assert cli.run(words) == 0
+        assert main.run(words) == 0
         (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("next: ")]
         printed = shlex.split(line.removeprefix("next: "))
         assert printed[:3] == ["python", "-m", "ocr_train"]
@@ -228,4 +228,4 @@ def test_the_command_that_comes_next_can_be_typed(tmp_path: Path, capsys: pytest
         seen.append(printed[3])
         words = more
     assert seen == ["train", "split"]
-    assert cli.run(printed[3:]) == 0
+    assert main.run(printed[3:]) == 0

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
-from ocr_train import cli, runs, tracking
+from ocr_train.cli import main as cli
 from ocr_train.errors import StorageError, TrackingError
-from ocr_train.run_folder import RunLock, require_writable
+from ocr_train.runs import listing
+from ocr_train.tracking import tracker as tracking
+from ocr_train.tracking.run_folder import RunLock, require_writable
 from tests.builders import MLFLOW_WARNING
 from tests.commands import REPO, client, environment, ocr_train, only_run, store, train_arguments
 
@@ -177,11 +179,13 @@ def test_a_run_whose_launcher_was_killed_before_us_is_reaped(
     )
     theirs = made_by_mlflow_run(store_folder, monkeypatch, tmp_path / "theirs")
     mlflow = client(store(store_folder))
-    assert runs.lost_runs(mlflow, now=time.time() + 1800) == []
-    (lost,) = runs.lost_runs(mlflow, now=time.time() + 3700)
+    assert listing.lost_runs(mlflow, now=time.time() + 1800) == []
+    (lost,) = listing.lost_runs(mlflow, now=time.time() + 3700)
     assert lost.run_id == ours
-    assert [info.run_id for info in runs.lost_runs(mlflow, older_than_s=60, now=time.time() + 61)] == [ours]
-    runs.reap(mlflow, lost)
+    assert [info.run_id for info in listing.lost_runs(mlflow, older_than_s=60, now=time.time() + 61)] == [
+        ours
+    ]
+    listing.reap(mlflow, lost)
     run = mlflow.get_run(ours)
     assert (run.info.status, run.data.tags["failure_reason"]) == ("KILLED", "tracker_lost")
     assert "start it again" in run.data.tags["failure_explanation"]
@@ -205,7 +209,7 @@ def test_a_kill_between_the_run_and_its_first_record_can_be_reaped(store_folder:
     script = (
         "import os, signal, sys\nfrom mlflow import MlflowClient\nmake = MlflowClient.create_run\n"
         "def make_and_die(*args, **options):\n    make(*args, **options)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "MlflowClient.create_run = make_and_die\nfrom ocr_train import cli\ncli.main(sys.argv[1:])\n"
+        "MlflowClient.create_run = make_and_die\nfrom ocr_train.cli import main as cli\ncli.main(sys.argv[1:])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *train_arguments(data)],

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from benchmarks.faults.broken_server import BrokenServer
-from ocr_train import serving
 from ocr_train.errors import TrackingError
-from ocr_train.mlflow_client import send_batch
-from ocr_train.retention import pinned_by_registry
-from ocr_train.spool import Batch, Metric, Param, Tag
+from ocr_train.models import mlflow_model
+from ocr_train.runs.retention import pinned_by_registry
+from ocr_train.tracking.journal import Batch, Metric, Param, Tag
+from ocr_train.tracking.mlflow_client import send_batch
 from tests.commands import artifacts, client, ocr_train, train_arguments
 from tests.exported_models import exported_folder
 from tests.faults import EXPERIMENT, Servers
@@ -125,7 +125,7 @@ def test_what_it_lacks_is_said_in_a_sentence(run: tuple[Any, str], tmp_path: Pat
     """No page of HTML: a model cannot be logged, and none pins a checkpoint."""
     mlflow, run_id = run
     assert not pinned_by_registry(mlflow, run_id).steps
-    with pytest.raises(serving.NoLoggedModels, match="came with MLflow 3"):
-        serving.log_model(mlflow, run_id, [exported_folder(tmp_path / "export")])
+    with pytest.raises(mlflow_model.NoLoggedModels, match="came with MLflow 3"):
+        mlflow_model.log_model(mlflow, run_id, [exported_folder(tmp_path / "export")])
     with pytest.raises(TrackingError, match=r"does not know the call /api/2\.0/mlflow/logged-models/search"):
-        serving.newest_logged(mlflow, run_id)
+        mlflow_model.newest_logged(mlflow, run_id)

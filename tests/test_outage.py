@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
+from ocr_train.checkpoints.states_file import read_states
 from ocr_train.errors import DataError
-from ocr_train.states import read_states
 from tests.commands import artifacts, client, environment, none_of, ocr_train, train_arguments
 from tests.faults import EXPERIMENT, Servers, bad_line, may_mount, on_a_small_disk, slow_line
 

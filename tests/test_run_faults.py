@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from ocr_train.failures import REASONS
+from ocr_train.trainer.failures import REASONS
 from tests.commands import (
     artifacts,
     client,
@@ -126,7 +126,7 @@ def test_an_evaluation_that_is_only_slow_goes_on(store_folder: Path, data: Path)
 
 def test_a_trainer_that_hangs_after_its_reader_thread_died_is_ended(store_folder: Path, data: Path) -> None:
     """Nobody waits for the stall timeout when the cause is known."""
-    script = "import sys; from ocr_train import cli, follow; follow.FAILURE_PATIENCE_S = 1.5; cli.main(sys.argv[1:])"
+    script = "import sys; from ocr_train.cli import main as cli; from ocr_train.trainer import follow as follow; follow.FAILURE_PATIENCE_S = 1.5; cli.main(sys.argv[1:])"
     done = subprocess.run(
         [sys.executable, "-c", script, *train_arguments(data)],
         cwd=store_folder,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ocr_train.server import ServerAddress
+from ocr_train.server.serve import ServerAddress
 from tests.commands import artifacts, client, ocr_train, points
 from tests.servers import bucket_keys
 

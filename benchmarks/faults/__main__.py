@@ -20,7 +20,7 @@ from benchmarks.faults.losses import LOSSES
 from benchmarks.faults.report import draw, say
 from benchmarks.faults.scene import Result, Scene
 from benchmarks.faults.servers import SERVERS
-from ocr_train.data.demo import DemoSpec, make_demo
+from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from tests.builders import mlflow_store
 from tests.faults import Servers
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
-from ocr_train.server_ports import LOOPBACK
+from ocr_train.server.ports import LOOPBACK
 from tests.faults import Answer, Forward
 
 _LOGIN = b"<!doctype html><html><head><title>Sign in</title></head><body><form>password</form></body></html>"

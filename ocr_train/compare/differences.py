@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ocr_train.compare.values import RunData, is_real
-from ocr_train.config import Launch
+from ocr_train.config.experiment import Launch
 
 CONFIG_PREFIX = "cfg/"
 _CODE = (

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ocr_train.artifacts import RunArtifacts
 from ocr_train.compare.select import KIND, KIND_TAG
 from ocr_train.compare.values import RunData
 from ocr_train.errors import TrackingError
-from ocr_train.secrets import redactor
-from ocr_train.tracking import experiment_of, first_line
+from ocr_train.redaction.redactor import redactor
+from ocr_train.tracking.artifacts import RunArtifacts
+from ocr_train.tracking.tracker import experiment_of, first_line
 
 ARTIFACTS = "compare"
 _TAG_LIMIT = 5000

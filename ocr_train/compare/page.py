@@ -20,7 +20,7 @@ from ocr_train.compare.sections import (
 )
 from ocr_train.compare.shown import Shown, moment, shown
 from ocr_train.compare.values import RunData
-from ocr_train.html_pages import render
+from ocr_train.drawing.html_pages import render
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 MAX_PICTURES = 96

@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from ocr_train import heartbeat
-from ocr_train.artifacts import RunArtifacts
-from ocr_train.checkpoints import BEST, LATEST, alias_values, all_manifests
+from ocr_train.checkpoints.store import BEST, LATEST, alias_values, all_manifests
 from ocr_train.compare.samples import read_samples
 from ocr_train.compare.values import Checkpoints, RunData, Series
 from ocr_train.errors import OcrTrainError, TrackingError
-from ocr_train.runs import MAIN_METRICS
-from ocr_train.secrets import redactor
-from ocr_train.tracking import first_line
+from ocr_train.redaction.redactor import redactor
+from ocr_train.runs.listing import MAIN_METRICS
+from ocr_train.tracking import heartbeat
+from ocr_train.tracking.artifacts import RunArtifacts
+from ocr_train.tracking.tracker import first_line
 
 Say = Callable[[str], None]
 READ_PREFIXES = ("train/", "eval/", "best/", "time/", "cost/", "sample/")

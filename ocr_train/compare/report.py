@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.compare.differences import Differences, Row, differences
-from ocr_train.compare.going_on import resume_command
 from ocr_train.compare.page import make_page, warnings
 from ocr_train.compare.plots import write_plots
+from ocr_train.compare.resume_command import resume_command
 from ocr_train.compare.scale import number
 from ocr_train.compare.scores import Score, scores, target, winners
 from ocr_train.compare.shown import Shown, shown

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ocr_train.artifacts import Artifacts
 from ocr_train.compare.values import Picture, Samples
 from ocr_train.errors import OcrTrainError
 from ocr_train.ocr_engine.documents import read_json
+from ocr_train.tracking.artifacts import Artifacts
 
 ROOT = "samples"
 LATEST = f"{ROOT}/latest.json"

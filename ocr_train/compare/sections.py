@@ -7,9 +7,9 @@ import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ocr_train.checkpoints import Manifest
+from ocr_train.checkpoints.store import Manifest
 from ocr_train.compare.differences import DIGEST, Differences, Row
-from ocr_train.compare.going_on import resume_command
+from ocr_train.compare.resume_command import resume_command
 from ocr_train.compare.scale import figure, number
 from ocr_train.compare.shown import SHORT_ID, Shown, dollars, duration
 from ocr_train.compare.values import Picture, RunData, is_real

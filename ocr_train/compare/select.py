@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ocr_train.config.overrides import nearest
 from ocr_train.errors import ConfigError, TrackingError
-from ocr_train.overrides import nearest
-from ocr_train.tracking import first_line
+from ocr_train.tracking.tracker import first_line
 
 KIND_TAG, KIND = "ocr_train.kind", "compare"
 """The mark of a run that holds a comparison: it is no training run and is never compared itself."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ocr_train.checkpoints import Manifest
+from ocr_train.checkpoints.store import Manifest
 
 INFINITE = 1e308
 """MLflow's SQL stores keep an infinity as the largest float."""

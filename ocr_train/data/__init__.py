@@ -1,0 +1,1 @@
+"""Labels on disk become a checked, split dataset."""

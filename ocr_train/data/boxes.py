@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ocr_train.data.conversion import clean_text
+from ocr_train.data.formats.conversion import clean_text
 from ocr_train.data.labels import Box, Point
 
 _LARGEST_COORDINATE = 1e6

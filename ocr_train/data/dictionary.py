@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from ocr_train.data.check_rec import escape
-from ocr_train.data.problems import Finding, Problem, make_problem
+from ocr_train.data.checks.problems import Finding, Problem, make_problem
+from ocr_train.data.checks.recognition import escape
 from ocr_train.ocr_engine.files import read_regular
 
 DEFAULT_CHARSET = frozenset("0123456789abcdefghijklmnopqrstuvwxyz")

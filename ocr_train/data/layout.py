@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from ocr_train.data.formats.pubtab import FOLDERS, SUFFIX, count_found, peek_names
 from ocr_train.data.labels import LabelLine, read_labels
-from ocr_train.data.pubtab import FOLDERS, SUFFIX, count_found, peek_names
 from ocr_train.errors import DataError
 
 VAL_WORDS = ("val", "valid", "validation", "eval", "dev")

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from ocr_train.data.checks.quarantine import write_clean
+from ocr_train.data.checks.validate import Report
 from ocr_train.data.labels import LabelLine, format_line
 from ocr_train.data.layout import Layout
-from ocr_train.data.quarantine import write_clean
 from ocr_train.data.samples import image_names, read_samples
 from ocr_train.data.split import split
-from ocr_train.data.validate import Report
 from ocr_train.errors import DataError
 
 

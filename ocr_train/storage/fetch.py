@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ocr_train.errors import StorageError
 from ocr_train.storage.archive import DEFAULT_LIMIT_BYTES, extract_archive, is_archive
-from ocr_train.storage.bodies import BodyWriter
+from ocr_train.storage.downloads import BodyWriter
 from ocr_train.storage.keys import check_names, parse_s3_uri, refuse
 from ocr_train.storage.local import exclusive, look, make_parents, place_problems, require_space, told
 from ocr_train.storage.parallel import run_all

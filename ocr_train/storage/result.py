@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ocr_train.storage.bodies import Fetched
+from ocr_train.storage.downloads import Fetched
 from ocr_train.storage.progress import Meter
 from ocr_train.storage.state import SyncState
 from ocr_train.storage.uploads import Pushed

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from callbacks.checkpoints import CheckpointCallback
-from ocr_train.checkpoints import BEST, LATEST, find, restore
+from ocr_train.checkpoints.store import BEST, LATEST, find, restore
 from ocr_train.errors import DataError, TrackingError
 from ocr_train.events import CheckpointSaved, EvalCompleted, Tick, TrainProgress
-from ocr_train.outbox import Checkpoint, Outbox
+from ocr_train.tracking.outbox import Checkpoint, Outbox
 from tests.builders import FolderArtifacts, make_run, read_manifest, set_bytes, store_on, write_checkpoint
 
 NAMES = {"latest": "latest", "best": "best_accuracy", "epoch": "iter_epoch_1"}

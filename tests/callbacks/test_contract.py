@@ -18,12 +18,12 @@ import pytest
 
 import callbacks
 from callbacks.base import Callback
-from ocr_train.checkpoints import CheckpointStore
+from ocr_train.checkpoints.store import CheckpointStore
 from ocr_train.errors import TrackingError
 from ocr_train.events import Event
 from ocr_train.run import Run
+from tests.analysis.builders import box_at, write_validation
 from tests.builders import FolderArtifacts, make_run, store_on, write_checkpoint
-from tests.look.builders import box_at, write_validation
 
 HANDLE_LIMIT_S = 0.5
 SLOW_UPLOAD_S = 0.6

@@ -16,15 +16,15 @@ import psutil
 import pytest
 
 from callbacks.samples import MAX_FAILURES, SampleCallback
+from ocr_train.analysis import mlflow_images, tables
 from ocr_train.errors import DataError, SetupError, TrackingError
 from ocr_train.events import CheckpointSaved, EvalCompleted, RunFinished, Tick, TrainProgress
-from ocr_train.inference import CHECKPOINT, Model, ReadingProcess
-from ocr_train.look import mlflow_images, tables
+from ocr_train.models.inference import CHECKPOINT, Model, ReadingProcess
 from ocr_train.ocr_engine.paddleocr import find_ppocr
 from ocr_train.run import Run
-from ocr_train.tracking import Tracker, connect
+from ocr_train.tracking.tracker import Tracker, connect
+from tests.analysis.builders import Said, box_at, write_validation
 from tests.builders import MLFLOW_WARNING, make_run, mlflow_store
-from tests.look.builders import Said, box_at, write_validation
 
 TIMEOUT_S = 20.0
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ocr_train.compare.select import KIND, KIND_TAG
-from ocr_train.data.demo import DemoSpec, make_demo
+from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from tests.cli_run import Ran, command
 from tests.commands import SCRIPTED, artifacts, client, ocr_train
 from tests.compare.made_runs import Made, make_run

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ocr_train.data.archive_source import is_archive, unpack_once
-from ocr_train.data.demo import DemoSpec, make_demo
+from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.data.layout import find_layout
 from ocr_train.errors import DataError, StorageError
 from ocr_train.storage.keys import PRIVATE_FOLDER

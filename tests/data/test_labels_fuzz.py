@@ -15,13 +15,13 @@ from random import Random
 import pytest
 from PIL import Image
 
-from ocr_train.data.crops import crop
 from ocr_train.data.dictionary import read_dictionary
-from ocr_train.data.labelme import convert_labelme
+from ocr_train.data.formats.crops import crop
+from ocr_train.data.formats.labelme import convert_labelme
+from ocr_train.data.formats.ppocrlabel import convert_ppocrlabel
+from ocr_train.data.formats.pubtab import count_found, peek_names
+from ocr_train.data.formats.pubtab import read_lines as read_pubtab
 from ocr_train.data.labels import LabelLine, read_labels
-from ocr_train.data.ppocrlabel import convert_ppocrlabel
-from ocr_train.data.pubtab import count_found, peek_names
-from ocr_train.data.pubtab import read_lines as read_pubtab
 from ocr_train.data.split import split
 from ocr_train.errors import DataError
 from tests.data.test_validate_fuzz import check

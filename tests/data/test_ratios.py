@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ocr_train.cli_data import fetch_for_training
-from ocr_train.config import EXPERIMENTS, Launch, load_experiment
-from ocr_train.data.demo import DemoSpec, make_demo
-from ocr_train.data.prepare import Dataset, prepare
+from ocr_train.cli.data import fetch_for_training
+from ocr_train.config.experiment import EXPERIMENTS, Launch, load_experiment
+from ocr_train.data.demo.demo_set import DemoSpec, make_demo
+from ocr_train.data.for_training import Dataset, prepare
 from ocr_train.data.ratios import files_by_share
 from ocr_train.errors import DataError
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ocr_train.data.problems import KINDS
-from ocr_train.data.quarantine import write_clean
-from ocr_train.data.report import render_html
-from ocr_train.data.validate import Rules, validate
+from ocr_train.data.checks.problems import KINDS
+from ocr_train.data.checks.quarantine import write_clean
+from ocr_train.data.checks.report import render_html
+from ocr_train.data.checks.validate import Rules, validate
 from tests.fuzz import cases
 
 SEEDS = (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ocr_train.data.checks.validate import Report, Rules, validate
 from ocr_train.data.dictionary import DEFAULT_CHARSET, read_dictionary
-from ocr_train.data.validate import Report, Rules, validate
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 

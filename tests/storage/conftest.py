@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ocr_train.server import ServerAddress
+from ocr_train.server.serve import ServerAddress
 from tests.servers import running_s3
 from tests.storage.fake_s3 import FakeS3
 

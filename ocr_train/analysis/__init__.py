@@ -1,0 +1,1 @@
+"""Predictions scored image by image."""

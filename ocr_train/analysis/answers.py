@@ -1,0 +1,96 @@
+"""Images scored: the validation samples together with what a model answered, the worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ocr_train.analysis.box_scores import BoxScore, box_totals, score_boxes
+from ocr_train.analysis.sampling import ValidationSet
+from ocr_train.analysis.text_scores import TextScore, score_text, text_totals
+from ocr_train.analysis.values import Answer, Sample, read_text
+from ocr_train.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """One image with its answer and its score; `index` is its place in the sample, the same at every look."""
+
+    index: int
+    sample: Sample
+    answer: Answer
+    score: BoxScore | TextScore
+
+    @property
+    def badness(self) -> tuple[float, float]:
+        """The greater, the worse: what images are sorted by."""
+        if isinstance(self.score, BoxScore):
+            return 1 - self.score.hmean, float(self.score.missed + self.score.false)
+        return 1 - self.score.similarity, float(self.score.edit_distance)
+
+    @property
+    def said(self) -> tuple[str, str]:
+        """Truth and prediction for a table: texts as they were written and read, or how many boxes."""
+        if isinstance(self.score, BoxScore):
+            true = sum(not box.ignored for box in self.sample.boxes)
+            return _boxes(true), _boxes(len(self.answer.boxes))
+        return self.sample.text, self.answer.text or self.answer.label
+
+
+def score_all(chosen: ValidationSet, answers: Sequence[Answer]) -> list[Scored]:
+    """The samples of `chosen` with their answers, in the same order; raises `DataError` where they are not as many."""
+    if len(answers) != len(chosen.samples):
+        raise DataError(
+            f"{len(chosen.samples)} images were to be read and {len(answers)} answers came.",
+            hint="The process that reads ended early: its last line says why.",
+        )
+    return [
+        Scored(index=index, sample=sample, answer=answer, score=_score(chosen, sample, answer))
+        for index, (sample, answer) in enumerate(zip(chosen.samples, answers, strict=True))
+    ]
+
+
+def worst_first(scored: Sequence[Scored]) -> list[Scored]:
+    """Sorted by score; equal ones stay in the sample's order."""
+    return sorted(scored, key=lambda one: one.badness, reverse=True)
+
+
+def totals(scored: Sequence[Scored], task: str) -> dict[str, float]:
+    """recall, precision and hmean; acc and norm_edit_dis; or acc alone for a classification."""
+    boxes = [one.score for one in scored if isinstance(one.score, BoxScore)]
+    texts = [one.score for one in scored if isinstance(one.score, TextScore)]
+    figures = box_totals(boxes) if task == "det" else text_totals(texts)
+    return {"acc": figures["acc"]} if task == "cls" and figures else figures
+
+
+def numbers(scored: Scored, task: str) -> dict[str, Any]:
+    """The scores of one image, by the names of tables and of `samples.json`."""
+    score = scored.score
+    if isinstance(score, BoxScore):
+        return {
+            "recall": round(score.recall, 4),
+            "precision": round(score.precision, 4),
+            "hmean": round(score.hmean, 4),
+            "missed": score.missed,
+            "false": score.false,
+        }
+    if task == "cls":
+        return {"right": score.right, "score": round(scored.answer.score, 4)}
+    return {"edit_distance": score.edit_distance, "score": round(scored.answer.score, 4)}
+
+
+def paths_of(chosen: ValidationSet) -> list[Path]:
+    """The images to read, in order."""
+    return [sample.path for sample in chosen.samples]
+
+
+def _score(chosen: ValidationSet, sample: Sample, answer: Answer) -> BoxScore | TextScore:
+    if chosen.task == "det":
+        return score_boxes(sample.boxes, answer.boxes)
+    return score_text(sample.text, read_text(answer, chosen.task), chosen.rules)
+
+
+def _boxes(count: int) -> str:
+    return f"{count} box" if count == 1 else f"{count} boxes"

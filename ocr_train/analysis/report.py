@@ -1,0 +1,246 @@
+"""The end of a run looked at closely: what the model reads well and what it does not, as tables and plots.
+
+evaluation/evaluation.json                                        figures, and what they were counted from
+rec:  predictions.csv by_length.csv by_class.csv confusion.csv    and a plot of each of the last three
+det:  per_image.csv scores.csv, hmean.png scores.png, worst/*.png
+cls:  predictions.csv confusion.csv
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocr_train.analysis import characters, error_analysis, plots, tables
+from ocr_train.analysis.answers import Scored, paths_of, score_all, totals, worst_first
+from ocr_train.analysis.box_scores import ALONE, MATCHED, BoxScore
+from ocr_train.analysis.pictures import draw_boxes, save_png
+from ocr_train.analysis.sampling import ValidationSet, validation_set
+from ocr_train.analysis.text_scores import TextScore
+from ocr_train.analysis.values import Answer
+
+FOLDER = "evaluation"
+LIMIT = 1000
+"""So many validation images are read at the most; which ones follows from their names (`look.choose`)."""
+WORST_SHOWN = 12
+_LOW = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What was written: `files` with the artifact folder of each; the main `figures`; one `sentence` for people."""
+
+    files: tuple[tuple[Path, str], ...]
+    figures: Mapping[str, float]
+    sentence: str
+
+
+def evaluate_closely(
+    config: Path,
+    task: str,
+    read: Callable[[Sequence[Path]], Sequence[Answer]],
+    folder: Path,
+    *,
+    limit: int = LIMIT,
+) -> Evaluation:
+    """Have `read` read the validation images of the PaddleOCR configuration `config`, and write the evaluation to
+    `folder`. Raises `DataError` where there are no labels, and whatever `read` raises."""
+    chosen = validation_set(config, task, limit=limit)
+    return write_evaluation(chosen, read(paths_of(chosen)), folder)
+
+
+def write_evaluation(chosen: ValidationSet, answers: Sequence[Answer], folder: Path) -> Evaluation:
+    """Score `answers`, one for each of the chosen samples and in their order, and write everything to `folder`."""
+    scored = worst_first(score_all(chosen, answers))
+    figures = totals(scored, chosen.task)
+    write = {"det": _write_det, "rec": _write_rec}.get(chosen.task, _write_cls)
+    files, finding = write(scored, folder)
+    sentence = " ".join(filter(None, (_headline(chosen, figures), finding, _failed(scored))))
+    document = {
+        "task": chosen.task,
+        "images": len(scored),
+        "validation_images": chosen.total,
+        "capped": chosen.capped,
+        "compared": _rule(chosen),
+        "figures": figures,
+        "sentence": sentence,
+    }
+    files.append(tables.write_json(folder / "evaluation.json", document))
+    return Evaluation(
+        files=tuple((path, _folder(path, folder)) for path in files), figures=figures, sentence=sentence
+    )
+
+
+def _folder(path: Path, folder: Path) -> str:
+    """The artifact folder of a file in `folder`."""
+    inner = path.parent.relative_to(folder).as_posix()
+    return FOLDER if inner == "." else f"{FOLDER}/{inner}"
+
+
+def _write_rec(scored: Sequence[Scored], folder: Path) -> tuple[list[Path], str]:
+    scores = [one.score for one in scored if isinstance(one.score, TextScore)]
+    lengths, classes, wrong = (
+        error_analysis.by_length(scores),
+        error_analysis.by_class(scores),
+        error_analysis.confusions(scores),
+    )
+    files = [
+        _write_predictions(scored, folder),
+        tables.write_csv(
+            folder / "by_length.csv",
+            ("length", "texts", "right", "accuracy", "mean_edit_distance"),
+            [(row.length, row.texts, row.right, row.accuracy, row.mean_edit_distance) for row in lengths],
+        ),
+        tables.write_csv(
+            folder / "by_class.csv",
+            ("class", "characters", "right", "wrong", "missed", "added", "accuracy"),
+            [
+                (row.name, row.characters, row.right, row.wrong, row.missed, row.added, row.accuracy)
+                for row in classes
+            ],
+        ),
+        _write_confusions(wrong, folder),
+        plots.plot_by_length(lengths, folder / "by_length.png"),
+        plots.plot_by_class(classes, folder / "by_class.png"),
+        plots.plot_confusions(wrong, folder / "confusion.png"),
+    ]
+    return files, _weak_spots(classes, wrong)
+
+
+def _write_cls(scored: Sequence[Scored], folder: Path) -> tuple[list[Path], str]:
+    pairs = Counter(one.said for one in scored if one.said[0] != one.said[1])
+    rows = [(truth, said, count) for (truth, said), count in pairs.most_common()]
+    files = [
+        _write_predictions(scored, folder),
+        tables.write_csv(folder / "confusion.csv", ("truth", "prediction", "count"), rows),
+    ]
+    return files, f"Most often {rows[0][0]!r} is taken for {rows[0][1]!r} ({rows[0][2]}×)." if rows else ""
+
+
+def _write_predictions(scored: Sequence[Scored], folder: Path) -> Path:
+    rows = []
+    for one in scored:
+        if isinstance(one.score, TextScore):
+            distance, similarity = one.score.edit_distance, one.score.similarity
+            rows.append(
+                (one.sample.name, *one.said, distance, similarity, one.answer.score, one.answer.error)
+            )
+    columns = ("name", "truth", "prediction", "edit_distance", "similarity", "score", "error")
+    return tables.write_csv(folder / "predictions.csv", columns, rows)
+
+
+def _write_confusions(wrong: Sequence[error_analysis.Confusion], folder: Path) -> Path:
+    rows = []
+    for row in wrong:
+        said = [
+            part
+            for char in (row.truth, row.prediction)
+            for part in (characters.shown(char), characters.code(char), characters.name(char))
+        ]
+        rows.append((*said, row.count, row.share))
+    columns = (
+        *("truth", "truth_code", "truth_name", "prediction", "prediction_code", "prediction_name"),
+        *("count", "share"),
+    )
+    return tables.write_csv(folder / "confusion.csv", columns, rows)
+
+
+def _write_det(scored: Sequence[Scored], folder: Path) -> tuple[list[Path], str]:
+    boxes = [(one, one.score) for one in scored if isinstance(one.score, BoxScore)]
+    confidences = _confidences(boxes)
+    files = [
+        _write_images(boxes, folder),
+        tables.write_csv(
+            folder / "scores.csv",
+            ("score", "true", "false"),
+            [
+                (low, *(sum(_bin(value) == low for value in values) for values in confidences))
+                for low in _LOWS
+            ],
+        ),
+        plots.plot_hmeans([score.hmean for _, score in boxes], folder / "hmean.png"),
+        plots.plot_confidences(*confidences, folder / "scores.png"),
+    ]
+    for rank, (one, score) in enumerate(boxes[:WORST_SHOWN]):
+        if score.hmean < 1:
+            picture = draw_boxes(one.sample, one.answer, score)
+            files.append(save_png(picture, folder / "worst" / f"{rank:03d}.png"))
+    low = sum(score.hmean < _LOW for _, score in boxes)
+    worst = f"; the worst is {boxes[0][0].sample.name}" if boxes and boxes[0][1].hmean < 1 else ""
+    return files, f"{low} of {len(boxes)} images are below an hmean of {_LOW}{worst}."
+
+
+_LOWS = tuple(step / 20 for step in range(20))
+
+
+def _bin(value: float) -> float:
+    """The lower edge of the bin of 0.05 that the score falls into."""
+    return _LOWS[min(max(int(value * 20 + 1e-9), 0), 19)]
+
+
+def _confidences(boxes: Sequence[tuple[Scored, BoxScore]]) -> tuple[list[float], list[float]]:
+    """The model's own scores of its true and of its false boxes."""
+    true: list[float] = []
+    false: list[float] = []
+    for one, score in boxes:
+        for state, value in zip(score.predicted, one.answer.scores, strict=False):
+            if state in (MATCHED, ALONE):
+                (true if state == MATCHED else false).append(value)
+    return true, false
+
+
+def _write_images(boxes: Sequence[tuple[Scored, BoxScore]], folder: Path) -> Path:
+    columns = (
+        "name",
+        "boxes",
+        "predicted",
+        "matched",
+        "missed",
+        "false",
+        "recall",
+        "precision",
+        "hmean",
+        "error",
+    )
+    rows = [
+        (
+            *(one.sample.name, score.matched + score.missed, score.matched + score.false, score.matched),
+            *(score.missed, score.false, score.recall, score.precision, score.hmean, one.answer.error),
+        )
+        for one, score in boxes
+    ]
+    return tables.write_csv(folder / "per_image.csv", columns, rows)
+
+
+def _rule(chosen: ValidationSet) -> str:
+    if chosen.task == "det":
+        return "a box fits at an intersection over union above 0.5, as in PaddleOCR's evaluation"
+    return str(chosen.rules)
+
+
+def _headline(chosen: ValidationSet, figures: Mapping[str, float]) -> str:
+    count = f"{len(chosen.samples)} of {chosen.total}" if chosen.capped else f"{chosen.total}"
+    if chosen.task == "det":
+        said = ", ".join(f"{name} {figures.get(name, 0.0):.3f}" for name in ("recall", "precision", "hmean"))
+        return f"On {count} validation images: {said}."
+    thing = "texts are" if chosen.task == "rec" else "classes are"
+    return f"On {count} validation images {figures.get('acc', 0.0):.1%} of the {thing} right."
+
+
+def _weak_spots(classes: Sequence[error_analysis.ClassRow], wrong: Sequence[error_analysis.Confusion]) -> str:
+    said = []
+    row = error_analysis.weakest(classes)
+    if row is not None:
+        said.append(f"Weakest: {row.name} ({row.accuracy or 0.0:.1%} of {row.characters:,} characters)")
+    mixed = next((row for row in wrong if row.truth and row.prediction), None)
+    if mixed is not None:
+        pair = f"{characters.shown(mixed.truth)} read as {characters.shown(mixed.prediction)}"
+        said.append(f"most often {pair} ({mixed.count}×)")
+    return "; ".join(said) + "." if said else ""
+
+
+def _failed(scored: Sequence[Scored]) -> str:
+    failed = [one for one in scored if one.answer.error]
+    return f"{len(failed)} could not be read: {failed[0].answer.error}." if failed else ""

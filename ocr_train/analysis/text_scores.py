@@ -1,0 +1,95 @@
+"""How well texts were read, counted as PaddleOCR's evaluation counts.
+
+Source of the rules: PaddleOCR `ppocr/metrics/rec_metric.py`, `RecMetric`, as of 2.10: blanks (U+0020) are taken
+out of truth and prediction unless `ignore_space` is false, `is_filter` keeps ASCII letters in lower case and
+digits, and nothing else is done to the characters: no Unicode normalization, so that the same Thai syllable typed
+in another order of marks is another text.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ocr_train.analysis.align import Pair, align
+
+_PLAIN = frozenset(string.digits + string.ascii_letters)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextRules:
+    """What is done to two texts before they are compared."""
+
+    ignore_space: bool = True
+    only_ascii: bool = False
+
+    def apply(self, text: str) -> str:
+        """The text as it is compared."""
+        if self.ignore_space:
+            text = text.replace(" ", "")
+        if self.only_ascii:
+            text = "".join(char for char in text if char in _PLAIN).lower()
+        return text
+
+    def __str__(self) -> str:
+        said = ["blanks are left out" if self.ignore_space else "blanks count"]
+        if self.only_ascii:
+            said.append("only ASCII letters, in lower case, and digits count")
+        return "compared as PaddleOCR's evaluation does: " + ", ".join([*said, "no Unicode normalization"])
+
+
+def text_rules(config: Mapping[str, Any], task: str) -> TextRules:
+    """The rules that the section `Metric` of a PaddleOCR configuration asks for; classes are compared as they are."""
+    metric = config.get("Metric")
+    values = metric if isinstance(metric, Mapping) else {}
+    if task != "rec" or values.get("name") == "CNTMetric":
+        return TextRules(ignore_space=False)
+    return TextRules(
+        ignore_space=bool(values.get("ignore_space", True)), only_ascii=bool(values.get("is_filter", False))
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextScore:
+    """One text: `truth` and `prediction` as they were compared, and character by character in `pairs`."""
+
+    truth: str
+    prediction: str
+    pairs: tuple[Pair, ...]
+
+    @property
+    def right(self) -> bool:
+        """Whether the texts are equal."""
+        return self.truth == self.prediction
+
+    @property
+    def edit_distance(self) -> int:
+        """How many characters must be replaced, left out or added."""
+        return sum(first != second for first, second in self.pairs)
+
+    @property
+    def similarity(self) -> float:
+        """1 minus the edit distance over the longer text's length; 1 for two empty texts."""
+        longest = max(len(self.truth), len(self.prediction))
+        return 1 - self.edit_distance / longest if longest else 1.0
+
+
+def score_text(truth: str, prediction: str, rules: TextRules) -> TextScore:
+    """Compare two texts."""
+    first, second = rules.apply(truth), rules.apply(prediction)
+    return TextScore(truth=first, prediction=second, pairs=tuple(align(first, second)))
+
+
+def text_totals(scores: Sequence[TextScore]) -> dict[str, float]:
+    """`acc` and `norm_edit_dis` over all texts, 0 to 1; nothing where there are none.
+
+    PaddleOCR divides by the count plus 0.00001; we divide by the count.
+    """
+    if not scores:
+        return {}
+    return {
+        "acc": sum(score.right for score in scores) / len(scores),
+        "norm_edit_dis": sum(score.similarity for score in scores) / len(scores),
+    }

@@ -1,0 +1,1 @@
+"""Stored checkpoint sets: written, found, read back, screened."""

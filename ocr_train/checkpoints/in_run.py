@@ -1,0 +1,199 @@
+"""A run's checkpoints to start from: the wanted one, else the newest good one before it; and the best of its line.
+
+A run that went on from another has in `checkpoints/best.json` the best of both: an alias with a `run_id` names a
+checkpoint of that run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ocr_train.checkpoints.address import step_in
+from ocr_train.checkpoints.on_disk import refuse_missing
+from ocr_train.checkpoints.pickle_scan import screen
+from ocr_train.checkpoints.states_file import read_states
+from ocr_train.checkpoints.store import (
+    BEST,
+    LATEST,
+    ROOT,
+    SUFFIXES,
+    Artifacts,
+    Manifest,
+    alias_values,
+    all_manifests,
+    candidates,
+    manifest_at,
+    restore,
+)
+from ocr_train.errors import ConfigError, DataError, OcrTrainError
+from ocr_train.tracking import tracker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A checkpoint of the run `run_id`, on this machine; `passed_over` says which were not good, and why."""
+
+    run_id: str
+    prefix: Path
+    manifest: Manifest
+    passed_over: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestKnown:
+    """The best checkpoint of a run and of those it went on from; `alias` is what a best.json says of it."""
+
+    value: float
+    alias: Mapping[str, Any]
+
+
+def fetch_checkpoint(
+    client: Any, run: Any, folder: Path, *, which: str, step: int | None, weights_only: bool
+) -> Found | None:
+    """The checkpoint `which` ("latest", "best") or at `step` of `run`, else the newest good one before it.
+
+    None where the run has none at all. Raises `ConfigError` for a step that it does not have, `DataError` where
+    none is good.
+    """
+    owner = run.info.run_id
+    if which == BEST and step is None:
+        owner, wanted = _line_best(client, owner)
+    else:
+        wanted = None
+    artifacts = tracker.RunArtifacts(client, owner)
+    torn: list[str] = []
+    bad: list[str] = []
+    for manifest in _in_order(artifacts, which, step, wanted, torn):
+        try:
+            prefix = _fetch(artifacts, manifest, folder, weights_only=weights_only)
+        except DataError as exc:
+            bad.append(exc.problem)
+            continue
+        return Found(run_id=owner, prefix=prefix, manifest=manifest, passed_over=(*torn, *bad))
+    if bad:
+        raise DataError(
+            f"no checkpoint of the run {run.info.run_name!r} can be resumed from: {'; '.join(bad)}",
+            hint="Choose another run, or leave resume empty.",
+        )
+    return None
+
+
+def _fetch(artifacts: Artifacts, manifest: Manifest, folder: Path, *, weights_only: bool) -> Path:
+    """Restore the set, compare its sums and screen it; raises `DataError`."""
+    suffixes = SUFFIXES[:1] if weights_only else SUFFIXES
+    there = {entry.name for entry in manifest.files}
+    refuse_missing(manifest.folder, [suffix for suffix in suffixes if f"model{suffix}" not in there])
+    if weights_only:
+        unused = {f"model{suffix}" for suffix in SUFFIXES[1:]}
+        manifest = replace(
+            manifest, files=tuple(entry for entry in manifest.files if entry.name not in unused)
+        )
+    prefix = restore(artifacts, manifest, folder)
+    for suffix in suffixes:  # the sums say that it is what was stored, not that it is harmless
+        screen(Path(f"{prefix}{suffix}"))
+    if not weights_only:
+        read_states(Path(f"{prefix}.states"))
+    return prefix
+
+
+def _in_order(
+    artifacts: Artifacts, which: str, step: int | None, wanted: Manifest | None, torn: list[str]
+) -> Iterator[Manifest]:
+    """What can be meant, the best guess first; `torn` takes what has no whole manifest."""
+    if step is not None:
+        yield from _from_step(artifacts, step, torn)
+    elif which == BEST:
+        if wanted is not None:
+            yield wanted
+            yield from (other for other in _newest_first(artifacts) if other.step < wanted.step)
+    else:
+        whole = candidates(artifacts, LATEST)
+        first = next(whole, None)
+        torn += _torn(artifacts, after=first.step if first else -1)
+        if first is not None:
+            yield first
+        yield from whole
+
+
+def _from_step(artifacts: Artifacts, step: int, torn: list[str]) -> Iterator[Manifest]:
+    manifests = [manifest for manifest in _newest_first(artifacts) if manifest.step <= step]
+    steps = sorted(
+        {found for name in artifacts.list(ROOT) if (found := step_in(name.rstrip("/"))) is not None}
+    )
+    if step not in steps:
+        raise ConfigError(
+            f"the run has no checkpoint at step {step}.",
+            hint=f"It has: {', '.join(map(str, steps)) or 'none'}.",
+        )
+    if not any(manifest.step == step for manifest in manifests):
+        torn.append(f"{ROOT}/step_{step:08d} has no whole manifest")
+    yield from manifests
+
+
+def _newest_first(artifacts: Artifacts) -> list[Manifest]:
+    # Of two at one step the one with a place of its own came later.
+    return sorted(all_manifests(artifacts), key=lambda one: (one.step, one.place), reverse=True)
+
+
+def _torn(artifacts: Artifacts, *, after: int) -> list[str]:
+    """What says that a newer checkpoint than `after` was begun and never finished."""
+    found = []
+    for name in sorted(artifacts.list(ROOT), reverse=True):
+        folder = name.rstrip("/")
+        step = step_in(folder)
+        if step is not None and step > after and manifest_at(artifacts, folder) is None:
+            found.append(f"{folder} has no whole manifest")
+    return found
+
+
+def _line_best(client: Any, run_id: str) -> tuple[str, Manifest | None]:
+    """The run that has the best checkpoint of `run_id` and those it went on from, and its manifest."""
+    values = alias_values(tracker.RunArtifacts(client, run_id), BEST)
+    owner = str(values.get("run_id") or run_id)
+    if owner != run_id:
+        tracker.get_run(client, owner)
+    manifest = manifest_at(
+        tracker.RunArtifacts(client, owner),
+        str(values.get("path", "")),
+        sha256=str(values.get("manifest_sha256", "")),
+    )
+    return owner, manifest
+
+
+def best_known(client: Any, run_id: str, main_metric: str, *, up_to: int | None = None) -> BestKnown | None:
+    """The best checkpoint of a run and of those it went on from, that is still there; None without one.
+
+    `up_to` leaves out what came after that step: who goes back to a step on purpose starts a branch there.
+    """
+    artifacts = tracker.RunArtifacts(client, run_id)
+    try:
+        values = alias_values(artifacts, BEST)
+        owner, manifest = _line_best(client, run_id)
+    except OcrTrainError:  # the other run is gone, and its best checkpoint with it
+        values, owner, manifest = {}, run_id, None
+    value = _number(values.get("metrics"), main_metric)
+    if manifest is not None and value is not None and (up_to is None or manifest.step <= up_to):
+        return BestKnown(value=value, alias={**values, "run_id": owner})
+    return None if up_to is None else _best_before(artifacts, run_id, main_metric, up_to)
+
+
+def _best_before(artifacts: Artifacts, run_id: str, main_metric: str, up_to: int) -> BestKnown | None:
+    scored = [
+        (value, manifest.step, manifest)
+        for manifest in all_manifests(artifacts)
+        if manifest.kind == BEST
+        and manifest.step <= up_to
+        and (value := _number(manifest.metrics, main_metric)) is not None
+    ]
+    if not scored:
+        return None
+    value, _, manifest = max(scored, key=lambda item: item[:2])
+    return BestKnown(value=value, alias={**manifest.alias(), "run_id": run_id})
+
+
+def _number(metrics: object, name: str) -> float | None:
+    value = metrics.get(name) if isinstance(metrics, Mapping) else None
+    return float(value) if isinstance(value, (int, float)) else None

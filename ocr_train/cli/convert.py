@@ -1,0 +1,244 @@
+"""Commands that make label files of other label files: convert, crop, split."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocr_train.cli.output import (
+    Say,
+    add_json,
+    give_json,
+    guarded,
+    require_apart,
+    require_labels,
+    say_for,
+    share,
+    whole_number,
+)
+from ocr_train.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from ocr_train.cli.output import Commands
+    from ocr_train.data.formats.conversion import Conversion, Problem
+    from ocr_train.data.formats.ppocrlabel import PpocrConversion
+
+FORMATS = ("labelme", "ppocrlabel")
+TEXT_PLACES = ("label", "description")
+
+
+def add_convert(commands: Commands) -> None:
+    """Add `convert`, `crop` and `split`."""
+    _add_convert(commands)
+    _add_crop(commands)
+    _add_split(commands)
+
+
+def _add_overwrite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files in OUT that have another content"
+    )
+
+
+def _add_convert(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "convert",
+        help="LabelMe's or PPOCRLabel's folder to PaddleOCR labels",
+        description="Make PaddleOCR labels, with copies of the images, of a folder of another tool. LabelMe: "
+        "OUT/Label.txt. PPOCRLabel: OUT/det/Label.txt and, where rec_gt.txt was exported, OUT/rec/rec_gt.txt.",
+    )
+    parser.add_argument("format", choices=FORMATS, metavar="FORMAT", help="the tool: labelme or ppocrlabel")
+    parser.add_argument("source", type=Path, metavar="SRC", help="the folder that the tool worked in")
+    parser.add_argument("out", type=Path, metavar="OUT", help="the folder for the result")
+    parser.add_argument(
+        "--text-from",
+        choices=TEXT_PLACES,
+        metavar="FIELD",
+        help="labelme: where a shape's text stands, label (the default) or description",
+    )
+    parser.add_argument(
+        "--only-confirmed",
+        action="store_true",
+        help="ppocrlabel: leave out images that nobody confirmed there",
+    )
+    _add_overwrite(parser)
+    add_json(parser)
+    parser.set_defaults(command=guarded(_convert))
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    from ocr_train.data.formats.labelme import convert_labelme
+    from ocr_train.data.formats.ppocrlabel import convert_ppocrlabel
+
+    say = say_for(arguments)
+    done: Conversion
+    if arguments.format == "labelme":
+        _refuse(arguments.only_confirmed, "--only-confirmed", "ppocrlabel")
+        text_from = arguments.text_from or "label"
+        done = convert_labelme(
+            arguments.source, arguments.out, text_from=text_from, overwrite=arguments.overwrite
+        )
+        samples = done.images
+    else:
+        _refuse(arguments.text_from, "--text-from", "labelme")
+        done = ppocr = convert_ppocrlabel(
+            arguments.source,
+            arguments.out,
+            only_confirmed=arguments.only_confirmed,
+            overwrite=arguments.overwrite,
+        )
+        samples = done.images + ppocr.crops
+    _say_problems(say, done.skipped, done.problems)
+    say(f"{done.images} images with {done.boxes} boxes: {done.labels}")
+    if arguments.format == "ppocrlabel":
+        _say_ppocrlabel(say, ppocr)
+    give_json(arguments, vars(done))
+    if not samples:
+        raise DataError(
+            f"{arguments.source} gave no sample.", hint="What was skipped, and why, stands above."
+        )
+    say(f"next: python -m ocr_train validate --task det {shlex.quote(str(done.labels))}")
+    return 0
+
+
+def _refuse(given: object, option: str, tool: str) -> None:
+    if given:
+        raise ConfigError(f"{option} is only for {tool}.", hint="Leave it out.")
+
+
+def _say_ppocrlabel(say: Say, done: PpocrConversion) -> None:
+    if done.confirmed or done.unconfirmed:
+        say(f"{done.confirmed} images are confirmed in PPOCRLabel, {done.unconfirmed} are not")
+    if done.rec_labels is not None:
+        say(f"{done.crops} crops with text: {done.rec_labels}")
+
+
+def _say_problems(say: Say, skipped: Mapping[str, int], problems: Sequence[Problem]) -> None:
+    from ocr_train.data.checks.listing import counted, problem_lines
+
+    if skipped:
+        say(f"skipped: {counted(skipped)}")
+    for line in problem_lines(problems):
+        say(f"  {line}")
+
+
+def _add_crop(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "crop",
+        help="detection labels to recognition crops and labels",
+        description="Cut every labelled box out as a recognition sample, as PaddleOCR cuts it before it reads: "
+        "OUT/crop_img/ and OUT/rec_gt.txt. Ignored boxes (### and *) and boxes without text are left out.",
+    )
+    parser.add_argument("labels", type=Path, metavar="LABELS", help="a detection label file")
+    parser.add_argument("out", type=Path, metavar="OUT", help="the folder for the result")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="the folder that image paths are relative to (default: that of LABELS, or the one above it)",
+    )
+    parser.add_argument(
+        "--workers", type=whole_number(1), metavar="N", help="threads (default: one for each CPU core)"
+    )
+    _add_overwrite(parser)
+    add_json(parser)
+    parser.set_defaults(command=guarded(_crop))
+
+
+def _crop(arguments: argparse.Namespace) -> int:
+    from ocr_train.data.formats.crops import crop
+
+    require_labels(arguments.labels)
+    require_apart([arguments.labels], [arguments.out / "rec_gt.txt"])
+    if arguments.images is not None and not arguments.images.is_dir():
+        raise DataError(f"--images {str(arguments.images)!r} is not a folder.", hint="Check the path.")
+    done = crop(
+        arguments.labels,
+        arguments.out,
+        images=arguments.images,
+        workers=arguments.workers or os.cpu_count() or 1,
+        overwrite=arguments.overwrite,
+    )
+    say = say_for(arguments)
+    _say_problems(say, done.skipped, done.problems)
+    say(f"{done.crops} crops of {done.pages} pages, {done.turned} of them turned upright: {done.labels}")
+    give_json(arguments, vars(done))
+    if not done.crops:
+        raise DataError(f"{arguments.labels} gave no crop.", hint="What was skipped, and why, stands above.")
+    say(
+        f"next: python -m ocr_train split {shlex.quote(str(done.labels))} {shlex.quote(str(arguments.out))} --val 0.2"
+    )
+    return 0
+
+
+def _add_split(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "split",
+        help="one label file to train.txt, val.txt and test.txt",
+        description="Split a label file, the same way every time: OUT/train.txt, OUT/val.txt and, with --test, "
+        "OUT/test.txt. A page and its crops stay together, and samples that are added later move no old one. "
+        "Images stay where they are.",
+    )
+    add = parser.add_argument
+    add("labels", type=Path, metavar="LABELS", help="a label file, detection or recognition")
+    add("out", type=Path, metavar="OUT", help="the folder for the result")
+    add("--val", type=share, required=True, metavar="SHARE", help="share to validate on, such as 0.2")
+    add("--test", type=share, default=0.0, metavar="SHARE", help="share to keep for a last test (default: 0)")
+    add("--seed", type=int, default=0, metavar="N", help="another seed gives another split (default: 0)")
+    add(
+        "--group-by",
+        metavar="REGEX",
+        help=r"keep images together whose paths agree in what this finds, such as '([^/]+)_\d+\.jpg$'",
+    )
+    add(
+        "--earlier",
+        type=Path,
+        metavar="DIR",
+        help="a folder with an earlier split, whose samples stay in their set",
+    )
+    _add_overwrite(parser)
+    add_json(parser)
+    parser.set_defaults(command=guarded(_split))
+
+
+def _split(arguments: argparse.Namespace) -> int:
+    from ocr_train.data.samples import read_samples
+    from ocr_train.data.split import SETS, split_file
+
+    require_labels(arguments.labels)
+    require_apart([arguments.labels], [arguments.out / f"{name}.txt" for name in SETS])
+    done = split_file(
+        arguments.labels,
+        arguments.out,
+        val=arguments.val,
+        test=arguments.test,
+        seed=arguments.seed,
+        group_by=arguments.group_by,
+        earlier=arguments.earlier,
+        overwrite=arguments.overwrite,
+    )
+    say = say_for(arguments)
+    samples = {name: len(lines) for name, lines in done.named().items()}
+    for note in done.notes:
+        say(f"note: {note}")
+    for name, count in samples.items():
+        if count or name != "test":
+            say(f"{name:<5} {count} samples: {arguments.out / name}.txt")
+    give_json(arguments, {"out": arguments.out, "samples": samples, "notes": done.notes})
+    outside = any(line.image.startswith("..") for line in read_samples(arguments.out / "train.txt")[0])
+    say(_after_split(arguments.labels, arguments.out, outside=outside))
+    return 0
+
+
+def _after_split(labels: Path, out: Path, *, outside: bool) -> str:
+    """Training wants all images below its folder, which a split into another folder does not give."""
+    if not outside:
+        return f"next: python -m ocr_train train --data {shlex.quote(str(out))}"
+    return (
+        f"next: training wants images below its folder, and these lie outside {out}: split into "
+        f"{labels.parent}, or use `prepare`, which copies them"
+    )

@@ -1,0 +1,134 @@
+"""Commands about data: prepare, validate, convert, crop, split, fetch, push, parse-log, demo-data."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from ocr_train.cli.convert import add_convert
+from ocr_train.cli.output import guarded, print_json, whole_number
+from ocr_train.cli.prepare import add_prepare
+from ocr_train.cli.transfer import add_transfer, fetch_for_training
+from ocr_train.cli.validate import add_validate
+from ocr_train.errors import DataError
+
+if TYPE_CHECKING:
+    from ocr_train.cli.output import Commands
+
+__all__ = ["add_commands", "fetch_for_training"]
+
+EVENTS = ("WeightsLoaded", "TrainProgress", "EvalCompleted", "BestUpdated", "CheckpointSaved", "LogLine")
+
+
+def add_commands(commands: Commands) -> None:
+    """Add every command about data."""
+    add_prepare(commands)
+    add_validate(commands)
+    add_convert(commands)
+    add_transfer(commands)
+    _add_parse_log(commands)
+    _add_demo_data(commands)
+
+
+def _add_parse_log(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "parse-log",
+        help="a trainer's log as one JSON event a line",
+        description="Read a log of PaddleOCR's training, of any version, and print one JSON event a line. A line "
+        "that is none of the known ones is a LogLine.",
+    )
+    parser.add_argument("file", metavar="FILE", help="the log ('-': from stdin)")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=EVENTS,
+        metavar="EVENT",
+        help=f"print only these events; may be given several times: {', '.join(EVENTS)}",
+    )
+    parser.set_defaults(command=guarded(_parse_log))
+
+
+def _parse_log(arguments: argparse.Namespace) -> int:
+    from ocr_train.trainer.log_parser import parse_lines, to_json
+
+    wanted = set(arguments.only or EVENTS)
+    with _opened(arguments.file) as stream:
+        for event in parse_lines(line.rstrip("\n") for line in stream):
+            if type(event).__name__ in wanted:
+                print_json(to_json(event))
+    return 0
+
+
+@contextlib.contextmanager
+def _opened(name: str) -> Iterator[IO[str]]:
+    """The log's lines. Carriage returns are kept, since they tell a progress bar's redraws from lines, and
+    bytes that are no UTF-8 stop nothing."""
+    if name == "-":
+        stream = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace", newline="\n")
+        try:
+            yield stream
+        finally:
+            stream.detach()
+        return
+    with contextlib.ExitStack() as opened:
+        try:
+            path = Path(name)
+            file = opened.enter_context(path.open(encoding="utf-8", errors="replace", newline="\n"))
+        except OSError as exc:
+            raise DataError(
+                f"the log {name!r} cannot be read: {exc.strerror}.",
+                hint="Give the file that holds the trainer's output.",
+            ) from exc
+        yield file
+
+
+def _add_demo_data(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "demo-data",
+        help="draw a small labelled data set",
+        description="Draw images with text and their labels, to try everything without data of one's own. The same "
+        "options draw the same images.",
+    )
+    parser.add_argument(
+        "folder", metavar="DIR", type=Path, help="a new folder, or one with an earlier demo set"
+    )
+    parser.add_argument(
+        "--task", default="det", choices=("det", "rec", "cls"), help="what the labels are for (default: det)"
+    )
+    parser.add_argument(
+        "--language", default="en", choices=("en", "th"), help="the language of the texts (default: en)"
+    )
+    parser.add_argument(
+        "--count",
+        type=whole_number(2),
+        default=60,
+        metavar="N",
+        help="images in all, a fifth of them to validate on (default: 60)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed draws other images")
+    parser.set_defaults(command=guarded(_demo_data))
+
+
+def _demo_data(arguments: argparse.Namespace) -> int:
+    from ocr_train.data.demo.demo_set import DemoSpec, make_demo
+
+    val = max(1, arguments.count // 5)
+    spec = DemoSpec(
+        task=arguments.task,
+        language=arguments.language,
+        train=arguments.count - val,
+        val=val,
+        seed=arguments.seed,
+    )
+    arguments.folder.parent.mkdir(parents=True, exist_ok=True)
+    make_demo(arguments.folder, spec)
+    model = "rec_th" if (arguments.task, arguments.language) == ("rec", "th") else arguments.task
+    print(f"drew {spec.train} training and {spec.val} validation images in {arguments.folder}")
+    print(f"next: python -m ocr_train train --model {model} --data {shlex.quote(str(arguments.folder))}")
+    return 0

@@ -1,0 +1,134 @@
+"""The options about what labels must keep to, which `validate` and `prepare` have in common."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ocr_train.cli.output import whole_number
+from ocr_train.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ocr_train.data.checks.validate import Rules
+    from ocr_train.data.dictionary import Dictionary
+
+TASKS = ("det", "rec", "cls")
+
+
+def add_rules(parser: argparse.ArgumentParser) -> None:
+    """Add the task and what its labels must keep to."""
+    add = parser.add_argument
+    add(
+        "--task",
+        required=True,
+        choices=TASKS,
+        help="what the labels are for: det (detection), rec (recognition), cls (direction)",
+    )
+    add("--model", metavar="NAME", help="check against what this model can learn, as training will")
+    add("--dict", type=Path, metavar="FILE", help="recognition: the dictionary, one character a line")
+    add("--use-space-char", action="store_true", help="recognition: the model knows the space")
+    add(
+        "--max-text-length",
+        type=whole_number(1),
+        metavar="N",
+        help="recognition: PaddleOCR drops texts longer than this (25 in most configurations)",
+    )
+    add(
+        "--ctc-steps",
+        type=whole_number(1),
+        metavar="N",
+        help="recognition: output steps of the model; a text needs one a character and one between two equal "
+        "ones (25 for CRNN with 100 px)",
+    )
+    add("--label-list", metavar="0,180", help="direction: the classes that the model knows")
+    add("--decode", action="store_true", help="decode every image in full, not only its header")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demands:
+    """What was asked for, of the options and of the model that was named.
+
+    `dictionary` is the one that was named; `model_dictionary` counts where there is no other.
+    """
+
+    task: str
+    use_space_char: bool
+    dictionary: Path | None
+    model_dictionary: Path | None
+    max_text_length: int | None
+    ctc_steps: int | None
+    label_list: tuple[str, ...]
+    decode: bool
+    trainer: Mapping[str, Any] | None
+
+    def rules(self, read: Dictionary | None) -> Rules:
+        """The rules with this dictionary. Without one a model reads 0-9a-z; without a model, too, characters
+        are not checked."""
+        from ocr_train.data.checks.rules import label_rules
+        from ocr_train.data.checks.validate import Rules
+
+        if self.trainer is not None:
+            rules = label_rules(self.task, self.trainer, read)
+        else:
+            rules = Rules(task=self.task, charset=read.charset if read else None)
+        return replace(
+            rules,
+            use_space_char=self.use_space_char,
+            max_text_length=self.max_text_length or rules.max_text_length,
+            ctc_steps=self.ctc_steps or rules.ctc_steps,
+            label_list=self.label_list or rules.label_list,
+            decode=self.decode,
+        )
+
+
+def read_demands(arguments: argparse.Namespace) -> Demands:
+    """What `add_rules` added, checked. Raises `ConfigError` for options that mean nothing for the task: they
+    were meant to check something."""
+    _refuse_misplaced(arguments)
+    use_space_char, model_dictionary, trainer = arguments.use_space_char, None, None
+    if arguments.model:
+        from ocr_train.config.experiment import EXPERIMENTS, Launch, load_experiment
+        from ocr_train.config.overrides import get_key
+
+        experiment = load_experiment(Launch(model=arguments.model, data="."), EXPERIMENTS)
+        if experiment.task != arguments.task:
+            raise ConfigError(
+                f"--model {arguments.model} is for {experiment.task!r} labels, and this is --task {arguments.task}.",
+                hint="Correct one of the two.",
+            )
+        trainer = experiment.trainer
+        model_dictionary = Path(experiment.dictionary) if experiment.dictionary else None
+        use_space_char = use_space_char or bool(get_key(trainer, "Global.use_space_char", False))
+    return Demands(
+        task=arguments.task,
+        use_space_char=use_space_char and arguments.task == "rec",
+        dictionary=arguments.dict,
+        model_dictionary=model_dictionary,
+        max_text_length=arguments.max_text_length,
+        ctc_steps=arguments.ctc_steps,
+        label_list=tuple(name.strip() for name in (arguments.label_list or "").split(",") if name.strip()),
+        decode=arguments.decode,
+        trainer=trainer,
+    )
+
+
+def _refuse_misplaced(arguments: argparse.Namespace) -> None:
+    given = {
+        "rec": {
+            "--dict": arguments.dict,
+            "--use-space-char": arguments.use_space_char,
+            "--max-text-length": arguments.max_text_length,
+            "--ctc-steps": arguments.ctc_steps,
+        },
+        "cls": {"--label-list": arguments.label_list},
+    }
+    for task, options in given.items():
+        names = [name for name, value in options.items() if value]
+        if names and arguments.task != task:
+            raise ConfigError(
+                f"{', '.join(names)}: only for --task {task}, and this is --task {arguments.task}.",
+                hint="Leave it out, or correct the task.",
+            )

@@ -1,0 +1,122 @@
+"""The command line: arguments in, composition of the parts, exit status out. The only `sys.exit` is here."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn
+
+from ocr_train.cli import compare, data, evaluate, export, models, predict, runs, runs_sync, train
+from ocr_train.cli.parser import Parser, WrongUsage
+from ocr_train.cli.train import say
+from ocr_train.errors import ConfigError, OcrTrainError
+from ocr_train.redaction.redactor import redactor
+from ocr_train.tracking.launched_run import tell_mlflow_run
+from ocr_train.tracking.mlflow_client import connect
+from ocr_train.trainer.stop_signals import StopRequested
+
+COMMANDS = (data, runs, runs_sync, evaluate, export, models, predict, compare)
+"""Who adds commands, in the order of `--help`, after `train` and `server`."""
+
+
+_TERMINAL = "_OCR_TRAIN_TERMINAL"
+"""From a process to itself in UTF-8 mode: the encoding of its output."""
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with the status that DESIGN.md fixes."""
+    if argv is None:
+        _require_utf8_names()
+    terminal = os.environ.pop(_TERMINAL, None)
+    for stream in (sys.stdout, sys.stderr):  # Thai on a terminal that knows only ASCII is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=terminal, errors="backslashreplace")
+    sys.excepthook = _say_unforeseen
+    sys.exit(run(sys.argv[1:] if argv is None else list(argv)))
+
+
+def _require_utf8_names() -> None:
+    """Begin anew in Python's UTF-8 mode where the locale has file names in another encoding: a Thai name could neither
+    be written into a label file nor be handed to a server. The terminal keeps its own encoding."""
+    if sys.getfilesystemencoding().lower().replace("-", "") == "utf8" or os.environ.get("PYTHONUTF8") == "1":
+        return
+    env = {**os.environ, "PYTHONUTF8": "1", _TERMINAL: sys.stdout.encoding if sys.stdout else "ascii"}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)  # noqa: S606 - our own words, no shell
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command; its exit status. Errors that a user can mend end as one paragraph on stderr."""
+    try:
+        arguments = make_parser().parse_args(argv)
+    except WrongUsage as exc:
+        if argv[:1] == ["train"]:
+            tell_mlflow_run(connect, ConfigError(exc.problem))
+        raise
+    command: Callable[[argparse.Namespace], int] = arguments.command
+    try:
+        return command(arguments)
+    except OcrTrainError as exc:
+        say(f"\nerror: {exc.problem}", sys.stderr)
+        if exc.hint:
+            say(exc.hint, sys.stderr)
+        return exc.exit_code
+    except StopRequested as exc:
+        say(f"\nstopped by {exc}", sys.stderr)
+        return 128 + exc.number
+    except KeyboardInterrupt:
+        say("\nstopped", sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _say_unforeseen(kind: type[BaseException], exc: BaseException, trace: TracebackType | None) -> None:
+    """Python's own traceback, without credentials: other libraries' errors quote addresses and settings."""
+    print(redactor().log("".join(traceback.format_exception(kind, exc, trace))), file=sys.stderr, end="")
+
+
+def make_parser() -> Parser:
+    """The whole command line."""
+    parser = Parser(
+        prog="python -m ocr_train",
+        description="Train PaddleOCR from labelled images, tracked in MLflow, resumable from any checkpoint.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    train.add_commands(commands)
+    _add_server(commands)
+    for part in COMMANDS:
+        part.add_commands(commands)
+    return parser
+
+
+def _add_server(commands: argparse._SubParsersAction[Parser]) -> None:
+    parser = commands.add_parser(
+        "server",
+        help="an S3 server and an MLflow server on this machine",
+        description="Start an S3 server and an MLflow server on loopback, with that S3 as artifact store.",
+    )
+    parser.add_argument("--dir", default="server", help="the folder that keeps both (default: ./server)")
+    parser.add_argument("--s3-port", type=int, default=0, help="port of the S3 server (default: a free one)")
+    parser.add_argument(
+        "--mlflow-port", type=int, default=5000, help="port of the MLflow server (default: 5000)"
+    )
+    parser.set_defaults(command=_server)
+
+
+def _show(text: str) -> None:
+    print(text, flush=True)
+
+
+def _server(arguments: argparse.Namespace) -> int:
+    from ocr_train.server.serve import serve
+
+    return serve(
+        Path(arguments.dir), s3_port=arguments.s3_port, mlflow_port=arguments.mlflow_port, say=say, show=_show
+    )

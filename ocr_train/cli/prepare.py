@@ -1,0 +1,148 @@
+"""The command `prepare`: from data wherever and however they are to a folder that training takes as it is."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocr_train.cli.label_options import add_rules, read_demands
+from ocr_train.cli.output import Say, add_json, give_json, guarded, require_apart, say_for, share, stream_for
+from ocr_train.cli.transfer import fetch_exactly
+from ocr_train.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ocr_train.cli.output import Commands
+    from ocr_train.data.prepared_folder import Prepared, Wish
+
+
+def add_prepare(commands: Commands) -> None:
+    """Add `prepare`."""
+    parser = commands.add_parser(
+        "prepare",
+        help="fetch, convert, check and split data into a folder to train on",
+        description="Bring data into a folder that `train --data DIR` takes as it is: fetched from S3, converted "
+        "from LabelMe or PPOCRLabel, checked, split, with copies of the images and a manifest. The same data give "
+        "the same digest on any machine and in any folder.",
+    )
+    add = parser.add_argument
+    add(
+        "--data",
+        required=True,
+        metavar="DIR|s3://...",
+        help="the folder or S3 address with labels and images",
+    )
+    add(
+        "--out", required=True, type=Path, metavar="DIR", help="a new folder, or one that was prepared before"
+    )
+    add_rules(parser)
+    _add_source(parser)
+    _add_split(parser)
+    add(
+        "--on-bad-sample",
+        default="stop",
+        choices=("stop", "quarantine"),
+        help="stop at bad samples with the list of them, or go on without them (default: stop)",
+    )
+    add(
+        "--link",
+        action="store_true",
+        help="hard-link images of a local folder: no space, but an edit of one then changes both",
+    )
+    add("--overwrite", action="store_true", help="replace an earlier prepared set of another content")
+    add_json(parser)
+    parser.set_defaults(command=guarded(_prepare))
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--from",
+        dest="source_format",
+        default="auto",
+        choices=("auto", "paddleocr", "labelme", "ppocrlabel"),
+        help="whose labels the data are (default: auto, which looks)",
+    )
+    add(
+        "--text-from",
+        choices=("label", "description"),
+        help="labelme: where a shape's text stands (default: label)",
+    )
+    add(
+        "--only-confirmed",
+        action="store_true",
+        help="ppocrlabel: leave out images that nobody confirmed there",
+    )
+
+
+def _add_split(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--val",
+        type=share,
+        default=0.2,
+        metavar="SHARE",
+        help="share to validate on, where the data do not say (default: 0.2; 0: none)",
+    )
+    add("--seed", type=int, default=0, metavar="N", help="another seed gives another split (default: 0)")
+    add("--group-by", metavar="REGEX", help="keep images in one set whose paths agree in what this finds")
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    from ocr_train.data.prepared_folder import prepare_folder
+
+    wish = _wish(arguments)
+    if arguments.dict is not None:
+        require_apart([arguments.dict], [arguments.out / "dict.txt", arguments.json])
+    say, stream = say_for(arguments), stream_for(arguments)
+
+    def fetch(uri: str, folder: Path, say: Say) -> Path:
+        return fetch_exactly(uri, folder, say, stream)
+
+    done = prepare_folder(wish, arguments.out, fetch=fetch, say=say)
+    _say_prepared(say, done, arguments)
+    give_json(arguments, {"source": arguments.data, "task": arguments.task, **vars(done)})
+    return 0
+
+
+def _wish(arguments: argparse.Namespace) -> Wish:
+    from ocr_train.data.prepared_folder import Wish
+
+    if not arguments.data.strip():
+        raise ConfigError("--data is empty.", hint="Give a folder or s3://bucket/prefix.")
+    demands = read_demands(arguments)
+    return Wish(
+        data=arguments.data,
+        task=arguments.task,
+        source_format=arguments.source_format,
+        text_from=arguments.text_from or "",
+        only_confirmed=arguments.only_confirmed,
+        dictionary=demands.dictionary,
+        model_dictionary=demands.model_dictionary,
+        use_space_char=demands.use_space_char,
+        rules=demands.rules,
+        val=arguments.val,
+        seed=arguments.seed,
+        group_by=arguments.group_by,
+        on_bad_sample=arguments.on_bad_sample,
+        link=arguments.link,
+        overwrite=arguments.overwrite,
+    )
+
+
+def _say_prepared(say: Say, done: Prepared, arguments: argparse.Namespace) -> None:
+    for note in done.notes:
+        say(f"note: {note}")
+    if done.quarantined:
+        say(f"quarantine: {done.quarantined} bad samples are left out: {done.folder / 'quarantine.tsv'}")
+    say(f"{done.train} samples to train on, {done.val} to validate on")
+    say(
+        f"{done.images} images in {done.folder}: {done.written} written, {done.kept} already there, "
+        f"{done.removed} removed"
+    )
+    say(f"report: {done.folder / 'report.html'}")
+    say(f"digest: {done.digest}")
+    say(
+        f"next: python -m ocr_train train --model {shlex.quote(str(arguments.model or arguments.task))} --data {shlex.quote(str(done.folder))}"
+    )

@@ -1,0 +1,212 @@
+"""Commands about what runs have left behind: sync, checkpoints."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ocr_train.cli.output import Say, add_json, give_json, guarded, say_for, whole_number
+from ocr_train.errors import ConfigError, TrackingError
+
+if TYPE_CHECKING:
+    from ocr_train.checkpoints.listing import Entry
+    from ocr_train.cli.output import Commands
+    from ocr_train.runs.sync import Synced
+    from ocr_train.tracking.artifacts import FolderArtifacts, RunArtifacts
+
+_RUN_ID = re.compile(r"(?:runs:/)?([0-9a-f]{32})/?")
+
+
+def add_commands(commands: Commands) -> None:
+    """Add `sync` and `checkpoints`."""
+    _add_sync(commands)
+    _add_checkpoints(commands)
+
+
+def _add_sync(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "sync",
+        help="bring MLflow what it missed: records, files, checkpoints, whole runs made with offline=true",
+        description="Bring the MLflow server what it missed of a run, from the run's own folder. Doing it again "
+        "changes nothing. The server is MLFLOW_TRACKING_URI, else the one that the run was started with. "
+        "Exit status 8 while something is still pending.",
+    )
+    parser.add_argument(
+        "run", nargs="?", default="", metavar="RUN_DIR", help="a run's folder or id; without it: every one"
+    )
+    parser.add_argument(
+        "--new-run",
+        action="store_true",
+        help="make a run anew that the server does not know any more, from what is on this machine; without RUN_DIR: "
+        "every such run with something pending",
+    )
+    # MLproject has values, not flags.
+    parser.add_argument("--new-run-is", choices=("true", "false"), default="false", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--output", default="", help="folder with the runs (default: $OCR_TRAIN_OUTPUT or ./outputs)"
+    )
+    add_json(parser)
+    parser.set_defaults(command=guarded(_sync))
+
+
+def _output(arguments: argparse.Namespace) -> Path:
+    return Path(arguments.output or os.environ.get("OCR_TRAIN_OUTPUT") or "outputs").absolute()
+
+
+def _sync(arguments: argparse.Namespace) -> int:
+    from ocr_train.runs.sync import runs_to_sync, sync_run
+    from ocr_train.tracking import tracker
+
+    say = say_for(arguments)
+    output = _output(arguments)
+    new_run = arguments.new_run or arguments.new_run_is == "true"
+    folders = [_run_folder(arguments.run, output)] if arguments.run else runs_to_sync(output)
+    if not folders:
+        say(f"nothing is pending in {output}")
+    done = []
+    for folder in folders:
+        say(f"{folder}:")
+        result = sync_run(folder, tracker.connect, say, new_run=new_run)
+        say(f"  {_say_synced(result)}")
+        if result.not_brought:
+            say(f"  only the lost run had, and it is not brought: {', '.join(result.not_brought)}")
+        done.append(result)
+    pending = [result for result in done if not result.complete and not result.running]
+    give_json(
+        arguments,
+        {
+            "runs": [{**asdict(result), "complete": result.complete} for result in done],
+            "pending": len(pending),
+        },
+    )
+    return TrackingError.exit_code if pending else 0
+
+
+def _run_folder(text: str, output: Path) -> Path:
+    """The folder that `text` names: a path, or a run's id below `output`."""
+    for folder in (Path(text).expanduser(), output / text):
+        if (folder / "run.json").is_file():
+            return folder
+    raise ConfigError(
+        f"{text!r} is no run's folder, and there is no run of that name in {output}.",
+        hint="A run's folder is outputs/<run id> and holds a run.json.",
+    )
+
+
+def _say_synced(result: Synced) -> str:
+    if result.running:
+        return "this run goes on; it delivers by itself"
+    refused = f"; MLflow refused {result.refused} value(s) for good" if result.refused else ""
+    if result.complete:
+        return f"all of it is in MLflow: run {result.server_run_id}, {result.status}{refused}"
+    parts = [f"{result.pending_bytes} bytes of records"] * bool(result.pending_bytes)
+    parts += [f"{result.pending_items} file(s) or checkpoint(s)"] * bool(result.pending_items)
+    parts += ["the final status"] * (not result.status_set)
+    parts = parts or ["whether the server still has the run"]
+    return f"still pending: {', '.join(parts)}: {result.error or 'not sent'}{refused}"
+
+
+def _add_checkpoints(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "checkpoints",
+        help="a run's checkpoints: list, verify, prune",
+        description="List the checkpoints of a run. --verify reads every artifact back and compares the sums (exit "
+        "status 3 where one is damaged). --prune deletes all but the newest N, the best, and what a registered "
+        "model, a run that went on from this one or another checkpoint relies on; with --dry-run it only shows which.",
+    )
+    parser.add_argument("run", metavar="RUN", help="a run's id, or its folder (offline=true)")
+    parser.add_argument("--verify", action="store_true", help="read every artifact back and compare the sums")
+    parser.add_argument("--prune", action="store_true", help="delete what --keep-last does not keep")
+    parser.add_argument(
+        "--keep-last", type=whole_number(1), metavar="N", help="how many stay besides the best"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="with --prune: show it, delete nothing")
+    parser.add_argument("--output", default="", help=argparse.SUPPRESS)
+    add_json(parser)
+    parser.set_defaults(command=guarded(_checkpoints))
+
+
+def _checkpoints(arguments: argparse.Namespace) -> int:
+    from ocr_train.checkpoints.listing import list_checkpoints
+    from ocr_train.errors import DataError
+
+    if arguments.prune != bool(arguments.keep_last) or (arguments.dry_run and not arguments.prune):
+        raise ConfigError(
+            "--prune, --keep-last N and --dry-run belong together.",
+            hint="To see what would go: --prune --keep-last N --dry-run.",
+        )
+    say = say_for(arguments)
+    artifacts, client = _artifacts_of(arguments.run, _output(arguments))
+    entries = list_checkpoints(artifacts, verify=arguments.verify)
+    _say_table(entries, say)
+    pruned = _prune(arguments, artifacts, client, say) if arguments.prune else {}
+    give_json(
+        arguments, {"run": arguments.run, "checkpoints": [entry.to_json() for entry in entries], **pruned}
+    )
+    damaged = [entry for entry in entries if entry.problems]
+    for entry in damaged:
+        say(f"{entry.folder}: {'; '.join(entry.problems)}")
+    return DataError.exit_code if damaged else 0
+
+
+def _artifacts_of(text: str, output: Path) -> tuple[RunArtifacts | FolderArtifacts, Any]:
+    """Where the run's checkpoints are, and the client (None for a run that is only on this machine)."""
+    from ocr_train.tracking import tracker
+    from ocr_train.tracking.artifacts import FolderArtifacts, RunArtifacts
+    from ocr_train.tracking.run_folder import ARTIFACTS, read_facts
+
+    match = _RUN_ID.fullmatch(text)
+    run_id, uri = (match[1] if match else ""), ""
+    for folder in (Path(text).expanduser(), output / run_id) if run_id or text else ():
+        facts = read_facts(folder)
+        if facts is not None:
+            if not facts.server_run_id:
+                return FolderArtifacts(folder / ARTIFACTS), None
+            run_id, uri = facts.server_run_id, facts.tracking_uri
+            break
+    if not run_id:
+        raise ConfigError(
+            f"{text!r} is no run's id, and no run's folder.", hint="Copy the run id from the MLflow page."
+        )
+    client = tracker.connect(uri)
+    tracker.get_run(client, run_id)
+    return RunArtifacts(client, run_id), client
+
+
+def _say_table(entries: list[Entry], say: Say) -> None:
+    if not entries:
+        say("this run has no checkpoint")
+        return
+    rows = [
+        ("step", "epoch", "kind", "alias", "size", "whole", "metrics"),
+        *(entry.row() for entry in entries),
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        say("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _prune(
+    arguments: argparse.Namespace, artifacts: RunArtifacts | FolderArtifacts, client: Any, say: Say
+) -> dict[str, Any]:
+    from ocr_train.runs.retention import Pinned, pinned_by_others, plan_for, prune
+    from ocr_train.tracking.artifacts import RunArtifacts
+
+    pinned = pinned_by_others(client, artifacts.run_id) if isinstance(artifacts, RunArtifacts) else Pinned()
+    planned = plan_for(artifacts, pinned, keep_last=arguments.keep_last)
+    for step, reason in planned.keep.items():
+        say(f"step {step} stays: {reason}")
+    steps = [manifest.step for manifest in planned.prune]
+    if not arguments.dry_run:
+        prune(artifacts, planned.prune)
+    for step in steps:
+        say(f"step {step} {'would go' if arguments.dry_run else 'is gone'}")
+    return {
+        "kept": {str(step): reason for step, reason in planned.keep.items()},
+        "pruned": steps,
+        "dry_run": arguments.dry_run,
+    }

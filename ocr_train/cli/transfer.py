@@ -1,0 +1,180 @@
+"""Commands that move data between folders and S3: fetch, push."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from ocr_train.cli.output import Say, add_json, give_json, guarded, say_for, stream_for, whole_number
+from ocr_train.cli.transfer_progress import TransferProgress, human_bytes
+from ocr_train.errors import ConfigError
+from ocr_train.storage.progress import OnProgress
+from ocr_train.storage.shared import Leases
+
+if TYPE_CHECKING:
+    from ocr_train.cli.output import Commands
+    from ocr_train.storage.result import SyncResult
+
+S3 = "s3://BUCKET/PREFIX"
+
+
+_LEASES = Leases()
+"""What this command reads: other processes leave it as it is until the command ends."""
+
+
+def fetch_for_training(uri: str, folder: Path, say: Say) -> Path:
+    """Bring `uri` into `folder` of the cache, incrementally and verified; what `train` is given to fetch with.
+
+    Where another process reads `folder` and the source has changed since, the answer is a copy beside it.
+    """
+    from ocr_train.storage.sync import is_current
+
+    def in_use(place: Path) -> bool:
+        say(f"data: another run reads {place}; comparing it with {uri} ...")
+        return is_current(uri, place)
+
+    def refresh(place: Path) -> None:
+        fetch_exactly(uri, place, say, sys.stdout)
+
+    return _LEASES.use(folder, refresh=refresh, is_current=in_use)
+
+
+def fetch_exactly(uri: str, folder: Path, say: Say, stream: TextIO) -> Path:
+    """Make `folder`, which is ours alone, hold what is below `uri`, and show how far it is on `stream`.
+
+    What the source has lost goes here, too: a label file of last week would be trained on, and the digest
+    would be another one than on a machine that fetches for the first time.
+    """
+    from ocr_train.storage.sync import fetch
+
+    say(f"data: fetching {uri} ...")
+    result = _shown(
+        "data", stream, lambda on_progress: fetch(uri, folder, delete=True, on_progress=on_progress)
+    )
+    gone = f", {result.deleted} gone from the source" if result.deleted else ""
+    fetched = f"{result.fetched} files fetched ({human_bytes(result.bytes)})"
+    say(f"data: {fetched}, {result.skipped} unchanged here{gone}")
+    return folder
+
+
+def add_transfer(commands: Commands) -> None:
+    """Add `fetch` and `push`."""
+    fetch = commands.add_parser(
+        "fetch",
+        help="s3://bucket/prefix to a folder, incrementally and verified",
+        description="Make a folder hold what is below an S3 address. Only what differs is transferred, and every "
+        "file is checked. An archive (.zip, .tar, .tar.gz, ...) is extracted. Interrupted: run it again.",
+    )
+    fetch.add_argument("source", metavar=S3, help="the S3 address: a prefix, one object, or one archive")
+    fetch.add_argument("target", metavar="DIR", help="the folder to bring it to")
+    push = commands.add_parser(
+        "push",
+        help="a folder to s3://bucket/prefix, incrementally and verified",
+        description="Make an S3 address hold the files of a folder. Only what differs is transferred, and every "
+        "object is checked. Interrupted: run it again.",
+    )
+    push.add_argument("source", metavar="DIR", help="the folder to send")
+    push.add_argument("target", metavar=S3, help="the S3 address to send it to")
+    for parser, command in ((fetch, _fetch), (push, _push)):
+        parser.add_argument(
+            "--rehash", action="store_true", help="trust nothing noted before: compare the bytes"
+        )
+        parser.add_argument(
+            "--delete",
+            action="store_true",
+            help="remove what an earlier transfer brought and what is gone at the source",
+        )
+        parser.add_argument(
+            "--workers",
+            type=whole_number(1),
+            default=16,
+            metavar="N",
+            help="transfers at a time (default: 16)",
+        )
+        add_json(parser)
+        parser.set_defaults(command=guarded(command))
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from ocr_train.storage.sync import fetch, is_s3_uri
+
+    if is_s3_uri(arguments.target) and not is_s3_uri(arguments.source):
+        raise ConfigError(
+            f"fetch goes from S3 to a folder, and {arguments.source!r} is no S3 address.",
+            hint=f"To send a folder: python -m ocr_train push {shlex.quote(str(arguments.source))} {shlex.quote(str(arguments.target))}",
+        )
+    _require_folder(arguments.target)
+    done = _shown(
+        "fetch",
+        stream_for(arguments),
+        lambda on_progress: fetch(
+            arguments.source,
+            Path(arguments.target),
+            rehash=arguments.rehash,
+            delete=arguments.delete,
+            workers=arguments.workers,
+            on_progress=on_progress,
+        ),
+    )
+    return _answer(arguments, done, "fetched")
+
+
+def _push(arguments: argparse.Namespace) -> int:
+    from ocr_train.storage.sync import is_s3_uri, push
+
+    if is_s3_uri(arguments.source) and not is_s3_uri(arguments.target):
+        raise ConfigError(
+            f"push goes from a folder to S3, and {arguments.target!r} is no S3 address.",
+            hint=f"To fetch a folder: python -m ocr_train fetch {shlex.quote(str(arguments.source))} {shlex.quote(str(arguments.target))}",
+        )
+    done = _shown(
+        "push",
+        stream_for(arguments),
+        lambda on_progress: push(
+            Path(arguments.source),
+            arguments.target,
+            rehash=arguments.rehash,
+            delete=arguments.delete,
+            workers=arguments.workers,
+            on_progress=on_progress,
+        ),
+    )
+    return _answer(arguments, done, "sent")
+
+
+def _require_folder(target: str) -> None:
+    if Path(target).exists() and not Path(target).is_dir():
+        raise ConfigError(f"{target!r} is a file.", hint="Name the folder that the data is to come to.")
+
+
+def _shown(what: str, stream: TextIO, transfer: Callable[[OnProgress], SyncResult]) -> SyncResult:
+    """The transfer's result; while it goes on, `stream` shows how far it is."""
+    shown = TransferProgress(what, stream)
+    try:
+        return transfer(shown)
+    finally:
+        shown.done()
+
+
+def _answer(arguments: argparse.Namespace, done: SyncResult, verb: str) -> int:
+    say_for(arguments)(
+        f"{done.fetched} files {verb} ({human_bytes(done.bytes)}), {done.skipped} unchanged, "
+        f"{done.deleted} deleted: {done.files} files in {arguments.target}"
+    )
+    give_json(
+        arguments,
+        {
+            "source": arguments.source,
+            "target": arguments.target,
+            "files": done.files,
+            "transferred": done.fetched,
+            "bytes": done.bytes,
+            "skipped": done.skipped,
+            "deleted": done.deleted,
+        },
+    )
+    return 0

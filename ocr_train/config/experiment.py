@@ -1,0 +1,336 @@
+"""What a run is asked to do: one frozen `Experiment`, every problem reported at once.
+
+Precedence: defaults < experiments/*.yaml (its `demo:` block when `data` is empty) < parameters < overrides.
+Nothing is downloaded or started here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ocr_train.config import epoch_steps
+from ocr_train.config import parameter_values as read
+from ocr_train.config.launch import MLPROJECT_PARAMETERS, Launch
+from ocr_train.config.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
+from ocr_train.config.trainer_settings import check_trainer, settle_batch, settle_rate
+from ocr_train.errors import ConfigError
+from ocr_train.ocr_engine.documents import DocumentError, read_yaml
+
+__all__ = [
+    "DEMO_KEYS",
+    "EXPERIMENTS",
+    "EXPERIMENT_KEYS",
+    "MLPROJECT_PARAMETERS",
+    "TASKS",
+    "Demo",
+    "Experiment",
+    "Launch",
+    "available_models",
+    "load_experiment",
+]
+
+TASKS = ("det", "rec", "cls")
+_PROJECT = Path(__file__).resolve().parents[2]
+EXPERIMENTS = next(
+    folder
+    for folder in (_PROJECT / "experiments", Path(__file__).resolve().parents[1] / "experiments")
+    if folder.is_dir()
+)
+"""The experiments that come with the project: at its top, or, installed from a wheel, inside the package."""
+EXPERIMENT_KEYS = ("task", "description", "dictionary", "demo", "paddleocr", "seed")
+DEMO_LANGUAGES = ("en", "th")
+DEMO_KEYS = ("language", "train", "val", "epochs", "batch_size", "learning_rate", "overrides", "size")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """The built-in demo set: `train` and `val` count pages (det) or crops; `size` is (w, h) in pixels."""
+
+    language: str = "en"
+    train: int = 40
+    val: int = 8
+    size: tuple[int, int] = (320, 320)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Everything a run needs to know, resolved and checked.
+
+    `trainer` is the PaddleOCR configuration but for data, output, device and resume; `demo` is set when the
+    demo set is to be drawn; `gpus` is "auto", "cpu" or a tuple of device numbers; `dictionary_fixed` says that
+    a dict.txt beside the data does not count, because an override or a plain PaddleOCR file named one;
+    `stall_timeout_s` and `nan_windows` are the watchdog's, 0 for never; `sample_images` are looked at in each
+    evaluation and `evaluation_images` at the end, 0 for none; `export` makes the best checkpoint a checked model
+    at the end, `register` (NAME or NAME@ALIAS) puts it into MLflow's registry; `hourly_usd` is what an hour costs.
+    """
+
+    name: str
+    source: Path
+    task: str
+    description: str
+    trainer: Mapping[str, Any]
+    data: str
+    demo: Demo | None
+    resume: str
+    weights_only: bool
+    resume_mode: str
+    gpus: str | tuple[int, ...]
+    seed: int
+    trainer_python: str
+    paddleocr: str
+    val_fraction: float
+    on_bad_sample: str
+    backup: str
+    stall_timeout_s: float
+    nan_windows: int
+    offline: bool
+    keep_last: int | None
+    sample_images: int
+    evaluation_images: int
+    export: bool
+    register: str
+    hourly_usd: float | None
+    dictionary_fixed: bool
+    launch: Launch = field(repr=False)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs to train in all, counted from the beginning, not from a resume."""
+        return int(self.trainer["Global"]["epoch_num"])
+
+    @property
+    def batch_size(self) -> int:
+        """Training samples in one step on one device; where a sampler varies it, of its first scale."""
+        return epoch_steps.batch_size(self.trainer)
+
+    @property
+    def main_metric(self) -> str:
+        """The metric that decides which checkpoint is best: `hmean` or `acc`, as PaddleOCR names it."""
+        return str(get_key(self.trainer, "Metric.main_indicator", "acc"))
+
+    @property
+    def dictionary(self) -> str:
+        """The path of the character dictionary, empty where the model has none."""
+        return str(get_key(self.trainer, "Global.character_dict_path", None) or "")
+
+
+def load_experiment(launch: Launch, experiments: Path) -> Experiment:
+    """Resolve `launch` against the folder `experiments`; raises `ConfigError` with every problem in it."""
+    source, document = _read_model(launch.model, experiments)
+    problems: list[str] = []
+    file = _experiment_file(document, source, problems)
+    demo = _demo(file, launch, source, problems)
+    trainer = _trainer(file, demo, launch, source, problems)
+    experiment = Experiment(
+        name=source.stem,
+        source=source,
+        task=file["task"],
+        description=file["description"],
+        trainer=trainer,
+        data=read.address(launch.data),
+        demo=_demo_values(demo, source, problems),
+        resume=launch.resume,
+        weights_only=read.truth(launch.weights_only, "weights_only", problems),
+        resume_mode=read.choice(launch.resume_mode or "new", "resume_mode", ("new", "same"), problems),
+        gpus=read.gpus(launch.gpus, problems),
+        seed=_seed(trainer, file, problems),
+        trainer_python=launch.trainer_python,
+        paddleocr=launch.paddleocr,
+        val_fraction=read.fraction(launch.val, problems),
+        on_bad_sample=read.choice(launch.on_bad_sample, "on_bad_sample", ("stop", "quarantine"), problems),
+        backup=read.address(launch.backup),
+        stall_timeout_s=read.seconds(launch.stall_timeout_s, "stall_timeout_s", problems),
+        nan_windows=read.number(launch.nan_windows, "nan_windows", int, problems, least=0),
+        offline=read.truth(launch.offline, "offline", problems),
+        keep_last=read.number(launch.keep_last, "keep_last", int, problems, least=1)
+        if launch.keep_last
+        else None,
+        sample_images=read.number(launch.sample_images or "0", "sample_images", int, problems, least=0),
+        evaluation_images=read.number(
+            launch.evaluation_images or "0", "evaluation_images", int, problems, least=0
+        ),
+        export=read.truth(launch.export, "export", problems, default=True),
+        register=read.register(launch, problems),
+        hourly_usd=read.number(launch.hourly_usd, "hourly_usd", float, problems, least=0)
+        if launch.hourly_usd
+        else None,
+        dictionary_fixed="paddleocr" not in document or "Global.character_dict_path" in launch.overrides,
+        launch=launch,
+    )
+    problems += check_trainer(trainer, source)
+    if launch.backup and not read.address(launch.backup).startswith("s3://"):
+        problems.append(f"backup: {launch.backup!r} is not s3://bucket/prefix")
+    if problems:
+        raise ConfigError(
+            f"{len(problems)} problem(s) in the configuration:\n"
+            + "\n".join(f"  - {line}" for line in problems),
+            hint="Nothing was downloaded or started. `python -m ocr_train train --help` lists all parameters.",
+        )
+    set_key(experiment.trainer, "Global.seed", experiment.seed)
+    return experiment
+
+
+def available_models(experiments: Path) -> list[str]:
+    """The names that `model` can take, sorted."""
+    return sorted(path.stem for path in experiments.glob("*.y*ml"))
+
+
+def _read_model(model: str, experiments: Path) -> tuple[Path, Mapping[str, Any]]:
+    path = _find_model(model, experiments)
+    try:
+        document = read_yaml(path)
+    except OSError as exc:
+        raise ConfigError(f"model {model!r}: {path} cannot be read: {exc}") from exc
+    except DocumentError as exc:
+        raise ConfigError(
+            f"model {model!r}: {path} is not YAML: {exc}", hint="Mend the file at that line."
+        ) from exc
+    if not isinstance(document, dict):
+        raise ConfigError(
+            f"model {model!r}: {path} holds no mapping: it is neither an experiment nor PaddleOCR's."
+        )
+    return path, document
+
+
+def _find_model(model: str, experiments: Path) -> Path:
+    if model.endswith((".yml", ".yaml")) or "/" in model:
+        path = Path(model).expanduser()
+        if not path.is_file():
+            raise ConfigError(
+                f"model {model!r}: there is no such file (looked in {path.absolute().parent}).",
+                hint=f"Give a PaddleOCR configuration, or one of: {', '.join(available_models(experiments))}.",
+            )
+        return path
+    path = experiments / f"{model}.yaml"
+    if not model or not path.is_file():
+        names = available_models(experiments)
+        raise ConfigError(
+            f"unknown model {model!r}{nearest(model, names)}",
+            hint=f"Known models: {', '.join(names)}. A path to a PaddleOCR configuration file works too.",
+        )
+    return path
+
+
+def _experiment_file(document: Mapping[str, Any], source: Path, problems: list[str]) -> dict[str, Any]:
+    """The experiment in `document`; a plain PaddleOCR configuration becomes one that changes nothing."""
+    if "Architecture" in document and "paddleocr" not in document:
+        architecture = document["Architecture"]
+        task = architecture.get("model_type", "") if isinstance(architecture, dict) else ""
+        return {
+            "task": str(task),
+            "description": f"PaddleOCR configuration {source.name}",
+            "paddleocr": document,
+        }
+    problems += [
+        f"{source}: unknown key {key!r}{nearest(str(key), list(EXPERIMENT_KEYS))}"
+        for key in document
+        if key not in EXPERIMENT_KEYS
+    ]
+    if not isinstance(document.get("paddleocr"), dict):
+        raise ConfigError(
+            f"{source} has no `paddleocr:` block and no `Architecture:`.",
+            hint="Write an experiment like those in experiments/, or name a PaddleOCR configuration file.",
+        )
+    result = {"description": "", **document}
+    result["task"] = read.choice(str(document.get("task", "")), f"{source}: task", TASKS, problems)
+    return result
+
+
+def _demo(
+    file: Mapping[str, Any], launch: Launch, source: Path, problems: list[str]
+) -> Mapping[str, Any] | None:
+    """The demo block when the demo set is wanted; a task without one needs data."""
+    if launch.data:
+        return None
+    if file["task"] not in TASKS:
+        problems.append(
+            f"data: there is no demo set for {file['task']!r} models: give data=FOLDER or s3://..."
+        )
+        return None
+    demo = file.get("demo") or {}
+    if not isinstance(demo, dict):
+        problems.append(f"{source}: `demo` is not a mapping")
+        return {}
+    problems += [
+        f"{source}: unknown key 'demo.{key}'{nearest(str(key), list(DEMO_KEYS))}"
+        for key in demo
+        if key not in DEMO_KEYS
+    ]
+    return demo
+
+
+def _demo_values(demo: Mapping[str, Any] | None, source: Path, problems: list[str]) -> Demo | None:
+    if demo is None:
+        return None
+    plain = Demo()
+    size = demo.get("size", plain.size)
+    if not (isinstance(size, list | tuple) and len(size) == 2):
+        problems.append(f"{source}: demo.size is {size!r}: give [width, height] in pixels")
+        size = plain.size
+    where = f"{source}: demo"
+    width, height = (read.number(str(side), f"{where}.size", int, problems, least=32) for side in size)
+    language = read.choice(
+        str(demo.get("language", plain.language)), f"{where}.language", DEMO_LANGUAGES, problems
+    )
+    return Demo(
+        language=language,
+        train=read.number(str(demo.get("train", plain.train)), f"{where}.train", int, problems, least=1),
+        val=read.number(str(demo.get("val", plain.val)), f"{where}.val", int, problems, least=1),
+        size=(width, height),
+    )
+
+
+def _seed(trainer: Mapping[str, Any], file: Mapping[str, Any], problems: list[str]) -> int:
+    """The trainer's own seed (an override, the parameter, the configuration), else the experiment's, else 0."""
+    value = get_key(trainer, "Global.seed", None)
+    if value is None:
+        value = file.get("seed", 0)
+    return int(read.number(str(value), "seed", int, problems, least=0))
+
+
+def _trainer(
+    file: Mapping[str, Any], demo: Mapping[str, Any] | None, launch: Launch, source: Path, problems: list[str]
+) -> dict[str, Any]:
+    """The PaddleOCR configuration with demo block, parameters and overrides laid over it, in that order."""
+    config: dict[str, Any] = dict(file["paddleocr"])
+    if file.get("dictionary"):
+        dictionary = (source.parent / str(file["dictionary"])).absolute()
+        config, _ = with_overrides(config, {"Global.character_dict_path": str(dictionary)})
+    overrides = (demo or {}).get("overrides") or {}
+    if not isinstance(overrides, dict):
+        problems.append(f"{source}: `demo.overrides` is not a mapping")
+    else:
+        config, found = with_overrides(config, overrides, where=f"{source}: demo.overrides")
+        problems += found
+    given: dict[str, Any] = {}
+    for parameters in (demo or {}, vars(launch)):
+        given |= _numbers(parameters, problems)
+    for name, key in (("epochs", "Global.epoch_num"), ("seed", "Global.seed")):
+        if name in given:
+            set_key(config, key, given[name])
+    values, found = parse_overrides(launch.overrides)
+    problems += found
+    config, found = with_overrides(config, values)
+    problems += found
+    named = [key.removeprefix("+") for key in values]
+    problems += settle_batch(config, given.get("batch_size"), named)
+    problems += settle_rate(config, given.get("learning_rate"), named)
+    return config
+
+
+def _numbers(parameters: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """The everyday numbers among `parameters` that are given."""
+    kinds: dict[str, tuple[type, int]] = {
+        "epochs": (int, 1),
+        "batch_size": (int, 1),
+        "learning_rate": (float, 0),
+        "seed": (int, 0),
+    }
+    return {
+        name: read.number(str(parameters[name]), name, kind, problems, least=least)
+        for name, (kind, least) in kinds.items()
+        if parameters.get(name) not in (None, "")
+    }

@@ -1,0 +1,211 @@
+"""Checks of one detection label: its JSON, its boxes, and their place in the image."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+from ocr_train.data.checks.problems import Finding
+from ocr_train.data.checks.recognition import (
+    INVISIBLE,
+    PLACEHOLDERS,
+    SPACES,
+    escape,
+    invisible_characters,
+    placeholder,
+    surrounding_spaces,
+)
+from ocr_train.data.labels import Box, Point, shorten
+
+EDGE_TOLERANCE_PX = 2.0
+"""How far outside the image a point may lie to count as a slip of the hand, which PaddleOCR clips away."""
+
+MIN_AREA_PX = 1.0
+"""PaddleOCR ignores smaller boxes (`MakeShrinkMap.validate_polygons`)."""
+
+
+def parse_boxes(label: str) -> tuple[list[Box], list[Finding]]:
+    """Read a detection label: the boxes that can be read, mended where that is safe, and every problem.
+
+    Mended: counter-clockwise points are turned clockwise from the same first point, transcriptions are
+    stripped. Never raises, whatever `label` is.
+    """
+    first, tab, _ = label.partition("\t")
+    findings = []
+    if tab:
+        hint = "PaddleOCR reads only up to the first tab of a label: remove the rest"
+        findings.append(Finding("extra_tab", escape(label), hint))
+    try:
+        items = json.loads(first)
+    except (ValueError, RecursionError) as exc:
+        hint = f'not JSON ({shorten(str(exc))}); write [{{"transcription": ..., "points": ...}}]'
+        return [], [*findings, Finding("bad_json", escape(label), hint)]
+    if not isinstance(items, list):
+        hint = f"a {type(items).__name__}; put the boxes into a list: [...]"
+        return [], [*findings, Finding("not_a_list", escape(first), hint)]
+    boxes = []
+    for index, item in enumerate(items):
+        box, problems = _parse_box(item, f"box {index + 1}")
+        findings += problems
+        if box is not None:
+            boxes.append(box)
+    return boxes, findings + _whole_label(items, boxes)
+
+
+def _whole_label(items: Sequence[object], boxes: Sequence[Box]) -> list[Finding]:
+    if not items:
+        hint = "PaddleOCR does not train on images without boxes; the line is left out"
+        return [Finding("no_boxes", "[]", hint)]
+    if len(boxes) == len(items) and all(box.ignored for box in boxes):
+        hint = "every box is '*' or '###': nothing is learned from this image"
+        return [Finding("all_ignored", f"{len(boxes)} boxes", hint)]
+    return []
+
+
+def _parse_box(item: object, name: str) -> tuple[Box | None, list[Finding]]:
+    if not isinstance(item, dict):
+        hint = f'{name} is not an object; write {{"transcription": "...", "points": [...]}}'
+        return None, [Finding("not_a_box", _show(item), hint)]
+    text, findings = _transcription(item, name)
+    points, more = _points(item, name)
+    findings += more
+    if points is None:
+        return None, findings
+    shape = _shape_problem(points, name)
+    if shape is not None:
+        findings.append(shape)
+    elif signed_area(points) < 0:
+        hint = f"{name} runs counter-clockwise; it is turned for training"
+        findings.append(Finding("counter_clockwise", _show(points), hint))
+        points = (points[0], *reversed(points[1:]))
+    return Box(transcription=text or "", points=points), findings
+
+
+def _transcription(item: dict[str, object], name: str) -> tuple[str | None, list[Finding]]:
+    if "transcription" not in item:
+        hint = f'add "transcription" to {name} ("###" for text that cannot be read)'
+        return None, [Finding("transcription_missing", _show(item), hint)]
+    value = item["transcription"]
+    if not isinstance(value, str):
+        mend = (
+            f"write {value[0]!r}" if isinstance(value, list) and value and isinstance(value[0], str) else ""
+        )
+        hint = f"{name} has a {type(value).__name__} for a transcription; {mend or 'write the text'}"
+        return None, [Finding("transcription_not_text", _show(value), shorten(hint, 200))]
+    return value.strip(SPACES), _text_notes(value)
+
+
+def _text_notes(value: str) -> list[Finding]:
+    text = value.strip(SPACES)
+    findings = []
+    if not text:
+        findings.append(Finding("empty_text", escape(value), "type the text; '###' if it cannot be read"))
+    elif text != value:
+        findings.append(surrounding_spaces(value))
+    if text in PLACEHOLDERS:
+        findings.append(placeholder(text))
+    if INVISIBLE.search(text):
+        findings += invisible_characters(text)
+    return findings
+
+
+def _points(item: dict[str, object], name: str) -> tuple[tuple[Point, ...] | None, list[Finding]]:
+    if "points" not in item:
+        return None, [Finding("points_missing", _show(item), f'add "points" to {name}: 4 corners or more')]
+    value = item["points"]
+    points = [_point(pair) for pair in value] if isinstance(value, list) else [None]
+    good = tuple(point for point in points if point is not None)
+    if len(good) < len(points):
+        hint = f"{name} needs points like [[x, y], ...], each a finite number"
+        return None, [Finding("points_not_numbers", _show(value), hint)]
+    if len(good) < 4:
+        hint = f"{name} has {len(good)} points; give at least 4 corners, clockwise from the top left"
+        return None, [Finding("too_few_points", _show(value), hint)]
+    return good, []
+
+
+def _point(pair: object) -> Point | None:
+    if not isinstance(pair, list) or len(pair) != 2:
+        return None
+    x, y = _number(pair[0]), _number(pair[1])
+    return None if x is None or y is None else (x, y)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return None
+    # PaddleOCR holds points as 32-bit floats; areas of larger ones would not be finite.
+    return number if math.isfinite(number) and abs(number) < 1e15 else None
+
+
+def _shape_problem(points: Sequence[Point], name: str) -> Finding | None:
+    if self_intersects(points):
+        hint = f"the outline of {name} crosses itself; put its corners in clockwise order"
+        return Finding("self_intersecting", _show(points), hint)
+    if abs(signed_area(points)) < MIN_AREA_PX:
+        return Finding(
+            "zero_area", _show(points), f"{name} covers less than a pixel; draw it again or remove it"
+        )
+    return None
+
+
+def signed_area(points: Sequence[Point]) -> float:
+    """The area in square pixels: above zero for clockwise points, as y points down (the shoelace formula)."""
+    shifted = [*points[1:], points[0]]
+    return sum(x * next_y - next_x * y for (x, y), (next_x, next_y) in zip(points, shifted, strict=True)) / 2
+
+
+def self_intersects(points: Sequence[Point]) -> bool:
+    """Whether two sides of the outline cross; sides that only touch do not count."""
+    corners = [point for index, point in enumerate(points) if point != points[index - 1]]
+    count = len(corners)
+    sides = [(corners[index], corners[(index + 1) % count]) for index in range(count)]
+    return any(
+        _cross(sides[one], sides[other])
+        for one in range(count)
+        for other in range(one + 2, count)
+        if other - one != count - 1
+    )
+
+
+def _cross(one: tuple[Point, Point], other: tuple[Point, Point]) -> bool:
+    return (
+        _side(*one, other[0]) * _side(*one, other[1]) < 0
+        and _side(*other, one[0]) * _side(*other, one[1]) < 0
+    )
+
+
+def _side(start: Point, end: Point, point: Point) -> int:
+    turn = (end[0] - start[0]) * (point[1] - start[1]) - (end[1] - start[1]) * (point[0] - start[0])
+    return (turn > 0) - (turn < 0)
+
+
+def check_place(boxes: Sequence[Box], width: int, height: int) -> list[Finding]:
+    """Which boxes leave an image of `width` x `height` pixels, as OpenCV decodes it (EXIF rotation
+    applied)."""
+    findings = []
+    for box in boxes:
+        over = max(max(-x, x - width, -y, y - height) for x, y in box.points)
+        if over <= 0:
+            continue
+        where = f"{_show(box.transcription)} is up to {over:g} px outside the {width}x{height} image"
+        if over <= EDGE_TOLERANCE_PX:
+            findings.append(Finding("edge_clipped", _show(box.points), f"{where}: PaddleOCR clips it"))
+        else:
+            hint = f"{where}: draw it again (was the image resized or rotated after labelling?)"
+            findings.append(Finding("outside_image", _show(box.points), hint))
+    return findings
+
+
+def _show(value: object) -> str:
+    if isinstance(value, tuple):
+        value = [[int(x) if float(x).is_integer() else x for x in point] for point in value]
+    try:
+        return escape(json.dumps(value, ensure_ascii=False))
+    except (ValueError, RecursionError):
+        return escape(type(value).__name__)

@@ -1,0 +1,129 @@
+"""What can be wrong with a label file: the kinds, and how bad each is for each task.
+
+An "error" stops training (or quarantines the sample), because PaddleOCR would skip the sample without a word,
+replace it by a random other one, or learn something wrong from it. A "note" is counted and shown: it is
+harmless, or the clean copy that the trainer reads mends it (`ocr_train.data.checks.quarantine.write_clean`), or only
+a person can tell. What PaddleOCR does with each was read in `ppocr/data/simple_dataset.py`,
+`ppocr/data/imaug/label_ops.py`, `make_shrink_map.py` and `make_border_map.py`, as of 2.10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+ERROR = "error"
+NOTE = "note"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One problem in one place: `line` counts from 1 (0: the file as a whole), `value` is what stands there,
+    `hint` the mend, `severity` "error" or "note"."""
+
+    file: str
+    line: int
+    kind: str
+    value: str
+    hint: str
+    severity: str
+
+
+class Finding(NamedTuple):
+    """A problem before it has a place: what a check of one label or one image gives back."""
+
+    kind: str
+    value: str
+    hint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """How bad a kind is in recognition (and classification) and in detection, and `why`, for a reader."""
+
+    rec: str
+    det: str
+    why: str
+
+    def severity(self, task: str) -> str:
+        """ "error" or "note" for `task` ("det", "rec" or "cls")."""
+        return self.det if task == "det" else self.rec
+
+
+def _both(severity: str, why: str) -> Kind:
+    return Kind(rec=severity, det=severity, why=why)
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        # the line
+        "empty_file": _both(ERROR, "PaddleOCR ends at once, with exit code 0, where there is no sample"),
+        "no_tab": _both(ERROR, "PaddleOCR fails on the line and trains on a random other one"),
+        "not_utf8": _both(ERROR, "PaddleOCR fails on the line and trains on a random other one"),
+        "empty_image": _both(ERROR, "the line names no image"),
+        "extra_tab": Kind(rec=ERROR, det=NOTE, why="PaddleOCR cuts the label at its first tab"),
+        "crlf": _both(NOTE, "PaddleOCR would learn the carriage return; the clean copy has none"),
+        "bom": _both(NOTE, "PaddleOCR would take it for part of the first path; the clean copy has none"),
+        "duplicate_image": _both(NOTE, "the image counts double, which may be meant"),
+        "duplicate_conflict": _both(ERROR, "the same image with two truths teaches one of them wrongly"),
+        # the image
+        "bad_path": _both(ERROR, "the path leads out of the data folder or works on one machine only"),
+        "image_missing": _both(ERROR, "PaddleOCR trains on a random other sample instead"),
+        "image_unreadable": _both(ERROR, "PaddleOCR trains on a random other sample, or on half an image"),
+        "exif_rotated": _both(NOTE, "OpenCV turns the image as EXIF says; boxes are compared with that"),
+        # detection
+        "bad_json": _both(ERROR, "PaddleOCR fails on the line and trains on a random other one"),
+        "not_a_list": _both(ERROR, "a detection label is a list of boxes"),
+        "not_a_box": _both(ERROR, "a box is an object with a transcription and points"),
+        "no_boxes": _both(NOTE, "PaddleOCR passes such an image over; the clean copy leaves it out"),
+        "transcription_missing": _both(ERROR, "PaddleOCR fails on the line"),
+        "transcription_not_text": _both(
+            ERROR, "it is never taken for '###', and every reader of the text fails"
+        ),
+        "points_missing": _both(ERROR, "PaddleOCR fails on the line"),
+        "too_few_points": _both(ERROR, "a region has at least 4 corners"),
+        "points_not_numbers": _both(ERROR, "PaddleOCR fails on the line, or its maps become NaN"),
+        "zero_area": _both(ERROR, "PaddleOCR drops the box, and the text under it becomes background"),
+        "self_intersecting": _both(ERROR, "training maps and scoring come out wrong: scoring drops the box"),
+        "outside_image": _both(ERROR, "the box is cut off, or PaddleOCR fails on the line"),
+        "edge_clipped": _both(NOTE, "up to 2 pixels outside: PaddleOCR clips it"),
+        "counter_clockwise": _both(NOTE, "the clean copy has it clockwise"),
+        "all_ignored": _both(NOTE, "nothing is learned from the image, nor harmed"),
+        # the text
+        "empty_text": Kind(
+            rec=ERROR, det=NOTE, why="recognition skips the line; detection never reads the text"
+        ),
+        "surrounding_spaces": _both(NOTE, "the clean copy has them stripped"),
+        "control_characters": Kind(rec=ERROR, det=NOTE, why="nobody sees them in the image"),
+        "outside_dictionary": _both(ERROR, "PaddleOCR drops the character, from the evaluation's truth too"),
+        "too_long": _both(ERROR, "PaddleOCR skips texts longer than max_text_length"),
+        "ctc_infeasible": _both(
+            ERROR, "no alignment exists; Paddle 3.0 counts a loss of 0: nothing is learned"
+        ),
+        "placeholder_text": _both(NOTE, "a labelling tool's stand-in; only a person can tell"),
+        "unknown_class": _both(ERROR, "PaddleOCR skips labels that are not in label_list"),
+        # the dictionary
+        "dict_unreadable": _both(ERROR, "PaddleOCR stops on it"),
+        "dict_empty": _both(ERROR, "a model without characters"),
+        "dict_bom": _both(ERROR, "PaddleOCR takes it for part of the first character, which is lost"),
+        "dict_duplicate": _both(NOTE, "one class of the model is never used"),
+        "dict_multi_character": _both(NOTE, "texts are read character by character: it never matches"),
+        "dict_blank_line": _both(NOTE, "an empty string never matches: one class is never used"),
+        "dict_space_twice": _both(NOTE, "the file and use_space_char both add it: one class is never used"),
+    }
+)
+"""Every kind there is."""
+
+
+def make_problem(file: str, line: int, finding: Finding, task: str) -> Problem:
+    """Put `finding` in its place, with its severity for `task`."""
+    return Problem(
+        file=file,
+        line=line,
+        kind=finding.kind,
+        value=finding.value,
+        hint=finding.hint,
+        severity=KINDS[finding.kind].severity(task),
+    )

@@ -1,0 +1,301 @@
+"""Check label files before training: every problem at once, each with file, line, kind, value and mend.
+
+    read_labels -> images of a chunk of lines (in parallel) -> each line's label -> duplicates -> Report
+
+A million lines pass in bounded memory: problems are kept up to a number for each kind (all are counted), bad
+lines cost a byte each, and the look for duplicates 20 bytes a line. The kinds are in
+`ocr_train.data.checks.problems`.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from ocr_train.data.checks.detection import check_place, parse_boxes
+from ocr_train.data.checks.duplicates import Samples, find_duplicates
+from ocr_train.data.checks.images import ImageFacts, check_images
+from ocr_train.data.checks.problems import ERROR, KINDS, Finding, Problem
+from ocr_train.data.checks.recognition import check_class, check_text, clean_text, outside_characters
+from ocr_train.data.checks.statistics import BadLines, Example, Statistics, Tally
+from ocr_train.data.labels import BadLine, Box, LabelLine, read_labels
+from ocr_train.data.samples import image_names
+from ocr_train.errors import ConfigError, DataError
+from ocr_train.ocr_engine.files import open_regular
+
+TASKS = ("det", "rec", "cls")
+LINES_PER_CHUNK = 2048
+REMEMBERED_IMAGES = 100_000
+"""So many images' sizes are remembered (some 25 MB); one named again later than that is checked again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What the labels are checked against; what is None or empty is not checked.
+
+    `task` is "det", "rec" or "cls". `charset` holds the dictionary's characters, to which `use_space_char`
+    adds the space. `ctc_steps` is the width of the feature map: input width / 4 for CRNN, 25 for 100 px.
+    `lower` says that PaddleOCR lower-cases, which it does where there is no dictionary file. `decode` decodes
+    every image in full. `workers` is the number of threads that read images.
+    """
+
+    task: str
+    charset: frozenset[str] | None = None
+    use_space_char: bool = False
+    max_text_length: int | None = None
+    ctc_steps: int | None = None
+    lower: bool = False
+    label_list: tuple[str, ...] = ()
+    decode: bool = False
+    workers: int = field(default_factory=lambda: min(16, 4 * (os.cpu_count() or 1)))
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise ConfigError(f"unknown task {self.task!r}", hint=f"one of {', '.join(TASKS)}")
+
+    @property
+    def characters(self) -> frozenset[str] | None:
+        """The characters that a text may have, None for any."""
+        if self.charset is not None and self.use_space_char:
+            return self.charset | {" "}
+        return self.charset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was found. `labels` counts the lines that are not blank; `counts` counts every problem by kind, of
+    which `problems` holds at most 10,000 a kind, in the order of files and lines; `errors` counts those that
+    are no notes; `bad_lines` knows every line that has an error."""
+
+    labels: int
+    problems: tuple[Problem, ...]
+    counts: Mapping[str, int]
+    errors: int
+    bad_lines: BadLines
+    statistics: Statistics
+    task: str
+
+    def to_json(self) -> dict[str, object]:
+        """The shape that machines rely on: labels, problems, counts."""
+        keys = ("file", "line", "kind", "value", "hint")
+        return {
+            "labels": self.labels,
+            "problems": [{key: getattr(problem, key) for key in keys} for problem in self.problems],
+            "counts": dict(self.counts),
+        }
+
+    def summary(self, limit: int = 10) -> str:
+        """Readable lines: the verdict, the counts, and the first `limit` problems, errors first."""
+        notes = sum(self.counts.values()) - self.errors
+        lines = [
+            f"{self.labels} labels, {self.errors} errors in {len(self.bad_lines)} lines, {notes} notes",
+            *(
+                f"  {KINDS[kind].severity(self.task):5} {kind}: {count}"
+                for kind, count in sorted(self.counts.items(), key=self._rank)
+            ),
+        ]
+        ranked = sorted(self.problems, key=lambda problem: problem.severity != ERROR)
+        lines += [
+            f"{_place(problem)}: {problem.kind} {problem.value!r}: {problem.hint}"
+            for problem in ranked[:limit]
+        ]
+        rest = sum(self.counts.values()) - min(limit, len(ranked))
+        if rest > 0:
+            lines.append(f"... and {rest} more")
+        return "\n".join(lines)
+
+    def _rank(self, item: tuple[str, int]) -> tuple[bool, int]:
+        kind, count = item
+        return KINDS[kind].severity(self.task) != ERROR, -count
+
+
+def _place(problem: Problem) -> str:
+    return f"{problem.file}:{problem.line}" if problem.line else problem.file
+
+
+def validate(
+    label_files: Sequence[Path], images: Path, rules: Rules, *, known: Iterable[Problem] = ()
+) -> Report:
+    """Check `label_files` against `rules` and against the files under the folder `images`.
+
+    `known` are problems found before, such as the dictionary's; they are counted with the others.
+    Whatever the files hold, a `Report` comes back; `DataError` is raised only where a label file or the
+    folder cannot be read at all.
+    """
+    _require_readable(label_files, images)
+    tally = Tally(task=rules.task)
+    for problem in known:
+        tally.add(problem.file, problem.line, Finding(problem.kind, problem.value, problem.hint))
+    samples = Samples()
+    with _image_pool(rules.workers) as pool:
+        checker = _Checker(rules=rules, images=images, pool=pool, tally=tally, samples=samples)
+        for path in label_files:
+            checker.check_file(path)
+    find_duplicates(samples, tally)
+    order = {str(path): index for index, path in enumerate(label_files)}
+    problems = [problem for kept in tally.kept.values() for problem in kept]
+    problems.sort(key=lambda problem: (order.get(problem.file, -1), problem.line))
+    return Report(
+        labels=sum(tally.lines.values()),
+        problems=tuple(problems),
+        counts=dict(tally.counts),
+        errors=tally.errors,
+        bad_lines=tally.bad_lines,
+        statistics=tally.statistics(),
+        task=rules.task,
+    )
+
+
+def _require_readable(label_files: Sequence[Path], images: Path) -> None:
+    problems = []
+    for path in label_files:
+        try:
+            open_regular(path).close()
+        except OSError as exc:
+            problems.append(f"label file {str(path)!r} cannot be read: {exc.strerror}")
+    if not images.is_dir():
+        problems.append(f"images folder {str(images)!r} is not a folder")
+    if problems:
+        raise DataError(
+            "\n".join(problems), hint="check the paths; labels name images relative to the folder"
+        )
+
+
+@contextmanager
+def _image_pool(workers: int) -> Iterator[Executor]:
+    """Threads that read images. Pillow's warnings (large images, broken EXIF) are silenced for all of them
+    here: filters belong to the process, so the threads must not set them one by one."""
+    from PIL import Image
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(max(1, workers)) as pool:
+        warnings.simplefilter("ignore")
+        Image.init()
+        yield pool
+
+
+@dataclass(kw_only=True)
+class _Checker:
+    """Checks lines in chunks, so that the images of a chunk are read in parallel."""
+
+    rules: Rules
+    images: Path
+    pool: Executor
+    tally: Tally
+    samples: Samples
+    known: OrderedDict[str, ImageFacts] = field(default_factory=OrderedDict)
+    charset: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        self.charset = self.rules.characters
+
+    def check_file(self, path: Path) -> None:
+        file = str(path)
+        self.samples.open(file)
+        entries = read_labels(path)
+        while chunk := list(islice(entries, LINES_PER_CHUNK)):
+            self.tally.lines[file] += len(chunk)
+            self._read_images(chunk)
+            for entry in chunk:
+                if isinstance(entry, BadLine):
+                    self.tally.add(file, entry.line, Finding(entry.kind, entry.text, _LINE_HINTS[entry.kind]))
+                else:
+                    self._check_line(file, entry)
+        if not self.tally.lines[file]:
+            hint = "a label file needs a line for each image"
+            self.tally.add(file, 0, Finding("empty_file", path.name, hint))
+
+    def _read_images(self, chunk: Sequence[LabelLine | BadLine]) -> None:
+        images = {entry.image for entry in chunk if isinstance(entry, LabelLine)}
+        names = {name for image in images for name in image_names(image)}
+        new = sorted(names - self.known.keys())
+        if not new:
+            return
+        while len(self.known) + len(new) > REMEMBERED_IMAGES and self.known:
+            name, _ = self.known.popitem(
+                last=False
+            )  # the first of a plain dict is slow to find after deletions
+            if name in names:
+                new.append(name)
+        self.known.update(
+            check_images(
+                new, self.images, pool=self.pool, workers=self.rules.workers, decode=self.rules.decode
+            )
+        )
+
+    def _check_line(self, file: str, entry: LabelLine) -> None:
+        facts = [self.known[name] for name in image_names(entry.image)]
+        findings = [finding for fact in facts for finding in fact.findings]
+        if entry.bom:
+            findings.append(Finding("bom", "U+FEFF", "left out for training; save as UTF-8 without BOM"))
+        if entry.crlf:
+            findings.append(Finding("crlf", "\\r\\n", "read correctly; save with LF line ends"))
+        boxes: Sequence[Box] = ()
+        if self.rules.task == "det":
+            boxes, problems = self._check_boxes(entry.label, facts)
+        else:
+            problems = self._check_text(file, entry.line, entry.label)
+        findings += problems
+        self.samples.add(entry.line, entry.image, entry.label)
+        for finding in findings:
+            self.tally.add(file, entry.line, finding)
+        if findings or self.tally.wants_example(""):
+            self._keep_example(file, entry, findings, boxes)
+
+    def _check_boxes(
+        self, label: str, facts: Iterable[ImageFacts]
+    ) -> tuple[Sequence[Box], Sequence[Finding]]:
+        boxes, findings = parse_boxes(label)
+        for size in {fact.size for fact in facts if fact.size is not None}:
+            findings += check_place(boxes, *size)
+        for box in boxes:
+            self.tally.add_box(box)
+        return boxes, findings
+
+    def _check_text(self, file: str, line: int, label: str) -> Sequence[Finding]:
+        rules = self.rules
+        text = clean_text(label)
+        self.tally.add_text(text)
+        if rules.task == "cls":
+            return check_class(label, rules.label_list)
+        findings = check_text(
+            label,
+            charset=self.charset,
+            max_text_length=rules.max_text_length,
+            ctc_steps=rules.ctc_steps,
+            lower=rules.lower,
+        )
+        if self.charset is not None and any(finding.kind == "outside_dictionary" for finding in findings):
+            read = text.lower() if rules.lower else text
+            self.tally.add_outside(file, line, read, outside_characters(read, self.charset))
+        return findings
+
+    def _keep_example(
+        self, file: str, entry: LabelLine, findings: Sequence[Finding], boxes: Sequence[Box]
+    ) -> None:
+        for finding in findings or [Finding("", "", "")]:
+            if not self.tally.wants_example(finding.kind):
+                continue
+            example = Example(
+                file=file,
+                line=entry.line,
+                image=image_names(entry.image)[0],
+                kind=finding.kind,
+                hint=finding.hint,
+                text="" if self.rules.task == "det" else clean_text(entry.label),
+                boxes=tuple(boxes),
+            )
+            self.tally.add_example(example)
+
+
+_LINE_HINTS = {
+    "no_tab": "put a tab between the image's path and the label (not spaces)",
+    "not_utf8": "save the file as UTF-8",
+    "empty_image": "write the image's path before the tab",
+}

@@ -1,0 +1,145 @@
+"""The built-in demo set, drawn on the spot, so that a first training needs no data at all.
+
+    folder/demo.json        what was asked for: this is a demo set, and may be drawn again
+    folder/train.txt        PaddleOCR labels, one image a line, paths relative to `folder`
+    folder/train/00000.jpg  ...
+    folder/val.txt, folder/val/...
+
+The label files come last, each whole: a folder whose drawing was cut off has no `train.txt`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+
+from ocr_train.data.demo.pages import Style, make_crop, make_page
+from ocr_train.data.demo.scenes import save_jpeg
+from ocr_train.data.demo.texts import LANGUAGES, make_text
+from ocr_train.data.labels import format_boxes, format_line
+from ocr_train.drawing.fonts import find_typefaces
+from ocr_train.errors import ConfigError, DataError
+
+TASKS = ("det", "rec", "cls")
+PARTS = ("val", "train")
+"""Train is last: where `train.txt` is, the whole set is."""
+MARKER = "demo.json"
+MIN_PAGE_PX, MAX_PAGE_PX = 160, 4096
+_MAX_CROP_TEXT = 20
+"""A CRNN reads 100 pixels in 25 steps and needs one more for each doubled character."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoSpec:
+    """What to draw: `train` and `val` count pages for "det" and crops for "rec" and "cls".
+
+    `size` is the (width, height) in pixels of a detection page.
+    """
+
+    task: str
+    language: str = "en"
+    train: int = 48
+    val: int = 12
+    seed: int = 0
+    size: tuple[int, int] = (320, 320)
+
+
+def make_demo(folder: Path, spec: DemoSpec) -> None:
+    """Draw the set that `spec` describes into `folder`, in place of a demo set that is already there.
+
+    The same spec gives the same bytes under the same versions of Pillow, NumPy and the fonts.
+    Raises `ConfigError` for a wrong spec, `DataError` where `folder` holds other data, `SetupError` where
+    fonts or the layout that Thai needs are missing, `OSError` where the disk refuses.
+    """
+    _check(spec)
+    style = Style(
+        language=spec.language, typefaces=find_typefaces(spec.language), shaped=spec.language == "th"
+    )
+    _clear(folder, spec)
+    draw = _DRAWERS[spec.task]
+    labels: dict[str, str] = {}
+    for part in PARTS:
+        (folder / part).mkdir()
+        lines = []
+        for index in range(spec.train if part == "train" else spec.val):
+            # A stream of its own for each image: asking for more images leaves the first ones as they were.
+            rng = Random(f"{spec.seed}/{spec.task}/{spec.language}/{part}/{index}")  # drawing, not secrecy
+            image = f"{part}/{index:05}.jpg"
+            lines.append(format_line(image, draw(rng, style, spec, folder / image, index)))
+        labels[part] = "".join(lines)
+    for part in PARTS:
+        _write_whole(folder / f"{part}.txt", labels[part])
+
+
+def _check(spec: DemoSpec) -> None:
+    problems = []
+    if spec.task not in TASKS:
+        problems.append(f"task is {spec.task!r}; it must be one of {', '.join(TASKS)}.")
+    if spec.language not in LANGUAGES:
+        problems.append(f"language is {spec.language!r}; it must be one of {', '.join(LANGUAGES)}.")
+    for name, count in (("train", spec.train), ("val", spec.val)):
+        if count < 1:
+            problems.append(f"{name} is {count!r}; at least 1 image is needed.")
+    if not all(MIN_PAGE_PX <= side <= MAX_PAGE_PX for side in spec.size):
+        problems.append(f"size is {spec.size!r}; each side must be {MIN_PAGE_PX} to {MAX_PAGE_PX} pixels.")
+    if problems:
+        raise ConfigError("The demo set cannot be drawn: " + " ".join(problems), hint="Correct these values.")
+
+
+def _clear(folder: Path, spec: DemoSpec) -> None:
+    """Make room in `folder` without touching anything that is not a demo set; label files go first."""
+    marker = folder / MARKER
+    names = [name for part in PARTS for name in (f"{part}.txt", part)]
+    if not marker.is_file():
+        found = [name for name in names if (folder / name).exists()]
+        if found or (folder.exists() and not folder.is_dir()):
+            raise DataError(
+                f"{folder}: holds data that is not a demo set ({', '.join(found) or 'it is a file'});"
+                " it is left alone.",
+                hint="Name an empty or a new folder for the demo set.",
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in reversed(PARTS):
+        (folder / f"{part}.txt").unlink(missing_ok=True)
+    for part in PARTS:
+        if (folder / part).exists():
+            shutil.rmtree(folder / part)
+    _write_whole(marker, json.dumps({"demo": asdict(spec)}) + "\n")
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write `path` so that it is either absent or whole."""
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.write_bytes(text.encode("utf-8"))
+    temporary.replace(path)
+
+
+def _draw_page(rng: Random, style: Style, spec: DemoSpec, path: Path, _index: int) -> str:
+    pixels, boxes = make_page(rng, style, spec.size)
+    save_jpeg(rng, pixels, path)
+    return format_boxes(boxes)
+
+
+def _draw_crop(rng: Random, style: Style, _spec: DemoSpec, path: Path, _index: int) -> str:
+    text = make_text(rng, style.language, max_length=_MAX_CROP_TEXT)
+    save_jpeg(rng, make_crop(rng, style, text), path)
+    return text
+
+
+def _draw_turned(rng: Random, style: Style, _spec: DemoSpec, path: Path, index: int) -> str:
+    """Every other crop is upside down: halves to the image."""
+    text = make_text(rng, style.language, max_length=_MAX_CROP_TEXT, turnable=False)
+    turned = index % 2 == 1
+    save_jpeg(rng, make_crop(rng, style, text), path, turned=turned)
+    return "180" if turned else "0"
+
+
+_DRAWERS: dict[str, Callable[[Random, Style, DemoSpec, Path, int], str]] = {
+    "det": _draw_page,
+    "rec": _draw_crop,
+    "cls": _draw_turned,
+}

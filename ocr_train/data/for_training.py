@@ -1,0 +1,283 @@
+"""From `data` to what the trainer reads: fetch -> convert -> find label files -> check -> split -> manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocr_train.config.experiment import TASKS, Demo, Experiment
+from ocr_train.config.overrides import get_key
+from ocr_train.config.started import this_start
+from ocr_train.data.archive_source import is_archive, unpack_once
+from ocr_train.data.checks.findings import decide, list_quarantine, say_source, write_findings
+from ocr_train.data.checks.rules import label_rules
+from ocr_train.data.checks.validate import Report, validate
+from ocr_train.data.demo.demo_set import DemoSpec, make_demo
+from ocr_train.data.dictionary import read_dictionary
+from ocr_train.data.formats.converted import Source, as_paddleocr, in_words_of_source
+from ocr_train.data.formats.pubtab import read_lines
+from ocr_train.data.formats.recognise import PADDLEOCR
+from ocr_train.data.layout import Layout, find_layout
+from ocr_train.data.manifest import Manifest, build_manifest
+from ocr_train.data.ratios import files_by_share, say_shares
+from ocr_train.data.sets import clean_sets, labels_text
+from ocr_train.errors import DataError
+
+Say = Callable[[str], None]
+Fetch = Callable[[str, Path, Say], Path]
+REPORTS = ("problems.json", "report.html", "quarantine.tsv")
+"""What the check of the labels leaves in the work folder, for the run's artifacts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelPart:
+    """The samples of a set that came from one of its label files, in a file of their own."""
+
+    path: Path
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Checked labels, ready to train on; image paths in `train` and `val` are relative to `images`.
+
+    `was_split` says that the data named no validation samples, and these were split off. `train_parts` and `val_parts`
+    are what the trainer reads: `train` and `val` themselves, or, where `ratio_list` has a share for each label file of
+    the data, the same samples file by file.
+    """
+
+    source: str
+    images: Path
+    train: Path
+    val: Path
+    train_samples: int
+    val_samples: int
+    dictionary: Path | None
+    manifest: Manifest
+    quarantined: int
+    reports: tuple[Path, ...]
+    was_split: bool = False
+    train_parts: tuple[LabelPart, ...] = ()
+    val_parts: tuple[LabelPart, ...] = ()
+
+
+def prepare(experiment: Experiment, work: Path, cache: Path, *, fetch: Fetch, say: Say) -> Dataset:
+    """Bring the experiment's data into `work` (label files) and `cache` (fetched and drawn images).
+
+    Raises `DataError` with every problem of the labels, `StorageError` where the data cannot be had.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    folder, origin = _locate(experiment, cache, fetch, say)
+    source = _as_paddleocr(experiment, folder, work, say)
+    layout = find_layout(source.folder, experiment.task)
+    dictionary = _dictionary(experiment, layout, say)
+    checked = _check(experiment, layout, source, dictionary, work, say)
+    train, val = work / "train.txt", work / "val.txt"
+    shares = _by_share(experiment, layout)
+    written = _write_labels(experiment, layout, shares, checked.report, work, say)
+    manifest = build_manifest(layout.images, {"train": train, "val": val}, workers=os.cpu_count() or 1)
+    counts = [sum(part.samples for part in parts) for parts in written]
+    say(f"data: {counts[0]} training and {counts[1]} validation samples from {origin}")
+    _say_shares(experiment, shares, written, say)
+    return Dataset(
+        source=origin,
+        images=layout.images,
+        train=train,
+        val=val,
+        train_samples=counts[0],
+        val_samples=counts[1],
+        dictionary=dictionary,
+        manifest=manifest,
+        quarantined=checked.quarantined,
+        reports=tuple(path for name in REPORTS if (path := work / name).is_file()),
+        was_split=not layout.val,
+        train_parts=written[0],
+        val_parts=written[1],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Checked:
+    report: Report | None
+    quarantined: int
+
+
+def _as_paddleocr(experiment: Experiment, folder: Path, work: Path, say: Say) -> Source:
+    """The data as PaddleOCR's labels; LabelMe's and PPOCRLabel's folders are converted in the run's folder."""
+    if experiment.task not in TASKS or not folder.is_dir():
+        return Source(folder=folder, origin=folder, format=PADDLEOCR)
+    source = as_paddleocr(folder, experiment.task, work / "converted")
+    say_source(source, say)
+    return source
+
+
+def _locate(experiment: Experiment, cache: Path, fetch: Fetch, say: Say) -> tuple[Path, str]:
+    """The folder with the data on this machine, and where it came from, for people."""
+    if experiment.demo is not None:
+        return _draw_demo(
+            experiment.task, experiment.demo, experiment.seed, cache, say
+        ), "the built-in demo set"
+    if experiment.data.startswith("s3://"):
+        name = hashlib.sha256(experiment.data.encode()).hexdigest()[:16]
+        return fetch(experiment.data, cache / "s3" / name, say), experiment.data
+    folder = Path(experiment.data).expanduser().absolute()
+    if not folder.exists() and (said := this_start().where_from("data", experiment.data)):
+        raise DataError(f"data: there is no folder {str(folder)!r}.", hint=said)
+    if is_archive(folder):
+        say(f"data: unpacking {folder} ...")
+        return unpack_once(folder, cache / "archives"), str(folder)
+    return folder, str(folder)
+
+
+def _draw_demo(task: str, demo: Demo, seed: int, cache: Path, say: Say) -> Path:
+    spec = DemoSpec(
+        task=task, language=demo.language, train=demo.train, val=demo.val, seed=seed, size=demo.size
+    )
+    key = hashlib.sha256(repr(spec).encode()).hexdigest()[:12]
+    folder = cache / "demo" / f"{task}-{demo.language}-{key}"
+    if not (folder / "train.txt").is_file():
+        say(
+            f"data: none given: drawing the demo set ({demo.train} training and {demo.val} validation images) ..."
+        )
+        _draw_beside(folder, spec)
+    return folder
+
+
+def _draw_beside(folder: Path, spec: DemoSpec) -> None:
+    """Draw the set under another name, then rename it: of two runs that draw at once neither reads half a set."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+        drawn = Path(scratch) / folder.name
+        make_demo(drawn, spec)
+        if folder.is_dir() and not (folder / "train.txt").is_file():
+            shutil.rmtree(folder)  # an older version drew in place, and was cut off
+        try:
+            drawn.replace(folder)
+        except OSError:
+            if not (folder / "train.txt").is_file():
+                raise
+
+
+def _dictionary(experiment: Experiment, layout: Layout, say: Say) -> Path | None:
+    """The character dictionary: the one an override names, else the data's own dict.txt, else the experiment's."""
+    if experiment.task != "rec":
+        return None
+    if layout.dictionary is not None and not experiment.dictionary_fixed:
+        say(f"dictionary: {layout.dictionary}, which lies with the data")
+        return layout.dictionary
+    return Path(experiment.dictionary) if experiment.dictionary else None
+
+
+def _check(
+    experiment: Experiment, layout: Layout, source: Source, dictionary: Path | None, work: Path, say: Say
+) -> _Checked:
+    """Check the label files; models of other tasks than ours have labels that we do not know."""
+    if experiment.task not in TASKS:
+        return _Checked(report=None, quarantined=0)
+    files = (*layout.train, *layout.val)
+    use_space_char = bool(get_key(experiment.trainer, "Global.use_space_char", False))
+    read = read_dictionary(dictionary, use_space_char=use_space_char) if dictionary else None
+    rules = label_rules(experiment.task, experiment.trainer, read)
+    report = validate(files, layout.images, rules, known=read.problems if read else ())
+    shown = in_words_of_source(report, source)
+    write_findings(work, shown, source, layout.images)
+    quarantined = decide(report, shown, source, experiment.on_bad_sample, say)
+    if quarantined:
+        list_quarantine(files, report, source, work / "quarantine.tsv")
+        say(f"data: {quarantined} bad samples are left out; the run has the list (dataset/quarantine.tsv)")
+    return _Checked(report=report, quarantined=quarantined)
+
+
+_SECTIONS = {"train": "Train.dataset", "val": "Eval.dataset"}
+
+
+def _by_share(experiment: Experiment, layout: Layout) -> dict[str, tuple[Path, ...]]:
+    """The label files that `ratio_list` has shares for, in its order, by set; none where one file will do."""
+    files = {"train": layout.train, "val": layout.val}
+    sections = {name: get_key(experiment.trainer, key, None) or {} for name, key in _SECTIONS.items()}
+    return {
+        name: files_by_share(sections[name], files[name], f"{_SECTIONS[name]}.ratio_list") for name in files
+    }
+
+
+def _say_shares(
+    experiment: Experiment,
+    shares: Mapping[str, Sequence[Path]],
+    written: Sequence[Sequence[LabelPart]],
+    say: Say,
+) -> None:
+    for name, parts in zip(("train", "val"), written, strict=True):
+        if shares[name]:
+            ratios = get_key(experiment.trainer, f"{_SECTIONS[name]}.ratio_list")
+            say(say_shares(ratios, [part.path for part in parts], [part.samples for part in parts]))
+
+
+def _write_labels(
+    experiment: Experiment,
+    layout: Layout,
+    shares: Mapping[str, tuple[Path, ...]],
+    report: Report | None,
+    work: Path,
+    say: Say,
+) -> tuple[tuple[LabelPart, ...], tuple[LabelPart, ...]]:
+    """Write train.txt, val.txt and, where `shares` names label files, one file for each; what the trainer reads."""
+    if report is None:
+        content = {
+            name: {path: read_lines(path, layout.images) for path in files}
+            for name, files in (("train", layout.train), ("val", layout.val))
+        }
+    else:
+        content = _clean_content(experiment, layout, report, work, say)
+    train, val = (_write_set(name, content[name], shares[name], work) for name in ("train", "val"))
+    return train, val
+
+
+def _clean_content(
+    experiment: Experiment, layout: Layout, report: Report, work: Path, say: Say
+) -> dict[str, dict[Path, list[bytes]]]:
+    """The lines of each set by the label file that they came from; what was split off has no file of its own."""
+    sets = clean_sets(
+        layout,
+        report,
+        task=experiment.task,
+        val=experiment.val_fraction,
+        seed=experiment.seed,
+        work=work,
+    )
+    if sets.was_split:
+        say(
+            f"data: no validation labels: split into {len(sets.train)} to train on and "
+            f"{len(sets.val)} to validate"
+        )
+    for note in sets.notes:
+        say(f"data: {note}")
+    held = dict(zip(layout.val, sets.val_parts, strict=True)) or {work / "val.txt": sets.val}
+    by_file = {"train": dict(zip(layout.train, sets.train_parts, strict=True)), "val": held}
+    return {
+        name: {path: [labels_text([line]) for line in lines] for path, lines in files.items()}
+        for name, files in by_file.items()
+    }
+
+
+def _write_set(
+    name: str, content: Mapping[Path, Sequence[bytes]], files: Sequence[Path], work: Path
+) -> tuple[LabelPart, ...]:
+    """All lines of a set in one file, and those of `files` in files of their own, by the same names."""
+    lines = [line for part in content.values() for line in part]
+    if not lines:
+        raise DataError(
+            f"no label file for {name}.", hint="Models of this task need a train.txt and a val.txt."
+        )
+    whole = work / f"{name}.txt"
+    whole.write_bytes(b"".join(lines))
+    if not files:
+        return (LabelPart(path=whole, samples=len(lines)),)
+    (work / name).mkdir(exist_ok=True)
+    for path in files:
+        (work / name / path.name).write_bytes(b"".join(content[path]))
+    return tuple(LabelPart(path=work / name / path.name, samples=len(content[path])) for path in files)

@@ -1,0 +1,216 @@
+"""A data folder of any tool as PaddleOCR's label files; LabelMe's and PPOCRLabel's folders are converted."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from ocr_train.data.checks.problems import Problem as LabelProblem
+from ocr_train.data.checks.statistics import Example
+from ocr_train.data.checks.validate import Report
+from ocr_train.data.formats.conversion import Problem
+from ocr_train.data.formats.crops import crop
+from ocr_train.data.formats.labelme import convert_labelme
+from ocr_train.data.formats.ppocrlabel import convert_ppocrlabel
+from ocr_train.data.formats.recognise import LABELME, PADDLEOCR, PPOCRLABEL, detect_format
+from ocr_train.data.labels import LabelLine, read_labels
+from ocr_train.errors import ConfigError, DataError
+
+NAMES: Mapping[str, str] = {PADDLEOCR: "PaddleOCR", LABELME: "LabelMe", PPOCRLABEL: "PPOCRLabel"}
+NOTES = frozenset(
+    {
+        *("clipped", "line_widened", "mask_missing", "no_text", "exif_dropped", "image_labelled_twice"),
+        *("difficult", "duplicate_image", "unconfirmed", "not_labelme"),
+    }
+)
+"""Kinds of a conversion's problems that lose no sample and no box; with any other, something is left out."""
+
+MISSED = frozenset({"image_missing", "crop_missing"})
+"""PPOCRLabel's lines stay though their image is missing, so that the check of the labels meets them, too."""
+
+_Placed = TypeVar("_Placed", LabelProblem, Example)
+_CROP = re.compile(r"crop_img/(.+)_crop_(\d+)\.[^./]+$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A `folder` that `find_layout` understands, made of `origin`, a folder in `format`.
+
+    `skipped` counts by kind what was left out, `problems` say where. `origins` is where lines of converted
+    label files come from, `(file, line)` to a place in the folder that the user knows; empty where nothing
+    was converted. `summary` is for people.
+    """
+
+    folder: Path
+    origin: Path
+    format: str
+    summary: str = ""
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    origins: Mapping[tuple[str, int], str] = field(default_factory=dict)
+
+    @property
+    def losses(self) -> tuple[Problem, ...]:
+        """The problems that cost samples or boxes."""
+        return tuple(problem for problem in self.problems if problem.kind not in NOTES)
+
+    @property
+    def converted(self) -> bool:
+        """Whether the label files are ours and not the user's."""
+        return self.format != PADDLEOCR
+
+
+def as_paddleocr(
+    folder: Path,
+    task: str,
+    work: Path,
+    *,
+    source_format: str = "auto",
+    text_from: str = "",
+    only_confirmed: bool = False,
+) -> Source:
+    """Give `folder` as PaddleOCR's labels for `task`; what has to be converted is written to the folder `work`.
+
+    `source_format` is "auto" or one of `source_format.FORMATS`. Recognition samples of LabelMe's boxes are
+    cut out; of PPOCRLabel's, `rec_gt.txt` is taken where it was exported. Problems are collected, not
+    raised; `DataError` where there is nothing to convert, or where it cannot give labels for `task`;
+    `ConfigError` for `text_from` or `only_confirmed` where the data are of a tool that has no such thing.
+    """
+    found = detect_format(folder) if source_format == "auto" else source_format
+    for given, name, tool in (
+        (text_from, "--text-from", LABELME),
+        (only_confirmed, "--only-confirmed", PPOCRLABEL),
+    ):
+        if given and found != tool:
+            raise ConfigError(
+                f"{name} is for {NAMES[tool]}'s folders, and {folder} is {NAMES[found]}'s.",
+                hint=f"Leave it out, or say --from {tool}.",
+            )
+    if found == PADDLEOCR:
+        return Source(folder=folder, origin=folder, format=found)
+    if task not in ("det", "rec"):
+        raise DataError(
+            f"{folder} is {NAMES[found]}'s, which says nothing about {task!r} labels.",
+            hint="Give PaddleOCR labels: image path, a tab, the class.",
+        )
+    convert = _from_labelme if found == LABELME else _from_ppocrlabel
+    return convert(folder, task, work, text_from, only_confirmed)
+
+
+def _from_labelme(folder: Path, task: str, work: Path, text_from: str, _only_confirmed: bool) -> Source:
+    done = convert_labelme(folder, work / "det", text_from=text_from or "label")
+    source = Source(
+        folder=work / "det",
+        origin=folder,
+        format=LABELME,
+        summary=f"{done.images} images with {done.boxes} boxes",
+        skipped=done.skipped,
+        problems=done.problems,
+    )
+    return _finish(source, folder, task, work, done.labels)
+
+
+def _from_ppocrlabel(folder: Path, task: str, work: Path, _text_from: str, only_confirmed: bool) -> Source:
+    done = convert_ppocrlabel(folder, work, only_confirmed=only_confirmed)
+    states = f", {done.confirmed} confirmed" if done.confirmed or done.unconfirmed else ""
+    source = Source(
+        folder=work / "det",
+        origin=folder,
+        format=PPOCRLABEL,
+        summary=f"{done.images} images{states}, with {done.boxes} boxes",
+        skipped=done.skipped,
+        problems=done.problems,
+    )
+    if task == "rec" and done.rec_labels is not None and done.crops and not only_confirmed:
+        exported = dataclasses.replace(
+            source,
+            folder=work / "rec",
+            summary=f"{done.crops} crops of rec_gt.txt",
+            problems=tuple(one for one in done.problems if one.file.endswith("rec_gt.txt")),
+        )
+        return dataclasses.replace(exported, origins=_origins(done.rec_labels, folder))
+    used = tuple(one for one in done.problems if not one.file.endswith("rec_gt.txt"))
+    return _finish(dataclasses.replace(source, problems=used), folder, task, work, done.labels)
+
+
+def _finish(source: Source, folder: Path, task: str, work: Path, labels: Path) -> Source:
+    """The source with places for its lines; for recognition, with the boxes cut out first."""
+    if not labels.stat().st_size:
+        reasons = "".join(f"\n  {one.file}: {one.kind}: {one.hint}" for one in source.problems[:10])
+        raise DataError(f"{folder} gave no image with boxes.{reasons}", hint="Mend the labels in the tool.")
+    if task == "det":
+        return dataclasses.replace(source, origins=_origins(labels, folder))
+    pages = _origins(labels, folder)
+    cut = crop(labels, work / "cut", workers=os.cpu_count() or 1)
+    if not cut.crops:
+        raise DataError(
+            f"{folder} has {source.summary}, and none gave a crop: {dict(cut.skipped)}.",
+            hint="Recognition needs boxes with their text; --text-from says where LabelMe's shapes have it.",
+        )
+    return dataclasses.replace(
+        source,
+        folder=work / "cut",
+        summary=f"{source.summary}, cut out as {cut.crops} crops",
+        skipped={**source.skipped, **{f"box_{kind}": count for kind, count in cut.skipped.items()}},
+        problems=(*source.problems, *_of_pages(cut.problems, pages)),
+        origins=_origins(cut.labels, folder),
+    )
+
+
+def _of_pages(problems: Iterable[Problem], pages: Mapping[tuple[str, int], str]) -> Iterable[Problem]:
+    """What cutting found, by the user's pages; that an image is missing was said in converting already."""
+    for one in problems:
+        if one.kind != "image_missing":
+            yield dataclasses.replace(one, file=pages.get((one.file, one.line), one.file), line=0)
+
+
+def _origins(labels: Path, folder: Path) -> dict[tuple[str, int], str]:
+    """The place of each line in words of the source: its image, and for a crop its page and box."""
+    return {
+        (str(labels), line.line): _origin(line.image, folder)
+        for line in read_labels(labels)
+        if isinstance(line, LabelLine)
+    }
+
+
+def _origin(image: str, folder: Path) -> str:
+    crop_of = _CROP.match(image)
+    if crop_of:
+        return f"{folder / crop_of[1]}, box {crop_of[2]}"
+    return str(folder / image.partition("/")[2])
+
+
+def in_words_of_source(report: Report, source: Source) -> Report:
+    """`report` with places that the user knows, where the label files are only ours.
+
+    Images that the conversion has missed already, with a better place, are not said again.
+    """
+    if not source.origins:
+        return report
+
+    def place(file: str, line: int) -> tuple[str, int]:
+        origin = source.origins.get((file, line))
+        return (origin, 0) if origin else (file, line)
+
+    again = "image_missing" if MISSED & {problem.kind for problem in source.problems} else ""
+    problems = tuple(_moved(problem, place) for problem in report.problems if problem.kind != again)
+    counts = {kind: count for kind, count in report.counts.items() if kind != again}
+    errors = report.errors - report.counts.get(again, 0)
+    examples = tuple(_moved(example, place) for example in report.statistics.examples)
+    outside = {
+        character: dataclasses.replace(found, lines=tuple(place(*where) for where in found.lines))
+        for character, found in report.statistics.outside.items()
+    }
+    lines = {f"{source.origin} ({NAMES[source.format]})": report.labels}
+    statistics = dataclasses.replace(report.statistics, lines=lines, examples=examples, outside=outside)
+    return dataclasses.replace(report, problems=problems, counts=counts, errors=errors, statistics=statistics)
+
+
+def _moved(found: _Placed, place: Callable[[str, int], tuple[str, int]]) -> _Placed:
+    file, line = place(found.file, found.line)
+    return dataclasses.replace(found, file=file, line=line)

@@ -1,0 +1,216 @@
+"""A folder that training takes as it is: checked, split, with copies of its images and one digest.
+
+    train.txt  val.txt      labels, image paths relative to the folder
+    <images>                under the paths that their labels have
+    dict.txt                recognition: the dictionary
+    problems.json  report.html  quarantine.tsv      what was found, for machines and for people
+    manifest.jsonl          every file with its hash; written last: a folder without it is not whole
+    .ocr-train/             our own: what was fetched from S3, and that this folder is ours to fill
+
+Images are copied, since the manifest would lie where somebody turned a picture in place later, as labelling
+tools do. Files that nobody else writes (fetched or cut out by us) are hard-linked where the disk can do it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocr_train.data.checks.findings import all_counts, decide, list_quarantine, say_source, write_findings
+from ocr_train.data.checks.quarantine import STOP
+from ocr_train.data.checks.validate import Report, Rules, validate
+from ocr_train.data.dictionary import Dictionary, read_dictionary
+from ocr_train.data.fill import DICTIONARY, MANIFEST, Filled, fill, put_findings
+from ocr_train.data.formats.converted import Source, as_paddleocr, in_words_of_source
+from ocr_train.data.image_files import write_bytes
+from ocr_train.data.layout import Layout, find_layout
+from ocr_train.data.sets import Sets, clean_sets
+from ocr_train.errors import DataError
+from ocr_train.storage.keys import PRIVATE_FOLDER, is_s3_uri
+from ocr_train.storage.local import exclusive
+
+Say = Callable[[str], None]
+Fetch = Callable[[str, Path, Say], Path]
+MARKER = "prepare"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What to prepare: `data` is a folder or an S3 address, `source_format` "auto" or a tool's.
+
+    `dictionary` None means dict.txt beside the data, which the folder gets a copy of; else characters are
+    checked against `model_dictionary`, or not at all. `rules` makes the rules of the dictionary. `val` is the
+    share to validate on where the data do not say. `link` hard-links images of a local folder, too.
+    """
+
+    data: str
+    task: str
+    source_format: str = "auto"
+    text_from: str = ""
+    only_confirmed: bool = False
+    dictionary: Path | None = None
+    model_dictionary: Path | None = None
+    use_space_char: bool = False
+    rules: Callable[[Dictionary | None], Rules]
+    val: float = 0.2
+    seed: int = 0
+    group_by: str | None = None
+    on_bad_sample: str = STOP
+    link: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What the folder holds now. `quarantined` counts samples left out, `counts` problems by kind;
+    `written` images are new here, `kept` ones were already there, `removed` are gone."""
+
+    folder: Path
+    format: str
+    digest: str
+    train: int
+    val: int
+    images: int
+    written: int
+    kept: int
+    removed: int
+    quarantined: int
+    dictionary: Path | None
+    counts: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+def prepare_folder(wish: Wish, out: Path, *, fetch: Fetch, say: Say) -> Prepared:
+    """Make `out` hold what `wish` asks for; the same data and wish give the same digest everywhere.
+
+    Raises `DataError` with every problem of the labels (then `out` has problems.json and report.html), where
+    `out` holds other data, or a set of another digest and `wish.overwrite` is not set; `StorageError` where
+    data cannot be fetched. A second call goes on from where the first was interrupted.
+    """
+    local = None if is_s3_uri(wish.data) else Path(wish.data).expanduser()
+    if local is not None and not local.is_dir():
+        raise DataError(
+            f"data: there is no folder {str(local)!r}.",
+            hint="Give a folder with labels and images, or s3://bucket/prefix.",
+        )
+    _claim(out, local)
+    with exclusive(out):
+        private = out / PRIVATE_FOLDER
+        work = private / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        try:
+            folder = local if local is not None else _fetch(wish.data, private / "source", fetch, say)
+            source = as_paddleocr(
+                folder,
+                wish.task,
+                work / "converted",
+                source_format=wish.source_format,
+                text_from=wish.text_from,
+                only_confirmed=wish.only_confirmed,
+            )
+            say_source(source, say)
+            return _prepare(wish, out, work, source, ours=local is None or source.converted, say=say)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _fetch(uri: str, cache: Path, fetch: Fetch, say: Say) -> Path:
+    """What is below `uri`, in a folder of its own: files of another address must not mix with it."""
+    name = hashlib.sha256(uri.encode()).hexdigest()[:16]
+    for other in cache.iterdir() if cache.is_dir() else ():
+        if other.name != name:
+            shutil.rmtree(other)
+    return fetch(uri, cache / name, say)
+
+
+def _claim(out: Path, source: Path | None) -> None:
+    """Make `out` ours, or raise `DataError` where it is somebody's."""
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{str(out)!r} is a file.", hint="Name a new folder for the prepared data.")
+    if source is not None:
+        inner, outer = sorted((source.resolve(), out.resolve()), key=lambda path: len(path.parts))
+        if inner == outer or inner in outer.parents:
+            raise DataError(
+                f"{str(out)!r} and the data {str(source)!r} lie in one another.",
+                hint="Name a folder beside the data.",
+            )
+    marker = out / PRIVATE_FOLDER / MARKER
+    if not marker.is_file():
+        found = (
+            sorted(path.name for path in out.iterdir() if path.name != PRIVATE_FOLDER) if out.exists() else []
+        )
+        if found:
+            raise DataError(
+                f"{str(out)!r} holds other data ({', '.join(found[:5])}); it is left alone.",
+                hint="Name a new or an empty folder.",
+            )
+        write_bytes(marker, b"This folder was filled by `prepare`, which may fill it anew.\n")
+
+
+def _prepare(wish: Wish, out: Path, work: Path, source: Source, *, ours: bool, say: Say) -> Prepared:
+    layout = find_layout(source.folder, wish.task)
+    dictionary, copied = _dictionary(wish, layout, say)
+    files = (*layout.train, *layout.val)
+    known = dictionary.problems if dictionary else ()
+    report = validate(files, layout.images, wish.rules(dictionary), known=known)
+    shown = in_words_of_source(report, source)
+    write_findings(work / "findings", shown, source, layout.images)
+    whole = (out / MANIFEST).exists()
+    try:
+        quarantined = decide(report, shown, source, wish.on_bad_sample, say)
+    except DataError as exc:
+        if whole:  # what a set says of itself is not replaced by what a failed attempt found
+            raise
+        put_findings(work / "findings", out)
+        raise DataError(exc.problem, hint=f"{exc.hint}\nWith pictures: {out / 'report.html'}") from exc
+    if quarantined:
+        list_quarantine(files, report, source, work / "findings" / "quarantine.tsv")
+    sets = clean_sets(
+        layout, report, task=wish.task, val=wish.val, seed=wish.seed, group_by=wish.group_by, work=work
+    )
+    done = fill(
+        out,
+        sets,
+        layout.images,
+        work=work,
+        dictionary=dictionary.path.read_bytes() if dictionary and copied else None,
+        link=ours or wish.link,
+        overwrite=wish.overwrite,
+    )
+    put_findings(work / "findings", out)
+    return _result(out, source, sets, done, quarantined, shown)
+
+
+def _result(out: Path, source: Source, sets: Sets, done: Filled, quarantined: int, shown: Report) -> Prepared:
+    dictionary = out / DICTIONARY
+    return Prepared(
+        folder=out,
+        format=source.format,
+        digest=done.manifest.digest,
+        train=len(sets.train),
+        val=len(sets.val),
+        images=len(sets.images),
+        written=done.written,
+        kept=done.kept,
+        removed=done.removed,
+        quarantined=quarantined,
+        dictionary=dictionary if dictionary.is_file() else None,
+        counts=all_counts(shown, source),
+        notes=sets.notes,
+    )
+
+
+def _dictionary(wish: Wish, layout: Layout, say: Say) -> tuple[Dictionary | None, bool]:
+    """The dictionary of recognition labels, and whether the folder gets a copy: a model's own needs none."""
+    if wish.task != "rec":
+        return None, False
+    own = wish.dictionary or layout.dictionary
+    path = own or wish.model_dictionary
+    if path is None:
+        say("dictionary: none was named and none lies with the data: characters are not checked")
+        return None, False
+    say(f"dictionary: {path}")
+    return read_dictionary(path, use_space_char=wish.use_space_char), own is not None

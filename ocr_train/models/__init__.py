@@ -1,0 +1,1 @@
+"""A trained model: found, read with, evaluated, logged, registered."""

@@ -1,0 +1,84 @@
+"""An exported model as ONNX, by paddle2onnx: in the trainer's interpreter, else in ours where that has it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ocr_train.errors import SetupError
+from ocr_train.trainer.tools import Trainer, failed, run_tool
+
+Say = Callable[[str], None]
+
+ONNX = "model.onnx"
+OPSET = 14
+"""The first that has all that DB and CRNN need (Trilu, HardSwish); paddle2onnx raises it where it must."""
+_PROBE_TIMEOUT_S = 60.0
+
+
+def to_onnx(
+    folder: Path, network: str, trainer: Trainer, scratch: Path, say: Say, *, timeout_s: float
+) -> None:
+    """Write `folder`/model.onnx from the network and weights that lie there.
+
+    Raises `SetupError` where no interpreter has paddle2onnx, or the trainer's no onnxruntime to check with;
+    `TrainingFailed` where it cannot convert the network.
+    """
+    if not _has(trainer.python, "onnxruntime", trainer.env):
+        raise SetupError(
+            f"{trainer.python} has no onnxruntime, which the ONNX model is checked with.",
+            hint=f"{trainer.python} -m pip install onnxruntime",
+        )
+    python = next(
+        (one for one in (trainer.python, Path(sys.executable)) if _has(one, "paddle2onnx", trainer.env)), None
+    )
+    if python is None:
+        raise SetupError(
+            f"neither {trainer.python} nor {sys.executable} has paddle2onnx.",
+            hint=f"{trainer.python} -m pip install paddle2onnx==2.1.0",
+        )
+    say("converting to ONNX ...")
+    part = scratch / ONNX
+    argv = [str(python), "-m", "paddle2onnx.command", "--model_dir", str(folder), "--model_filename", network]
+    argv += [
+        "--params_filename",
+        "inference.pdiparams",
+        "--save_file",
+        str(part),
+        "--opset_version",
+        str(OPSET),
+        # Its default, polygraphy, installs packages with pip as it runs, and numpy 2 with them: every training in that
+        # environment fails from then on.
+        "--optimize_tool",
+        "None",
+    ]
+    run = run_tool(argv, replace(trainer, python=python), work=scratch, name="onnx", timeout_s=timeout_s)
+    if not run.ok or not part.is_file() or not part.stat().st_size:
+        raise failed(
+            run,
+            "the conversion to ONNX with paddle2onnx",
+            "Export without --onnx, or try another version of paddle2onnx in the trainer's interpreter.",
+        )
+    shutil.copyfile(part, folder / ONNX)
+
+
+def _has(python: Path, package: str, env: Mapping[str, str]) -> bool:
+    script = f"import importlib.util as u, sys; sys.stdout.write(str(u.find_spec({package!r}) is not None))"
+    try:
+        done = subprocess.run(
+            [str(python), "-c", script],
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_TIMEOUT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=dict(env),
+            cwd=python.parent,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.stdout == "True"

@@ -1,0 +1,1 @@
+"""Which run and step to continue from, whether it fits, what changed."""

@@ -1,0 +1,82 @@
+"""resume=auto: which interrupted run of the same training to pick up, if any; what a spot instance needs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ocr_train.tracking import heartbeat
+from ocr_train.tracking.heartbeat import HEARTBEAT_TAG
+
+CONFIG_TAG = "config_digest"
+INTERRUPTED = ("KILLED", "FAILED")
+DEAD_AFTER_S = 300.0
+"""Ten heartbeats: nobody needs to be waited for."""
+WATCH_S = 95.0
+"""Three heartbeats without a sign: whoever trained there is gone."""
+LOOK_EVERY_S = 5.0
+
+
+def _silent(text: str) -> None:
+    """Nobody is told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """The clock (Unix seconds), how to wait, and whom to tell."""
+
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], object] = time.sleep
+    say: Callable[[str], None] = _silent
+
+
+def find_interrupted(
+    runs: Sequence[Any],
+    *,
+    dataset_digest: str,
+    config_digest: str,
+    has_checkpoint: Callable[[Any], bool],
+    beat: Callable[[Any], Any],
+    patience: Patience,
+) -> str | None:
+    """The id of the newest of `runs` (newest first) to go on with, None to start afresh.
+
+    Only runs on the same data with the same configuration count. A finished one means that the work is done; one
+    whose heart still beats, that somebody does it. One that was interrupted before its first checkpoint gives
+    way to the one before it. `beat` fetches a run anew.
+    """
+    wanted = {"dataset_digest": dataset_digest, CONFIG_TAG: config_digest}
+    same = [run for run in runs if all(run.data.tags.get(key) == value for key, value in wanted.items())]
+    for run in same:
+        if run.info.status == "RUNNING" and is_alive(run, beat, patience):
+            patience.say(f"resume=auto: the run {run.info.run_id} is being trained; starting afresh")
+            return None
+        if run.info.status not in (*INTERRUPTED, "RUNNING"):
+            patience.say(f"resume=auto: the run {run.info.run_id} is {run.info.status}; starting afresh")
+            return None
+        if has_checkpoint(run):
+            return str(run.info.run_id)
+    patience.say("resume=auto: no interrupted run of this configuration and dataset; starting afresh")
+    return None
+
+
+def is_alive(run: Any, beat: Callable[[Any], Any], patience: Patience) -> bool:
+    """Whether the tag moves while we look: clocks of two machines need not agree."""
+    last = run.data.tags.get(HEARTBEAT_TAG, "")
+    sign = heartbeat.read(last)
+    if patience.now() - (run.info.start_time / 1000 if sign is None else sign) > DEAD_AFTER_S:
+        return False
+    patience.say(
+        f"resume=auto: the run {run.info.run_id} is RUNNING; looking for {WATCH_S:g} s if it is alive"
+    )
+    deadline = patience.now() + WATCH_S
+    while patience.now() < deadline:
+        patience.sleep(LOOK_EVERY_S)
+        seen = beat(run)
+        if seen.info.status != "RUNNING":
+            return False
+        if seen.data.tags.get(HEARTBEAT_TAG, "") != last:
+            return True
+    return False

@@ -1,0 +1,307 @@
+"""Where a run starts from: a checkpoint of an earlier run, of the model registry, of S3, or of this machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ocr_train.checkpoints.address import AUTO, MODEL, RUN, S3, ResumeSpec, parse_resume
+from ocr_train.checkpoints.in_registry import locate
+from ocr_train.checkpoints.in_run import Found, best_known, fetch_checkpoint
+from ocr_train.checkpoints.on_disk import Placed, from_path, from_s3
+from ocr_train.checkpoints.pickle_scan import Array, screen
+from ocr_train.checkpoints.states_file import read_states
+from ocr_train.checkpoints.store import BEST, LATEST, SUFFIXES, all_manifests, find
+from ocr_train.errors import ConfigError, DataError, OcrTrainError
+from ocr_train.resume.automatic import Patience, find_interrupted
+from ocr_train.run import STEPS_METRIC
+from ocr_train.tracking import tracker
+from ocr_train.trainer.configurations import require_plain_file
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumePoint:
+    """A whole checkpoint on this machine: `prefix` is what PaddleOCR's Global.checkpoints takes.
+
+    `step` and `epoch` are the run's; training goes on at epoch + 1 (from 0 with `weights_only`). `best` is the
+    main metric to beat and `best_alias` what best.json says of the checkpoint that has it. `arrays` are the
+    shapes of the weights, `config` and `dictionary` what they were trained with, None where that is not known.
+    `kind` is the checkpoint's (latest, best, epoch), `steps_per_epoch` its run's, 0 where that is not known.
+    """
+
+    prefix: Path
+    step: int
+    epoch: int
+    best: float | None
+    source: str
+    run_id: str = ""
+    weights_only: bool = False
+    passed_over: Sequence[str] = ()
+    best_alias: Mapping[str, Any] | None = None
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    config: Path | None = None
+    dictionary: Path | None = None
+    kind: str = BEST
+    steps_per_epoch: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeRequest:
+    """What `resume=` asks for, and what it is measured by.
+
+    `config_digest` is the resolved configuration's, for resume=auto; `own_run_id` is the run that asks, `run_id`
+    the one that resume_mode=same goes on with.
+    """
+
+    text: str
+    model: str
+    main_metric: str
+    epochs: int
+    dataset_digest: str
+    config_digest: str = ""
+    own_run_id: str = ""
+    run_id: str = ""
+    weights_only: bool = False
+    patience: Patience = field(default_factory=Patience)
+
+
+def resolve(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | None:
+    """Fetch the checkpoint that `request` names into `folder`; None where resume=auto finds none.
+
+    Raises `ConfigError` where there is none or it has no epoch left to train, `DataError` where it is damaged or
+    would run something when it is loaded.
+    """
+    try:
+        point = _find(request, client, folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # nothing harmful or half stays behind
+        raise
+    if point is not None and not request.weights_only and point.epoch >= request.epochs:
+        raise ConfigError(
+            f"resume={request.text}: the checkpoint is at epoch {point.epoch}, and epochs={request.epochs}: "
+            "nothing is left to train.",
+            hint=f"epochs counts from the very beginning: give more than {point.epoch}.",
+        )
+    return point
+
+
+def _find(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | None:
+    spec = parse_resume(request.text)
+    if spec.kind == AUTO:
+        return _auto(request, client, folder)
+    if request.run_id:
+        spec = ResumeSpec(kind=RUN, text=request.text, run_id=request.run_id)
+    if spec.kind == LATEST:
+        return _latest(request, client, folder)
+    if spec.kind == BEST:
+        return _best(request, client, folder)
+    if spec.kind == MODEL:
+        spec = locate(spec.text, client, folder / "model")
+    if spec.kind == RUN:
+        return _named_run(spec, request, client, folder)
+    take = from_s3 if spec.kind == S3 else from_path
+    return _placed(take(spec.text, folder, weights_only=request.weights_only), request)
+
+
+def _named_run(spec: ResumeSpec, request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
+    run = tracker.get_run(client, spec.run_id)
+    point = _of_run(client, run, spec, request, folder)
+    if point is None:
+        raise ConfigError(
+            f"resume={request.text}: the run {run.info.run_name!r} has no whole checkpoint.",
+            hint="A checkpoint is stored after the first epoch. Choose another run, or leave resume empty.",
+        )
+    return point
+
+
+def _auto(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | None:
+    """Of the interrupted run; where that had trained its last epoch, from before it, so that it is ended well."""
+    run_id = request.run_id
+    if not run_id:
+        run = _find_interrupted(request, client)
+        if run is None:
+            return None
+        run_id = str(run.info.run_id)
+    spec = ResumeSpec(kind=RUN, text=request.text, run_id=run_id)
+    try:
+        point = _named_run(spec, request, client, folder)
+        if point.epoch < request.epochs:
+            return point
+        manifests = all_manifests(tracker.RunArtifacts(client, run_id))
+        left = max((one.step for one in manifests if one.epoch < request.epochs), default=None)
+        if left is not None:
+            request.patience.say(
+                f"resume=auto: the run {run_id} was at its end; on from before its last epoch"
+            )
+            return _named_run(replace(spec, step=left), request, client, folder)
+        problem = f"the run {run_id} has nothing left to train"
+    except DataError as exc:
+        problem = exc.problem
+    if request.run_id:
+        raise ConfigError(
+            f"resume=auto: {problem}.", hint="resume_mode=new can start afresh, in a run of its own."
+        )
+    request.patience.say(f"resume=auto: {problem}; starting afresh")
+    return None
+
+
+def run_to_go_on(request: ResumeRequest, client: Any) -> Any | None:
+    """The run that resume_mode=same goes on with, as it was seen first; None where resume=auto finds none.
+
+    Raises `ConfigError` where there is none.
+    """
+    spec = parse_resume(request.text)
+    if spec.kind == RUN:
+        return tracker.get_run(client, spec.run_id)
+    if spec.kind == AUTO:
+        return _find_interrupted(request, client)
+    for run in tracker.runs_of_model(client, request.model):
+        if run.info.run_id != request.own_run_id and _any_checkpoint(client, run):
+            return run
+    raise _nothing_to_go_on_with(request)
+
+
+def _nothing_to_go_on_with(request: ResumeRequest) -> ConfigError:
+    return ConfigError(
+        f"resume=latest: no run of the model {request.model!r} in this experiment has a whole checkpoint.",
+        hint="Check MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME, or leave resume empty.",
+    )
+
+
+def _find_interrupted(request: ResumeRequest, client: Any) -> Any | None:
+    runs = {run.info.run_id: run for run in tracker.runs_of_model(client, request.model)}
+    runs.pop(request.own_run_id, None)
+    found = find_interrupted(
+        list(runs.values()),
+        dataset_digest=request.dataset_digest,
+        config_digest=request.config_digest,
+        has_checkpoint=lambda run: _any_checkpoint(client, run),
+        beat=lambda run: tracker.get_run(client, run.info.run_id),
+        patience=request.patience,
+    )
+    return None if found is None else runs[found]
+
+
+def _any_checkpoint(client: Any, run: Any) -> bool:
+    try:
+        return find(tracker.RunArtifacts(client, run.info.run_id), LATEST) is not None
+    except OcrTrainError:
+        return False
+
+
+def _latest(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
+    for run in tracker.runs_of_model(client, request.model):
+        if run.info.run_id != request.own_run_id:
+            spec = ResumeSpec(kind=RUN, text=request.text, run_id=run.info.run_id)
+            point = _of_run(client, run, spec, request, folder)
+            if point is not None:
+                return point
+    raise _nothing_to_go_on_with(request)
+
+
+def _best(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
+    metric = f"best/{request.main_metric}"
+    same_data = [
+        run
+        for run in tracker.runs_of_model(client, request.model)
+        if metric in run.data.metrics and run.data.tags.get("dataset_digest") == request.dataset_digest
+    ]
+    for run in sorted(same_data, key=lambda run: -float(run.data.metrics[metric])):
+        spec = ResumeSpec(kind=RUN, text=request.text, run_id=run.info.run_id, which=BEST)
+        point = _of_run(client, run, spec, request, folder)
+        if point is not None:
+            return point
+    raise ConfigError(
+        f"resume=best: no run of the model {request.model!r} on this very dataset has a best checkpoint.",
+        hint="Name a run: resume=<run id>:best, or use resume=latest.",
+    )
+
+
+def _of_run(
+    client: Any, run: Any, spec: ResumeSpec, request: ResumeRequest, folder: Path
+) -> ResumePoint | None:
+    found = fetch_checkpoint(
+        client, run, folder, which=spec.which, step=spec.step, weights_only=request.weights_only
+    )
+    if found is None:
+        return None
+    known = None
+    if not request.weights_only:
+        # Who names a step starts a branch there: what came after it is not in its way.
+        up_to = None if request.text == AUTO else spec.step
+        known = best_known(client, run.info.run_id, request.main_metric, up_to=up_to)
+    point = _point(found, known.value if known else None, known.alias if known else None, request)
+    steps = run.data.metrics.get(STEPS_METRIC, 0) if found.run_id == run.info.run_id else 0
+    return replace(point, steps_per_epoch=int(steps))
+
+
+def _point(
+    found: Found, best: float | None, alias: Mapping[str, Any] | None, request: ResumeRequest
+) -> ResumePoint:
+    manifest = found.manifest
+    passed = f" (passed over: {'; '.join(found.passed_over)})" if found.passed_over else ""
+    fresh = request.weights_only
+    if best is None and not fresh:
+        best = manifest.metrics.get(request.main_metric)
+    return ResumePoint(
+        prefix=found.prefix,
+        step=0 if fresh else manifest.step,
+        epoch=0 if fresh else manifest.epoch,
+        best=best,
+        best_alias=alias,
+        source=f"run {found.run_id}, step {manifest.step}{passed}",
+        run_id=found.run_id,
+        weights_only=fresh,
+        passed_over=found.passed_over,
+        kind=manifest.kind,
+        **_beside(found.prefix),
+    )
+
+
+def _placed(placed: Placed, request: ResumeRequest) -> ResumePoint:
+    """A checkpoint outside of MLflow: screened, and read for where it stands."""
+    prefix, manifest = placed.prefix, placed.manifest
+    if request.weights_only:
+        screen(Path(f"{prefix}.pdparams"))
+        return ResumePoint(
+            prefix=prefix,
+            step=0,
+            epoch=0,
+            best=None,
+            source=placed.source,
+            weights_only=True,
+            **_beside(prefix),
+        )
+    for suffix in SUFFIXES:
+        screen(Path(f"{prefix}{suffix}"))
+    states = read_states(Path(f"{prefix}.states"))
+    return ResumePoint(
+        prefix=prefix,
+        step=manifest.step if manifest else states.step or 0,
+        epoch=states.epoch,
+        best=states.metrics.get(request.main_metric),
+        source=placed.source,
+        kind=manifest.kind if manifest else _kind(placed.source),
+        **_beside(prefix),
+    )
+
+
+def _kind(source: str) -> str:
+    """By PaddleOCR's name of the checkpoint; one of another name may be of the middle of an epoch, as a best one is."""
+    name = source.rstrip("/").rpartition("/")[2]
+    return LATEST if name == LATEST or name.startswith("iter_epoch_") else BEST
+
+
+def _beside(prefix: Path) -> dict[str, Any]:
+    """Shapes, configuration and dictionary that came with the checkpoint at `prefix`."""
+    config, dictionary = prefix.parent / "config.yml", prefix.parent / "dict.txt"
+    if config.is_file():
+        require_plain_file(config)
+    return {
+        "arrays": screen(Path(f"{prefix}.pdparams")).arrays,
+        "config": config if config.is_file() else None,
+        "dictionary": dictionary if dictionary.is_file() else None,
+    }

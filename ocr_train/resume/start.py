@@ -1,0 +1,250 @@
+"""The start of a run that resumes: which run it is, where it starts, what it says of that, and whether it fits."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ocr_train.checkpoints.address import AUTO
+from ocr_train.config.experiment import Experiment
+from ocr_train.config.overrides import set_key
+from ocr_train.data.for_training import Dataset
+from ocr_train.errors import OcrTrainError
+from ocr_train.resume.automatic import CONFIG_TAG, Patience
+from ocr_train.resume.claim import claim, require_idle
+from ocr_train.resume.drift import config_digest
+from ocr_train.resume.eval_schedule import keep_phase
+from ocr_train.resume.lineage import inherit_best, record_drift, record_origin
+from ocr_train.resume.lr_schedule import Standing, lay_anew
+from ocr_train.resume.reopen import SAME, Reopened, check_resume, reopen
+from ocr_train.resume.resolve import ResumePoint, ResumeRequest, resolve, run_to_go_on
+from ocr_train.tracking.holder import this_process
+from ocr_train.tracking.launched_run import ended_by_failure
+from ocr_train.tracking.run_folder import require_writable
+from ocr_train.tracking.tracker import Tracker
+from ocr_train.trainer.tools import Trainer
+from ocr_train.weights.compatibility import Model, compare, require_fit
+from ocr_train.weights.start import Weights, forget, screen_named, settle
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """The run: a new one, or one that goes on (`reopened`). `dataset` is set where it had to be known for that."""
+
+    tracker: Tracker
+    reopened: Reopened | None = None
+    dataset: Dataset | None = None
+
+
+def begin(
+    experiment: Experiment,
+    output: Path,
+    client: Any,
+    say: Say,
+    *,
+    name: str,
+    tags: Mapping[str, object],
+    look_at_data: Callable[[Path], tuple[Experiment, Dataset]],
+) -> Begun:
+    """Start the run, with `tags`, or open the one again that resume_mode=same goes on with.
+
+    `look_at_data` prepares the data into a folder: with resume=auto they decide which run that is.
+    Raises `ConfigError` for what `resume` cannot mean or what another process does, `StorageError` where files of
+    runs cannot be kept in `output`, `TrackingError`.
+    """
+    check_resume(
+        experiment.resume,
+        experiment.resume_mode,
+        weights_only=experiment.weights_only,
+        offline=experiment.offline,
+    )
+    require_writable(output)
+
+    def start() -> Tracker:
+        return Tracker.start(client, output, name=name, offline=experiment.offline, tags=tags)
+
+    if not experiment.resume or experiment.resume_mode != SAME:
+        return Begun(tracker=start())
+    staging = output / f".starting-{os.getpid()}"
+    try:
+        dataset = None
+        request = request_of(experiment, None, say)
+        if experiment.resume == AUTO:
+            experiment, dataset = look_at_data(staging)
+            request = request_of(experiment, dataset, say)
+        run = run_to_go_on(request, client)
+        if run is None:
+            tracker, reopened = start(), None
+        else:
+            if experiment.resume != AUTO:  # which looks itself
+                run = require_idle(client, run.info.run_id, request.patience)
+            tracker, reopened = _go_on_with(run, output, client, request.patience)
+        if dataset is not None:
+            dataset = _moved(dataset, staging, tracker.folder / "data")
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return Begun(tracker=tracker, reopened=reopened, dataset=dataset)
+
+
+def _go_on_with(run: Any, output: Path, client: Any, patience: Patience) -> tuple[Tracker, Reopened]:
+    """The run, which nobody has trained when it was seen, opened again with its files in `output`."""
+    run_id = str(run.info.run_id)
+    require_writable(output, run_id)
+    claim(client, run, this_process(output, now=patience.now()), patience)
+    with ended_by_failure(client, run_id):
+        launched_as = os.environ.get("MLFLOW_RUN_ID", "")
+        reopened = reopen(client, run_id, output / run_id, launched_as=launched_as)
+        tracker = Tracker(client, run_id, reopened.experiment_id, output / run_id)
+        _bring_log(tracker)
+    return tracker, reopened
+
+
+def _bring_log(tracker: Tracker) -> None:
+    """On another machine the log begins with what the run has printed before: it is one log."""
+    log = tracker.folder / "train.log"
+    if not log.is_file():
+        try:
+            tracker.download("logs/train.log", tracker.folder).replace(log)
+        except (OcrTrainError, OSError):
+            return  # the run was killed before it stored one
+
+
+def _moved(dataset: Dataset, old: Path, new: Path) -> Dataset:
+    """`dataset` after its work folder has become `new`."""
+    shutil.rmtree(new, ignore_errors=True)
+    new.parent.mkdir(parents=True, exist_ok=True)
+    old.replace(new)
+
+    def place(path: Path) -> Path:
+        return new / path.relative_to(old) if path.is_relative_to(old) else path
+
+    return replace(
+        dataset,
+        images=place(dataset.images),
+        train=place(dataset.train),
+        val=place(dataset.val),
+        dictionary=place(dataset.dictionary) if dataset.dictionary else None,
+        reports=tuple(place(path) for path in dataset.reports),
+        train_parts=tuple(replace(part, path=place(part.path)) for part in dataset.train_parts),
+        val_parts=tuple(replace(part, path=place(part.path)) for part in dataset.val_parts),
+    )
+
+
+def request_of(
+    experiment: Experiment, dataset: Dataset | None, say: Say, *, own_run_id: str = ""
+) -> ResumeRequest:
+    """What `resume` asks for, as the experiment has it."""
+    return ResumeRequest(
+        text=experiment.resume,
+        model=experiment.name,
+        main_metric=experiment.main_metric,
+        epochs=experiment.epochs,
+        dataset_digest=dataset.manifest.digest if dataset else "",
+        config_digest=config_digest(experiment.trainer, dataset.dictionary) if dataset else "",
+        own_run_id=own_run_id or os.environ.get("MLFLOW_RUN_ID", ""),
+        weights_only=experiment.weights_only,
+        patience=Patience(say=say),
+    )
+
+
+def find_point(
+    experiment: Experiment, dataset: Dataset, tracker: Tracker, reopened: Reopened | None, say: Say
+) -> ResumePoint | None:
+    """Fetch the checkpoint to start from, say so in the run, and screen what else PaddleOCR would load."""
+    screen_named(experiment.trainer)
+    tracker.set_tags({CONFIG_TAG: config_digest(experiment.trainer, dataset.dictionary)})
+    if not experiment.resume or (experiment.resume_mode == SAME and reopened is None):
+        return None
+    request = request_of(experiment, dataset, say, own_run_id=tracker.run_id)
+    if reopened is not None:
+        request = replace(request, run_id=reopened.run_id)
+    point = resolve(request, tracker.client, tracker.folder / "resume")
+    if point is not None:
+        record_origin(point, tracker, say)
+    return point
+
+
+def apply_point(
+    config: dict[str, Any], point: ResumePoint, experiment: Experiment, *, steps: int, each_epoch: bool
+) -> str:
+    """Make the rendered `config` start from `point`; one line for people, or nothing.
+
+    `steps` are those of an epoch; `each_epoch` says that evaluations come at the end of each.
+    """
+    if point.weights_only:
+        set_key(config, "Global.checkpoints", None)
+        set_key(config, "Global.pretrained_model", str(point.prefix))
+        return ""
+    set_key(config, "Global.checkpoints", str(point.prefix))
+    if each_epoch:
+        set_key(config, "Global.eval_batch_epoch", 1)
+    return keep_phase(
+        config, offset=point.step, epochs_done=point.epoch, steps=steps, epochs=experiment.epochs
+    )
+
+
+def lay_schedule(
+    point: ResumePoint, trainer: Trainer, config: Path, steps: int, tracker: Tracker, say: Say
+) -> None:
+    """Let the learning rate go on as `config` has it, of which an epoch has `steps`; says so where it is another."""
+    if point.weights_only:
+        return
+    standing = Standing(
+        prefix=point.prefix,
+        kind=point.kind,
+        epoch=point.epoch,
+        steps=steps,
+        old_steps=point.steps_per_epoch,
+    )
+    if said := lay_anew(standing, trainer, config):
+        say(said)
+        tracker.set_tags({"lr_schedule": said})
+
+
+def check_start(
+    config: dict[str, Any], point: ResumePoint | None, model: Model, tracker: Tracker, say: Say
+) -> None:
+    """Compare what training starts from with the model: a checkpoint must fit, of weights what does not is left out
+    and said. `config` as rendered is changed where other files are to be loaded.
+
+    Raises `ConfigError` where training could not go on from it, or would start from scratch.
+    """
+    if point is not None and not point.weights_only:
+        forget(config)
+        fit = compare(model, arrays=point.arrays, config=point.config, dictionary=point.dictionary)
+        if fit.note:
+            say(fit.note)
+        require_fit(fit, point.source)
+        return
+    given = None
+    if point is not None:
+        given = Weights(
+            path=Path(f"{point.prefix}.pdparams"),
+            arrays=point.arrays,
+            source=point.source,
+            config=point.config,
+            dictionary=point.dictionary,
+        )
+    tracker.set_tags(settle(config, model, tracker.folder / "weights", say, given=given))
+
+
+def record(
+    point: ResumePoint,
+    plain: Mapping[str, Any],
+    experiment: Experiment,
+    dataset: Dataset,
+    tracker: Tracker,
+    versions: Mapping[str, str],
+    say: Say,
+) -> None:
+    """What has changed since (`plain` is the configuration without what a resume changes), and the best so far."""
+    facts = {"model": experiment.name, "dataset_digest": dataset.manifest.digest}
+    facts |= {f"version.{name}": version for name, version in versions.items()}
+    record_drift(point, plain, facts, tracker, say)
+    inherit_best(point, tracker)

@@ -1,0 +1,1 @@
+"""An S3 server and an MLflow server on one machine."""

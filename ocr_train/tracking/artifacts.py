@@ -1,0 +1,162 @@
+"""Where a run keeps its artifacts: in MLflow, or, without a server, in the run's own folder."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol
+
+from ocr_train.errors import TrackingError
+from ocr_train.redaction.addresses import first_line
+
+
+class Artifacts(Protocol):
+    """Artifacts, to read."""
+
+    def list(self, folder: str) -> dict[str, int]:
+        """Files in `folder` with sizes in bytes; folders end in "/"."""
+
+    def download(self, path: str, folder: Path) -> Path:
+        """Fetch one artifact into `folder`; the local path."""
+
+
+class ArtifactSink(Artifacts, Protocol):
+    """The same, to write."""
+
+    def upload(self, local: Path, folder: str = "") -> None:
+        """Store `local` under `folder`, with its own name."""
+
+
+class RunArtifacts:
+    """The artifacts of one MLflow run. Every method raises `TrackingError`."""
+
+    def __init__(self, client: Any, run_id: str) -> None:
+        self._client = client
+        self.run_id = run_id
+        self._repository: Any = None
+
+    def _artifacts(self) -> Any:
+        """The run's own artifacts. MLflow's client looks into logged models, too, when it lists: servers before
+        MLflow 3 have none, and answer that with a page of HTML."""
+        if self._repository is None:
+            from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+            uri = self._client.get_run(self.run_id).info.artifact_uri
+            tracking_uri = getattr(self._client, "tracking_uri", None)
+            self._repository = get_artifact_repository(uri, tracking_uri=tracking_uri)
+        return self._repository
+
+    def list(self, folder: str) -> dict[str, int]:
+        """Files in `folder` with their sizes in bytes; folders end in "/" and have size 0."""
+        try:
+            infos = self._artifacts().list_artifacts(folder or None)
+        except Exception as exc:
+            raise TrackingError(
+                f"the artifacts of run {self.run_id} cannot be listed: {first_line(exc)}"
+            ) from exc
+        return {info.path + ("/" if info.is_dir else ""): int(info.file_size or 0) for info in infos}
+
+    def download(self, path: str, folder: Path) -> Path:
+        """Fetch the artifact `path` into `folder`; the local path."""
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return Path(self._artifacts().download_artifacts(path, str(folder)))
+        except Exception as exc:
+            raise TrackingError(
+                f"the artifact {path} of run {self.run_id} cannot be read: {first_line(exc)}"
+            ) from exc
+
+    def upload(self, local: Path, folder: str = "") -> None:
+        """Store `local` as the artifact `folder`/<its name>."""
+        try:
+            self._client.log_artifact(self.run_id, str(local), folder or None)
+        except Exception as exc:
+            raise TrackingError(
+                f"the artifact {folder}/{local.name} cannot be stored: {first_line(exc)}"
+            ) from exc
+
+    def delete(self, path: str) -> None:
+        """Remove the artifact or artifact folder `path`.
+
+        MLflow's client cannot; its artifact repositories can (S3, local and those behind an MLflow server).
+        """
+        try:
+            self._artifacts().delete_artifacts(path)
+        except Exception as exc:
+            raise TrackingError(
+                f"the artifact {path} of run {self.run_id} cannot be deleted: {first_line(exc)}",
+                hint="The artifact store must allow deleting.",
+            ) from exc
+
+
+class FolderArtifacts:
+    """Artifacts in a folder of this machine: what a run without a server has until `sync`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def list(self, folder: str) -> dict[str, int]:
+        """Files of `folder` with sizes; folders end in "/"."""
+        start = self.root / folder
+        entries = sorted(start.iterdir()) if start.is_dir() else []
+        lead = f"{folder}/" if folder else ""
+        return {
+            f"{lead}{entry.name}" + ("/" if entry.is_dir() else ""): entry.stat().st_size * entry.is_file()
+            for entry in entries
+        }
+
+    def download(self, path: str, folder: Path) -> Path:
+        """Copy the artifact `path` into `folder`; raises `TrackingError` where there is none."""
+        source = (self.root / path).resolve()
+        if not source.is_relative_to(self.root.resolve()) or not source.is_file():
+            raise TrackingError(f"there is no artifact {path!r} in {self.root}.")
+        folder.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copyfile(source, folder / source.name))
+
+    def upload(self, local: Path, folder: str = "") -> None:
+        """Copy `local` to `folder`/<its name>, whole or not at all; raises `OSError`."""
+        target = self.root / folder / local.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.part")
+        try:
+            shutil.copyfile(local, part)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def delete(self, path: str) -> None:
+        """Remove a file or a folder with all that is in it; raises `OSError`."""
+        target = self.root / path
+        if target.is_dir():
+            shutil.rmtree(target)
+        else:
+            target.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def verify(artifacts: Artifacts, where: str, sha256: str) -> None:
+    """Read the artifact `where` back; raises `TrackingError` where its bytes are not those that were sent."""
+    with tempfile.TemporaryDirectory() as folder:
+        got = sha256_of(artifacts.download(where, Path(folder)))
+    if got != sha256:
+        raise TrackingError(f"{where} came back from the artifact store with other bytes than were sent.")
+
+
+def upload_verified(artifacts: ArtifactSink, local: Path, folder: str = "", *, sha256: str = "") -> None:
+    """Store `local`, whose sum is `sha256` where that is known, and read it back; raises `TrackingError`, `OSError`.
+
+    Its bytes go as they are: whoever writes a file that may hold credentials writes it without them.
+    """
+    sha256 = sha256 or sha256_of(local)
+    artifacts.upload(local, folder)
+    verify(artifacts, f"{folder}/{local.name}".lstrip("/"), sha256)

@@ -1,0 +1,95 @@
+"""A run before its journal works: taken over from `mlflow run`, and ended with a reason where nothing comes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ocr_train.disk import refused
+from ocr_train.errors import OcrTrainError
+from ocr_train.redaction.redactor import redactor
+from ocr_train.tracking.holder import HOLDER_TAG, read_holder, this_process
+from ocr_train.trainer.outcome import FAILED, KILLED, reason_of, stopped
+from ocr_train.trainer.stop_signals import StopRequested
+
+_GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
+_TAG_LIMIT = 5000
+
+
+def take_over(client: Any, run_id: str, name: str, tags: Mapping[str, str]) -> Any:
+    """The run `run_id` that `mlflow run` made, RUNNING and with `tags`; called `name` where MLflow made up its own.
+
+    Raises what MLflow raises.
+    """
+    from mlflow.entities import RunTag
+
+    run = client.get_run(run_id)
+    if _GENERATED_NAME.fullmatch(run.info.run_name or ""):
+        tags = {**tags, "mlflow.runName": name}
+    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+    if run.info.status != "RUNNING":  # making the environment took so long that somebody took it for lost
+        client.update_run(run_id, status="RUNNING")
+    return run
+
+
+@contextlib.contextmanager
+def ended_by_failure(client: Any, run_id: str) -> Iterator[None]:
+    """End the run, with the reason as tags, where the block fails; an `OSError` becomes a `StorageError`."""
+    try:
+        yield
+    except OSError as exc:
+        error = refused(exc)
+        end(client, run_id, error)
+        raise error from exc
+    except BaseException as exc:
+        end(client, run_id, exc)
+        raise
+
+
+def end(client: Any, run_id: str, error: BaseException) -> None:
+    """Say of the run why nothing came of it, unless that is said already; a server that is away is not waited for."""
+    status, reason, text = _why(error)
+    with contextlib.suppress(Exception):  # the error itself is what the user must see
+        if "failure_reason" in client.get_run(run_id).data.tags:
+            return
+        client.set_tag(run_id, "failure_reason", reason)
+        client.set_tag(run_id, "failure_explanation", redactor().text(text)[:_TAG_LIMIT])
+        client.set_terminated(run_id, status=status)
+
+
+def _why(error: BaseException) -> tuple[str, str, str]:
+    """Status, reason and explanation."""
+    if isinstance(error, StopRequested):
+        asked = stopped(error.number)
+        return KILLED, asked.reason, asked.explanation
+    text = str(error) if isinstance(error, OcrTrainError) else f"{type(error).__name__}: {error}"
+    return FAILED, reason_of(error), text
+
+
+@contextlib.contextmanager
+def told_to_mlflow_run(connect: Callable[[], Any]) -> Iterator[None]:
+    """End the run that `mlflow run` made for this launch with the reason, where the block fails before it has one.
+
+    It is left alone where another process tracks it.
+    """
+    try:
+        yield
+    except BaseException as exc:
+        tell_mlflow_run(connect, exc)
+        raise
+
+
+def tell_mlflow_run(connect: Callable[[], Any], error: BaseException) -> None:
+    """The same for an error that is known already; nothing happens without MLFLOW_RUN_ID, or without a server."""
+    run_id = os.environ.get("MLFLOW_RUN_ID", "")
+    if not run_id or isinstance(error, SystemExit):
+        return
+    with contextlib.suppress(Exception):  # the error itself is what the user must see
+        client = connect()
+        holder = read_holder(client.get_run(run_id).data.tags.get(HOLDER_TAG, ""))
+        if holder is None or holder.token == this_process(Path(), now=0).token:
+            end(client, run_id, error)

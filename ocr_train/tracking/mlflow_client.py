@@ -1,0 +1,237 @@
+"""MLflow's client: opening it where a server answers, and the few calls that are not about a run of our own.
+
+Every call raises an error of ours, with what to do, where MLflow raises one of its many.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from ocr_train.errors import ConfigError, TrackingError
+from ocr_train.redaction.addresses import first_line, without_password
+from ocr_train.tracking.confirmed import require_taken
+from ocr_train.tracking.journal import Batch
+from ocr_train.tracking.journal_delivery import RefusedRecords
+from ocr_train.tracking.launched_secrets import hide_in_tags
+from ocr_train.tracking.preflight import check_answers
+from ocr_train.tracking.refusals import check_run, raise_if_refused
+
+
+def connect(uri: str = "") -> Any:
+    """An `MlflowClient` on MLFLOW_TRACKING_URI, else on `uri`; raises `TrackingError` at once where no server
+    answers."""
+    # MLflow's own patience (7 tries with growing pauses) would hang a start by minutes; what matters is tried
+    # again by us.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # our summary has it
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "") or uri
+    check_answers(uri)
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # not its "creating tables" and the like
+    try:
+        client = mlflow.MlflowClient(tracking_uri=uri or None)
+        _require_mlflow(client)
+    except MlflowException as exc:
+        raise TrackingError(
+            f"the MLflow server at {without_password(mlflow.get_tracking_uri())} does not answer as one: "
+            f"{first_line(exc)}",
+            hint="Check MLFLOW_TRACKING_URI and the credentials in MLFLOW_TRACKING_USERNAME/_PASSWORD or _TOKEN.",
+        ) from exc
+    except Exception as exc:
+        raise TrackingError(
+            f"the tracking store {without_password(mlflow.get_tracking_uri())} cannot be opened: {first_line(exc)}",
+            hint="Check MLFLOW_TRACKING_URI; unset, runs go to sqlite:///mlflow.db in the current folder.",
+        ) from exc
+    if launched_as := os.environ.get("MLFLOW_RUN_ID", ""):
+        hide_in_tags(client, launched_as)
+    return client
+
+
+def _require_mlflow(client: Any) -> None:
+    """Raise `TrackingError` where what answers says yes to everything, as other services and proxies do: a server
+    without any experiment answers `{}` when it is asked for them, and names an error when it is asked for one."""
+    from mlflow.exceptions import MlflowException, RestException
+
+    if any(one.experiment_id for one in client.search_experiments(max_results=1)):
+        return
+    with contextlib.suppress(RestException):  # an error in MLflow's own words
+        if client.get_experiment("0").experiment_id != "0":
+            raise MlflowException("it answers as another service does, or a proxy in front of it")
+
+
+def send_batch(client: Any, run_id: str, batch: Batch) -> None:
+    """Bring one batch to the server, also one that it has in part or as a whole.
+
+    Raises `RefusedRecords` where it says no to it, `RunRefused` where it says no to the run, anything else where it
+    is away.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        try:
+            _log(client, run_id, batch)
+        except MlflowException as exc:
+            if not _is_there_already(exc):
+                raise
+            _log_missing(client, run_id, batch)
+    except MlflowException as exc:
+        raise_if_refused(exc, run_id)
+        if exc.error_code in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"):
+            check_run(client, run_id)
+        if exc.error_code == "INVALID_PARAMETER_VALUE":
+            raise RefusedRecords(first_line(exc)) from exc
+        raise
+    require_taken(client, run_id, batch)
+
+
+def _log(client: Any, run_id: str, batch: Batch) -> None:
+    from mlflow.entities import Metric as MlflowMetric
+    from mlflow.entities import Param as MlflowParam
+    from mlflow.entities import RunTag
+
+    client.log_batch(
+        run_id,
+        metrics=[MlflowMetric(m.key, m.value, m.time_ms, m.step) for m in batch.metrics],
+        params=[MlflowParam(p.key, p.value) for p in batch.params],
+        tags=[RunTag(t.key, t.value) for t in batch.tags],
+    )
+
+
+def _is_there_already(exc: BaseException) -> bool:
+    """Whether a database has said that a row is in it: SQLite, PostgreSQL, MySQL and SQL Server in their own words.
+
+    A server before MLflow 3 gives that to the client for NaN and for more than 100 metrics, where a batch comes again
+    whose answer was lost.
+    """
+    return bool(re.search(r"IntegrityError|UNIQUE constraint|duplicate (key|entry)", str(exc), re.IGNORECASE))
+
+
+def _log_missing(client: Any, run_id: str, batch: Batch) -> None:
+    """Send what of `batch` the server does not have: it is asked which points there are."""
+    from mlflow.exceptions import MlflowException
+
+    there = {
+        key: {_identity(point.value, point.step, point.timestamp) for point in points}
+        for key in {metric.key for metric in batch.metrics}
+        for points in [client.get_metric_history(run_id, key)]
+    }
+    missing = {
+        (metric.key, *_identity(metric.value, metric.step, metric.time_ms)): metric
+        for metric in batch.metrics
+        if _identity(metric.value, metric.step, metric.time_ms) not in there[metric.key]
+    }
+    together = Batch(metrics=tuple(missing.values()), params=batch.params, tags=batch.tags)
+    # Somebody else may be sending them, too: then one by one, and a point that conflicts alone is there.
+    for piece in (together, *(Batch(metrics=(metric,)) for metric in missing.values())):
+        try:
+            _log(client, run_id, piece)
+        except MlflowException as exc:
+            if not _is_there_already(exc):
+                raise
+        else:
+            if piece is together:
+                return
+
+
+def _identity(value: float, step: int, time_ms: int) -> tuple[str, int, int]:
+    """What makes a point of a metric: MLflow's stores keep infinities as the largest float."""
+    largest = sys.float_info.max
+    return repr(value if math.isnan(value) else min(max(value, -largest), largest)), step, time_ms
+
+
+def check_writable(client: Any, run_id: str) -> None:
+    """Write something that changes nothing; raises where the run, or the server, takes nothing now."""
+    from mlflow.entities import RunTag
+
+    tags = check_run(client, run_id).data.tags
+    key = "mlflow.user" if "mlflow.user" in tags else next(iter(tags), "ocr_train.writable")
+    client.log_batch(run_id, tags=[RunTag(key, tags.get(key, "true"))])
+
+
+def call_it_training(client: Any, experiment_id: str) -> str:
+    """Have MLflow's page open on runs and curves instead of on its GenAI views, unless somebody chose a kind.
+
+    The experiment's name comes back, "" where it cannot be had.
+    """
+    from mlflow.exceptions import MlflowException
+
+    kind = "mlflow.experimentKind"
+    name = ""
+    with contextlib.suppress(MlflowException):  # a nicety: some are not allowed to
+        experiment = client.get_experiment(experiment_id)
+        name = str(experiment.name)
+        if kind not in experiment.tags:
+            client.set_experiment_tag(experiment_id, kind, "custom_model_development")
+    return name
+
+
+def name_primary_metric(client: Any, experiment_id: str, metric: str) -> None:
+    """Have MLflow's page begin with the chart of `metric` (higher is better), unless somebody chose one."""
+    from mlflow.exceptions import MlflowException
+
+    tags = {
+        "mlflow.experiment.primaryMetric.name": metric,
+        "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
+    }
+    with contextlib.suppress(MlflowException):  # a nicety, as above
+        known = client.get_experiment(experiment_id).tags
+        if not tags.keys() & known.keys():
+            for key, value in tags.items():
+                client.set_experiment_tag(experiment_id, key, value)
+
+
+def experiment_id(client: Any) -> str:
+    """The experiment that MLflow's own variables name, as `mlflow run` chooses it."""
+    if given := os.environ.get("MLFLOW_EXPERIMENT_ID", ""):
+        return given
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "")
+    if not name:
+        return "0"
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id if found else client.create_experiment(name))
+
+
+def experiment_of(client: Any) -> str:
+    """The id of the experiment that MLflow's own variables name; raises `TrackingError`."""
+    try:
+        return experiment_id(client)
+    except Exception as exc:
+        raise TrackingError(f"the experiment cannot be found: {first_line(exc)}") from exc
+
+
+def runs_of_model(client: Any, model: str, *, limit: int = 200) -> Sequence[Any]:
+    """This experiment's runs of `model`, the newest first."""
+    try:
+        found = client.search_runs(
+            [experiment_id(client)],
+            filter_string=f"tags.model = '{model}'",
+            order_by=["attributes.start_time DESC"],
+            max_results=limit,
+        )
+    except Exception as exc:
+        raise TrackingError(f"the runs of model {model!r} cannot be searched: {first_line(exc)}") from exc
+    return list(found)
+
+
+def get_run(client: Any, run_id: str) -> Any:
+    """The run with this id; raises `ConfigError` where there is none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_run(run_id)
+    except MlflowException as exc:
+        raise ConfigError(
+            f"there is no run {run_id!r} in this MLflow: {first_line(exc)}",
+            hint="Copy the run id from the MLflow page, and check that MLFLOW_TRACKING_URI names the same server.",
+        ) from exc

@@ -1,0 +1,95 @@
+"""Whether anything answers at MLflow's address, asked once and soon: before MLflow is loaded, and without its retries.
+
+The way there is MLflow's own: `requests`, with the same variables for certificates and proxies as MLflow's client.
+"""
+
+from __future__ import annotations
+
+import os
+import urllib.parse
+
+from ocr_train.errors import TrackingError
+from ocr_train.redaction.addresses import redacted, without_password
+
+CONNECT_TIMEOUT_S = 5.0
+_CERTIFICATE_HINT = (
+    "Name the file of the authority that signed it in MLFLOW_TRACKING_SERVER_CERT_PATH or REQUESTS_CA_BUNDLE, your own "
+    "certificate, where the server asks for one, in MLFLOW_TRACKING_CLIENT_CERT_PATH; "
+    "MLFLOW_TRACKING_INSECURE_TLS=true trusts any."
+)
+_START_HINT = (
+    "Start it (`python -m ocr_train server --dir server`), or correct MLFLOW_TRACKING_URI; "
+    "unset, runs go to sqlite:///mlflow.db in the current folder."
+)
+
+
+def check_answers(uri: str) -> None:
+    """Raise `TrackingError` unless something speaks HTTP at `uri`; addresses of other kinds are not asked."""
+    import requests
+
+    shown = without_password(uri)
+    if not _is_http(uri):
+        return
+    try:
+        requests.get(
+            f"{uri.rstrip('/')}/health",
+            timeout=CONNECT_TIMEOUT_S,
+            allow_redirects=False,
+            stream=True,
+            verify=_verify(),
+            cert=os.environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH") or None,
+        ).close()
+    except requests.exceptions.SSLError as exc:
+        raise TrackingError(
+            f"the certificates of the MLflow server at {shown} are not accepted: {_innermost(exc)}",
+            hint=_CERTIFICATE_HINT,
+        ) from exc
+    except requests.exceptions.ProxyError as exc:
+        raise TrackingError(
+            f"the proxy on the way to {shown} does not let us through: {_innermost(exc)}",
+            hint="Correct HTTP_PROXY and HTTPS_PROXY, or name the server in NO_PROXY.",
+        ) from exc
+    except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as exc:
+        raise TrackingError(
+            f"no MLflow server answers at {shown}: {_innermost(exc)}", hint=_START_HINT
+        ) from exc
+    except requests.exceptions.RequestException as exc:
+        if isinstance(exc, ValueError):
+            raise _no_address(uri, exc) from exc
+        raise TrackingError(f"no MLflow server answers at {shown}: {exc}", hint=_START_HINT) from exc
+    except ValueError as exc:
+        raise _no_address(uri, exc) from exc
+    except OSError as exc:  # a file of certificates that is not there
+        raise TrackingError(
+            f"the MLflow server at {shown} cannot be asked: {exc}", hint=_CERTIFICATE_HINT
+        ) from exc
+
+
+def _is_http(uri: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(uri)
+        _ = parts.port
+    except ValueError as exc:
+        raise _no_address(uri, exc) from exc
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _verify() -> bool | str:
+    """As MLflow's client has it; True leaves REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE to `requests`."""
+    if named := os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH", ""):
+        return named
+    return os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() not in ("true", "1")
+
+
+def _no_address(uri: str, exc: Exception) -> TrackingError:
+    return TrackingError(
+        f"{without_password(uri)!r} is no address of an MLflow server: {redacted(str(exc))}",
+        hint="Correct MLFLOW_TRACKING_URI, as in http://host:5000.",
+    )
+
+
+def _innermost(exc: BaseException) -> str:
+    """What the system said, without what `requests` and urllib3 wrap around it."""
+    while exc.__context__ is not None:
+        exc = exc.__context__
+    return redacted(str(exc) or type(exc).__name__)

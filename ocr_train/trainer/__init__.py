@@ -1,0 +1,1 @@
+"""PaddleOCR as a child process: its files, configuration, log and interpreter."""

@@ -1,0 +1,238 @@
+"""After a training that finished: its best checkpoint read closely, exported, checked, logged and registered.
+
+    best checkpoint -> evaluation/ -> export, compared with the checkpoint -> MLflow model -> registry
+
+The training is FINISHED whatever happens here. What fails is said, with the command that does it later, and is in the
+tags `exported` and `evaluation`.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ocr_train.analysis.report import evaluate_closely
+from ocr_train.checkpoints.states_file import read_states
+from ocr_train.checkpoints.store import sha256_of
+from ocr_train.config.experiment import TASKS, Experiment
+from ocr_train.data.samples import image_paths
+from ocr_train.errors import OcrTrainError, TrackingError
+from ocr_train.models.export.check import choose_images
+from ocr_train.models.export.run import Exported, Wish, export
+from ocr_train.models.inference import CHECKPOINT, Reading, ReadingProcess
+from ocr_train.models.source import Source, find_source
+from ocr_train.tracking.tracker import Tracker
+from ocr_train.trainer.tools import Trainer
+from ocr_train.training.setup import Parts, Ready
+
+TAG = "exported"
+CHECK_IMAGES = 32
+POLL_S = 0.2
+READ_TIMEOUT_S = 1800.0
+CPU_PAGES = 200
+"""So many pages are read at the most where there is no GPU: a page takes a CPU about a second."""
+
+
+class _StopError(Exception):
+    """We were asked to stop: what is left can be done later."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finishing:
+    """What came of it, for the summary: `finding` is the evaluation's sentence, `model` where the model is and
+    `note` what could not be done and how to do it."""
+
+    finding: str = ""
+    model: str = ""
+    notes: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """What every stage needs."""
+
+    experiment: Experiment
+    ready: Ready
+    source: Source
+    tracker: Tracker
+    parts: Parts
+
+    @property
+    def trainer(self) -> Trainer:
+        """The PaddleOCR that trained."""
+        return Trainer(
+            python=self.ready.python,
+            paddleocr=self.ready.paddleocr,
+            env=self.ready.env,
+            versions=self.ready.run.versions,
+        )
+
+
+def finish(
+    experiment: Experiment, ready: Ready, results: Mapping[str, Any], tracker: Tracker, parts: Parts
+) -> Finishing:
+    """Do what the experiment asks for after its training; never raises for what can be done again later."""
+    wanted = (experiment.evaluation_images > 0, experiment.export)
+    if not any(wanted):
+        return Finishing()
+    if experiment.task not in TASKS:
+        return Finishing(notes=(f"model: a {experiment.task!r} model is neither read nor exported here",))
+    if not (ready.paddleocr.root / "ppocr").is_dir():
+        return Finishing(
+            notes=(f"model: {ready.paddleocr.root} holds no ppocr, which reads and exports checkpoints",)
+        )
+    try:
+        source = _best(experiment, ready, results, tracker)
+    except Exception as exc:  # noqa: BLE001 - the training is finished and stays so
+        tracker.set_tags({TAG: f"failed: {exc}"})
+        return Finishing(notes=(f"model: the best checkpoint cannot be had: {exc}",))
+    work = _Work(experiment=experiment, ready=ready, source=source, tracker=tracker, parts=parts)
+    notes: list[str] = []
+    finding = _guarded(work, "evaluation", _evaluate, notes) if wanted[0] else ""
+    model = _guarded(work, TAG, _make_model, notes) if wanted[1] else ""
+    return Finishing(finding=finding, model=model, notes=tuple(notes))
+
+
+def _guarded(work: _Work, tag: str, stage: Callable[[_Work], str], notes: list[str]) -> str:
+    """The stage's answer; where it fails, a note and a tag."""
+    command = "export" if tag == TAG else "evaluate"
+    later = f"python -m ocr_train {command} {work.tracker.run_id}"
+    try:
+        return stage(work)
+    except _StopError:
+        notes.append(f"{command}: left out, because we were asked to stop; {later} does it")
+        return ""
+    except OcrTrainError as exc:
+        problem, hint = exc.problem, exc.hint
+    except Exception as exc:  # noqa: BLE001 - the training is finished and stays so
+        problem, hint = f"{type(exc).__name__}: {exc}", ""
+    work.tracker.set_tags({tag: f"failed: {problem}"})
+    sentences = (f"{command}: {problem.rstrip('.')}.", hint, f"Once that is mended: {later}")
+    notes.append(" ".join(filter(None, sentences)))
+    return ""
+
+
+def _best(experiment: Experiment, ready: Ready, results: Mapping[str, Any], tracker: Tracker) -> Source:
+    """The best checkpoint of the run: the trainer's own files, or, where an earlier run's is still the best, that."""
+    prefix = results.get("best_prefix")
+    if prefix is None or not Path(f"{prefix}.pdparams").is_file():
+        return find_source(tracker.run_id, lambda: tracker.client, tracker.folder / "best")
+    run, states = ready.run, read_states(Path(f"{prefix}.states"))
+    step = run.step_offset + (states.step if states.step is not None else results.get("best_step") or 0)
+    return Source(
+        kind=CHECKPOINT,
+        path=Path(prefix),
+        config=run.config,
+        dictionary=run.dictionary,
+        task=experiment.task,
+        name=experiment.name,
+        run_id=tracker.run_id,
+        step=step,
+        epoch=states.epoch,
+        dataset_digest=run.dataset_digest,
+        versions=run.versions,
+        sha256=sha256_of(Path(f"{prefix}.pdparams")),
+        metrics=dict(states.metrics),
+        said=f"the best checkpoint, step {step}",
+    )
+
+
+def _evaluate(work: _Work) -> str:
+    run = work.ready.run
+    work.parts.say(f"evaluation: {work.source.said} reads the validation images ...")
+    done = evaluate_closely(
+        run.config,
+        run.task,
+        lambda images: _read(work, images),
+        work.tracker.folder / "evaluation",
+        limit=_limit(work),
+    )
+    for path, folder in done.files:
+        work.tracker.log_file(path, folder)
+    work.tracker.set_tags({"evaluation": done.sentence})
+    return done.sentence
+
+
+def _limit(work: _Work) -> int:
+    wanted = work.experiment.evaluation_images
+    slow = work.experiment.task == "det" and not work.ready.device.gpus
+    return min(wanted, CPU_PAGES) if slow else wanted
+
+
+def _read(work: _Work, images: Sequence[Path]) -> Sequence[Reading]:
+    """Read `images` with the checkpoint, but no longer than until we are asked to stop."""
+    model = work.source.model(work.ready.python, work.ready.paddleocr.root, work.ready.env)
+    process = ReadingProcess.start(model, images, use_gpu=bool(work.ready.device.gpus))
+    deadline = time.monotonic() + READ_TIMEOUT_S
+    try:
+        while not process.poll():
+            _require_going_on(work)
+            if time.monotonic() > deadline:
+                raise OcrTrainError(f"the images are not read after {READ_TIMEOUT_S:g} s")
+            time.sleep(POLL_S)
+        return process.result()
+    finally:
+        process.close()
+
+
+def _require_going_on(work: _Work) -> None:
+    if work.parts.stop.number is not None:
+        raise _StopError
+
+
+def _make_model(work: _Work) -> str:
+    """Export, check, log and register; where the model is."""
+    _require_going_on(work)
+    work.parts.say(f"export: {work.source.said} becomes an inference model, compared with itself ...")
+    dataset = work.ready.dataset
+    images = choose_images(image_paths(dataset.val, dataset.images), CHECK_IMAGES, 0)
+    checkout = bool(work.experiment.paddleocr)
+    exported = export(
+        work.source,
+        place_for_export(work.tracker.folder),
+        trainer=work.trainer,
+        wish=Wish(images=images, carry=checkout),
+        say=work.parts.say,
+    )
+    work.tracker.set_tags({TAG: "agrees"})
+    if work.tracker.offline:
+        return f"{exported.folder} (offline: after `sync`, `python -m ocr_train register` logs it)"
+    _require_going_on(work)
+    return _log(work, exported, images[0])
+
+
+def place_for_export(run_folder: Path) -> Path:
+    """Where the run's model goes. One that the run had when it ended before, and then went on, gives way."""
+    target = run_folder / "export"
+    shutil.rmtree(target, ignore_errors=True)
+    return target
+
+
+def _log(work: _Work, exported: Exported, example: Path) -> str:
+    from ocr_train.models import mlflow_model, registry
+
+    try:
+        logged = mlflow_model.log_model(
+            work.tracker.client, work.tracker.run_id, [exported.folder], input_example=example
+        )
+        if logged.environment:
+            work.parts.say(f"model: {logged.environment}")
+        if not work.experiment.register:
+            return logged.uri
+        registered = registry.register(work.tracker.client, logged.uri, work.experiment.register)
+    except mlflow_model.NoLoggedModels as exc:
+        if not work.experiment.register:
+            return f"{exported.folder} (not in MLflow: {exc.problem.rstrip('.')})"
+        raise
+    except TrackingError as exc:
+        target = work.experiment.register or f"ocr-{work.experiment.task}"
+        later = f"python -m ocr_train register {shlex.quote(str(exported.folder))} --name {shlex.quote(str(target))}"
+        raise TrackingError(
+            f"the model is in {exported.folder}, but not in MLflow: {exc.problem}", hint=later
+        ) from exc
+    return f"{registered.uri} (version {registered.version})"

@@ -1,0 +1,247 @@
+"""The stages of a training run, in order: device -> data -> resume -> configuration -> trainer -> outcome.
+
+    cli -> train(experiment, parts) -> Summary
+
+Whatever stage ends the run, its status in MLflow says so, with the reason as a tag.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ocr_train.config.experiment import Experiment
+from ocr_train.cost import spent, starving
+from ocr_train.disk import refused
+from ocr_train.errors import CheckpointLost, OcrTrainError
+from ocr_train.events import RunFinished, RunStarted
+from ocr_train.redaction.redactor import redactor
+from ocr_train.resume.start import begin
+from ocr_train.tracking.heartbeat import Heartbeat
+from ocr_train.tracking.mlflow_client import name_primary_metric
+from ocr_train.tracking.tracker import CHECKPOINT_BYTES_TAG, PENDING_TAG, Delivered, Tracker
+from ocr_train.trainer.dispatch import Dispatcher
+from ocr_train.trainer.follow import STACKS_FILE, LogWatch, follow
+from ocr_train.trainer.oom_killer import MemoryWitness
+from ocr_train.trainer.outcome import FAILED, Outcome, decide, reason_of, stopped
+from ocr_train.trainer.process import Child
+from ocr_train.trainer.stop_signals import StopRequested
+from ocr_train.training.finish import Finishing, finish
+from ocr_train.training.setup import (
+    Parts,
+    Ready,
+    first_tags,
+    look_at_data,
+    make_ready,
+    run_name,
+    say_exposed_params,
+)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What the last lines on the terminal are made of."""
+
+    run_id: str
+    folder: Path
+    outcome: Outcome
+    delivered: Delivered
+    seconds: float
+    last_lines: Sequence[str]
+    log: Path
+    experiment_id: str
+    main_metric: str
+    epochs: int
+    results: Mapping[str, Any]
+    finishing: Finishing = field(default_factory=Finishing)
+
+
+def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
+    """Run the whole way; raises `OcrTrainError` for what keeps the trainer from starting."""
+    begun = begin(
+        experiment,
+        output,
+        parts.client,
+        parts.say,
+        name=run_name(experiment),
+        tags=first_tags(experiment),
+        look_at_data=lambda work: look_at_data(experiment, work, output, parts),
+    )
+    tracker = begun.tracker
+    parts.say(f"run {tracker.run_id} in {tracker.folder}")
+    try:
+        with Heartbeat(tracker.set_tags) as heart:
+            tracker.set_tags(first_tags(experiment))
+            if not tracker.offline:
+                name_primary_metric(parts.client, tracker.experiment_id, f"best/{experiment.main_metric}")
+            say_exposed_params(tracker, parts.say)
+            ready = make_ready(experiment, output, begun, parts)
+            with parts.stop.deferred():
+                outcome, last_lines, results = _run_trainer(ready, tracker, parts)
+                log = tracker.folder / "train.log"
+                outcome = _with_lost_checkpoints(outcome, results)
+                results = {
+                    **results,
+                    "trained_out": (results.get("latest_step") or 0) >= ready.run.total_steps,
+                }
+                if said := starving(results.get("reader_share"), ready.num_workers):
+                    results = {**results, "starving": said}
+                    tracker.set_tags({"reader_starves": said})
+                tracker.set_tags({"learning_rate_zero": results.get("rate_zero", "")})
+                finishing = Finishing()
+                if outcome.status == "FINISHED":
+                    finishing = finish(experiment, ready, results, tracker, parts)
+                _log_costs(experiment, ready, results, tracker, parts)
+                _log_end(tracker, outcome, last_lines, log, results)
+                heart.close()  # before the journal that it writes to
+                delivered = tracker.finish(outcome.status)
+    except OcrTrainError as exc:
+        _end_early(tracker, FAILED, reason_of(exc), str(exc))
+        raise
+    except OSError as exc:
+        error = refused(exc)
+        _end_early(tracker, FAILED, reason_of(error), str(error))
+        raise error from exc
+    except StopRequested as exc:
+        outcome = stopped(exc.number)
+        _end_early(tracker, outcome.status, outcome.reason, _paragraph(outcome))
+        raise
+    except BaseException as exc:
+        _end_early(tracker, FAILED, "internal_error", f"{type(exc).__name__}: {exc}")
+        raise
+    return Summary(
+        run_id=tracker.run_id,
+        folder=tracker.folder,
+        outcome=outcome,
+        delivered=delivered,
+        seconds=time.monotonic() - parts.started,
+        last_lines=last_lines,
+        log=log,
+        experiment_id=tracker.experiment_id,
+        main_metric=experiment.main_metric,
+        epochs=experiment.epochs,
+        results=results,
+        finishing=finishing,
+    )
+
+
+def _run_trainer(
+    ready: Ready, tracker: Tracker, parts: Parts
+) -> tuple[Outcome, Sequence[str], Mapping[str, Any]]:
+    """Run the trainer to its end: what it came to, its last lines, what the callbacks have to say."""
+    dispatcher = Dispatcher(parts.callbacks(tracker, ready), report=parts.say)
+    watch = LogWatch()
+    error: OcrTrainError | None = None
+    child: Child | None = None
+    witness = MemoryWitness()
+    try:
+        dispatcher.open(ready.run)
+        log = tracker.folder / "train.log"
+        tracker.begin_log(log)
+        child = Child.start(ready.argv, env=ready.env, cwd=tracker.folder, log=log)
+        dispatcher.send(RunStarted(run_id=tracker.run_id, pid=child.pid))
+        error = follow(
+            child,
+            dispatcher,
+            watch,
+            saves=tracker.folder / "trainer",
+            folder=tracker.folder,
+            stop=parts.stop,
+            say=parts.say,
+        )
+        outcome = decide(
+            child.exit,
+            stopped_by=parts.stop.number,
+            failure=watch.verdict(),
+            error=error,
+            progressed=watch.progressed,
+            kernel=witness.message(),
+        )
+        finished = RunFinished(status=outcome.status, reason=outcome.reason, time_ms=int(time.time() * 1000))
+        with contextlib.suppress(OcrTrainError):  # a callback that failed before; the outcome says so already
+            dispatcher.send(finished)
+    finally:
+        if child is not None:
+            child.close()
+        witness.close()
+        closing = _close(dispatcher, parts.say)
+    if dispatcher.disabled:
+        tracker.set_tags({"degraded": ", ".join(dispatcher.disabled)})
+    if closing is not None and outcome.status == "FINISHED":
+        outcome = replace(
+            outcome,
+            status=FAILED,
+            reason=reason_of(closing),
+            explanation=closing.problem,
+            exit_code=closing.exit_code,
+        )
+    return outcome, watch.last_lines, dispatcher.results()
+
+
+def _close(dispatcher: Dispatcher, say: Say) -> OcrTrainError | None:
+    try:
+        dispatcher.close()
+    except OcrTrainError as exc:
+        say(exc.problem)
+        return exc
+    return None
+
+
+def _with_lost_checkpoints(outcome: Outcome, results: Mapping[str, Any]) -> Outcome:
+    """A run that finished but for a checkpoint that is neither stored nor kept has not finished."""
+    lost = results.get("lost")
+    if not lost or outcome.status != "FINISHED":
+        return outcome
+    return replace(
+        outcome,
+        status=FAILED,
+        reason="checkpoint_lost",
+        explanation=f"the trainer finished, but its checkpoint(s) {', '.join(lost)} could not be kept anywhere.",
+        hint="Free space on the disk, or write elsewhere with --output; the other checkpoints are whole.",
+        exit_code=CheckpointLost.exit_code,
+    )
+
+
+def _log_costs(
+    experiment: Experiment, ready: Ready, results: Mapping[str, Any], tracker: Tracker, parts: Parts
+) -> None:
+    """The hours and the money of all of it: what came after the training costs, too."""
+    seconds = time.monotonic() - parts.started + 3600 * ready.run.hours_before
+    step = max(int(results.get("latest_step") or 0), ready.run.step_offset)
+    tracker.log_metrics(spent(seconds, experiment.hourly_usd), step=step, time_ms=int(time.time() * 1000))
+
+
+def _log_end(
+    tracker: Tracker, outcome: Outcome, last_lines: Sequence[str], log: Path, results: Mapping[str, Any]
+) -> None:
+    kept = ", ".join(str(path) for path in results.get("kept", ()))
+    tracker.set_tags(
+        {
+            "failure_reason": outcome.reason,
+            "failure_explanation": redactor().log(_paragraph(outcome)),
+            PENDING_TAG: kept,
+            CHECKPOINT_BYTES_TAG: results.get("checkpoint_bytes") or "",
+        }
+    )
+    tail = tracker.folder / "last_lines.txt"
+    with contextlib.suppress(OSError):  # a full disk
+        tail.write_text("\n".join(last_lines) + "\n", encoding="utf-8")
+    for path in (log, tail, tracker.folder / STACKS_FILE):
+        if path.exists():
+            tracker.log_output(path)
+
+
+def _paragraph(outcome: Outcome) -> str:
+    """What happened and what to do, for a tag."""
+    return f"{outcome.explanation} {outcome.hint}".strip()
+
+
+def _end_early(tracker: Tracker, status: str, reason: str, explanation: str) -> None:
+    tracker.set_tags({"failure_reason": reason, "failure_explanation": explanation})
+    tracker.finish(status, timeout_s=10)

@@ -1,0 +1,138 @@
+"""The last lines of a run on the terminal: what it came to, where its checkpoints are, what to do next."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ocr_train.checkpoints.store import step_folder
+from ocr_train.config.experiment import Launch
+from ocr_train.config.started import Started
+from ocr_train.disk import human
+from ocr_train.redaction.addresses import without_password
+from ocr_train.redaction.redactor import redactor
+from ocr_train.tracking.run_folder import ARTIFACTS
+from ocr_train.tracking.tracker import Delivered
+from ocr_train.trainer.outcome import FINISHED, KILLED
+from ocr_train.training.pipeline import Summary
+
+TYPED = Started(words=("mlflow", "run", "."), mlflow_run=True)
+"""As users of this project type it."""
+
+
+def summary_lines(summary: Summary, launch: Launch, started: Started = TYPED) -> Sequence[str]:
+    """The lines to print, in order; `started` is how commands begin."""
+    outcome = summary.outcome
+    took = datetime.timedelta(seconds=round(summary.seconds))
+    lines = [
+        "",
+        f"{outcome.status} after {took}"
+        + (f": {redactor().log(outcome.explanation)}" if outcome.explanation else ""),
+    ]
+    if outcome.hint:
+        lines.append(outcome.hint)
+    if outcome.status == KILLED and summary.results.get("stored"):
+        lines.append("What was stored before is whole: resume from it.")
+    lines += [f"  {name:<12} {text}" for name, text in _facts(summary, started)]
+    lines += [f"  {name:<12} {command}" for name, command in _next(summary, launch, started)]
+    if launch.offline.lower() != "true":
+        lines.append(f"  {'look at it':<12} {_look(summary.run_id, summary.experiment_id)}")
+    return lines
+
+
+def _next(summary: Summary, launch: Launch, started: Started) -> list[tuple[str, str]]:
+    """The command that comes next: it ends what was interrupted as it was meant, and takes a finished run further."""
+    launch = launch.without_secrets(redactor().value)
+    done = summary.outcome.status == FINISHED or bool(summary.results.get("trained_out"))
+    kept = bool(summary.results.get("kept"))
+    if not (summary.results.get("stored") or kept):
+        return [] if done else [("start again", started.train(launch))]
+    # Its own checkpoint is gone on from whole, even where it began with the weights of another.
+    resumed = replace(launch, resume=_newest(summary, launch), weights_only="")
+    if done:
+        resumed = replace(
+            resumed, epochs=str(summary.epochs * 2), overrides=_without_epochs(launch.overrides)
+        )
+    name = "go on with" if summary.results.get("stored") else "when stored"
+    return [(name, started.train(resumed))]
+
+
+def _without_epochs(overrides: str) -> str:
+    """Overrides come after parameters: one of the epochs would win."""
+    words = shlex.split(overrides)  # it was read before
+    kept = [word for word in words if not word.startswith("Global.epoch_num=")]
+    return overrides if kept == words else shlex.join(kept)
+
+
+def _newest(summary: Summary, launch: Launch) -> str:
+    """What to resume: the run, or, as long as it is on this machine alone, its newest checkpoint here."""
+    step = summary.results.get("latest_step")
+    if launch.offline.lower() != "true" or step is None:
+        return summary.run_id
+    return str(summary.folder / ARTIFACTS / step_folder(step))
+
+
+def _facts(summary: Summary, started: Started) -> list[tuple[str, str]]:
+    facts = []
+    results = summary.results
+    if results.get("best") is not None:
+        facts.append((f"best {summary.main_metric}", f"{results['best']:.4f}"))
+    if results.get("stored"):
+        facts.append(("checkpoints", f"{results['stored']} stored in {_where(summary)}"))
+    finishing = summary.finishing
+    facts += [("evaluation", finishing.finding)] if finishing.finding else []
+    facts += [("model", f"{finishing.model}: gives the checkpoint's answers")] if finishing.model else []
+    facts += [("not done", note) for note in finishing.notes]
+    if results.get("rate_zero"):
+        facts.append(("rate 0", results["rate_zero"]))
+    if results.get("starving"):
+        facts.append(("data loading", results["starving"]))
+    facts += [("not stored", f"a checkpoint is kept in {path}") for path in results.get("kept", ())]
+    facts += [("lost", f"the checkpoint {name}") for name in results.get("lost", ())]
+    facts.append(("log", str(summary.log)))
+    delivered = summary.delivered
+    if not delivered.complete:
+        why = f" ({delivered.last_error})" if delivered.last_error else ""
+        facts.append(
+            (
+                "pending",
+                f"{_pending(delivered)} not in MLflow yet{why}: {started.sync(summary.folder)}",
+            )
+        )
+    if delivered.refused:
+        facts.append(("refused", f"MLflow refused {delivered.refused} values: {delivered.last_error}"))
+    return facts
+
+
+def _where(summary: Summary) -> str:
+    here = summary.folder / ARTIFACTS
+    return str(here / "checkpoints") if here.is_dir() else f"runs:/{summary.run_id}/checkpoints"
+
+
+def _pending(delivered: Delivered) -> str:
+    parts = []
+    if delivered.pending_bytes:
+        parts.append(f"{human(delivered.pending_bytes)} of metrics and tags")
+    if delivered.pending_items:
+        parts.append(f"{delivered.pending_items} file(s) or checkpoint(s)")
+    if not delivered.status_set:
+        parts.append("the final status")
+    return " and ".join(parts)
+
+
+def _look(run_id: str, experiment_id: str) -> str:
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if uri.startswith("http"):
+        page = without_password(uri).rstrip("/")
+        return f"{page}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
+    page = f"mlflow ui --backend-store-uri {shlex.quote(uri or 'sqlite:///mlflow.db')}"
+    here = Path.cwd()
+    if uri in ("", f"sqlite:///{here / 'mlflow.db'}") and all(
+        (here / name).is_file() for name in ("Makefile", "MLproject")
+    ):
+        page = f"make ui   (or: {page})"
+    return f"{page}, then run {run_id[:8]}"

@@ -1,0 +1,1 @@
+"""Weights to start from: fetched, compared with the model."""

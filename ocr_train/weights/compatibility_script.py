@@ -1,0 +1,104 @@
+"""Builds a model as PaddleOCR's tools/train.py does, and prints its layers. Started by path, in the trainer's interpreter.
+
+    PYTHON compatibility_script.py shapes PADDLEOCR_ROOT CONFIG
+    PYTHON compatibility_script.py take WEIGHTS PREFIX TARGET       writes the layers below PREFIX to a file of their own
+
+That interpreter may be as old as Python 3.7 and has none of our modules. tools/train.py itself builds the model, as
+its version does it, up to where it would load weights: there it is stopped. No pickle is loaded, nothing is trained.
+What `take` loads was screened before.
+Output: `ANSWER {"layer": [sides]}`, of `take` `ANSWER {"layers": count}`, or nothing of the kind.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+class Built(BaseException):  # no `except Exception` of PaddleOCR's must keep it from ending the build
+    """The model is there."""
+
+
+class _Loader:
+    """As much of a data loader as tools/train.py looks at before it builds the model."""
+
+    def __len__(self) -> int:
+        return 1
+
+
+def main(argv: list[str]) -> None:
+    """Do what the first argument names, with the others."""
+    commands: dict[str, Any] = {"shapes": shapes, "take": take}
+    commands[argv[0]](*argv[1:])
+
+
+def take(weights: str, prefix: str, target: str) -> None:
+    """Write the layers of one of several networks to a file of their own, whole or not at all."""
+    del sys.path[0]
+    import paddle
+
+    paddle.set_device("cpu")
+    found = {
+        name[len(prefix) :]: value for name, value in paddle.load(weights).items() if name.startswith(prefix)
+    }
+    part = Path(target + ".part")
+    paddle.save(found, str(part))
+    part.replace(target)
+    answer({"layers": len(found)})
+
+
+def answer(value: Any) -> None:
+    """Print the answer, which PaddleOCR's own lines may stand around."""
+    sys.stdout.write("\nANSWER " + json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
+def without_pretrained(part: Any) -> Any:
+    """The architecture without weights that PaddleOCR would load, or download, while it builds the model."""
+    if isinstance(part, dict):
+        return {
+            key: without_pretrained(value) if key != "pretrained" else False if value is True else None
+            for key, value in part.items()
+        }
+    return part
+
+
+def shapes(root: str, config_path: str) -> None:
+    """Build the model and print its layers."""
+    sys.path[0] = (
+        root  # our own modules lie beside this file: they must not stand in for others of the same name
+    )
+    import paddle
+    import yaml
+
+    with Path(config_path).open(encoding="utf-8") as stream:
+        config = yaml.safe_load(stream)
+    paddle.set_device("cpu")
+    config["Global"].update(checkpoints=None, pretrained_model=None, distributed=False, use_gpu=False)
+    # They change how a model is run, not its layers, and may need a GPU.
+    config["Global"].update(use_amp=False, use_sync_bn=False, to_static=False)
+    config["Architecture"] = without_pretrained(config["Architecture"])
+    config.setdefault("profiler_options", None)
+    from tools import train  # type: ignore[import-not-found]
+
+    def load_model(config: Any, model: Any, *_: Any, **__: Any) -> None:
+        answer({name: list(value.shape) for name, value in model.state_dict().items()})
+        raise Built
+
+    train.load_model = load_model
+    train.build_dataloader = lambda *_, **__: _Loader()
+    with tempfile.TemporaryDirectory() as folder:
+        config["Global"]["save_model_dir"] = folder
+        arguments: list[Any] = [config, "cpu", logging.getLogger("ppocr"), None, 0]
+        try:
+            train.main(*arguments[: train.main.__code__.co_argcount])
+        except Built:
+            return
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
