@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from callbacks.base import Callback
 from ocr_train.analysis import mlflow_images, tables
-from ocr_train.analysis.sample_reader import Looking, Request, StartReading
+from ocr_train.analysis.sample_reader import Looking, SampleRequest, StartReading
 from ocr_train.analysis.sampling import ValidationSet, validation_set
 from ocr_train.analysis.step_files import TABLE, StepFiles
 from ocr_train.checkpoints.store import BEST, LATEST, SUFFIXES
@@ -75,7 +75,7 @@ class SampleCallback(Callback):
         self._due: EvalCompleted | None = None
         self._step = 0
         self._looking: Looking | None = None
-        self._waiting: Request | None = None
+        self._waiting: SampleRequest | None = None
         self._rows: list[tables.Row] = []
         self._failures = 0
         self._said = False
@@ -201,7 +201,7 @@ class SampleCallback(Callback):
             self._report(f"no look at the validation sample, the training goes on: {self._error}")
 
 
-def _copy(run: Run, prefix: Path, step: int, time_ms: int) -> Request:
+def _copy(run: Run, prefix: Path, step: int, time_ms: int) -> SampleRequest:
     """The weights with the run's configuration and dictionary in a folder of their own.
 
     Raises `DataError` where they are not at rest, or not there, or the disk has no room; `OSError`.
@@ -222,7 +222,7 @@ def _copy(run: Run, prefix: Path, step: int, time_ms: int) -> Request:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return Request(folder=folder, step=step, time_ms=time_ms or int(time.time() * 1000))
+    return SampleRequest(folder=folder, step=step, time_ms=time_ms or int(time.time() * 1000))
 
 
 def _copy_at_rest(source: Path, target: Path) -> None:

@@ -21,7 +21,7 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def size_of(folder: Path) -> int:
+def folder_size(folder: Path) -> int:
     """The bytes of all files below `folder`; 0 where there is none."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 

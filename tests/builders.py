@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ocr_train.checkpoints.store import SUFFIXES, CheckpointStore, Manifest, Snapshot, take_snapshot
+from ocr_train.checkpoints.store import SUFFIXES, CheckpointManifest, CheckpointStore, Snapshot, take_snapshot
 from ocr_train.errors import TrackingError
 from ocr_train.run import Run
 
@@ -134,10 +134,10 @@ def store_on(artifacts: Any, *, common: Sequence[Path] = (), model: str = "det")
     )
 
 
-def read_manifest(artifacts: FolderArtifacts, step: int) -> Manifest:
+def read_manifest(artifacts: FolderArtifacts, step: int) -> CheckpointManifest:
     """The manifest stored for the checkpoint at `step`."""
     path = artifacts.root / f"checkpoints/step_{step:08d}/manifest.json"
-    return Manifest.from_json(path.read_text(encoding="utf-8"))
+    return CheckpointManifest.from_json(path.read_text(encoding="utf-8"))
 
 
 def make_run(folder: Path, **changes: Any) -> Run:

@@ -216,6 +216,42 @@ def test_the_command_line_is_above_everything() -> None:
     assert [room for room, others in ROOMS.items() if "callbacks" in others] == ["cli"]
 
 
+def public_names(name: str) -> set[str]:
+    """The classes and functions that a module offers; programs of their own (`*_script.py`, the worker) offer none."""
+    if name.endswith("_script") or name == "ocr_train.ocr_engine.worker":
+        return set()
+    found = {node.name for node in TREES[name].body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    return {each for each in found if not each.startswith("_")} - EVERYWHERE
+
+
+EVERYWHERE = {"add_commands"}
+"""What each file of a kind has, so that it can be called without knowing which: a command's parser."""
+
+
+def test_a_public_name_means_one_thing() -> None:
+    """Who reads `Plan` or `read_image` need not look up which one it is."""
+    places: dict[str, list[str]] = {}
+    for name in SOURCES:
+        for public in public_names(name):
+            places.setdefault(public, []).append(name)
+    assert {public: names for public, names in places.items() if len(names) > 1} == {}
+
+
+LIMITS = {"function": 60, "file": 400}
+"""Lines at most."""
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_functions_and_files_are_small(name: str) -> None:
+    """What grows beyond that is taken apart."""
+    functions = [
+        node for node in ast.walk(TREES[name]) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    assert {each: lines for each, lines in lengths.items() if lines > LIMITS["function"]} == {}
+    assert len(SOURCES[name].read_text(encoding="utf-8").splitlines()) <= LIMITS["file"]
+
+
 def test_no_two_modules_import_each_other() -> None:
     """No cycle anywhere, not even one that a function's own import hides."""
     graph = {name: {other for other in imports_of(TREES[name]) if other in SOURCES} for name in SOURCES}

@@ -13,7 +13,7 @@ import yaml
 from ocr_train.checkpoints.store import LATEST
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.models.evaluate import evaluate
-from ocr_train.models.export.run import Wish, export
+from ocr_train.models.export.run import ExportOptions, export
 from ocr_train.models.source import find_source
 from ocr_train.models.validation_data import ValidationData
 from ocr_train.ocr_engine import pyfunc
@@ -183,7 +183,9 @@ class TestTools:
             images=tmp_path, labels=tmp_path / "val.txt", samples=1, digest="d", origin="x", own=True
         )
         with pytest.raises(DataError, match="'Popen' is no operator"):
-            export(source, tmp_path / "out", trainer=trainer, wish=Wish(images=[]), say=lambda _: None)
+            export(
+                source, tmp_path / "out", trainer=trainer, wish=ExportOptions(images=[]), say=lambda _: None
+            )
         with pytest.raises(DataError, match="'Popen' is no operator"):
             evaluate(source, data, trainer=trainer, use_gpu=False, work=tmp_path, say=lambda _: None)
         assert not canary.exists()

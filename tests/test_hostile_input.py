@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from callbacks.system import SystemMetricsCallback
 from ocr_train.checkpoints.states_file import read_states
-from ocr_train.checkpoints.store import BEST, LATEST, Manifest, find, restore, take_snapshot
+from ocr_train.checkpoints.store import BEST, LATEST, CheckpointManifest, find, restore, take_snapshot
 from ocr_train.errors import DataError, TrackingError
 from ocr_train.tracking import tracker
-from ocr_train.tracking.metric_names import Names
+from ocr_train.tracking.metric_names import MetricNames
 from ocr_train.tracking.tracker import Tracker, legal_name
 from tests.builders import (
     MLFLOW_WARNING,
@@ -175,7 +175,7 @@ def test_a_long_name_is_accepted_too(name: str) -> None:
 
 def test_long_names_that_collide_stay_within_the_limit() -> None:
     """The number that tells them apart counts too."""
-    names = Names()
+    names = MetricNames()
     legal = [names.legal("x" * 260 + end) for end in "abc"]
     assert len(set(legal)) == 3
     assert max(map(len, legal)) <= 250
@@ -210,7 +210,7 @@ GOOD = {
 def test_a_value_of_another_type_is_a_data_error(change: dict[str, Any]) -> None:
     """What is not of its type is refused when read, not found out by a traceback later."""
     with pytest.raises(DataError, match="no checkpoint manifest"):
-        Manifest.from_json(json.dumps({**GOOD, **change}))
+        CheckpointManifest.from_json(json.dumps({**GOOD, **change}))
 
 
 def test_states_without_global_step_do_not_say_the_step(tmp_path: Path) -> None:
@@ -308,7 +308,7 @@ def test_hostile_states_in_a_run_are_a_data_error(runs: Runs) -> None:
     evil = b"cos\nsystem\n(S'true'\ntR."
     runs.artifact(run_id, "checkpoints/step_00000020/model.states").write_bytes(evil)
     path = runs.artifact(run_id, "checkpoints/step_00000020/manifest.json")
-    manifest = Manifest.from_json(path.read_text())
+    manifest = CheckpointManifest.from_json(path.read_text())
     files = [
         replace(entry, sha256=hashlib.sha256(evil).hexdigest()) if entry.name.endswith(".states") else entry
         for entry in manifest.files

@@ -10,7 +10,7 @@ from typing import Any
 from ocr_train.analysis.box_scores import BoxScore, box_totals, score_boxes
 from ocr_train.analysis.sampling import ValidationSet
 from ocr_train.analysis.text_scores import TextScore, score_text, text_totals
-from ocr_train.analysis.values import Answer, Sample, read_text
+from ocr_train.analysis.values import Prediction, Sample, read_text
 from ocr_train.errors import DataError
 
 
@@ -20,11 +20,11 @@ class Scored:
 
     index: int
     sample: Sample
-    answer: Answer
+    answer: Prediction
     score: BoxScore | TextScore
 
     @property
-    def badness(self) -> tuple[float, float]:
+    def error_rank(self) -> tuple[float, float]:
         """The greater, the worse: what images are sorted by."""
         if isinstance(self.score, BoxScore):
             return 1 - self.score.hmean, float(self.score.missed + self.score.false)
@@ -39,7 +39,7 @@ class Scored:
         return self.sample.text, self.answer.text or self.answer.label
 
 
-def score_all(chosen: ValidationSet, answers: Sequence[Answer]) -> list[Scored]:
+def score_all(chosen: ValidationSet, answers: Sequence[Prediction]) -> list[Scored]:
     """The samples of `chosen` with their answers, in the same order; raises `DataError` where they are not as many."""
     if len(answers) != len(chosen.samples):
         raise DataError(
@@ -54,7 +54,7 @@ def score_all(chosen: ValidationSet, answers: Sequence[Answer]) -> list[Scored]:
 
 def worst_first(scored: Sequence[Scored]) -> list[Scored]:
     """Sorted by score; equal ones stay in the sample's order."""
-    return sorted(scored, key=lambda one: one.badness, reverse=True)
+    return sorted(scored, key=lambda one: one.error_rank, reverse=True)
 
 
 def totals(scored: Sequence[Scored], task: str) -> dict[str, float]:
@@ -65,7 +65,7 @@ def totals(scored: Sequence[Scored], task: str) -> dict[str, float]:
     return {"acc": figures["acc"]} if task == "cls" and figures else figures
 
 
-def numbers(scored: Scored, task: str) -> dict[str, Any]:
+def score_columns(scored: Scored, task: str) -> dict[str, Any]:
     """The scores of one image, by the names of tables and of `samples.json`."""
     score = scored.score
     if isinstance(score, BoxScore):
@@ -86,7 +86,7 @@ def paths_of(chosen: ValidationSet) -> list[Path]:
     return [sample.path for sample in chosen.samples]
 
 
-def _score(chosen: ValidationSet, sample: Sample, answer: Answer) -> BoxScore | TextScore:
+def _score(chosen: ValidationSet, sample: Sample, answer: Prediction) -> BoxScore | TextScore:
     if chosen.task == "det":
         return score_boxes(sample.boxes, answer.boxes)
     return score_text(sample.text, read_text(answer, chosen.task), chosen.rules)

@@ -25,7 +25,7 @@ def class_of(char: str) -> str:
     return OTHER
 
 
-def shown(char: str) -> str:
+def visible(char: str) -> str:
     """The character as it can be seen: a mark sits on a dotted circle, blanks and invisible ones get their code."""
     if not char:
         return NOTHING

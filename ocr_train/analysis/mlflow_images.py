@@ -32,7 +32,7 @@ def image_key(index: int, name: str) -> str:
     return f"sample/{index:03d}_{re.sub(r'[^a-zA-Z0-9_.-]', '_', stem)[:_NAME_LIMIT]}"
 
 
-def image_names(key: str, step: int, time_ms: int) -> tuple[str, str]:
+def artifact_names(key: str, step: int, time_ms: int) -> tuple[str, str]:
     """The file names of the picture and of its thumbnail in the artifact folder `images`."""
     unique = uuid.uuid5(uuid.NAMESPACE_OID, f"{key}+{step}")
     name = f"{key.replace('/', '~')}+step+{step}+timestamp+{time_ms}+{unique}"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ocr_train.analysis.box_scores import ALONE, IGNORED, BoxScore
 from ocr_train.analysis.text_scores import TextScore
-from ocr_train.analysis.values import Answer, BoxPoints, Sample
+from ocr_train.analysis.values import BoxPoints, Prediction, Sample
 from ocr_train.data.checks.images import FORMATS
-from ocr_train.drawing.label_fonts import load_font
+from ocr_train.drawing.label_fonts import load_label_font
 from ocr_train.ocr_engine.files import open_regular
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def open_upright(path: Path) -> Image.Image | None:
         return None
 
 
-def draw_boxes(sample: Sample, answer: Answer, score: BoxScore) -> Image.Image:
+def draw_boxes(sample: Sample, answer: Prediction, score: BoxScore) -> Image.Image:
     """The image, at most 640 px wide, with true boxes in green (ignored ones in grey) and predicted ones in red,
     its recall and precision above. What was missed, and what is false, is drawn thicker."""
     from PIL import Image, ImageDraw
@@ -66,7 +66,9 @@ def draw_boxes(sample: Sample, answer: Answer, score: BoxScore) -> Image.Image:
         _outline(pen, points, scale, colour, 2 if state == ALONE else 1)
     said = answer.error or ("" if stored else "the image cannot be read")
     head = said or f"recall {score.recall:.2f}  precision {score.precision:.2f}  green: truth, red: predicted"
-    pen.text((4, 3), head, fill=PREDICTION_COLOUR if said else TEXT_COLOUR, font=load_font(14, text=head))
+    pen.text(
+        (4, 3), head, fill=PREDICTION_COLOUR if said else TEXT_COLOUR, font=load_label_font(14, text=head)
+    )
     return picture
 
 
@@ -99,7 +101,7 @@ def draw_text(sample: Sample, score: TextScore, *, error: str = "") -> Image.Ima
     scale = min(_CROP_HEIGHT_PX / crop.height, room / crop.width, 4.0)
     crop = crop.resize((max(1, round(crop.width * scale)), max(1, round(crop.height * scale))))
     lines = [f"truth: {score.truth}", f"read:  {error or score.prediction}"]
-    font = load_font(_TEXT_PX, text="".join(sorted(set("".join(lines)))))
+    font = load_label_font(_TEXT_PX, text="".join(sorted(set("".join(lines)))))
     wide = max(int(font.getlength(line)) for line in lines) + 8
     width = min(max(crop.width, wide, _CROP_WIDTH_PX), room)
     picture = Image.new("RGB", (width + 2 * _MARGIN_PX, crop.height + 2 * (_TEXT_PX + 10)), "white")

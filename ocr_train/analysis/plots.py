@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocr_train.analysis.characters import code, shown
+from ocr_train.analysis.characters import code, visible
 from ocr_train.analysis.error_analysis import ClassRow, Confusion, LengthRow
 from ocr_train.drawing.label_fonts import FAMILIES, font_files
 
@@ -76,7 +76,7 @@ def plot_confidences(true: Sequence[float], false: Sequence[float], path: Path) 
 def _label(char: str) -> str:
     """A character for a plot: a mark sits on a hyphen, which its own font has (matplotlib shapes both together, and
     no font here has Thai marks and the dotted circle), with its code."""
-    return f"-{char} {code(char)}" if char and unicodedata.category(char)[0] == "M" else shown(char)
+    return f"-{char} {code(char)}" if char and unicodedata.category(char)[0] == "M" else visible(char)
 
 
 def _whole_numbers(axis: Axis) -> None:

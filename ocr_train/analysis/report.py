@@ -19,7 +19,7 @@ from ocr_train.analysis.box_scores import ALONE, MATCHED, BoxScore
 from ocr_train.analysis.pictures import draw_boxes, save_png
 from ocr_train.analysis.sampling import ValidationSet, validation_set
 from ocr_train.analysis.text_scores import TextScore
-from ocr_train.analysis.values import Answer
+from ocr_train.analysis.values import Prediction
 
 FOLDER = "evaluation"
 LIMIT = 1000
@@ -29,7 +29,7 @@ _LOW = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class AnalysisReport:
     """What was written: `files` with the artifact folder of each; the main `figures`; one `sentence` for people."""
 
     files: tuple[tuple[Path, str], ...]
@@ -37,21 +37,21 @@ class Evaluation:
     sentence: str
 
 
-def evaluate_closely(
+def analyse_validation(
     config: Path,
     task: str,
-    read: Callable[[Sequence[Path]], Sequence[Answer]],
+    read: Callable[[Sequence[Path]], Sequence[Prediction]],
     folder: Path,
     *,
     limit: int = LIMIT,
-) -> Evaluation:
+) -> AnalysisReport:
     """Have `read` read the validation images of the PaddleOCR configuration `config`, and write the evaluation to
     `folder`. Raises `DataError` where there are no labels, and whatever `read` raises."""
     chosen = validation_set(config, task, limit=limit)
     return write_evaluation(chosen, read(paths_of(chosen)), folder)
 
 
-def write_evaluation(chosen: ValidationSet, answers: Sequence[Answer], folder: Path) -> Evaluation:
+def write_evaluation(chosen: ValidationSet, answers: Sequence[Prediction], folder: Path) -> AnalysisReport:
     """Score `answers`, one for each of the chosen samples and in their order, and write everything to `folder`."""
     scored = worst_first(score_all(chosen, answers))
     figures = totals(scored, chosen.task)
@@ -68,7 +68,7 @@ def write_evaluation(chosen: ValidationSet, answers: Sequence[Answer], folder: P
         "sentence": sentence,
     }
     files.append(tables.write_json(folder / "evaluation.json", document))
-    return Evaluation(
+    return AnalysisReport(
         files=tuple((path, _folder(path, folder)) for path in files), figures=figures, sentence=sentence
     )
 
@@ -137,7 +137,7 @@ def _write_confusions(wrong: Sequence[error_analysis.Confusion], folder: Path) -
         said = [
             part
             for char in (row.truth, row.prediction)
-            for part in (characters.shown(char), characters.code(char), characters.name(char))
+            for part in (characters.visible(char), characters.code(char), characters.name(char))
         ]
         rows.append((*said, row.count, row.share))
     columns = (
@@ -236,7 +236,7 @@ def _weak_spots(classes: Sequence[error_analysis.ClassRow], wrong: Sequence[erro
         said.append(f"Weakest: {row.name} ({row.accuracy or 0.0:.1%} of {row.characters:,} characters)")
     mixed = next((row for row in wrong if row.truth and row.prediction), None)
     if mixed is not None:
-        pair = f"{characters.shown(mixed.truth)} read as {characters.shown(mixed.prediction)}"
+        pair = f"{characters.visible(mixed.truth)} read as {characters.visible(mixed.prediction)}"
         said.append(f"most often {pair} ({mixed.count}×)")
     return "; ".join(said) + "." if said else ""
 

@@ -12,31 +12,31 @@ from typing import Protocol
 from ocr_train.analysis.answers import paths_of, score_all
 from ocr_train.analysis.sampling import ValidationSet
 from ocr_train.analysis.step_files import StepFiles, write_step
-from ocr_train.analysis.values import Answer
+from ocr_train.analysis.values import Prediction
 
 POLL_S = 0.2
 JOIN_S = 10.0
 
 
-class Reading(Protocol):
+class RunningReader(Protocol):
     """A process that reads images; `ocr_train.models.inference.ReadingProcess` is one."""
 
     def poll(self) -> bool:
         """Whether it has ended."""
 
-    def result(self) -> Sequence[Answer]:
+    def result(self) -> Sequence[Prediction]:
         """One answer for each image, in their order; raises where it failed."""
 
     def close(self) -> None:
         """End it, and leave no file behind."""
 
 
-StartReading = Callable[[Path, Path, Sequence[Path]], Reading]
+StartReading = Callable[[Path, Path, Sequence[Path]], RunningReader]
 """Starts a reading of images with the checkpoint at a prefix and its configuration."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class SampleRequest:
     """A copy of the weights at `step` (of the run) in `folder`: model.pdparams, config.yml, dict.txt."""
 
     folder: Path
@@ -51,7 +51,9 @@ class Request:
 class Looking:
     """Begins at once; ask `done`, then `result`. `stop` ends the process; the copy of the weights goes either way."""
 
-    def __init__(self, request: Request, chosen: ValidationSet, root: Path, start: StartReading) -> None:
+    def __init__(
+        self, request: SampleRequest, chosen: ValidationSet, root: Path, start: StartReading
+    ) -> None:
         self._request = request
         self._chosen = chosen
         self._root = root
@@ -96,7 +98,7 @@ class Looking:
         finally:
             self._request.discard()
 
-    def _read(self) -> Sequence[Answer] | None:
+    def _read(self) -> Sequence[Prediction] | None:
         folder = self._request.folder
         reading = self._start(folder / "model", folder / "config.yml", paths_of(self._chosen))
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_train.analysis import mlflow_images, tables
-from ocr_train.analysis.answers import Scored, numbers, totals, worst_first
+from ocr_train.analysis.answers import Scored, score_columns, totals, worst_first
 from ocr_train.analysis.box_scores import BoxScore
 from ocr_train.analysis.pictures import draw_boxes, draw_crop, draw_text, save_png
 from ocr_train.analysis.sampling import ValidationSet
@@ -75,7 +75,7 @@ def _write_shown(
     one: Scored, shown: Image.Image, same: Path | None, root: Path, step: int, time_ms: int
 ) -> tuple[str, str]:
     """The picture and its thumbnail under MLflow's names; `same` is a file that has the picture already."""
-    names = mlflow_images.image_names(mlflow_images.image_key(one.index, one.sample.name), step, time_ms)
+    names = mlflow_images.artifact_names(mlflow_images.image_key(one.index, one.sample.name), step, time_ms)
     folder = root / mlflow_images.FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     if same is None:
@@ -90,7 +90,7 @@ def _write_shown(
 def _entry(one: Scored, picture: str, task: str) -> dict[str, Any]:
     truth, prediction = one.said
     entry = {"name": one.sample.name, "picture": picture, "truth": truth, "prediction": prediction}
-    return {**entry, **numbers(one, task), **({"error": one.answer.error} if one.answer.error else {})}
+    return {**entry, **score_columns(one, task), **({"error": one.answer.error} if one.answer.error else {})}
 
 
 def _row(one: Scored, pictures: Sequence[str], task: str, step: int) -> tables.Row:
@@ -102,6 +102,6 @@ def _row(one: Scored, pictures: Sequence[str], task: str, step: int) -> tables.R
         "truth": truth,
         "prediction": prediction,
         "error": one.answer.error,
-        **numbers(one, task),
+        **score_columns(one, task),
     }
     return [values[column] for column in tables.COLUMNS[task]]

@@ -12,7 +12,7 @@ from ocr_train.data.labels import Box
 BoxPoints = Sequence[Sequence[float]]
 
 
-class Answer(Protocol):
+class Prediction(Protocol):
     """What a model made of one image.
 
     `boxes` are polygons (x, y) in pixels of the upright image with their `scores` (detection); `text` with its
@@ -54,6 +54,6 @@ class Sample:
     boxes: tuple[Box, ...] = ()
 
 
-def read_text(answer: Answer, task: str) -> str:
+def read_text(answer: Prediction, task: str) -> str:
     """What a recognition or classification model said; empty where it failed."""
     return answer.label if task == "cls" else answer.text

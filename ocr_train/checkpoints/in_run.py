@@ -21,7 +21,7 @@ from ocr_train.checkpoints.store import (
     ROOT,
     SUFFIXES,
     Artifacts,
-    Manifest,
+    CheckpointManifest,
     alias_values,
     all_manifests,
     candidates,
@@ -33,12 +33,12 @@ from ocr_train.tracking import tracker
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundCheckpoint:
     """A checkpoint of the run `run_id`, on this machine; `passed_over` says which were not good, and why."""
 
     run_id: str
     prefix: Path
-    manifest: Manifest
+    manifest: CheckpointManifest
     passed_over: Sequence[str] = ()
 
 
@@ -52,7 +52,7 @@ class BestKnown:
 
 def fetch_checkpoint(
     client: Any, run: Any, folder: Path, *, which: str, step: int | None, weights_only: bool
-) -> Found | None:
+) -> FoundCheckpoint | None:
     """The checkpoint `which` ("latest", "best") or at `step` of `run`, else the newest good one before it.
 
     None where the run has none at all. Raises `ConfigError` for a step that it does not have, `DataError` where
@@ -72,7 +72,7 @@ def fetch_checkpoint(
         except DataError as exc:
             bad.append(exc.problem)
             continue
-        return Found(run_id=owner, prefix=prefix, manifest=manifest, passed_over=(*torn, *bad))
+        return FoundCheckpoint(run_id=owner, prefix=prefix, manifest=manifest, passed_over=(*torn, *bad))
     if bad:
         raise DataError(
             f"no checkpoint of the run {run.info.run_name!r} can be resumed from: {'; '.join(bad)}",
@@ -81,7 +81,7 @@ def fetch_checkpoint(
     return None
 
 
-def _fetch(artifacts: Artifacts, manifest: Manifest, folder: Path, *, weights_only: bool) -> Path:
+def _fetch(artifacts: Artifacts, manifest: CheckpointManifest, folder: Path, *, weights_only: bool) -> Path:
     """Restore the set, compare its sums and screen it; raises `DataError`."""
     suffixes = SUFFIXES[:1] if weights_only else SUFFIXES
     there = {entry.name for entry in manifest.files}
@@ -100,8 +100,8 @@ def _fetch(artifacts: Artifacts, manifest: Manifest, folder: Path, *, weights_on
 
 
 def _in_order(
-    artifacts: Artifacts, which: str, step: int | None, wanted: Manifest | None, torn: list[str]
-) -> Iterator[Manifest]:
+    artifacts: Artifacts, which: str, step: int | None, wanted: CheckpointManifest | None, torn: list[str]
+) -> Iterator[CheckpointManifest]:
     """What can be meant, the best guess first; `torn` takes what has no whole manifest."""
     if step is not None:
         yield from _from_step(artifacts, step, torn)
@@ -118,7 +118,7 @@ def _in_order(
         yield from whole
 
 
-def _from_step(artifacts: Artifacts, step: int, torn: list[str]) -> Iterator[Manifest]:
+def _from_step(artifacts: Artifacts, step: int, torn: list[str]) -> Iterator[CheckpointManifest]:
     manifests = [manifest for manifest in _newest_first(artifacts) if manifest.step <= step]
     steps = sorted(
         {found for name in artifacts.list(ROOT) if (found := step_in(name.rstrip("/"))) is not None}
@@ -133,7 +133,7 @@ def _from_step(artifacts: Artifacts, step: int, torn: list[str]) -> Iterator[Man
     yield from manifests
 
 
-def _newest_first(artifacts: Artifacts) -> list[Manifest]:
+def _newest_first(artifacts: Artifacts) -> list[CheckpointManifest]:
     # Of two at one step the one with a place of its own came later.
     return sorted(all_manifests(artifacts), key=lambda one: (one.step, one.place), reverse=True)
 
@@ -149,7 +149,7 @@ def _torn(artifacts: Artifacts, *, after: int) -> list[str]:
     return found
 
 
-def _line_best(client: Any, run_id: str) -> tuple[str, Manifest | None]:
+def _line_best(client: Any, run_id: str) -> tuple[str, CheckpointManifest | None]:
     """The run that has the best checkpoint of `run_id` and those it went on from, and its manifest."""
     values = alias_values(tracker.RunArtifacts(client, run_id), BEST)
     owner = str(values.get("run_id") or run_id)

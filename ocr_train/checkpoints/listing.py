@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ocr_train.checkpoints.store import BEST, LATEST, ROOT, Manifest, alias_values, all_manifests
+from ocr_train.checkpoints.store import BEST, LATEST, ROOT, CheckpointManifest, alias_values, all_manifests
 from ocr_train.disk import human
 from ocr_train.errors import TrackingError
 from ocr_train.tracking.artifacts import Artifacts, sha256_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class ListedCheckpoint:
     """One checkpoint; `size` in bytes is that of its files, wherever they are stored. `problems` is empty for a
     whole one; `verified` says that its bytes were read and compared."""
 
@@ -46,7 +46,7 @@ class Entry:
         return {**vars(self), "whole": not self.problems}
 
 
-def list_checkpoints(artifacts: Artifacts, *, verify: bool) -> list[Entry]:
+def list_checkpoints(artifacts: Artifacts, *, verify: bool) -> list[ListedCheckpoint]:
     """All checkpoints of a run by step, sets without a manifest last; raises `TrackingError`.
 
     Without `verify` files are looked up and their sizes compared; with it every byte is read.
@@ -55,7 +55,7 @@ def list_checkpoints(artifacts: Artifacts, *, verify: bool) -> list[Entry]:
     aliases = {alias: alias_values(artifacts, alias).get("step") for alias in (LATEST, BEST)}
     sums: dict[str, str] = {}
     entries = [
-        Entry(
+        ListedCheckpoint(
             folder=manifest.folder,
             step=manifest.step,
             epoch=manifest.epoch,
@@ -70,7 +70,7 @@ def list_checkpoints(artifacts: Artifacts, *, verify: bool) -> list[Entry]:
     ]
     known = {manifest.folder for manifest in manifests}
     entries += [
-        Entry(folder=name.rstrip("/"), step=None, problems=("it has no whole manifest",))
+        ListedCheckpoint(folder=name.rstrip("/"), step=None, problems=("it has no whole manifest",))
         for name in sorted(artifacts.list(ROOT))
         if name.startswith(f"{ROOT}/step_")
         and name.rstrip("/") not in known
@@ -79,7 +79,9 @@ def list_checkpoints(artifacts: Artifacts, *, verify: bool) -> list[Entry]:
     return entries
 
 
-def _problems(artifacts: Artifacts, manifest: Manifest, sums: dict[str, str], *, verify: bool) -> list[str]:
+def _problems(
+    artifacts: Artifacts, manifest: CheckpointManifest, sums: dict[str, str], *, verify: bool
+) -> list[str]:
     """What is wrong with a checkpoint's files; `sums` remembers those that several checkpoints share."""
     problems = []
     sizes: dict[str, int] = {}

@@ -27,7 +27,7 @@ class StoredFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
+class CheckpointManifest:
     """A whole checkpoint. `step` and `epoch` count from the very beginning, over all resumes.
 
     `kind` is "latest", "best" or "epoch"; `metrics` are the trainer's own best values, such as {"hmean": 0.5}.
@@ -70,7 +70,7 @@ class Manifest:
         }
 
     @classmethod
-    def from_json(cls, text: str) -> Manifest:
+    def from_json(cls, text: str) -> CheckpointManifest:
         """Read what `to_json` wrote; raises `DataError` for anything else."""
         try:
             values = parse_json(text)
@@ -82,7 +82,7 @@ class Manifest:
         return manifest
 
 
-def _check_types(manifest: Manifest) -> None:
+def _check_types(manifest: CheckpointManifest) -> None:
     """Raise `TypeError` for a value that is not of its type: a manifest comes from outside."""
     numbers = [manifest.step, manifest.epoch, *(entry.size for entry in manifest.files)]
     texts = [manifest.kind, manifest.model, manifest.dataset_digest, manifest.place]

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ocr_train.checkpoints.store import ROOT, SUFFIXES, Manifest, check_sums
+from ocr_train.checkpoints.store import ROOT, SUFFIXES, CheckpointManifest, check_sums
 from ocr_train.errors import ConfigError, DataError, StorageError
 from ocr_train.ocr_engine.files import read_regular
 
@@ -20,7 +20,7 @@ class Placed:
 
     prefix: Path
     source: str
-    manifest: Manifest | None
+    manifest: CheckpointManifest | None
 
 
 def from_path(text: str, folder: Path, *, weights_only: bool) -> Placed:
@@ -81,17 +81,17 @@ def _prefix(path: Path) -> Path | None:
     return None
 
 
-def _manifest(folder: Path) -> Manifest | None:
+def _manifest(folder: Path) -> CheckpointManifest | None:
     path = folder / "manifest.json"
     if not path.is_file():
         return None
     try:
-        return Manifest.from_json(read_regular(path).decode("utf-8"))
+        return CheckpointManifest.from_json(read_regular(path).decode("utf-8"))
     except (OSError, UnicodeDecodeError) as exc:
         raise DataError(f"{path} cannot be read: {exc}", hint="Download the checkpoint again.") from exc
 
 
-def _stored_at(folder: Path, manifest: Manifest, name: str) -> Path | None:
+def _stored_at(folder: Path, manifest: CheckpointManifest, name: str) -> Path | None:
     """Where the file `name` of the set in `folder` lies: beside the manifest, or where another set keeps it."""
     entry = next((entry for entry in manifest.files if entry.name == name), None)
     places = [folder / name]

@@ -90,7 +90,7 @@ def _array(value: Any) -> Array | None:
     """The array that `value` would become: bare, or as a Tensor's (name, array) of paddle.save."""
     if isinstance(value, Tuple) and len(value.items) == 2 and isinstance(value.items[0], (str, Text)):
         value = value.items[1]
-    if not isinstance(value, values.Array) or value.shape is None or value.dtype is None:
+    if not isinstance(value, values.ArrayValue) or value.shape is None or value.dtype is None:
         return None
     return Array(shape=value.shape, dtype=value.dtype.code)
 
@@ -239,7 +239,7 @@ class _Machine:
     def build(self, _: Any) -> None:
         """BUILD: the state of the array or type below it."""
         state, target = self.pop(), self.top()
-        if not isinstance(target, (values.Array, values.Dtype)) or target.whole:
+        if not isinstance(target, (values.ArrayValue, values.Dtype)) or target.whole:
             raise Refused("it changes what it did not make")
         target.build(state)
 

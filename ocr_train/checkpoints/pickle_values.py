@@ -152,7 +152,7 @@ class Dtype(Compound):
         self.built = True
 
 
-class Array(Compound):
+class ArrayValue(Compound):
     """A NumPy array: `shape` and `dtype` are None until its state is set."""
 
     def __init__(self) -> None:
@@ -210,9 +210,9 @@ def _encode(text: Any, encoding: Any) -> Blob | None:
     return Blob(text.length) if isinstance(text, Text) and text.latin1 else None
 
 
-def _reconstruct(kind: Any, shape: Any, code: Any) -> Array | None:
+def _reconstruct(kind: Any, shape: Any, code: Any) -> ArrayValue | None:
     empty = isinstance(shape, Tuple) and _same(shape.items, [0])
-    return Array() if kind == Name("numpy ndarray") and empty and code in (Blob(1, b"b"), "b") else None
+    return ArrayValue() if kind == Name("numpy ndarray") and empty and code in (Blob(1, b"b"), "b") else None
 
 
 def _scalar(dtype: Any, data: Any) -> Scalar | None:
@@ -220,10 +220,10 @@ def _scalar(dtype: Any, data: Any) -> Scalar | None:
     return Scalar() if typed and data.length == dtype.item_size else None
 
 
-def _frombuffer(data: Any, dtype: Any, shape: Any, order: Any) -> Array | None:
+def _frombuffer(data: Any, dtype: Any, shape: Any, order: Any) -> ArrayValue | None:
     if not isinstance(data, Blob) or order not in ("C", "F"):
         return None
-    array = Array()
+    array = ArrayValue()
     array.fill(shape, dtype, data)
     return array
 
@@ -233,7 +233,7 @@ def _tensor(pair: Any) -> Tuple | None:
     if not isinstance(pair, Tuple) or len(pair.items) != 2:
         return None
     name, array = pair.items
-    return pair if isinstance(name, (str, Text)) and isinstance(array, Array) else None
+    return pair if isinstance(name, (str, Text)) and isinstance(array, ArrayValue) else None
 
 
 _ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")

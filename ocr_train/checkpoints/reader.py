@@ -10,19 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ocr_train.checkpoints.manifest import BEST, ROOT, SUFFIXES, Manifest
+from ocr_train.checkpoints.manifest import BEST, ROOT, SUFFIXES, CheckpointManifest
 from ocr_train.errors import DataError, OcrTrainError
 from ocr_train.ocr_engine.documents import read_json
 from ocr_train.ocr_engine.files import read_regular
 from ocr_train.tracking.artifacts import Artifacts, sha256_of
 
 
-def find(artifacts: Artifacts, which: str) -> Manifest | None:
+def find(artifacts: Artifacts, which: str) -> CheckpointManifest | None:
     """The first of `candidates`; None where the run has no whole checkpoint."""
     return next(candidates(artifacts, which), None)
 
 
-def candidates(artifacts: Artifacts, which: str) -> Iterator[Manifest]:
+def candidates(artifacts: Artifacts, which: str) -> Iterator[CheckpointManifest]:
     """The checkpoints of a run that "latest" or "best" can mean, the one that its alias names first.
 
     For "latest" the older ones follow, newest first; sets without a whole manifest are passed over.
@@ -47,7 +47,7 @@ def candidates(artifacts: Artifacts, which: str) -> Iterator[Manifest]:
             yield found
 
 
-def all_manifests(artifacts: Artifacts) -> list[Manifest]:
+def all_manifests(artifacts: Artifacts) -> list[CheckpointManifest]:
     """The manifests of a run's checkpoints, by step; raises `TrackingError` where they cannot be listed."""
     found = []
     with tempfile.TemporaryDirectory() as parent:
@@ -68,20 +68,22 @@ def alias_values(artifacts: Artifacts, alias: str) -> dict[str, Any]:
         return _read_json(artifacts, path, Path(parent))
 
 
-def manifest_at(artifacts: Artifacts, folder: str, *, sha256: str = "") -> Manifest | None:
+def manifest_at(artifacts: Artifacts, folder: str, *, sha256: str = "") -> CheckpointManifest | None:
     """The manifest in the artifact folder; None where there is no whole one, or not that of the sum `sha256`."""
     with tempfile.TemporaryDirectory() as parent:
         return _manifest(artifacts, folder, Path(parent), sha256=sha256)
 
 
-def _manifest(artifacts: Artifacts, folder: str, scratch: Path, *, sha256: str = "") -> Manifest | None:
+def _manifest(
+    artifacts: Artifacts, folder: str, scratch: Path, *, sha256: str = ""
+) -> CheckpointManifest | None:
     if not folder:
         return None
     try:
         path = artifacts.download(f"{folder}/manifest.json", scratch)
         if sha256 and sha256_of(path) != sha256:
             return None
-        return Manifest.from_json(read_regular(path).decode("utf-8"))
+        return CheckpointManifest.from_json(read_regular(path).decode("utf-8"))
     except (OcrTrainError, OSError, UnicodeDecodeError):
         return None
 
@@ -94,7 +96,7 @@ def _read_json(artifacts: Artifacts, path: str, scratch: Path) -> dict[str, Any]
     return values if isinstance(values, dict) else {}
 
 
-def restore(artifacts: Artifacts, manifest: Manifest, folder: Path) -> Path:
+def restore(artifacts: Artifacts, manifest: CheckpointManifest, folder: Path) -> Path:
     """Fetch the files of `manifest` into `folder` and compare their sums; the prefix to resume from.
 
     Raises `DataError` where a sum differs, `TrackingError` where a file cannot be had.
@@ -116,7 +118,7 @@ def restore(artifacts: Artifacts, manifest: Manifest, folder: Path) -> Path:
     return folder / "model"
 
 
-def check_sums(manifest: Manifest, folder: Path) -> None:
+def check_sums(manifest: CheckpointManifest, folder: Path) -> None:
     """Compare the model's files in `folder` with `manifest`; raises `DataError` where one differs."""
     for entry in manifest.files:
         path = folder / Path(entry.name).name

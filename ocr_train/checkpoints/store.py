@@ -15,7 +15,15 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ocr_train.checkpoints.manifest import BEST, LATEST, ROOT, SUFFIXES, Manifest, StoredFile, step_folder
+from ocr_train.checkpoints.manifest import (
+    BEST,
+    LATEST,
+    ROOT,
+    SUFFIXES,
+    CheckpointManifest,
+    StoredFile,
+    step_folder,
+)
 from ocr_train.checkpoints.reader import (
     alias_values,
     all_manifests,
@@ -35,8 +43,8 @@ __all__ = [
     "SUFFIXES",
     "ArtifactSink",
     "Artifacts",
+    "CheckpointManifest",
     "CheckpointStore",
-    "Manifest",
     "Snapshot",
     "StoredFile",
     "alias_values",
@@ -71,10 +79,10 @@ class CheckpointStore:
         self._versions = dict(versions)
         self._common = list(common)
         self._stored: dict[str, str] = {}
-        self._manifests: dict[int, Manifest] = {}
+        self._manifests: dict[int, CheckpointManifest] = {}
         self._loaded = False
 
-    def put(self, snapshot: Snapshot, *, step: int, epoch: int) -> Manifest:
+    def put(self, snapshot: Snapshot, *, step: int, epoch: int) -> CheckpointManifest:
         """Store `snapshot` as the checkpoint at `step` (of the run, not of the trainer).
 
         Every byte is read back and compared before the manifest is written. A checkpoint that is there already,
@@ -89,7 +97,7 @@ class CheckpointStore:
         place = "" if known is None else f"{step_folder(step)}_{hashed[0][1][:12]}"
         files = [self._put_file(path, sha, place or step_folder(step)) for path, sha in hashed]
         files += [self._put_file(path, sha256_of(path), ROOT) for path in self._common]
-        manifest = Manifest(
+        manifest = CheckpointManifest(
             step=step,
             epoch=epoch,
             kind=snapshot.kind,
@@ -123,7 +131,7 @@ class CheckpointStore:
                 self._stored[entry.sha256] = entry.path or f"{manifest.folder}/{entry.name}"
         self._loaded = True
 
-    def point(self, alias: str, manifest: Manifest) -> None:
+    def point(self, alias: str, manifest: CheckpointManifest) -> None:
         """Make the alias ("latest" or "best") name `manifest`; raises `TrackingError`."""
         self._put_text(json.dumps(manifest.alias(), indent=1, sort_keys=True), f"{alias}.json", ROOT)
 
@@ -149,7 +157,7 @@ class CheckpointStore:
             upload_verified(self._artifacts, path, folder)
 
 
-def _weights(manifest: Manifest) -> dict[str, str]:
+def _weights(manifest: CheckpointManifest) -> dict[str, str]:
     return {
         entry.name: entry.sha256 for entry in manifest.files if entry.name.endswith((".pdparams", ".pdopt"))
     }

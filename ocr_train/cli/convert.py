@@ -24,7 +24,7 @@ from ocr_train.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from ocr_train.cli.output import Commands
-    from ocr_train.data.formats.conversion import Conversion, Problem
+    from ocr_train.data.formats.conversion import Conversion, ConversionProblem
     from ocr_train.data.formats.ppocrlabel import PpocrConversion
 
 FORMATS = ("labelme", "ppocrlabel")
@@ -117,7 +117,7 @@ def _say_ppocrlabel(say: Say, done: PpocrConversion) -> None:
         say(f"{done.crops} crops with text: {done.rec_labels}")
 
 
-def _say_problems(say: Say, skipped: Mapping[str, int], problems: Sequence[Problem]) -> None:
+def _say_problems(say: Say, skipped: Mapping[str, int], problems: Sequence[ConversionProblem]) -> None:
     from ocr_train.data.checks.listing import counted, problem_lines
 
     if skipped:

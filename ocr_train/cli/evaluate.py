@@ -16,8 +16,8 @@ from ocr_train.errors import ConfigError
 
 if TYPE_CHECKING:
     from ocr_train.cli.output import Commands, Say
-    from ocr_train.models.evaluate import Evaluation
-    from ocr_train.models.source import Source
+    from ocr_train.models.evaluate import EvaluationResult
+    from ocr_train.models.source import ModelSource
     from ocr_train.models.validation_data import ValidationData
 
 
@@ -81,7 +81,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _answer(source: Source, data: ValidationData, done: Evaluation, logged: list[str]) -> dict[str, object]:
+def _answer(
+    source: ModelSource, data: ValidationData, done: EvaluationResult, logged: list[str]
+) -> dict[str, object]:
     return {
         "run_id": source.run_id,
         "step": source.step,
@@ -108,7 +110,7 @@ def _gpus(text: str) -> str | tuple[int, ...]:
 
 
 def _log(
-    arguments: argparse.Namespace, source: Source, data: ValidationData, done: Evaluation, say: Say
+    arguments: argparse.Namespace, source: ModelSource, data: ValidationData, done: EvaluationResult, say: Say
 ) -> list[str]:
     """Log the metrics where they belong; the runs that have them now.
 
@@ -129,7 +131,9 @@ def _log(
     return logged
 
 
-def _new_run(source: Source, data: ValidationData, done: Evaluation, metrics: dict[str, float]) -> str:
+def _new_run(
+    source: ModelSource, data: ValidationData, done: EvaluationResult, metrics: dict[str, float]
+) -> str:
     from ocr_train.tracking.tracker import Tracker
 
     name = f"evaluate-{source.name or source.task}-{time.strftime('%m%d-%H%M%S')}"

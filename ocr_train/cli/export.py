@@ -17,7 +17,7 @@ from ocr_train.errors import ConfigError, DataError, OcrTrainError
 if TYPE_CHECKING:
     from ocr_train.cli.output import Commands, Say
     from ocr_train.models.export.run import Exported
-    from ocr_train.models.source import Source
+    from ocr_train.models.source import ModelSource
 
 IMAGES = 32
 SEED = 0
@@ -116,9 +116,9 @@ def _export(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _make(arguments: argparse.Namespace, source: Source, scratch: Path, say: Say) -> Exported:
+def _make(arguments: argparse.Namespace, source: ModelSource, scratch: Path, say: Say) -> Exported:
     from ocr_train.models.export.check import choose_images
-    from ocr_train.models.export.run import Wish, export
+    from ocr_train.models.export.run import ExportOptions, export
     from ocr_train.trainer.tools import find_trainer
 
     target = Path(arguments.out).expanduser().absolute() if arguments.out else default_folder(source)
@@ -129,17 +129,17 @@ def _make(arguments: argparse.Namespace, source: Source, scratch: Path, say: Say
     for name, before in source.versions.items():
         if name != "python" and trainer.versions.get(name, before) != before:
             say(f"note: trained with {name} {before}, exported with {trainer.versions[name]}")
-    wish = Wish(images=images, seed=SEED, onnx=arguments.onnx, carry=bool(arguments.paddleocr))
+    wish = ExportOptions(images=images, seed=SEED, onnx=arguments.onnx, carry=bool(arguments.paddleocr))
     return export(source, target, trainer=trainer, wish=wish, say=say)
 
 
-def _images(arguments: argparse.Namespace, source: Source, scratch: Path, say: Say) -> list[Path]:
+def _images(arguments: argparse.Namespace, source: ModelSource, scratch: Path, say: Say) -> list[Path]:
     from ocr_train.cli.transfer import fetch_for_training
-    from ocr_train.models.validation_data import check_images
+    from ocr_train.models.validation_data import check_validation_images
 
     work, store = scratch / "data", output_folder() / "cache"
     try:
-        found = check_images(
+        found = check_validation_images(
             source, client, work, store, data=arguments.data, fetch=fetch_for_training, say=say
         )
     except OcrTrainError as exc:
@@ -152,7 +152,7 @@ def _images(arguments: argparse.Namespace, source: Source, scratch: Path, say: S
     return found
 
 
-def default_folder(source: Source) -> Path:
+def default_folder(source: ModelSource) -> Path:
     """outputs/exported/<model>-<run>-step_N: another checkpoint has another name."""
     name = re.sub(r"[^\w.-]+", "_", source.name or source.task or "model")
     return (

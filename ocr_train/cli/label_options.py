@@ -48,7 +48,7 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demands:
+class LabelOptions:
     """What was asked for, of the options and of the model that was named.
 
     `dictionary` is the one that was named; `model_dictionary` counts where there is no other.
@@ -84,7 +84,7 @@ class Demands:
         )
 
 
-def read_demands(arguments: argparse.Namespace) -> Demands:
+def read_demands(arguments: argparse.Namespace) -> LabelOptions:
     """What `add_rules` added, checked. Raises `ConfigError` for options that mean nothing for the task: they
     were meant to check something."""
     _refuse_misplaced(arguments)
@@ -102,7 +102,7 @@ def read_demands(arguments: argparse.Namespace) -> Demands:
         trainer = experiment.trainer
         model_dictionary = Path(experiment.dictionary) if experiment.dictionary else None
         use_space_char = use_space_char or bool(get_key(trainer, "Global.use_space_char", False))
-    return Demands(
+    return LabelOptions(
         task=arguments.task,
         use_space_char=use_space_char and arguments.task == "rec",
         dictionary=arguments.dict,

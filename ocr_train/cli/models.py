@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ocr_train.cli.output import Commands, Say
     from ocr_train.models.registry import Registered
-    from ocr_train.models.source import Source
+    from ocr_train.models.source import ModelSource
 
 CHECK_IMAGES = 32
 SEED = 0
@@ -172,7 +172,7 @@ def _logged_of(text: str) -> str:
     return ""
 
 
-def _sources(given: Sequence[str], data: Sequence[str], scratch: Path) -> list[tuple[Source, str]]:
+def _sources(given: Sequence[str], data: Sequence[str], scratch: Path) -> list[tuple[ModelSource, str]]:
     """What was named, detection first, each with the data to check it on.
 
     Raises `DataError` where they do not go together, before any of them is exported.
@@ -195,24 +195,24 @@ def _example(given: str | None, images: Sequence[Path | None]) -> Path | None:
 
 
 def _exported(
-    arguments: argparse.Namespace, source: Source, data: str, target: Path, say: Say
+    arguments: argparse.Namespace, source: ModelSource, data: str, target: Path, say: Say
 ) -> tuple[Path, Path | None]:
     """The exported folder, and an image that it was checked on; a checkpoint is exported to `target` first."""
     from ocr_train.cli.export import output_folder
     from ocr_train.cli.transfer import fetch_for_training
     from ocr_train.models.export.check import choose_images
-    from ocr_train.models.export.run import Wish, export
-    from ocr_train.models.validation_data import check_images
+    from ocr_train.models.export.run import ExportOptions, export
+    from ocr_train.models.validation_data import check_validation_images
     from ocr_train.trainer.tools import find_trainer
 
     if source.kind != "checkpoint":
         return source.path, None
     say(f"exporting: {source.said}")
     work, cache = target.with_name(f"{target.name}-data"), output_folder() / "cache"
-    found = check_images(source, client, work, cache, data=data, fetch=fetch_for_training, say=say)
+    found = check_validation_images(source, client, work, cache, data=data, fetch=fetch_for_training, say=say)
     images = choose_images(found, CHECK_IMAGES, SEED)
     if not images:
         raise DataError(f"there is no image to check {source.said} on.", hint="--data FOLDER gives some.")
     trainer, _ = find_trainer(arguments.trainer_python, arguments.paddleocr)
-    wish = Wish(images=images, seed=SEED, carry=bool(arguments.paddleocr))
+    wish = ExportOptions(images=images, seed=SEED, carry=bool(arguments.paddleocr))
     return export(source, target, trainer=trainer, wish=wish, say=say).folder, images[0]

@@ -16,7 +16,7 @@ from ocr_train.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from ocr_train.cli.output import Commands
     from ocr_train.models.inference import Reading
-    from ocr_train.models.source import Source
+    from ocr_train.models.source import ModelSource
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 
@@ -89,7 +89,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _models(arguments: argparse.Namespace, work: Path) -> tuple[Source, Source | None]:
+def _models(arguments: argparse.Namespace, work: Path) -> tuple[ModelSource, ModelSource | None]:
     """The model, and the recognition model beside it where lines of text are wanted; said on stderr."""
     from ocr_train.models.source import find_source, find_sources
 

@@ -14,7 +14,7 @@ from ocr_train.errors import ConfigError
 
 if TYPE_CHECKING:
     from ocr_train.cli.output import Commands
-    from ocr_train.data.prepared_folder import Prepared, Wish
+    from ocr_train.data.prepared_folder import PreparedFolder, PrepareOptions
 
 
 def add_prepare(commands: Commands) -> None:
@@ -106,13 +106,13 @@ def _prepare(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _wish(arguments: argparse.Namespace) -> Wish:
-    from ocr_train.data.prepared_folder import Wish
+def _wish(arguments: argparse.Namespace) -> PrepareOptions:
+    from ocr_train.data.prepared_folder import PrepareOptions
 
     if not arguments.data.strip():
         raise ConfigError("--data is empty.", hint="Give a folder or s3://bucket/prefix.")
     demands = read_demands(arguments)
-    return Wish(
+    return PrepareOptions(
         data=arguments.data,
         task=arguments.task,
         source_format=arguments.source_format,
@@ -131,7 +131,7 @@ def _wish(arguments: argparse.Namespace) -> Wish:
     )
 
 
-def _say_prepared(say: Say, done: Prepared, arguments: argparse.Namespace) -> None:
+def _say_prepared(say: Say, done: PreparedFolder, arguments: argparse.Namespace) -> None:
     for note in done.notes:
         say(f"note: {note}")
     if done.quarantined:

@@ -13,7 +13,7 @@ from ocr_train.cli.output import Say, add_json, give_json, guarded, say_for, who
 from ocr_train.errors import ConfigError, TrackingError
 
 if TYPE_CHECKING:
-    from ocr_train.checkpoints.listing import Entry
+    from ocr_train.checkpoints.listing import ListedCheckpoint
     from ocr_train.cli.output import Commands
     from ocr_train.runs.sync import Synced
     from ocr_train.tracking.artifacts import FolderArtifacts, RunArtifacts
@@ -177,7 +177,7 @@ def _artifacts_of(text: str, output: Path) -> tuple[RunArtifacts | FolderArtifac
     return RunArtifacts(client, run_id), client
 
 
-def _say_table(entries: list[Entry], say: Say) -> None:
+def _say_table(entries: list[ListedCheckpoint], say: Say) -> None:
     if not entries:
         say("this run has no checkpoint")
         return

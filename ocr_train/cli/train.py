@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ocr_train.data.for_training import Dataset
     from ocr_train.tracking.tracker import Tracker
     from ocr_train.training.pipeline import Summary
-    from ocr_train.training.setup import Ready
+    from ocr_train.training.setup import TrainingSetup
 
 
 def add_commands(commands: Commands) -> None:
@@ -162,11 +162,11 @@ def _train(arguments: argparse.Namespace) -> int:
             probe, interpreter(experiment.trainer_python)
         )
         from ocr_train.training.pipeline import train
-        from ocr_train.training.setup import Parts
+        from ocr_train.training.setup import Services
 
         output = this_start().output(launch.output or os.environ.get("OCR_TRAIN_OUTPUT", ""))
         client = _connect(launch)
-        parts = Parts(
+        parts = Services(
             client=client,
             probe=looking.result,
             callbacks=lambda tracker, ready: _callbacks(tracker, ready, experiment, started),
@@ -217,7 +217,9 @@ def _back_up(dataset: Dataset, target: str) -> Backup:
         shown.done()
 
 
-def _callbacks(tracker: Tracker, ready: Ready, experiment: Experiment, started: float) -> Sequence[Callback]:
+def _callbacks(
+    tracker: Tracker, ready: TrainingSetup, experiment: Experiment, started: float
+) -> Sequence[Callback]:
     """In the order in which they see events: checkpoints are copied before anything else happens."""
     from callbacks.checkpoints import CheckpointCallback
     from callbacks.learning_rate import LearningRateCallback
@@ -264,7 +266,7 @@ def _callbacks(tracker: Tracker, ready: Ready, experiment: Experiment, started: 
     ]
 
 
-def _reading_with(ready: Ready) -> StartReading:
+def _reading_with(ready: TrainingSetup) -> StartReading:
     """How samples are read beside the training: on the CPU, on one thread, whenever nobody else wants it."""
     from ocr_train.models.inference import CHECKPOINT, Model, ReadingProcess
 

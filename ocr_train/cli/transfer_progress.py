@@ -26,7 +26,7 @@ class TransferProgress:
 
     def __call__(self, progress: Progress) -> None:
         """Show `progress`, or keep quiet where the last line is not old enough."""
-        text = f"{self._what}: {describe(progress)}"
+        text = f"{self._what}: {describe_progress(progress)}"
         if self._live:
             width = shutil.get_terminal_size().columns - 1
             self._stream.write(f"\r{text[:width]:<{width}}")
@@ -43,7 +43,7 @@ class TransferProgress:
             self._stream.flush()
 
 
-def describe(progress: Progress) -> str:
+def describe_progress(progress: Progress) -> str:
     """One line: phase, files, bytes, rate, ETA, as far as they are known."""
     if progress.phase == "listing":
         return f"listing, {progress.files} files so far"

@@ -14,7 +14,7 @@ from ocr_train.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from ocr_train.cli.output import Commands
-    from ocr_train.data.checks.validate import Report, Rules
+    from ocr_train.data.checks.validate import Rules, ValidationReport
     from ocr_train.data.dictionary import Dictionary
 
 
@@ -116,7 +116,7 @@ def _images(labels: Sequence[Path]) -> Path:
     return next(iter(roots))
 
 
-def _next(report: Report, images: Path) -> str:
+def _next(report: ValidationReport, images: Path) -> str:
     if not report.errors:
         return f"no errors; images are relative to {images}"
     missing = report.counts.get("image_missing", 0)

@@ -6,7 +6,7 @@ import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ocr_train.compare.values import RunData, Series, is_real
+from ocr_train.compare.values import RunData, Series, is_finite
 
 STEP, EPOCH, TIME, COST = "step", "epoch", "time", "cost"
 AXES = (STEP, EPOCH, TIME, COST)
@@ -24,7 +24,7 @@ class Curve:
 
     pieces: Sequence[Line]
     total: int
-    unreal: int
+    non_finite: int
     inherited: bool = False
 
     @property
@@ -35,7 +35,7 @@ class Curve:
     @property
     def thinned(self) -> bool:
         """Whether points were left out."""
-        return len(self.points) < self.total - self.unreal
+        return len(self.points) < self.total - self.non_finite
 
 
 def curve(run: RunData, metric: str, axis: str, *, up_to: int | None = None, most: int = MAX_POINTS) -> Curve:
@@ -44,22 +44,22 @@ def curve(run: RunData, metric: str, axis: str, *, up_to: int | None = None, mos
     xs = _xs(run, series, axis)
     pieces: list[Line] = []
     piece: Line = []
-    total = unreal = 0
+    total = non_finite = 0
     for step, x, y in zip(series.steps, xs, series.values, strict=False):
         if up_to is not None and step > up_to:
             break
         total += 1
-        if is_real(y) and x is not None:
+        if is_finite(y) and x is not None:
             piece.append((x, y))
         else:
-            unreal += 1
+            non_finite += 1
             pieces.append(piece)
             piece = []
     pieces = [piece for piece in (*pieces, piece) if piece]
-    share = most / max(1, total - unreal)
+    share = most / max(1, total - non_finite)
     if share < 1:
         pieces = [thin(piece, max(4, int(len(piece) * share))) for piece in pieces]
-    return Curve(pieces=pieces, total=total, unreal=unreal, inherited=up_to is not None)
+    return Curve(pieces=pieces, total=total, non_finite=non_finite, inherited=up_to is not None)
 
 
 def _xs(run: RunData, series: Series, axis: str) -> Sequence[float | None]:
@@ -81,7 +81,7 @@ def epochs_at(run: RunData, steps: Sequence[int]) -> list[float | None]:
     history = run.series.get("train/epoch", Series())
     ends: dict[int, int] = {}
     for step, value in zip(history.steps, history.values, strict=True):
-        if is_real(value):
+        if is_finite(value):
             ends[int(value)] = max(step, ends.get(int(value), 0))
     if not ends:
         return [None] * len(steps)
@@ -112,7 +112,7 @@ def _costs(run: RunData, times: Sequence[float], hours: Sequence[float]) -> list
     known = sorted(
         (int(moment * 1000), value)
         for moment, value in zip(logged.times, logged.values, strict=True)
-        if is_real(value)
+        if is_finite(value)
     )
     if known:
         known = [(min(int(run.started * 1000), known[0][0] - 1), 0.0), *known]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocr_train.compare.axes import Curve
-from ocr_train.compare.scale import Scale, number, scale_for
+from ocr_train.compare.scale import AxisScale, format_number, scale_for
 
 WIDTH, HEIGHT = 430, 270
 LEFT, RIGHT, TOP, BOTTOM = 62, 26, 12, 44
@@ -37,7 +37,7 @@ def dash_of(place: int) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tick:
+class AxisTick:
     """A mark of an axis: `at` in pixels from the left or the top, and the number there."""
 
     at: str
@@ -71,8 +71,8 @@ class Chart:
 
     label: str
     x_title: str
-    x_ticks: Sequence[Tick]
-    y_ticks: Sequence[Tick]
+    x_ticks: Sequence[AxisTick]
+    y_ticks: Sequence[AxisTick]
     strokes: Sequence[Stroke]
     dots: Sequence[Dot]
     width: int = WIDTH
@@ -91,18 +91,18 @@ def chart(lines: Sequence[Drawn], *, metric: str, x_label: str) -> Chart:
     return Chart(
         label=f"{metric} by {x_label}: {', '.join(drawn.label for drawn in lines)}",
         x_title=f"{x_label}{' · logarithmic scale' if y_scale.log else ''}",
-        x_ticks=[Tick(at=_x(x_scale, tick), text=number(tick)) for tick in x_scale.ticks],
-        y_ticks=[Tick(at=_y(y_scale, tick), text=number(tick)) for tick in y_scale.ticks],
+        x_ticks=[AxisTick(at=_x(x_scale, tick), text=format_number(tick)) for tick in x_scale.ticks],
+        y_ticks=[AxisTick(at=_y(y_scale, tick), text=format_number(tick)) for tick in y_scale.ticks],
         strokes=[stroke for drawn in below_first for stroke in _strokes(drawn, x_scale, y_scale)],
         dots=[dot for drawn in below_first for dot in _dots(drawn, metric, x_label, x_scale, y_scale)],
     )
 
 
-def _x(scale: Scale, value: float) -> str:
+def _x(scale: AxisScale, value: float) -> str:
     return f"{LEFT + scale.at(value) * (WIDTH - LEFT - RIGHT):.1f}"
 
 
-def _y(scale: Scale, value: float) -> str:
+def _y(scale: AxisScale, value: float) -> str:
     return f"{HEIGHT - BOTTOM - scale.at(value) * (HEIGHT - TOP - BOTTOM):.1f}"
 
 
@@ -110,7 +110,7 @@ def _title(drawn: Drawn) -> str:
     return f"{drawn.label}, before it was resumed from there" if drawn.line.inherited else drawn.label
 
 
-def _strokes(drawn: Drawn, x_scale: Scale, y_scale: Scale) -> list[Stroke]:
+def _strokes(drawn: Drawn, x_scale: AxisScale, y_scale: AxisScale) -> list[Stroke]:
     kind = "inherited" if drawn.line.inherited else "line"
     return [
         Stroke(
@@ -124,7 +124,7 @@ def _strokes(drawn: Drawn, x_scale: Scale, y_scale: Scale) -> list[Stroke]:
     ]
 
 
-def _dots(drawn: Drawn, metric: str, x_label: str, x_scale: Scale, y_scale: Scale) -> list[Dot]:
+def _dots(drawn: Drawn, metric: str, x_label: str, x_scale: AxisScale, y_scale: AxisScale) -> list[Dot]:
     """Every point of a short line; of a long one those that no stroke shows."""
     points = drawn.line.points
     lonely = [piece[0] for piece in drawn.line.pieces if len(piece) == 1]
@@ -135,7 +135,7 @@ def _dots(drawn: Drawn, metric: str, x_label: str, x_scale: Scale, y_scale: Scal
             x=_x(x_scale, x),
             y=_y(y_scale, y),
             radius="4" if len(points) == 1 else "2.6",
-            title=f"{_title(drawn)}: {metric} {number(y)} at {number(x)} ({x_label})",
+            title=f"{_title(drawn)}: {metric} {format_number(y)} at {format_number(x)} ({x_label})",
         )
         for x, y in (points if few else lonely)
     ]

@@ -121,10 +121,10 @@ def curve_notes(runs: Shown) -> list[str]:
             "Every point is in MLflow."
         )
     bad = {
-        f"{runs.labels[place]}: {name} ({series.unreal})"
+        f"{runs.labels[place]}: {name} ({series.non_finite})"
         for place, run in enumerate(runs.runs)
         for name, series in run.series.items()
-        if series.unreal
+        if series.non_finite
     }
     if bad:
         notes.append(f"NaN or infinite values are gaps: {few(sorted(bad))}.")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ocr_train.compare.values import RunData, is_real
+from ocr_train.compare.values import RunData, is_finite
 from ocr_train.config.experiment import Launch
 
 CONFIG_PREFIX = "cfg/"
@@ -135,4 +135,4 @@ def _data(runs: Sequence[RunData]) -> list[Row]:
 
 def _count(run: RunData, key: str) -> str | None:
     value = run.last.get(key)
-    return f"{value:,.0f}" if value is not None and is_real(value) else None
+    return f"{value:,.0f}" if value is not None and is_finite(value) else None

@@ -18,7 +18,7 @@ from ocr_train.compare.sections import (
     shortened,
     topics,
 )
-from ocr_train.compare.shown import Shown, moment, shown
+from ocr_train.compare.shown import Shown, labelled, moment
 from ocr_train.compare.values import RunData
 from ocr_train.drawing.html_pages import render
 
@@ -35,7 +35,7 @@ def images_each(count: int) -> int:
 
 def make_page(runs: Sequence[RunData], *, notes: Sequence[str], source: str, now: float) -> str:
     """The page of `runs`, made at `now` (Unix seconds) from the server `source`; `notes` say what was left out."""
-    together, found, differ = shown(runs), scores(runs), differences(runs)
+    together, found, differ = labelled(runs), scores(runs), differences(runs)
     goal = target(runs, found)
     columns, rows = results(together, found, goal)
     seen = [(place, run) for place, run in enumerate(runs) if run.samples.pictures]

@@ -11,7 +11,7 @@ from typing import Any
 from ocr_train.compare.axes import AXES, LABELS
 from ocr_train.compare.chart import MAX_DOTS, Drawn
 from ocr_train.compare.curves import drawn, main_metrics
-from ocr_train.compare.scale import number, scale_for
+from ocr_train.compare.scale import format_number, scale_for
 from ocr_train.compare.scores import Score
 from ocr_train.compare.shown import Shown
 
@@ -144,7 +144,7 @@ def _scores(runs: Shown, scores: Sequence[Score]) -> Any:
         colours = [PALETTE[place % len(PALETTE)] for place, _ in known]
         bars = plot.barh(range(len(known)), values, color=colours, height=0.62)
         plot.set_yticks(range(len(known)), names)
-        plot.bar_label(bars, [number(value) for value in values], padding=4)
+        plot.bar_label(bars, [format_number(value) for value in values], padding=4)
         plot.invert_yaxis()
         plot.margins(x=0.12)
         different = len({score.group for _, score in known}) > 1

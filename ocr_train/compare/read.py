@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ocr_train.checkpoints.store import BEST, LATEST, alias_values, all_manifests
-from ocr_train.compare.samples import read_samples
+from ocr_train.compare.samples import read_run_samples
 from ocr_train.compare.values import Checkpoints, RunData, Series
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.redaction.redactor import redactor
@@ -57,7 +57,7 @@ def _read_run(client: Any, run: Any, experiments: Mapping[str, str], pictures: i
     last = dict(run.data.metrics)
     series = {key: _history(client, run.info.run_id, key) for key in _keys(last)}
     artifacts = RunArtifacts(client, run.info.run_id)
-    samples = read_samples(artifacts, most=pictures)
+    samples = read_run_samples(artifacts, most=pictures)
     started = (run.info.start_time or 0) / 1000
     return RunData(
         run_id=run.info.run_id,
@@ -119,7 +119,7 @@ def _history(client: Any, run_id: str, key: str) -> Series:
 def _ended(run: Any, series: Mapping[str, Series], started: float) -> float:
     if run.info.end_time and run.info.status not in ("RUNNING", "SCHEDULED"):
         return float(run.info.end_time) / 1000
-    signs = [heartbeat.read(run.data.tags.get(heartbeat.HEARTBEAT_TAG, ""))]
+    signs = [heartbeat.parse_time(run.data.tags.get(heartbeat.HEARTBEAT_TAG, ""))]
     signs += [max(one.times) for one in series.values() if one.times]
     return max([started, *(sign for sign in signs if sign is not None)])
 

@@ -11,17 +11,17 @@ from ocr_train.compare.differences import Differences, Row, differences
 from ocr_train.compare.page import make_page, warnings
 from ocr_train.compare.plots import write_plots
 from ocr_train.compare.resume_command import resume_command
-from ocr_train.compare.scale import number
+from ocr_train.compare.scale import format_number
 from ocr_train.compare.scores import Score, scores, target, winners
-from ocr_train.compare.shown import Shown, shown
-from ocr_train.compare.values import RunData, is_real
+from ocr_train.compare.shown import Shown, labelled
+from ocr_train.compare.values import RunData, is_finite
 from ocr_train.errors import StorageError
 
 PAGE = "index.html"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class ComparisonReport:
     """What was written, and `answer`, the comparison as JSON; `lines` say it to people."""
 
     page: Path
@@ -32,14 +32,14 @@ class Report:
 
 def write_report(
     runs: Sequence[RunData], folder: Path, *, notes: Sequence[str], source: str, now: float
-) -> Report:
+) -> ComparisonReport:
     """Write the page and the pictures into `folder`; raises `StorageError`."""
     if folder.exists() and not folder.is_dir():
         raise StorageError(
             f"{str(folder)!r} is a file; the page goes into a folder.", hint="Name another with --out."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    together, found = shown(runs), scores(runs)
+    together, found = labelled(runs), scores(runs)
     pictures = write_plots(together, found, folder)
     page = folder / PAGE
     part = folder / f".{PAGE}.part"
@@ -51,7 +51,7 @@ def write_report(
     finally:
         part.unlink(missing_ok=True)
     differ = differences(runs)
-    return Report(
+    return ComparisonReport(
         page=page,
         pictures=pictures,
         answer=_answer(together, found, differ, [*_data_note(differ), *warnings(together), *notes]),
@@ -73,7 +73,7 @@ def lines_of(runs: Shown, found: Sequence[Score], differ: Differences) -> list[s
     width = max(len(label) for label in runs.labels)
     lines = []
     for label, score in zip(runs.labels, found, strict=True):
-        said = "no score" if score.best is None else f"best {score.metric} {number(score.best)}"
+        said = "no score" if score.best is None else f"best {score.metric} {format_number(score.best)}"
         mark = "  <- best" if score.run_id in best else ""
         lines.append(f"{label:<{width}}  {said}{mark}")
     return [*lines, *(f"warning: {text}" for text in _data_note(differ))]
@@ -117,7 +117,7 @@ def _run(runs: Shown, place: int, score: Score) -> dict[str, Any]:
         "task": run.task,
         "dataset_digest": run.digest,
         "resumed_from": run.parent,
-        "metrics": {key: value if is_real(value) else None for key, value in sorted(run.last.items())},
+        "metrics": {key: value if is_finite(value) else None for key, value in sorted(run.last.items())},
         "checkpoints": [
             {"step": one.step, "epoch": one.epoch, "resume": resume_command(run, one)}
             for one in run.checkpoints.manifests

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ocr_train.compare.scale import figure, number
-from ocr_train.compare.scores import Score, Target, leaders, winners
+from ocr_train.compare.scale import figure, format_number
+from ocr_train.compare.scores import Score, ScoreTarget, leaders, winners
 from ocr_train.compare.shown import SHORT_ID, Shown, dollars, duration, moment
-from ocr_train.compare.values import better, is_real
+from ocr_train.compare.values import better, is_finite
 
 _BAD_STATES = ("FAILED", "KILLED")
 _BESIDE = ("precision", "recall", "norm_edit_dis")
@@ -26,7 +26,7 @@ class Tile:
     first: bool = False
 
 
-def tiles(runs: Shown, scores: Sequence[Score], goal: Target | None) -> list[Tile]:
+def tiles(runs: Shown, scores: Sequence[Score], goal: ScoreTarget | None) -> list[Tile]:
     """What matters most, in figures; nothing where no run has a score."""
     return [
         *_score_tile(runs, scores),
@@ -60,7 +60,7 @@ def _score_tile(runs: Shown, scores: Sequence[Score]) -> list[Tile]:
     return [_tile(f"Best {top.metric}", figure(top.best or 0), runs.label(top.run_id), why, first=True)]
 
 
-def _goal_tiles(runs: Shown, goal: Target) -> list[Tile]:
+def _goal_tiles(runs: Shown, goal: ScoreTarget) -> list[Tile]:
     found = []
     said = f"to reach {goal.metric} {figure(goal.value)}, as every run did"
     for what, values, show in (
@@ -110,7 +110,7 @@ class ResultRow:
 
 
 def results(
-    runs: Shown, scores: Sequence[Score], goal: Target | None
+    runs: Shown, scores: Sequence[Score], goal: ScoreTarget | None
 ) -> tuple[Sequence[str], Sequence[ResultRow]]:
     """The titles of the columns and a row for each run; the best one first where all can be compared."""
     columns = _columns(scores, goal)
@@ -159,12 +159,12 @@ class Column:
 
 def _cell(column: Column, run_id: str) -> Cell:
     value = column.values.get(run_id)
-    if value is None or not is_real(value):
+    if value is None or not is_finite(value):
         return Cell(text="–")
     return Cell(text=column.show(value), note=column.notes.get(run_id, ""), top=run_id in column.top)
 
 
-def _columns(scores: Sequence[Score], goal: Target | None) -> list[Column]:
+def _columns(scores: Sequence[Score], goal: ScoreTarget | None) -> list[Column]:
     found = [*_score_columns(scores), _loss(scores), _steps(scores)]
     hours = {one.run_id: one.hours for one in scores}
     costs = {one.run_id: one.cost_usd for one in scores}
@@ -182,7 +182,7 @@ def _columns(scores: Sequence[Score], goal: Target | None) -> list[Column]:
             )
         )
     rates = {one.run_id: one.samples_per_s for one in scores}
-    return [*found, Column(title="Samples/s", values=rates, show=number)]
+    return [*found, Column(title="Samples/s", values=rates, show=format_number)]
 
 
 def _score_columns(scores: Sequence[Score]) -> list[Column]:
@@ -218,9 +218,13 @@ def _ranked_column(
 
 
 def _loss(scores: Sequence[Score]) -> Column:
-    notes = {one.run_id: f"lowest {number(one.lowest_loss)}" for one in scores if one.lowest_loss is not None}
+    notes = {
+        one.run_id: f"lowest {format_number(one.lowest_loss)}"
+        for one in scores
+        if one.lowest_loss is not None
+    }
     values = {one.run_id: one.last_loss for one in scores}
-    return Column(title="Last loss", values=values, show=number, notes=notes)
+    return Column(title="Last loss", values=values, show=format_number, notes=notes)
 
 
 def _steps(scores: Sequence[Score]) -> Column:

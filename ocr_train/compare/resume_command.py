@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocr_train.checkpoints.store import Manifest
+from ocr_train.checkpoints.store import CheckpointManifest
 from ocr_train.compare.values import RunData
 from ocr_train.config.experiment import MLPROJECT_PARAMETERS, Launch
 from ocr_train.config.launch import start_of
@@ -10,7 +10,7 @@ from ocr_train.config.launch import start_of
 _NOT_REPEATED = ("resume", "weights_only", "resume_mode", "offline")
 
 
-def resume_command(run: RunData, checkpoint: Manifest) -> str:
+def resume_command(run: RunData, checkpoint: CheckpointManifest) -> str:
     """The command that goes on from `checkpoint`, begun as the run's own was; twice the epochs where the run has had all of its."""
     given = {
         name: run.params[name]

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ocr_train.compare.values import Picture, Samples
+from ocr_train.compare.values import Picture, RunSamples
 from ocr_train.errors import OcrTrainError
 from ocr_train.ocr_engine.documents import read_json
 from ocr_train.tracking.artifacts import Artifacts
@@ -30,29 +30,29 @@ _FILE_NAME = re.compile(r"[\w\-]+\.(?:png|jpe?g)", re.IGNORECASE | re.ASCII)
 _NONE = "this run has no sample pictures: it was trained without them."
 
 
-def read_samples(artifacts: Artifacts, *, most: int) -> Samples:
+def read_run_samples(artifacts: Artifacts, *, most: int) -> RunSamples:
     """The newest samples, `most` pictures at most; what is missing or damaged is said in `problem`."""
     with tempfile.TemporaryDirectory() as parent:
         scratch = Path(parent)
         try:
             if LATEST not in artifacts.list(ROOT):
-                return Samples(problem=_NONE)
+                return RunSamples(problem=_NONE)
             folder = str(_json(artifacts, LATEST, scratch).get("path", "")).rstrip("/")
             if not _STEP_FOLDER.fullmatch(folder):
-                return Samples(problem=f"{LATEST} names no folder of samples.")
+                return RunSamples(problem=f"{LATEST} names no folder of samples.")
             document = _json(artifacts, f"{folder}/samples.json", scratch)
             entries = [entry for entry in document.get("images", ()) if isinstance(entry, dict)]
             sizes = artifacts.list(folder)
             pictures = [_picture(artifacts, folder, entry, sizes, scratch) for entry in entries[:most]]
             step = document.get("step", 0)
-            return Samples(
+            return RunSamples(
                 step=step if isinstance(step, int) else 0,
                 task=str(document.get("task", "")),
                 pictures=tuple(pictures),
                 problem="" if pictures else "its samples hold no picture.",
             )
         except (OcrTrainError, OSError, ValueError, TypeError) as exc:
-            return Samples(problem=f"its samples cannot be read: {exc}")
+            return RunSamples(problem=f"its samples cannot be read: {exc}")
 
 
 def _json(artifacts: Artifacts, path: str, scratch: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ LOG_FROM = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scale:
+class AxisScale:
     """From `low` to `high`, with `ticks` in between; logarithmic where `log`."""
 
     low: float
@@ -26,7 +26,7 @@ class Scale:
         return (value - self.low) / (self.high - self.low)
 
 
-def scale_for(values: Iterable[float], *, log: bool = False, room: float = 0.0, ticks: int = 6) -> Scale:
+def scale_for(values: Iterable[float], *, log: bool = False, room: float = 0.0, ticks: int = 6) -> AxisScale:
     """A scale that holds `values`, with `room` (a share) above and below; `log` where they span enough for it."""
     known = list(values)
     low, high = min(known, default=0.0), max(known, default=1.0)
@@ -37,15 +37,15 @@ def scale_for(values: Iterable[float], *, log: bool = False, room: float = 0.0, 
     spread = high - low
     floor = 0.0 if low >= 0 else -math.inf
     low, high = max(floor, low - room * spread), high + room * spread
-    return Scale(low=low, high=high, ticks=nice_ticks(low, high, ticks))
+    return AxisScale(low=low, high=high, ticks=nice_ticks(low, high, ticks))
 
 
-def _log_scale(low: float, high: float) -> Scale:
+def _log_scale(low: float, high: float) -> AxisScale:
     low, high = low / 1.15, high * 1.15
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     steps = (1, 2, 5) if len(decades) < 5 else (1,)
     ticks = [digit * 10.0**decade for decade in decades for digit in steps]
-    return Scale(low=low, high=high, ticks=[tick for tick in ticks if low <= tick <= high], log=True)
+    return AxisScale(low=low, high=high, ticks=[tick for tick in ticks if low <= tick <= high], log=True)
 
 
 def nice_ticks(low: float, high: float, count: int) -> list[float]:
@@ -60,10 +60,10 @@ def nice_ticks(low: float, high: float, count: int) -> list[float]:
 
 def figure(value: float) -> str:
     """A score, with the same decimals for all: 0.7100."""
-    return f"{value:.4f}" if 1e-4 <= abs(value) < 10 or value == 0 else number(value)
+    return f"{value:.4f}" if 1e-4 <= abs(value) < 10 or value == 0 else format_number(value)
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """A value as people read it: 0.8412, 12.3, 1,200, 3.2e-05."""
     size = abs(value)
     if size == 0:

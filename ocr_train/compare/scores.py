@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ocr_train.compare.axes import COST, TIME, curve
-from ocr_train.compare.values import RunData, Series, better, is_real
+from ocr_train.compare.values import RunData, Series, better, is_finite
 
 _ALL = 10_000_000
 _RATES = ("time/images_per_s", "train/ips")
@@ -35,7 +35,7 @@ class Score:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class ScoreTarget:
     """A score that every run of a group has reached, and when: hours and dollars by run id."""
 
     metric: str
@@ -77,7 +77,7 @@ def _best(series: Series, sign: int) -> tuple[int | None, float | None]:
     known = [
         (sign * value, step)
         for step, value in zip(series.steps, series.values, strict=True)
-        if is_real(value)
+        if is_finite(value)
     ]
     if not known:
         return None, None
@@ -86,7 +86,7 @@ def _best(series: Series, sign: int) -> tuple[int | None, float | None]:
 
 
 def _last(series: Series) -> float | None:
-    return next((value for value in reversed(series.values) if is_real(value)), None)
+    return next((value for value in reversed(series.values) if is_finite(value)), None)
 
 
 def _last_step(run: RunData) -> int | None:
@@ -102,7 +102,7 @@ def _beside(run: RunData, metric: str, step: int | None) -> dict[str, float]:
     for key, series in run.series.items():
         if key.startswith("eval/") and key != f"eval/{metric}" and step in series.steps:
             value = series.values[series.steps.index(step)]
-            if is_real(value):
+            if is_finite(value):
                 found[key.removeprefix("eval/")] = value
     return found
 
@@ -110,7 +110,7 @@ def _beside(run: RunData, metric: str, step: int | None) -> dict[str, float]:
 def _rate(run: RunData) -> float | None:
     """Samples per second: the median of what the trainer said."""
     for key in _RATES:
-        values = sorted(value for value in run.series.get(key, Series()).values if is_real(value))
+        values = sorted(value for value in run.series.get(key, Series()).values if is_finite(value))
         if values:
             return values[len(values) // 2]
     return None
@@ -133,7 +133,7 @@ def leaders(values: Mapping[str, float | None], sign: int) -> set[str]:
     return {run_id for run_id, value in known.items() if value == top}
 
 
-def target(runs: Sequence[RunData], found: Sequence[Score]) -> Target | None:
+def target(runs: Sequence[RunData], found: Sequence[Score]) -> ScoreTarget | None:
     """The highest score that all runs have reached, and when each did; None unless all can be compared.
 
     A run that went on from another has the time and cost of that one, up to the step where it went on, before its
@@ -148,7 +148,7 @@ def target(runs: Sequence[RunData], found: Sequence[Score]) -> Target | None:
     known = {run.run_id: run for run in runs}
     hours = {run.run_id: _reached(run, known, metric, TIME, value) for run in runs}
     costs = {run.run_id: _reached(run, known, metric, COST, value) for run in runs}
-    return Target(
+    return ScoreTarget(
         metric=found[0].metric,
         value=value,
         hours={run_id: x for run_id, x in hours.items() if x is not None},

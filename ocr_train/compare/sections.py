@@ -7,12 +7,12 @@ import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ocr_train.checkpoints.store import Manifest
+from ocr_train.checkpoints.store import CheckpointManifest
 from ocr_train.compare.differences import DIGEST, Differences, Row
 from ocr_train.compare.resume_command import resume_command
-from ocr_train.compare.scale import figure, number
+from ocr_train.compare.scale import figure, format_number
 from ocr_train.compare.shown import SHORT_ID, Shown, dollars, duration
-from ocr_train.compare.values import Picture, RunData, is_real
+from ocr_train.compare.values import Picture, RunData, is_finite
 from ocr_train.disk import human
 
 MAX_CHECKPOINTS = 12
@@ -104,9 +104,9 @@ def pictures(run: RunData) -> dict[str, PictureShown]:
 
 def _picture(picture: Picture) -> PictureShown:
     figures = [
-        f"{name.replace('_', ' ')} {number(value)}"
+        f"{name.replace('_', ' ')} {format_number(value)}"
         for name, value in picture.scores.items()
-        if is_real(value) and name not in _NOT_SHOWN
+        if is_finite(value) and name not in _NOT_SHOWN
     ]
     image = base64.b64encode(picture.image).decode("ascii")
     known = bool(picture.text and (picture.prediction or picture.truth))
@@ -163,7 +163,7 @@ def checkpoint_rows(run: RunData) -> list[CheckpointRow]:
     ]
 
 
-def to_show(manifests: Sequence[Manifest], named: Collection[str]) -> list[Manifest]:
+def to_show(manifests: Sequence[CheckpointManifest], named: Collection[str]) -> list[CheckpointManifest]:
     """The newest ones, newest first, and whatever an alias names."""
     newest = sorted(manifests, key=lambda one: (one.step, one.place), reverse=True)
     return [one for place, one in enumerate(newest) if place < MAX_CHECKPOINTS or one.folder in named]

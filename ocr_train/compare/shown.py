@@ -26,7 +26,7 @@ class Shown:
         return run_id[:SHORT_ID]
 
 
-def shown(runs: Sequence[RunData]) -> Shown:
+def labelled(runs: Sequence[RunData]) -> Shown:
     """The runs; of those with the same name the beginning of the id is part of the label."""
     names = [run.name for run in runs]
     labels = [

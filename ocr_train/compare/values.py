@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ocr_train.checkpoints.store import Manifest
+from ocr_train.checkpoints.store import CheckpointManifest
 
 INFINITE = 1e308
 """MLflow's SQL stores keep an infinity as the largest float."""
@@ -28,9 +28,9 @@ class Series:
         return len(self.steps)
 
     @property
-    def unreal(self) -> int:
+    def non_finite(self) -> int:
         """How many values are NaN or infinite."""
-        return sum(not is_real(value) for value in self.values)
+        return sum(not is_finite(value) for value in self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Samples:
+class RunSamples:
     """A run's newest look at its fixed validation images; `problem` says why there is none."""
 
     step: int = 0
@@ -61,7 +61,7 @@ class Samples:
 class Checkpoints:
     """A run's whole checkpoints by step; `aliases` name folders, `best_elsewhere` the run that has the best one."""
 
-    manifests: Sequence[Manifest] = ()
+    manifests: Sequence[CheckpointManifest] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     best_elsewhere: str = ""
     problem: str = ""
@@ -91,7 +91,7 @@ class RunData:
     series: Mapping[str, Series]
     datasets: Sequence[str] = ()
     checkpoints: Checkpoints = Checkpoints()
-    samples: Samples = Samples()
+    samples: RunSamples = RunSamples()
 
     @property
     def digest(self) -> str:
@@ -114,19 +114,19 @@ class RunData:
         """How long it took, or has taken so far."""
         logged = self.last.get("time/hours")
         return (
-            logged if logged is not None and is_real(logged) else max(0.0, self.ended - self.started) / 3600
+            logged if logged is not None and is_finite(logged) else max(0.0, self.ended - self.started) / 3600
         )
 
     @property
     def cost_usd(self) -> float | None:
         """What it cost: as logged, else hours times the price of an hour; None where neither is known."""
         logged = self.last.get("cost/usd")
-        if logged is not None and is_real(logged):
+        if logged is not None and is_finite(logged):
             return logged
         return None if self.hourly_usd is None else self.hours * self.hourly_usd
 
 
-def is_real(value: float) -> bool:
+def is_finite(value: float) -> bool:
     """Whether `value` is a number to draw: neither NaN nor an infinity as MLflow gives it back."""
     return math.isfinite(value) and abs(value) < INFINITE
 

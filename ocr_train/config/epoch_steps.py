@@ -25,7 +25,7 @@ _FIRST_BATCH = 128
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scale:
+class SamplerScale:
     """One size of image (pixels) that a multi-scale sampler makes batches of, and how many samples they have."""
 
     width: int
@@ -106,7 +106,7 @@ def logged_steps(text: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def scales_of(sampler: Mapping[str, Any]) -> tuple[Scale, ...]:
+def scales_of(sampler: Mapping[str, Any]) -> tuple[SamplerScale, ...]:
     """The batches that one round of a MultiScaleSampler has, in order; raises `ConfigError` where it would fail.
 
     The first scale has `first_bs` samples; with `fix_bs` all have, else as many as make the same number of pixels.
@@ -121,11 +121,11 @@ def scales_of(sampler: Mapping[str, Any]) -> tuple[Scale, ...]:
         ]
         pixels = sides[0][0] * sides[0][1] * first
         if not sampler.get("is_training", True):
-            return (Scale(width=sides[0][0], height=sides[0][1], batch=first),)
+            return (SamplerScale(width=sides[0][0], height=sides[0][1], batch=first),)
         floored = [(w // factor[0] * factor[0], h // factor[1] * factor[1]) for w, h in sides]
         batches = [max(1, pixels // (w * h)) for w, h in floored]  # no pixels: no batch, fixed or not
         return tuple(
-            Scale(width=w, height=h, batch=first if sampler.get("fix_bs", True) else batch)
+            SamplerScale(width=w, height=h, batch=first if sampler.get("fix_bs", True) else batch)
             for (w, h), batch in zip(floored, batches, strict=True)
         )
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as exc:
@@ -136,7 +136,7 @@ def scales_of(sampler: Mapping[str, Any]) -> tuple[Scale, ...]:
         ) from exc
 
 
-def describe(config: Mapping[str, Any], steps: int) -> str:
+def describe_sampler(config: Mapping[str, Any], steps: int) -> str:
     """One line on batches of which a sampler varies the size, nothing where it does not."""
     sampler = sampler_of(config)
     if sampler is None:

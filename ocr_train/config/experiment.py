@@ -143,18 +143,18 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         on_bad_sample=read.choice(launch.on_bad_sample, "on_bad_sample", ("stop", "quarantine"), problems),
         backup=read.address(launch.backup),
         stall_timeout_s=read.seconds(launch.stall_timeout_s, "stall_timeout_s", problems),
-        nan_windows=read.number(launch.nan_windows, "nan_windows", int, problems, least=0),
+        nan_windows=read.parse_number(launch.nan_windows, "nan_windows", int, problems, least=0),
         offline=read.truth(launch.offline, "offline", problems),
-        keep_last=read.number(launch.keep_last, "keep_last", int, problems, least=1)
+        keep_last=read.parse_number(launch.keep_last, "keep_last", int, problems, least=1)
         if launch.keep_last
         else None,
-        sample_images=read.number(launch.sample_images or "0", "sample_images", int, problems, least=0),
-        evaluation_images=read.number(
+        sample_images=read.parse_number(launch.sample_images or "0", "sample_images", int, problems, least=0),
+        evaluation_images=read.parse_number(
             launch.evaluation_images or "0", "evaluation_images", int, problems, least=0
         ),
         export=read.truth(launch.export, "export", problems, default=True),
-        register=read.register(launch, problems),
-        hourly_usd=read.number(launch.hourly_usd, "hourly_usd", float, problems, least=0)
+        register=read.parse_register(launch, problems),
+        hourly_usd=read.parse_number(launch.hourly_usd, "hourly_usd", float, problems, least=0)
         if launch.hourly_usd
         else None,
         dictionary_fixed="paddleocr" not in document or "Global.character_dict_path" in launch.overrides,
@@ -271,14 +271,16 @@ def _demo_values(demo: Mapping[str, Any] | None, source: Path, problems: list[st
         problems.append(f"{source}: demo.size is {size!r}: give [width, height] in pixels")
         size = plain.size
     where = f"{source}: demo"
-    width, height = (read.number(str(side), f"{where}.size", int, problems, least=32) for side in size)
+    width, height = (read.parse_number(str(side), f"{where}.size", int, problems, least=32) for side in size)
     language = read.choice(
         str(demo.get("language", plain.language)), f"{where}.language", DEMO_LANGUAGES, problems
     )
     return Demo(
         language=language,
-        train=read.number(str(demo.get("train", plain.train)), f"{where}.train", int, problems, least=1),
-        val=read.number(str(demo.get("val", plain.val)), f"{where}.val", int, problems, least=1),
+        train=read.parse_number(
+            str(demo.get("train", plain.train)), f"{where}.train", int, problems, least=1
+        ),
+        val=read.parse_number(str(demo.get("val", plain.val)), f"{where}.val", int, problems, least=1),
         size=(width, height),
     )
 
@@ -288,7 +290,7 @@ def _seed(trainer: Mapping[str, Any], file: Mapping[str, Any], problems: list[st
     value = get_key(trainer, "Global.seed", None)
     if value is None:
         value = file.get("seed", 0)
-    return int(read.number(str(value), "seed", int, problems, least=0))
+    return int(read.parse_number(str(value), "seed", int, problems, least=0))
 
 
 def _trainer(
@@ -330,7 +332,7 @@ def _numbers(parameters: Mapping[str, Any], problems: list[str]) -> dict[str, An
         "seed": (int, 0),
     }
     return {
-        name: read.number(str(parameters[name]), name, kind, problems, least=least)
+        name: read.parse_number(str(parameters[name]), name, kind, problems, least=least)
         for name, (kind, least) in kinds.items()
         if parameters.get(name) not in (None, "")
     }

@@ -10,7 +10,7 @@ from ocr_train.config.registry_names import parse_target
 from ocr_train.errors import ConfigError
 
 
-def number(text: str, name: str, kind: type, problems: list[str], *, least: float) -> Any:
+def parse_number(text: str, name: str, kind: type, problems: list[str], *, least: float) -> Any:
     """A number of `kind` that is at least `least`; 1 where it is none."""
     try:
         value = kind(text)
@@ -43,7 +43,7 @@ def truth(text: str, name: str, problems: list[str], *, default: bool = False) -
     return bool(value)
 
 
-def register(launch: Launch, problems: list[str]) -> str:
+def parse_register(launch: Launch, problems: list[str]) -> str:
     """NAME or NAME@ALIAS, as MLflow's registry takes them."""
     text = launch.register
     if not text:

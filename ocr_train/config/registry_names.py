@@ -13,7 +13,7 @@ _RESERVED = re.compile(r"latest|v\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class RegistryTarget:
     """What a model is registered as: a name, and the alias that is to point to it ("" for none)."""
 
     name: str
@@ -23,7 +23,7 @@ class Target:
         return f"{self.name}@{self.alias}" if self.alias else self.name
 
 
-def parse_target(text: str) -> Target:
+def parse_target(text: str) -> RegistryTarget:
     """Read NAME or NAME@ALIAS; raises `ConfigError` for what the registry would refuse.
 
     MLflow refuses "/" and ":" in a name, and as an alias "latest" and "v1"; names with quotes and "@" could not
@@ -39,4 +39,4 @@ def parse_target(text: str) -> Target:
             "MLflow's own.",
             hint=hint,
         )
-    return Target(name=name, alias=alias)
+    return RegistryTarget(name=name, alias=alias)

@@ -13,13 +13,13 @@ from pathlib import Path
 from ocr_train.data.image_files import safe_name
 from ocr_train.errors import DataError, StorageError
 from ocr_train.storage import archive as storage_archive
-from ocr_train.storage.local import exclusive, told
+from ocr_train.storage.local import exclusive, storage_errors
 
 _NOT_DATA = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 """What macOS and Windows add to an archive beside the folder that was packed."""
 
 
-def is_archive(path: Path) -> bool:
+def is_archive_path(path: Path) -> bool:
     """Whether `path` is meant as an archive: by its name, unless it is a folder. It need not exist."""
     return storage_archive.is_archive(path.name) and not path.is_dir()
 
@@ -64,7 +64,7 @@ def _status(archive: Path) -> os.stat_result:
 def _unpack(archive: Path, folder: Path, parts: Path, limit_bytes: int) -> None:
     """Extract beside, then rename: a folder with the final name is always whole."""
     tree, members = parts / "tree", parts / "members"
-    with told(parts):
+    with storage_errors(parts):
         tree.mkdir()
         members.mkdir()
     storage_archive.extract_archive(archive, tree, parts=members, limit_bytes=limit_bytes)
@@ -73,13 +73,13 @@ def _unpack(archive: Path, folder: Path, parts: Path, limit_bytes: int) -> None:
             f"{str(archive)!r} changed while it was being extracted.",
             hint="Run the command again once it is complete.",
         )
-    with told(folder):
+    with storage_errors(folder):
         tree.replace(folder)
 
 
 def _data_folder(folder: Path) -> Path:
     """The one folder in `folder`, or `folder` itself where more lies beside it."""
-    with told(folder):
+    with storage_errors(folder):
         inside = [path for path in folder.iterdir() if path.name not in _NOT_DATA]
     only = inside[0] if len(inside) == 1 else folder
     return only if only.is_dir() else folder

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocr_train.data.backup_items import Item, ItemKeeper, Kept
-from ocr_train.data.manifest import IMAGE, Manifest, write_manifest
+from ocr_train.data.manifest import IMAGE, DatasetManifest, write_manifest
 from ocr_train.errors import ConfigError, DataError, StorageError
 from ocr_train.storage.keys import check_names, is_s3_uri, parse_s3_uri, refuse
 from ocr_train.storage.local import look
@@ -72,7 +72,7 @@ def check_target(target: str, source_uri: str) -> tuple[str, str]:
 
 
 def backup(
-    manifest: Manifest,
+    manifest: DatasetManifest,
     *,
     images: Path,
     labels: Mapping[str, Path],
@@ -113,7 +113,7 @@ def backup(
     )
 
 
-def _items(manifest: Manifest, images: Path, labels: Mapping[str, Path]) -> list[Item]:
+def _items(manifest: DatasetManifest, images: Path, labels: Mapping[str, Path]) -> list[Item]:
     """Every file of the manifest once, with its place on this machine."""
     items: dict[str, Item] = {}
     for entry in manifest.entries:
@@ -220,7 +220,7 @@ class _BackupJob:
         self._verify(kept)
         return kept
 
-    def finish(self, manifest: Manifest) -> None:
+    def finish(self, manifest: DatasetManifest) -> None:
         """Write the manifest: from now on the backup counts as whole."""
         with tempfile.TemporaryDirectory() as made:
             path = Path(made) / MANIFEST

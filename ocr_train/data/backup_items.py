@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ocr_train.errors import DataError, StorageError, TransientStorageError
-from ocr_train.storage.local import look, md5_of, told
+from ocr_train.storage.local import look, md5_of, storage_errors
 from ocr_train.storage.plan import looks_like_md5
 from ocr_train.storage.progress import Meter
 from ocr_train.storage.s3 import RemoteObject
@@ -66,7 +66,7 @@ class ItemKeeper:
 
     def upload(self, item: Item) -> Kept:
         """Send the file, unless exactly its content is already there."""
-        with told(item.path):
+        with storage_errors(item.path):
             before = look(item.path.resolve())
             if (
                 before is None

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ocr_train.data.formats.conversion import clean_text
+from ocr_train.data.formats.conversion import one_line
 from ocr_train.data.labels import Box, Point
 
 _LARGEST_COORDINATE = 1e6
@@ -73,7 +73,7 @@ def _read_box(item: object, mended: Counter[str]) -> Box | str:
 def _read_text(value: object) -> tuple[str | None, bool]:
     listed = isinstance(value, list) and bool(value)
     first = value[0] if isinstance(value, list) and value else value
-    return (clean_text(first) if isinstance(first, str) else None), listed
+    return (one_line(first) if isinstance(first, str) else None), listed
 
 
 def _read_points(value: Any) -> tuple[Point, ...] | None:

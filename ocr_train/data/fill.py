@@ -14,7 +14,14 @@ from itertools import islice
 from pathlib import Path
 
 from ocr_train.data.image_files import write_bytes
-from ocr_train.data.manifest import IMAGE, Entry, Manifest, build_manifest, read_manifest, write_manifest
+from ocr_train.data.manifest import (
+    IMAGE,
+    DatasetManifest,
+    ManifestEntry,
+    build_manifest,
+    read_manifest,
+    write_manifest,
+)
 from ocr_train.data.sets import Sets, labels_text
 from ocr_train.errors import DataError
 
@@ -29,7 +36,7 @@ _BATCH_FILES = 10_000
 class Filled:
     """The `manifest` of what is there now; how many images were `written`, `kept` as they were, `removed`."""
 
-    manifest: Manifest
+    manifest: DatasetManifest
     written: int
     kept: int
     removed: int
@@ -81,7 +88,7 @@ def put_findings(findings: Path, out: Path) -> None:
             (out / name).unlink(missing_ok=True)
 
 
-def _make_room(out: Path, manifest: Manifest, dictionary: bytes | None, *, overwrite: bool) -> int:
+def _make_room(out: Path, manifest: DatasetManifest, dictionary: bytes | None, *, overwrite: bool) -> int:
     """Remove what an earlier set has and the new one has not; the number of images.
 
     The old manifest goes last, so that a removal that is cut off can be gone on with.
@@ -93,7 +100,7 @@ def _make_room(out: Path, manifest: Manifest, dictionary: bytes | None, *, overw
     except DataError:
         if not overwrite:
             raise
-        old = Manifest(())
+        old = DatasetManifest(())
     if not overwrite and (old.digest != manifest.digest or _dictionary_of(out) != dictionary):
         what = (
             f"digest {old.digest}, not {manifest.digest}"
@@ -130,13 +137,13 @@ def _remove(out: Path, name: str) -> None:
             path.rmdir()
 
 
-def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+def _batches(entries: Sequence[ManifestEntry]) -> Iterator[list[ManifestEntry]]:
     rest = iter(entries)
     while batch := list(islice(rest, _BATCH_FILES)):
         yield batch
 
 
-def _place(entry: Entry, *, images: Path, out: Path, link: bool) -> str:
+def _place(entry: ManifestEntry, *, images: Path, out: Path, link: bool) -> str:
     """Put one image where its label says: "written" or, where it is there already, "kept"."""
     source, target = images / entry.path, out / entry.path
     if _is_there(target, entry) and (link or not target.samefile(source)):
@@ -152,7 +159,7 @@ def _place(entry: Entry, *, images: Path, out: Path, link: bool) -> str:
     return "written"
 
 
-def _is_there(target: Path, entry: Entry) -> bool:
+def _is_there(target: Path, entry: ManifestEntry) -> bool:
     if not target.is_file() or target.stat().st_size != entry.size_bytes:
         return False
     digest = hashlib.sha256()
@@ -171,7 +178,7 @@ def _linked(source: Path, target: Path) -> bool:
     return True
 
 
-def _copy(source: Path, target: Path, entry: Entry) -> None:
+def _copy(source: Path, target: Path, entry: ManifestEntry) -> None:
     digest = hashlib.sha256()
     with source.open("rb") as file, target.open("wb") as copy:
         while block := file.read(_BLOCK_BYTES):

@@ -13,17 +13,17 @@ from pathlib import Path
 from ocr_train.config.experiment import TASKS, Demo, Experiment
 from ocr_train.config.overrides import get_key
 from ocr_train.config.started import this_start
-from ocr_train.data.archive_source import is_archive, unpack_once
-from ocr_train.data.checks.findings import decide, list_quarantine, say_source, write_findings
+from ocr_train.data.archive_source import is_archive_path, unpack_once
+from ocr_train.data.checks.findings import decide_on_findings, list_quarantine, say_source, write_findings
 from ocr_train.data.checks.rules import label_rules
-from ocr_train.data.checks.validate import Report, validate
+from ocr_train.data.checks.validate import ValidationReport, validate
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.data.dictionary import read_dictionary
-from ocr_train.data.formats.converted import Source, as_paddleocr, in_words_of_source
+from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_source_lines
 from ocr_train.data.formats.pubtab import read_lines
 from ocr_train.data.formats.recognise import PADDLEOCR
 from ocr_train.data.layout import Layout, find_layout
-from ocr_train.data.manifest import Manifest, build_manifest
+from ocr_train.data.manifest import DatasetManifest, build_manifest
 from ocr_train.data.ratios import files_by_share, say_shares
 from ocr_train.data.sets import clean_sets, labels_text
 from ocr_train.errors import DataError
@@ -58,7 +58,7 @@ class Dataset:
     train_samples: int
     val_samples: int
     dictionary: Path | None
-    manifest: Manifest
+    manifest: DatasetManifest
     quarantined: int
     reports: tuple[Path, ...]
     was_split: bool = False
@@ -103,14 +103,14 @@ def prepare(experiment: Experiment, work: Path, cache: Path, *, fetch: Fetch, sa
 
 @dataclass(frozen=True, kw_only=True)
 class _Checked:
-    report: Report | None
+    report: ValidationReport | None
     quarantined: int
 
 
-def _as_paddleocr(experiment: Experiment, folder: Path, work: Path, say: Say) -> Source:
+def _as_paddleocr(experiment: Experiment, folder: Path, work: Path, say: Say) -> LabelSource:
     """The data as PaddleOCR's labels; LabelMe's and PPOCRLabel's folders are converted in the run's folder."""
     if experiment.task not in TASKS or not folder.is_dir():
-        return Source(folder=folder, origin=folder, format=PADDLEOCR)
+        return LabelSource(folder=folder, origin=folder, format=PADDLEOCR)
     source = as_paddleocr(folder, experiment.task, work / "converted")
     say_source(source, say)
     return source
@@ -128,7 +128,7 @@ def _locate(experiment: Experiment, cache: Path, fetch: Fetch, say: Say) -> tupl
     folder = Path(experiment.data).expanduser().absolute()
     if not folder.exists() and (said := this_start().where_from("data", experiment.data)):
         raise DataError(f"data: there is no folder {str(folder)!r}.", hint=said)
-    if is_archive(folder):
+    if is_archive_path(folder):
         say(f"data: unpacking {folder} ...")
         return unpack_once(folder, cache / "archives"), str(folder)
     return folder, str(folder)
@@ -174,7 +174,7 @@ def _dictionary(experiment: Experiment, layout: Layout, say: Say) -> Path | None
 
 
 def _check(
-    experiment: Experiment, layout: Layout, source: Source, dictionary: Path | None, work: Path, say: Say
+    experiment: Experiment, layout: Layout, source: LabelSource, dictionary: Path | None, work: Path, say: Say
 ) -> _Checked:
     """Check the label files; models of other tasks than ours have labels that we do not know."""
     if experiment.task not in TASKS:
@@ -184,9 +184,9 @@ def _check(
     read = read_dictionary(dictionary, use_space_char=use_space_char) if dictionary else None
     rules = label_rules(experiment.task, experiment.trainer, read)
     report = validate(files, layout.images, rules, known=read.problems if read else ())
-    shown = in_words_of_source(report, source)
+    shown = map_to_source_lines(report, source)
     write_findings(work, shown, source, layout.images)
-    quarantined = decide(report, shown, source, experiment.on_bad_sample, say)
+    quarantined = decide_on_findings(report, shown, source, experiment.on_bad_sample, say)
     if quarantined:
         list_quarantine(files, report, source, work / "quarantine.tsv")
         say(f"data: {quarantined} bad samples are left out; the run has the list (dataset/quarantine.tsv)")
@@ -221,7 +221,7 @@ def _write_labels(
     experiment: Experiment,
     layout: Layout,
     shares: Mapping[str, tuple[Path, ...]],
-    report: Report | None,
+    report: ValidationReport | None,
     work: Path,
     say: Say,
 ) -> tuple[tuple[LabelPart, ...], tuple[LabelPart, ...]]:
@@ -238,7 +238,7 @@ def _write_labels(
 
 
 def _clean_content(
-    experiment: Experiment, layout: Layout, report: Report, work: Path, say: Say
+    experiment: Experiment, layout: Layout, report: ValidationReport, work: Path, say: Say
 ) -> dict[str, dict[Path, list[bytes]]]:
     """The lines of each set by the label file that they came from; what was split off has no file of its own."""
     sets = clean_sets(

@@ -65,7 +65,7 @@ def safe_name(name: str) -> str:
     return safe
 
 
-class Names:
+class UniquePaths:
     """Gives out relative paths that differ even where upper and lower case are the same."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class Names:
         return free
 
 
-def decode_image(data: bytes, *, ignore_exif: bool = False) -> Any:
+def decode_or_none(data: bytes, *, ignore_exif: bool = False) -> Any:
     """The image as (height, width, 3) uint8 BGR, or None where OpenCV cannot read it."""
     import cv2
     import numpy as np
@@ -99,10 +99,10 @@ def decode_image(data: bytes, *, ignore_exif: bool = False) -> Any:
         return None
 
 
-def read_image(path: Path) -> Any:
-    """`decode_image` of a file; None, too, where the file cannot be read."""
+def read_or_none(path: Path) -> Any:
+    """`decode_or_none` of a file; None, too, where the file cannot be read."""
     try:
-        return decode_image(read_regular(path))
+        return decode_or_none(read_regular(path))
     except (OSError, ValueError):
         return None
 

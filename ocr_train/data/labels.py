@@ -114,3 +114,9 @@ def format_boxes(boxes: Iterable[Box]) -> str:
 def _numbers(point: Sequence[float]) -> list[float]:
     """Whole pixels are written as integers, as PPOCRLabel does."""
     return [int(value) if float(value).is_integer() else float(value) for value in point]
+
+
+def signed_area(points: Sequence[Point]) -> float:
+    """The area in square pixels: above zero for clockwise points, as y points down (the shoelace formula)."""
+    shifted = [*points[1:], points[0]]
+    return sum(x * next_y - next_x * y for (x, y), (next_x, next_y) in zip(points, shifted, strict=True)) / 2

@@ -38,7 +38,7 @@ _DIGEST_CHARACTERS = 32
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
-class Entry:
+class ManifestEntry:
     """One file in one set: `path` with slashes, relative to the data folder, Unicode as written in the
     labels.
 
@@ -53,10 +53,10 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class DatasetManifest:
     """All files of a dataset, sorted by path and set."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ManifestEntry, ...]
 
     @cached_property
     def digest(self) -> str:
@@ -77,7 +77,7 @@ class Manifest:
         return sum({entry.path: entry.size_bytes for entry in self.entries}.values())
 
 
-def build_manifest(folder: Path, splits: Mapping[str, Path], *, workers: int) -> Manifest:
+def build_manifest(folder: Path, splits: Mapping[str, Path], *, workers: int) -> DatasetManifest:
     """Hash the label files `splits` (set name to path) and every image they name, with `workers` threads.
 
     Paths in a label file are relative to its own folder or, where the image is not there, to `folder`; both
@@ -101,9 +101,11 @@ def build_manifest(folder: Path, splits: Mapping[str, Path], *, workers: int) ->
                     wanted.setdefault((_relative(path, folder), name), (IMAGE, path))
     _require_all(missing)
     hashes = _hash_all({path for _, path in wanted.values()}, workers)
-    return Manifest(
+    return DatasetManifest(
         tuple(
-            Entry(path=path, split=name, kind=kind, size_bytes=hashes[file][0], sha256=hashes[file][1])
+            ManifestEntry(
+                path=path, split=name, kind=kind, size_bytes=hashes[file][0], sha256=hashes[file][1]
+            )
             for (path, name), (kind, file) in sorted(wanted.items(), key=lambda item: item[0])
         )
     )
@@ -166,7 +168,7 @@ def _hash_file(path: Path) -> tuple[int, str]:
     return size, total.hexdigest()
 
 
-def write_manifest(manifest: Manifest, path: Path) -> None:
+def write_manifest(manifest: DatasetManifest, path: Path) -> None:
     """Write the manifest as JSON lines, whole or not at all."""
     header = {
         "format": _FORMAT,
@@ -189,7 +191,7 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
     write_bytes(path, ("\n".join(lines) + "\n").encode(errors="surrogatepass"))
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> DatasetManifest:
     """Read what `write_manifest` wrote.
 
     Raises `DataError` where the file cannot be read, is no manifest, or its files do not give its digest.
@@ -201,7 +203,7 @@ def read_manifest(path: Path) -> Manifest:
                 f"{path} is format {header['format']!r}, version {header['version']!r}",
                 hint=f"This version reads {_FORMAT!r}, version {_VERSION}: make the manifest anew.",
             )
-        manifest = Manifest(tuple(_read_entry(row) for row in rows))
+        manifest = DatasetManifest(tuple(_read_entry(row) for row in rows))
     except OSError as exc:
         raise DataError(f"{path} cannot be read: {exc.strerror}", hint="Check the path.") from exc
     except (ValueError, KeyError, TypeError) as exc:
@@ -214,11 +216,11 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def _read_entry(row: Mapping[str, object]) -> Entry:
+def _read_entry(row: Mapping[str, object]) -> ManifestEntry:
     size = row["size"]
     if not isinstance(size, int):
         raise TypeError(f"size {size!r}")
-    return Entry(
+    return ManifestEntry(
         path=str(row["path"]),
         split=str(row["split"]),
         kind=str(row["kind"]),

@@ -19,12 +19,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_train.data.checks.findings import all_counts, decide, list_quarantine, say_source, write_findings
+from ocr_train.data.checks.findings import (
+    all_counts,
+    decide_on_findings,
+    list_quarantine,
+    say_source,
+    write_findings,
+)
 from ocr_train.data.checks.quarantine import STOP
-from ocr_train.data.checks.validate import Report, Rules, validate
+from ocr_train.data.checks.validate import Rules, ValidationReport, validate
 from ocr_train.data.dictionary import Dictionary, read_dictionary
 from ocr_train.data.fill import DICTIONARY, MANIFEST, Filled, fill, put_findings
-from ocr_train.data.formats.converted import Source, as_paddleocr, in_words_of_source
+from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_source_lines
 from ocr_train.data.image_files import write_bytes
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.data.sets import Sets, clean_sets
@@ -38,7 +44,7 @@ MARKER = "prepare"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class PrepareOptions:
     """What to prepare: `data` is a folder or an S3 address, `source_format` "auto" or a tool's.
 
     `dictionary` None means dict.txt beside the data, which the folder gets a copy of; else characters are
@@ -64,7 +70,7 @@ class Wish:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedFolder:
     """What the folder holds now. `quarantined` counts samples left out, `counts` problems by kind;
     `written` images are new here, `kept` ones were already there, `removed` are gone."""
 
@@ -83,7 +89,7 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def prepare_folder(wish: Wish, out: Path, *, fetch: Fetch, say: Say) -> Prepared:
+def prepare_folder(wish: PrepareOptions, out: Path, *, fetch: Fetch, say: Say) -> PreparedFolder:
     """Make `out` hold what `wish` asks for; the same data and wish give the same digest everywhere.
 
     Raises `DataError` with every problem of the labels (then `out` has problems.json and report.html), where
@@ -150,17 +156,19 @@ def _claim(out: Path, source: Path | None) -> None:
         write_bytes(marker, b"This folder was filled by `prepare`, which may fill it anew.\n")
 
 
-def _prepare(wish: Wish, out: Path, work: Path, source: Source, *, ours: bool, say: Say) -> Prepared:
+def _prepare(
+    wish: PrepareOptions, out: Path, work: Path, source: LabelSource, *, ours: bool, say: Say
+) -> PreparedFolder:
     layout = find_layout(source.folder, wish.task)
     dictionary, copied = _dictionary(wish, layout, say)
     files = (*layout.train, *layout.val)
     known = dictionary.problems if dictionary else ()
     report = validate(files, layout.images, wish.rules(dictionary), known=known)
-    shown = in_words_of_source(report, source)
+    shown = map_to_source_lines(report, source)
     write_findings(work / "findings", shown, source, layout.images)
     whole = (out / MANIFEST).exists()
     try:
-        quarantined = decide(report, shown, source, wish.on_bad_sample, say)
+        quarantined = decide_on_findings(report, shown, source, wish.on_bad_sample, say)
     except DataError as exc:
         if whole:  # what a set says of itself is not replaced by what a failed attempt found
             raise
@@ -184,9 +192,11 @@ def _prepare(wish: Wish, out: Path, work: Path, source: Source, *, ours: bool, s
     return _result(out, source, sets, done, quarantined, shown)
 
 
-def _result(out: Path, source: Source, sets: Sets, done: Filled, quarantined: int, shown: Report) -> Prepared:
+def _result(
+    out: Path, source: LabelSource, sets: Sets, done: Filled, quarantined: int, shown: ValidationReport
+) -> PreparedFolder:
     dictionary = out / DICTIONARY
-    return Prepared(
+    return PreparedFolder(
         folder=out,
         format=source.format,
         digest=done.manifest.digest,
@@ -203,7 +213,7 @@ def _result(out: Path, source: Source, sets: Sets, done: Filled, quarantined: in
     )
 
 
-def _dictionary(wish: Wish, layout: Layout, say: Say) -> tuple[Dictionary | None, bool]:
+def _dictionary(wish: PrepareOptions, layout: Layout, say: Say) -> tuple[Dictionary | None, bool]:
     """The dictionary of recognition labels, and whether the folder gets a copy: a model's own needs none."""
     if wish.task != "rec":
         return None, False

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from ocr_train.data.checks.quarantine import write_clean
-from ocr_train.data.checks.validate import Report
+from ocr_train.data.checks.validate import ValidationReport
 from ocr_train.data.labels import LabelLine, format_line
 from ocr_train.data.layout import Layout
 from ocr_train.data.samples import image_names, read_samples
@@ -41,7 +41,7 @@ class Sets:
 
 def clean_sets(
     layout: Layout,
-    report: Report,
+    report: ValidationReport,
     *,
     task: str,
     val: float,
@@ -73,7 +73,7 @@ def clean_sets(
     )
 
 
-def _clean(path: Path, report: Report, task: str, work: Path) -> list[LabelLine]:
+def _clean(path: Path, report: ValidationReport, task: str, work: Path) -> list[LabelLine]:
     clean = work / "clean.txt"
     write_clean(path, clean, report.bad_lines, task)
     lines = [replace(line, image=normal_image(line.image)) for line in read_samples(clean)[0]]

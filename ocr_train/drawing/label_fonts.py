@@ -28,7 +28,7 @@ def font_files() -> list[Path]:
 
 
 @lru_cache(maxsize=16)
-def load_font(size_px: int, *, text: str = "") -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def load_label_font(size_px: int, *, text: str = "") -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """A font for Pillow that has the characters of `text`, else the first there is, else Pillow's own.
 
     Thai marks are set in their places where Pillow's Raqm layout works; a picture is drawn without it, too.

@@ -20,7 +20,7 @@ from ocr_train.trainer.tools import Trainer, failed, require_tool, require_weigh
 
 if TYPE_CHECKING:
     pass
-from ocr_train.models.source import Source
+from ocr_train.models.source import ModelSource
 
 Say = Callable[[str], None]
 
@@ -29,7 +29,7 @@ LOG_NAME = "evaluate"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class EvaluationResult:
     """What tools/eval.py came to: `metrics` by PaddleOCR's names, such as hmean; `seconds` it took in all."""
 
     metrics: Mapping[str, float]
@@ -40,7 +40,7 @@ class Evaluation:
 
 
 def evaluate(
-    source: Source,
+    source: ModelSource,
     data: ValidationData,
     *,
     trainer: Trainer,
@@ -48,7 +48,7 @@ def evaluate(
     work: Path,
     say: Say,
     timeout_s: float = EVALUATE_TIMEOUT_S,
-) -> Evaluation:
+) -> EvaluationResult:
     """Evaluate the checkpoint `source` on `data`; configuration and log go to `work`.
 
     Raises `TrainingFailed` with the tool's last lines where it fails or says no metric, or where layers of the
@@ -71,7 +71,7 @@ def evaluate(
     found = [event for event in parse_lines(run.lines) if isinstance(event, EvalCompleted)]
     if not found:
         raise failed(run, f"{what} gave no metric: it", "Check the labels and images.")
-    return Evaluation(
+    return EvaluationResult(
         metrics={name.removeprefix("eval/"): value for name, value in found[-1].metrics.items()},
         main_metric=str(get_key(config, "Metric.main_indicator", "acc")),
         samples=data.samples,
@@ -81,7 +81,7 @@ def evaluate(
 
 
 def evaluate_config(
-    config: Mapping[str, Any], source: Source, data: ValidationData, *, use_gpu: bool
+    config: Mapping[str, Any], source: ModelSource, data: ValidationData, *, use_gpu: bool
 ) -> dict[str, Any]:
     """The configuration that tools/eval.py reads: the run's own, with these weights and these labels."""
     document = for_a_tool(config, source.path, use_gpu=use_gpu)
@@ -97,7 +97,7 @@ def evaluate_config(
     return document
 
 
-def _read(source: Source) -> dict[str, Any]:
+def _read(source: ModelSource) -> dict[str, Any]:
     config = read_config(
         source.config, hint="A checkpoint is evaluated with the config.yml that lies beside it."
     )

@@ -84,7 +84,7 @@ def _part(document: Mapping[str, Any]) -> ModelPart:
         checkpoint_sha256=str(document.get("checkpoint_sha256") or ""),
         dataset_digest=str(document.get("dataset_digest") or ""),
         main_metric=str(document.get("main_metric") or ""),
-        metrics=numbers(metrics if isinstance(metrics, Mapping) else _EMPTY),
+        metrics=numeric_values(metrics if isinstance(metrics, Mapping) else _EMPTY),
         versions={str(key): str(value) for key, value in dict(versions or {}).items() if value},
         requires=_requirements(requires if isinstance(requires, Mapping) else _EMPTY),
     )
@@ -99,7 +99,7 @@ def _requirements(values: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def numbers(values: Mapping[str, Any]) -> dict[str, float]:
+def numeric_values(values: Mapping[str, Any]) -> dict[str, float]:
     """Those of `values` that are numbers; the texts nan, inf and -inf are."""
     found = {}
     for key, value in values.items():
@@ -163,9 +163,9 @@ def _from_tags(task: str, start: str, tags: Mapping[str, str]) -> ModelPart:
         metrics = json.loads(said("metrics") or "{}")
     except ValueError:
         metrics = {}
-    found = numbers(metrics if isinstance(metrics, dict) else {})
+    found = numeric_values(metrics if isinstance(metrics, dict) else {})
     if said("main_metric") and said("main_metric") not in found:
-        found |= numbers({said("main_metric"): said("value")})
+        found |= numeric_values({said("main_metric"): said("value")})
     return ModelPart(
         task=task,
         model=said("model"),

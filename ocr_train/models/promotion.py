@@ -14,7 +14,7 @@ from typing import Any
 
 from ocr_train.config.registry_names import parse_target
 from ocr_train.errors import ConfigError, DataError, TrackingError
-from ocr_train.models.metadata import ModelPart, numbers, parts_of
+from ocr_train.models.metadata import ModelPart, numeric_values, parts_of
 from ocr_train.models.registry import find_version
 from ocr_train.redaction.addresses import first_line
 
@@ -118,7 +118,7 @@ def _of_run(client: Any, version: Any) -> tuple[ModelPart, ...]:
             task=tags.get("task", ""),
             run_id=run.info.run_id,
             dataset_digest=tags.get("dataset_digest", ""),
-            metrics=numbers(metrics),
+            metrics=numeric_values(metrics),
         ),
     )
 

@@ -18,10 +18,10 @@ from typing import Any
 
 from ocr_train.checkpoints.address import AUTO, MODEL, RUN, S3, ResumeSpec, parse_resume
 from ocr_train.checkpoints.in_registry import locate
-from ocr_train.checkpoints.in_run import Found, fetch_checkpoint
+from ocr_train.checkpoints.in_run import FoundCheckpoint, fetch_checkpoint
 from ocr_train.checkpoints.on_disk import Placed, from_path, from_s3
 from ocr_train.checkpoints.pickle_scan import screen
-from ocr_train.checkpoints.store import BEST, LATEST, Manifest, sha256_of
+from ocr_train.checkpoints.store import BEST, LATEST, CheckpointManifest, sha256_of
 from ocr_train.config.overrides import get_key
 from ocr_train.errors import ConfigError, DataError, OcrTrainError, StorageError
 from ocr_train.models.inference import CHECKPOINT, EXPORTED, ONNX, Model
@@ -38,7 +38,7 @@ PROGRAMS = ("inference.json", "inference.pdmodel")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class ModelSource:
     """A trained model on this machine.
 
     `path` is a checkpoint's path without `.pdparams` (`kind` "checkpoint") or an exported folder ("exported",
@@ -67,7 +67,7 @@ class Source:
         model = Model(kind=self.kind, path=self.path, config=self.config, python=python, root=root)
         return model if env is None else replace(model, env=dict(env))
 
-    def onnx(self) -> Source:
+    def onnx(self) -> ModelSource:
         """The same exported model through its model.onnx; raises `ConfigError` where it has none."""
         if self.kind == CHECKPOINT or not (self.path / "model.onnx").is_file():
             raise ConfigError(
@@ -77,7 +77,7 @@ class Source:
         return replace(self, kind=ONNX)
 
 
-def find_source(text: str, client_factory: ClientFactory, folder: Path, *, which: str = BEST) -> Source:
+def find_source(text: str, client_factory: ClientFactory, folder: Path, *, which: str = BEST) -> ModelSource:
     """The one model that `text` names, with its files in `folder` where they are not on this machine.
 
     `which` ("best" or "latest") is what a bare run id means; the newest checkpoint where a run has no best one.
@@ -93,7 +93,7 @@ def find_source(text: str, client_factory: ClientFactory, folder: Path, *, which
 
 def find_sources(
     text: str, client_factory: ClientFactory, folder: Path, *, which: str = BEST
-) -> tuple[Source, ...]:
+) -> tuple[ModelSource, ...]:
     """Every model that `text` names: a logged model may hold detection and recognition. As `find_source`."""
     if exported := exported_folders(Path(text).expanduser()):
         return tuple(_exported(path, str(path)) for path in exported)
@@ -135,7 +135,7 @@ def _has_paddle(folder: Path) -> bool:
     return (folder / "inference.pdiparams").is_file() and any((folder / name).is_file() for name in PROGRAMS)
 
 
-def _exported(folder: Path, named: str) -> Source:
+def _exported(folder: Path, named: str) -> ModelSource:
     """The model in an exported folder; its model.json may be missing."""
     path = folder / "model.json"
     facts: dict[str, Any] = {}
@@ -149,7 +149,7 @@ def _exported(folder: Path, named: str) -> Source:
             raise DataError(f"{path} cannot be read: {exc}", hint="Export the model again.") from exc
     config = folder / "config.yml"
     metrics = facts.get("metrics")
-    return Source(
+    return ModelSource(
         kind=EXPORTED if _has_paddle(folder) else ONNX,
         path=folder.absolute(),
         config=config.absolute(),
@@ -173,9 +173,9 @@ def _bare(spec: ResumeSpec, which: str) -> ResumeSpec:
     return replace(spec, which=which) if bare else spec
 
 
-def _of_run(spec: ResumeSpec, client: Any, folder: Path) -> Source:
+def _of_run(spec: ResumeSpec, client: Any, folder: Path) -> ModelSource:
     run = tracker.get_run(client, spec.run_id)
-    found: Found | None = None
+    found: FoundCheckpoint | None = None
     for which in dict.fromkeys((spec.which, LATEST)):
         found = fetch_checkpoint(client, run, folder, which=which, step=spec.step, weights_only=True)
         if found is not None:
@@ -194,7 +194,7 @@ def _of_run(spec: ResumeSpec, client: Any, folder: Path) -> Source:
     )
 
 
-def _from_s3(uri: str, folder: Path) -> tuple[Source, ...]:
+def _from_s3(uri: str, folder: Path) -> tuple[ModelSource, ...]:
     try:
         placed = from_s3(uri, folder, weights_only=True)
     except StorageError:
@@ -205,7 +205,7 @@ def _from_s3(uri: str, folder: Path) -> tuple[Source, ...]:
     return (_of_placed(placed, folder),)
 
 
-def _from_path(path: str, named: str, folder: Path) -> Source:
+def _from_path(path: str, named: str, folder: Path) -> ModelSource:
     try:
         placed = from_path(path, folder, weights_only=True)
     except ConfigError as exc:
@@ -222,7 +222,7 @@ def _from_path(path: str, named: str, folder: Path) -> Source:
     return _of_placed(placed, folder)
 
 
-def _of_placed(placed: Placed, folder: Path) -> Source:
+def _of_placed(placed: Placed, folder: Path) -> ModelSource:
     config = folder / "config.yml"
     if not config.is_file():
         raise DataError(
@@ -233,13 +233,13 @@ def _of_placed(placed: Placed, folder: Path) -> Source:
     return _checkpoint(placed.prefix, placed.manifest, run_id="", said=f"the checkpoint {placed.source}")
 
 
-def _checkpoint(prefix: Path, manifest: Manifest | None, *, run_id: str, said: str) -> Source:
+def _checkpoint(prefix: Path, manifest: CheckpointManifest | None, *, run_id: str, said: str) -> ModelSource:
     config = prefix.parent / "config.yml"
     if not config.is_file():
         raise DataError(
             f"{said} has no config.yml: what it is cannot be told.", hint="Take another checkpoint."
         )
-    return Source(
+    return ModelSource(
         kind=CHECKPOINT,
         path=prefix.absolute(),
         config=config.absolute(),

@@ -22,7 +22,7 @@ from ocr_train.models.source import read_config
 from ocr_train.tracking.tracker import RunArtifacts
 
 if TYPE_CHECKING:
-    from ocr_train.models.source import Source
+    from ocr_train.models.source import ModelSource
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 _RECORD = "config/experiment.yaml"
@@ -47,7 +47,7 @@ class ValidationData:
 
 
 def recorded_data(
-    source: Source,
+    source: ModelSource,
     client: Callable[[], Any],
     work: Path,
     cache: Path,
@@ -87,8 +87,8 @@ def recorded_data(
     )
 
 
-def check_images(
-    source: Source,
+def check_validation_images(
+    source: ModelSource,
     client: Callable[[], Any],
     work: Path,
     cache: Path,
@@ -114,7 +114,7 @@ def check_images(
     return recorded_data(source, client, work, cache, data=data, fetch=fetch, say=say).paths()
 
 
-def _beside(source: Source) -> list[Path]:
+def _beside(source: ModelSource) -> list[Path]:
     """The images that the configuration of a checkpoint without a run names, where they are on this machine."""
     config = read_config(source.config)
     folder = Path(str(get_key(config, "Eval.dataset.data_dir", None) or ""))
@@ -127,7 +127,7 @@ def _beside(source: Source) -> list[Path]:
     return list(dict.fromkeys(image for path in labels for image in image_paths(path, folder)))
 
 
-def _experiment(source: Source, client: Callable[[], Any], data: str) -> Experiment:
+def _experiment(source: ModelSource, client: Callable[[], Any], data: str) -> Experiment:
     """What the run was asked to do, with the checkpoint's dictionary, and `data` in place of its data."""
     record = _record(source, client, required=not data)
     launch = _launch(record)
@@ -154,7 +154,7 @@ def _experiment(source: Source, client: Callable[[], Any], data: str) -> Experim
     return replace(base, name=source.name, task=source.task, trainer=config, demo=demo, dictionary_fixed=True)
 
 
-def _record(source: Source, client: Callable[[], Any], *, required: bool) -> Mapping[str, Any]:
+def _record(source: ModelSource, client: Callable[[], Any], *, required: bool) -> Mapping[str, Any]:
     """The run's experiment.yaml; empty where there is none and it is not required."""
     if not source.run_id:
         if required:
@@ -184,7 +184,7 @@ def _launch(record: Mapping[str, Any]) -> Launch:
     return Launch(**{name: str(value) for name, value in values if name in known})
 
 
-def _require_there(experiment: Experiment, source: Source) -> None:
+def _require_there(experiment: Experiment, source: ModelSource) -> None:
     data = experiment.data
     if experiment.demo is None and not data.startswith("s3://") and not Path(data).expanduser().exists():
         raise ConfigError(

@@ -11,7 +11,7 @@ _ALONE = frozenset([0x01, *range(0xD0, 0xDA)])
 """JPEG's markers without a length."""
 
 
-def size_of(data: bytes) -> tuple[int, int] | None:
+def read_image_size(data: bytes) -> tuple[int, int] | None:
     """(width, height) of a PNG, JPEG, BMP, GIF, WebP or TIFF file; None for any other, or a broken header."""
     for start, read in _READERS:
         if data.startswith(start):

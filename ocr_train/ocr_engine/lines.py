@@ -53,7 +53,7 @@ class Reader:
                 corners = four_corners(page["boxes"][place])
                 line = {"box": corners, "score": page["scores"][place], "text": "", "text_score": 0.0}
                 lines.append(line)
-                crop = cut_out(images[number], corners)
+                crop = cut_line(images[number], corners)
                 if crop is None:
                     line["error"] = "the box is smaller than a pixel"
                 else:
@@ -104,7 +104,7 @@ def four_corners(box: Any) -> list[list[float]]:
     return [left[0], right[0], right[1], left[1]]
 
 
-def cut_out(image: Any, corners: Any) -> Any:
+def cut_line(image: Any, corners: Any) -> Any:
     """The quadrilateral `corners` (clockwise from the top left, pixels) of `image`, upright; None where it is
     smaller than a pixel. The figures are those of PaddleOCR's `get_rotate_crop_image`."""
     import cv2

@@ -12,7 +12,7 @@ from .answers import Answers
 from .errors import EngineError, reason
 from .images import ImageError
 from .paddleocr import put_on_path
-from .prepare import Preparation, Prepared, pixels_of
+from .prepare import Preparation, PreparedImage, pixels_of
 from .settings import Settings, read_settings
 
 BATCH = {"det": 4, "rec": 32, "cls": 32}
@@ -47,7 +47,7 @@ class Engine:
 
     def _read_some(self, images: Sequence[Any]) -> list[dict[str, Any]]:
         answers: list[dict[str, Any]] = [{} for _ in images]
-        same: dict[Any, list[tuple[int, Prepared]]] = {}
+        same: dict[Any, list[tuple[int, PreparedImage]]] = {}
         for number, image in enumerate(images):
             try:
                 prepared = self._prepare(image, self.max_pixels)
@@ -66,7 +66,7 @@ class Engine:
                     answers[number] = found[place]
         return answers
 
-    def _run_group(self, group: list[Prepared]) -> list[dict[str, Any]]:
+    def _run_group(self, group: list[PreparedImage]) -> list[dict[str, Any]]:
         try:
             return self._run(group)
         except Exception as exc:  # noqa: BLE001 - Paddle's own, of any kind: it is the answer for one image
@@ -74,7 +74,7 @@ class Engine:
                 return [{"error": reason(exc)}]
         return [self._run_group([one])[0] for one in group]
 
-    def _run(self, group: list[Prepared]) -> list[dict[str, Any]]:
+    def _run(self, group: list[PreparedImage]) -> list[dict[str, Any]]:
         import numpy as np
 
         images = np.stack([one.image for one in group]).astype(np.float32, copy=False)

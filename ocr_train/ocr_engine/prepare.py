@@ -15,7 +15,7 @@ EXTRA_INPUTS = {
 """What these networks are given besides the picture, as in PaddleOCR's tools/infer_rec.py (with its spelling)."""
 
 
-class Prepared:
+class PreparedImage:
     """One picture ready for the network; `shape` is (height, width, ratio_h, ratio_w) for detection."""
 
     def __init__(self, image: Any, shape: Any, extras: Any) -> None:
@@ -33,7 +33,7 @@ class Preparation:
         self._operators = create_operators(settings.transforms, settings.shared)
         self._extras = EXTRA_INPUTS.get(settings.algorithm, ())
 
-    def __call__(self, picture: Any, max_pixels: int = 0) -> Prepared:
+    def __call__(self, picture: Any, max_pixels: int = 0) -> PreparedImage:
         """Raises `ImageError` where an operator fails on `picture` or drops it, or makes more than `max_pixels` of
         it (0: any number), if possible before it does."""
         import cv2
@@ -60,7 +60,7 @@ class Preparation:
         image = np.asarray(data["image"])
         if max_pixels:
             _require_few(image.shape[-2:], max_pixels)
-        return Prepared(image, data.get("shape"), [data[key] for key in self._extras])
+        return PreparedImage(image, data.get("shape"), [data[key] for key in self._extras])
 
 
 def resized(operator: Any, height: int, width: int) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import reason
-from .image_size import size_of
+from .image_size import read_image_size
 from .images import ImageError, decode_image
 from .limits import Limits, Turns, limits_from
 
@@ -107,7 +107,7 @@ class OcrModel:
         for number, value in enumerate(values):
             try:
                 self._limits.require("max_rows", number + 1, f"it is row {number + 1} of the request")
-                data = file_of(value, self._limits)
+                data = image_bytes(value, self._limits)
                 pixels = _pixels(data, self._limits)
                 all_bytes += len(data)
                 self._limits.require(
@@ -163,7 +163,7 @@ def _column(model_input: Any) -> Sequence[Any]:
     return list(model_input)
 
 
-def file_of(value: Any, limits: Limits) -> bytes:
+def image_bytes(value: Any, limits: Limits) -> bytes:
     """The bytes of the image file in a base64 text or data URI; raises `ImageError` for what is none.
 
     A file's bytes as they are will do, too. File names and addresses are never followed.
@@ -180,7 +180,7 @@ def file_of(value: Any, limits: Limits) -> bytes:
 
 def _pixels(data: bytes, limits: Limits) -> int | None:
     """How many pixels the image has, None where its header does not say; raises `ImageError` for too many."""
-    size = size_of(data)
+    size = read_image_size(data)
     if size is None:
         return None
     pixels = size[0] * size[1]

@@ -24,7 +24,7 @@ def _silent(text: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class Waiter:
     """The clock (Unix seconds), how to wait, and whom to tell."""
 
     now: Callable[[], float] = time.time
@@ -39,7 +39,7 @@ def find_interrupted(
     config_digest: str,
     has_checkpoint: Callable[[Any], bool],
     beat: Callable[[Any], Any],
-    patience: Patience,
+    patience: Waiter,
 ) -> str | None:
     """The id of the newest of `runs` (newest first) to go on with, None to start afresh.
 
@@ -62,10 +62,10 @@ def find_interrupted(
     return None
 
 
-def is_alive(run: Any, beat: Callable[[Any], Any], patience: Patience) -> bool:
+def is_alive(run: Any, beat: Callable[[Any], Any], patience: Waiter) -> bool:
     """Whether the tag moves while we look: clocks of two machines need not agree."""
     last = run.data.tags.get(HEARTBEAT_TAG, "")
-    sign = heartbeat.read(last)
+    sign = heartbeat.parse_time(last)
     if patience.now() - (run.info.start_time / 1000 if sign is None else sign) > DEAD_AFTER_S:
         return False
     patience.say(

@@ -14,7 +14,7 @@ import contextlib
 from typing import Any
 
 from ocr_train.errors import ConfigError, TrackingError
-from ocr_train.resume.automatic import DEAD_AFTER_S, WATCH_S, Patience, is_alive
+from ocr_train.resume.automatic import DEAD_AFTER_S, WATCH_S, Waiter, is_alive
 from ocr_train.tracking import heartbeat, tracker
 from ocr_train.tracking.heartbeat import HEARTBEAT_TAG
 from ocr_train.tracking.holder import HOLDER_TAG, Holder, read_holder
@@ -24,7 +24,7 @@ SETTLE_S = 2.0
 ROUNDS = 5
 
 
-def require_idle(client: Any, run_id: str, patience: Patience) -> Any:
+def require_idle(client: Any, run_id: str, patience: Waiter) -> Any:
     """The run, as nobody trains it; raises `ConfigError` where somebody does, which names that process."""
     run = tracker.get_run(client, run_id)
     if run.info.status == "RUNNING" and is_alive(
@@ -34,7 +34,7 @@ def require_idle(client: Any, run_id: str, patience: Patience) -> Any:
     return run
 
 
-def claim(client: Any, idle: Any, holder: Holder, patience: Patience) -> None:
+def claim(client: Any, idle: Any, holder: Holder, patience: Waiter) -> None:
     """Make `holder` the only one that goes on with the run `idle`, which `require_idle` returned.
 
     Raises `ConfigError` where another start was first, `TrackingError` where the server does not answer.
@@ -58,7 +58,7 @@ def claim(client: Any, idle: Any, holder: Holder, patience: Patience) -> None:
         raise _refused(run_id, winner, "another start was first")
 
 
-def _look(client: Any, idle: Any, holder: Holder, patience: Patience) -> tuple[Holder | None, list[str]]:
+def _look(client: Any, idle: Any, holder: Holder, patience: Waiter) -> tuple[Holder | None, list[str]]:
     """Who has taken the run since it was `idle`, None where nobody has; older claims of processes that are gone."""
     before = idle.data.tags.get(HOLDER_TAG, "")
     older: list[str] = []

@@ -10,13 +10,13 @@ from typing import Any
 
 from ocr_train.checkpoints.address import AUTO, MODEL, RUN, S3, ResumeSpec, parse_resume
 from ocr_train.checkpoints.in_registry import locate
-from ocr_train.checkpoints.in_run import Found, best_known, fetch_checkpoint
+from ocr_train.checkpoints.in_run import FoundCheckpoint, best_known, fetch_checkpoint
 from ocr_train.checkpoints.on_disk import Placed, from_path, from_s3
 from ocr_train.checkpoints.pickle_scan import Array, screen
 from ocr_train.checkpoints.states_file import read_states
 from ocr_train.checkpoints.store import BEST, LATEST, SUFFIXES, all_manifests, find
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
-from ocr_train.resume.automatic import Patience, find_interrupted
+from ocr_train.resume.automatic import Waiter, find_interrupted
 from ocr_train.run import STEPS_METRIC
 from ocr_train.tracking import tracker
 from ocr_train.trainer.configurations import require_plain_file
@@ -65,7 +65,7 @@ class ResumeRequest:
     own_run_id: str = ""
     run_id: str = ""
     weights_only: bool = False
-    patience: Patience = field(default_factory=Patience)
+    patience: Waiter = field(default_factory=Waiter)
 
 
 def resolve(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | None:
@@ -239,7 +239,7 @@ def _of_run(
 
 
 def _point(
-    found: Found, best: float | None, alias: Mapping[str, Any] | None, request: ResumeRequest
+    found: FoundCheckpoint, best: float | None, alias: Mapping[str, Any] | None, request: ResumeRequest
 ) -> ResumePoint:
     manifest = found.manifest
     passed = f" (passed over: {'; '.join(found.passed_over)})" if found.passed_over else ""

@@ -14,7 +14,7 @@ from ocr_train.config.experiment import Experiment
 from ocr_train.config.overrides import set_key
 from ocr_train.data.for_training import Dataset
 from ocr_train.errors import OcrTrainError
-from ocr_train.resume.automatic import CONFIG_TAG, Patience
+from ocr_train.resume.automatic import CONFIG_TAG, Waiter
 from ocr_train.resume.claim import claim, require_idle
 from ocr_train.resume.drift import config_digest
 from ocr_train.resume.eval_schedule import keep_phase
@@ -27,14 +27,14 @@ from ocr_train.tracking.launched_run import ended_by_failure
 from ocr_train.tracking.run_folder import require_writable
 from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer.tools import Trainer
-from ocr_train.weights.compatibility import Model, compare, require_fit
-from ocr_train.weights.start import Weights, forget, screen_named, settle
+from ocr_train.weights.compatibility import ModelToTrain, compare_layers, require_fit
+from ocr_train.weights.start import Weights, clear_pretrained, screen_named, settle
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Begun:
+class StartedRun:
     """The run: a new one, or one that goes on (`reopened`). `dataset` is set where it had to be known for that."""
 
     tracker: Tracker
@@ -51,7 +51,7 @@ def begin(
     name: str,
     tags: Mapping[str, object],
     look_at_data: Callable[[Path], tuple[Experiment, Dataset]],
-) -> Begun:
+) -> StartedRun:
     """Start the run, with `tags`, or open the one again that resume_mode=same goes on with.
 
     `look_at_data` prepares the data into a folder: with resume=auto they decide which run that is.
@@ -70,7 +70,7 @@ def begin(
         return Tracker.start(client, output, name=name, offline=experiment.offline, tags=tags)
 
     if not experiment.resume or experiment.resume_mode != SAME:
-        return Begun(tracker=start())
+        return StartedRun(tracker=start())
     staging = output / f".starting-{os.getpid()}"
     try:
         dataset = None
@@ -89,10 +89,10 @@ def begin(
             dataset = _moved(dataset, staging, tracker.folder / "data")
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return Begun(tracker=tracker, reopened=reopened, dataset=dataset)
+    return StartedRun(tracker=tracker, reopened=reopened, dataset=dataset)
 
 
-def _go_on_with(run: Any, output: Path, client: Any, patience: Patience) -> tuple[Tracker, Reopened]:
+def _go_on_with(run: Any, output: Path, client: Any, patience: Waiter) -> tuple[Tracker, Reopened]:
     """The run, which nobody has trained when it was seen, opened again with its files in `output`."""
     run_id = str(run.info.run_id)
     require_writable(output, run_id)
@@ -149,7 +149,7 @@ def request_of(
         config_digest=config_digest(experiment.trainer, dataset.dictionary) if dataset else "",
         own_run_id=own_run_id or os.environ.get("MLFLOW_RUN_ID", ""),
         weights_only=experiment.weights_only,
-        patience=Patience(say=say),
+        patience=Waiter(say=say),
     )
 
 
@@ -208,7 +208,7 @@ def lay_schedule(
 
 
 def check_start(
-    config: dict[str, Any], point: ResumePoint | None, model: Model, tracker: Tracker, say: Say
+    config: dict[str, Any], point: ResumePoint | None, model: ModelToTrain, tracker: Tracker, say: Say
 ) -> None:
     """Compare what training starts from with the model: a checkpoint must fit, of weights what does not is left out
     and said. `config` as rendered is changed where other files are to be loaded.
@@ -216,8 +216,8 @@ def check_start(
     Raises `ConfigError` where training could not go on from it, or would start from scratch.
     """
     if point is not None and not point.weights_only:
-        forget(config)
-        fit = compare(model, arrays=point.arrays, config=point.config, dictionary=point.dictionary)
+        clear_pretrained(config)
+        fit = compare_layers(model, arrays=point.arrays, config=point.config, dictionary=point.dictionary)
         if fit.note:
             say(fit.note)
         require_fit(fit, point.source)

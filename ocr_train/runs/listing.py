@@ -149,7 +149,7 @@ def _info(run: Any, now: float) -> RunInfo:
         last_step=_last_step(run),
         main_metric=main,
         best=metrics.get(f"best/{main}"),
-        heartbeat=heartbeat.read(tags.get(HEARTBEAT_TAG, "")),
+        heartbeat=heartbeat.parse_time(tags.get(HEARTBEAT_TAG, "")),
         failure_reason=tags.get("failure_reason", ""),
         began=_began(run),
     )

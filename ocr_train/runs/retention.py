@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ocr_train.checkpoints.store import BEST, LATEST, Manifest, alias_values, all_manifests
+from ocr_train.checkpoints.store import BEST, LATEST, CheckpointManifest, alias_values, all_manifests
 from ocr_train.errors import TrackingError
 from ocr_train.models.metadata import parts_of
 from ocr_train.models.registry import versions_of_run
@@ -44,20 +44,22 @@ class Pinned:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class RetentionPlan:
     """`keep` maps a step to why it stays; `prune` are the manifests that go, the oldest first."""
 
     keep: dict[int, str]
-    prune: Sequence[Manifest]
+    prune: Sequence[CheckpointManifest]
 
 
-def plan(manifests: Sequence[Manifest], aliases: dict[str, int], pinned: Pinned, *, keep_last: int) -> Plan:
+def plan(
+    manifests: Sequence[CheckpointManifest], aliases: dict[str, int], pinned: Pinned, *, keep_last: int
+) -> RetentionPlan:
     """Which of a run's checkpoints stay where those of the newest `keep_last` (at least 1) steps do.
 
     `aliases` maps "latest" and "best" to steps. A run that was resumed may have several checkpoints at one step:
     they stay or go together.
     """
-    by_step: dict[int, list[Manifest]] = {}
+    by_step: dict[int, list[CheckpointManifest]] = {}
     for manifest in manifests:
         by_step.setdefault(manifest.step, []).append(manifest)
     keep: dict[int, str] = {}
@@ -71,10 +73,10 @@ def plan(manifests: Sequence[Manifest], aliases: dict[str, int], pinned: Pinned,
         keep = {step: keep.get(step, pinned.all_reason) for step in by_step}
     _keep_referenced(by_step, keep)
     prune = tuple(manifest for step in sorted(by_step) if step not in keep for manifest in by_step[step])
-    return Plan(keep={step: keep[step] for step in sorted(keep) if step in by_step}, prune=prune)
+    return RetentionPlan(keep={step: keep[step] for step in sorted(keep) if step in by_step}, prune=prune)
 
 
-def _keep_referenced(by_step: Mapping[int, Sequence[Manifest]], keep: dict[int, str]) -> None:
+def _keep_referenced(by_step: Mapping[int, Sequence[CheckpointManifest]], keep: dict[int, str]) -> None:
     """Add what the kept ones take their bytes from, and what those do."""
     todo = [step for step in keep if step in by_step]
     while todo:
@@ -86,14 +88,14 @@ def _keep_referenced(by_step: Mapping[int, Sequence[Manifest]], keep: dict[int, 
                 todo.append(int(match[1]))
 
 
-def plan_for(artifacts: Artifacts, pinned: Pinned, *, keep_last: int) -> Plan:
+def plan_for(artifacts: Artifacts, pinned: Pinned, *, keep_last: int) -> RetentionPlan:
     """The plan for what a run has stored; raises `TrackingError` where that cannot be read."""
     aliases = {alias: alias_values(artifacts, alias).get("step") for alias in (LATEST, BEST)}
     steps = {alias: step for alias, step in aliases.items() if type(step) is int}
     return plan(all_manifests(artifacts), steps, pinned, keep_last=keep_last)
 
 
-def prune(artifacts: Deletable, going: Iterable[Manifest]) -> list[str]:
+def prune(artifacts: Deletable, going: Iterable[CheckpointManifest]) -> list[str]:
     """Delete checkpoints, the manifest first: half a deletion leaves no checkpoint that looks whole.
 
     The deleted artifact folders come back. Raises `TrackingError`, `OSError`.

@@ -40,7 +40,7 @@ from ocr_train.tracking.journal import Journal, last_tags
 from ocr_train.tracking.journal_delivery import Delivery
 from ocr_train.tracking.mlflow_client import check_writable, send_batch
 from ocr_train.tracking.outbox import Checkpoint, DatasetInput, File, Item, Outbox, Tree
-from ocr_train.tracking.refusals import RunUnknown, check_run, reason_of
+from ocr_train.tracking.refusals import RunUnknown, check_run, refusal_reason
 from ocr_train.tracking.run_folder import (
     CLEAN_CONFIG,
     JOURNAL,
@@ -160,7 +160,7 @@ def _deliver(folder: Path, facts: RunFacts, connect: Connect, say: Say, *, new_r
     except OSError as exc:
         errors.append(str(exc))
     except Exception as exc:  # noqa: BLE001 - MLflow and what is below it raise anything
-        errors.append(reason_of(client, facts.server_run_id, exc))
+        errors.append(refusal_reason(client, facts.server_run_id, exc))
     return replace(_report(folder, facts, error="; ".join(errors), refused=refused), not_brought=lost)
 
 

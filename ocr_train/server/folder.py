@@ -16,7 +16,7 @@ def load_credentials(path: Path) -> tuple[str, str]:
     if not path.exists():
         fresh = {"access_key": "OCR" + secrets.token_hex(8).upper(), "secret_key": secrets.token_urlsafe(30)}
         write_private(path, json.dumps(fresh))
-    stored = read_json(path)
+    stored = read_json_or_empty(path)
     try:
         return str(stored["access_key"]), str(stored["secret_key"])
     except KeyError as exc:
@@ -36,7 +36,7 @@ def write_private(path: Path, text: str) -> None:
     part.replace(path)
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json_or_empty(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):

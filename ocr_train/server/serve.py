@@ -38,7 +38,7 @@ from ocr_train.server.folder import (
     load_credentials,
     lock,
     make_folders,
-    read_json,
+    read_json_or_empty,
     write_lock,
     write_private,
 )
@@ -182,7 +182,7 @@ class LocalServers:
 
     def _spawn(self, weed: Path, lock_file: IO[str]) -> ServerAddress:
         folder = self.folder.resolve()
-        ports = choose_ports(*self._wanted, read_json(folder / "ports.json"))
+        ports = choose_ports(*self._wanted, read_json_or_empty(folder / "ports.json"))
         access_key, secret_key = load_credentials(folder / "credentials.json")
         write_private(folder / "ports.json", json.dumps(vars(ports), indent=1))
         address = ServerAddress(

@@ -20,7 +20,7 @@ from typing import IO
 from ocr_train.errors import StorageError
 from ocr_train.ocr_engine.files import open_regular
 from ocr_train.storage.keys import KeyProblem, check_names, refuse
-from ocr_train.storage.local import make_parents, place_problems, require_space, told, write_part
+from ocr_train.storage.local import make_parents, place_problems, require_space, storage_errors, write_part
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 DEFAULT_LIMIT_BYTES = 50 * 10**9
@@ -123,7 +123,7 @@ def _write(
 def _move(made: list[ExtractedFile], parts: Path, folder: Path) -> list[ExtractedFile]:
     make_parents(folder, (file.name for file in made))
     for number, file in enumerate(made):
-        with told(folder / file.name):
+        with storage_errors(folder / file.name):
             (parts / f"x{number}").replace(folder / file.name)
     return made
 

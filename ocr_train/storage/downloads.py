@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.errors import StorageError
-from ocr_train.storage.local import Written, look, md5_of, told, write_part
+from ocr_train.storage.local import Written, look, md5_of, storage_errors, write_part
 from ocr_train.storage.plan import Task, looks_like_md5
 from ocr_train.storage.progress import Meter
 from ocr_train.storage.s3 import RemoteObject, S3Bucket
-from ocr_train.storage.state import Entry
+from ocr_train.storage.state import TransferredFile
 
 _CONTENT_ATTEMPTS = 3
 
@@ -24,7 +24,7 @@ _CONTENT_ATTEMPTS = 3
 class Fetched:
     """One task's end: the file's entry, and whether bytes came over the network."""
 
-    entry: Entry
+    entry: TransferredFile
     transferred: bool
 
 
@@ -48,15 +48,17 @@ class BodyWriter:
     def __call__(self, task: Task) -> Fetched:
         """Make the local file what the object is; raises StorageError."""
         target = f"{self._folder}/{task.name}"
-        with told(target):
+        with storage_errors(target):
             if task.compare and md5_of(target) == task.wanted.etag and (there := look(target)):
                 self._meter.add(files=1, size_bytes=task.wanted.size)
-                return Fetched(Entry(task.name, there.size, task.wanted.etag, there.mtime_ns), False)
+                return Fetched(
+                    TransferredFile(task.name, there.size, task.wanted.etag, there.mtime_ns), False
+                )
             part = f"{self._parts}/{next(self._numbers)}.part"
             written = self.download(task.wanted, part)
             os.replace(part, target)  # noqa: PTH105 - thousands of files make pathlib's cost felt
         self._meter.add(files=1)
-        return Fetched(Entry(task.name, written.size, task.wanted.etag, written.mtime_ns), True)
+        return Fetched(TransferredFile(task.name, written.size, task.wanted.etag, written.mtime_ns), True)
 
     def download(
         self, wanted: RemoteObject, part: str, *, on_buffer: Callable[[], None] = lambda: None

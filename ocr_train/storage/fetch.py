@@ -13,13 +13,20 @@ from ocr_train.errors import StorageError
 from ocr_train.storage.archive import DEFAULT_LIMIT_BYTES, extract_archive, is_archive
 from ocr_train.storage.downloads import BodyWriter
 from ocr_train.storage.keys import check_names, parse_s3_uri, refuse
-from ocr_train.storage.local import exclusive, look, make_parents, place_problems, require_space, told
+from ocr_train.storage.local import (
+    exclusive,
+    look,
+    make_parents,
+    place_problems,
+    require_space,
+    storage_errors,
+)
 from ocr_train.storage.parallel import run_all
 from ocr_train.storage.plan import is_unchanged, plan_fetch
 from ocr_train.storage.progress import Meter, OnProgress
-from ocr_train.storage.result import SyncResult, Tally
+from ocr_train.storage.result import SyncResult, TransferCounts
 from ocr_train.storage.s3 import RemoteObject, S3Bucket
-from ocr_train.storage.state import Entry, SyncState
+from ocr_train.storage.state import SyncState, TransferredFile
 
 
 def fetch(
@@ -140,7 +147,7 @@ class _FetchJob:
     ) -> SyncResult:
         """Fetch what differs, then delete if asked to."""
         state = SyncState(self.folder, self.uri, kind="fetched")
-        tally = Tally(state, self.meter)
+        tally = TransferCounts(state, self.meter)
         try:
             refuse(place_problems(self.folder, wanted), where=f"{self.uri} (to be kept in {self.folder})")
             base = str(self.folder)
@@ -160,7 +167,7 @@ class _FetchJob:
                 )
             deleted = delete_local(self.folder, state, keep=wanted) if delete else 0
         finally:
-            with told(state.path):
+            with storage_errors(state.path):
                 state.close()
         self.meter.tick(now=True)
         return SyncResult(
@@ -185,7 +192,7 @@ class _FetchJob:
         self.meter.begin("transferring", files_total=1, bytes_total=archive.size)
         writer = BodyWriter(self.bucket, self.folder, self.parts, meter=self.meter, stop=self.stop)
         part = self.parts / "archive"
-        with told(part):
+        with storage_errors(part):
             writer.download(archive, str(part), on_buffer=self.meter.tick)
         self.meter.begin("extracting")
         made = extract_archive(
@@ -197,19 +204,20 @@ class _FetchJob:
             on_member=self._extracted,
         )
         state.replace(
-            [Entry(file.name, file.size, archive.etag, file.mtime_ns) for file in made], archive=archive.etag
+            [TransferredFile(file.name, file.size, archive.etag, file.mtime_ns) for file in made],
+            archive=archive.etag,
         )
         names = {file.name for file in made}
         gone = [entry for name, entry in before.items() if name not in names]
         for entry in gone:
             state.own(entry)
         deleted = delete_local(self.folder, state, keep=names) if delete else 0
-        with told(state.path):
+        with storage_errors(state.path):
             state.close()
         self.meter.tick(now=True)
         return SyncResult(files=len(made), bytes=archive.size, fetched=len(made), skipped=0, deleted=deleted)
 
-    def _as_left(self, entry: Entry, archive: RemoteObject) -> bool:
+    def _as_left(self, entry: TransferredFile, archive: RemoteObject) -> bool:
         """Whether an extracted file is untouched; one of an earlier archive does not matter."""
         there = look(f"{self.folder}/{entry.name}")
         return entry.etag != archive.etag or is_unchanged(entry.size, entry.etag, entry, there)
@@ -231,7 +239,7 @@ def delete_local(folder: Path, state: SyncState, *, keep: Iterable[str]) -> int:
     for entry in gone:
         path = folder / entry.name
         if entry.name not in unsafe and is_unchanged(entry.size, entry.etag, entry, look(path)):
-            with told(path):
+            with storage_errors(path):
                 path.unlink()
             _remove_empty(path.parent, folder)
             deleted += 1

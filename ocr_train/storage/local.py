@@ -89,7 +89,7 @@ def _mode(path: str) -> int:
 def make_parents(folder: Path, names: Iterable[str]) -> None:
     """Make the folders of these names."""
     for parent in {name.rpartition("/")[0] for name in names}:
-        with told(folder / parent):
+        with storage_errors(folder / parent):
             (folder / parent).mkdir(parents=True, exist_ok=True)
 
 
@@ -138,7 +138,7 @@ def multipart_md5_of(path: Path, part_bytes: int) -> str:
 
 
 @contextlib.contextmanager
-def told(path: Path | str) -> Iterator[None]:
+def storage_errors(path: Path | str) -> Iterator[None]:
     """Turn an OSError about a path into a StorageError that names it."""
     try:
         yield
@@ -156,7 +156,7 @@ def exclusive(folder: Path) -> Iterator[Path]:
     A second transfer into the same folder waits for the first. What a killed one left is removed.
     """
     private = folder / PRIVATE_FOLDER
-    with told(private):
+    with storage_errors(private):
         private.mkdir(parents=True, exist_ok=True)
         if private.is_symlink():
             raise StorageError(f"{str(private)!r} is a symbolic link.", hint="Remove the link.")
@@ -167,11 +167,11 @@ def exclusive(folder: Path) -> Iterator[Path]:
 
             fcntl.flock(lock, fcntl.LOCK_EX)
         parts = private / "parts"
-        with told(parts):
+        with storage_errors(parts):
             _remove(parts)
             parts.mkdir()
         try:
-            with told(folder):
+            with storage_errors(folder):
                 yield parts
         finally:
             _remove(parts)

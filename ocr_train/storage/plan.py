@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ocr_train.storage.local import LocalFile
 from ocr_train.storage.s3 import RemoteObject
-from ocr_train.storage.state import Entry
+from ocr_train.storage.state import TransferredFile
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
@@ -23,7 +23,7 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class TransferPlan:
     """The tasks, how many files need none, and how many bytes the tasks may have to transfer."""
 
     tasks: tuple[Task, ...]
@@ -36,7 +36,7 @@ def looks_like_md5(etag: str) -> bool:
     return _MD5.fullmatch(etag) is not None
 
 
-def is_unchanged(size: int, etag: str, entry: Entry | None, local: LocalFile | None) -> bool:
+def is_unchanged(size: int, etag: str, entry: TransferredFile | None, local: LocalFile | None) -> bool:
     """Whether object, manifest and local file agree: size and ETag, and the file's size and mtime."""
     return (
         entry is not None
@@ -49,11 +49,11 @@ def is_unchanged(size: int, etag: str, entry: Entry | None, local: LocalFile | N
 
 def plan_fetch(
     wanted: Mapping[str, RemoteObject],
-    known: Mapping[str, Entry],
+    known: Mapping[str, TransferredFile],
     local: Callable[[str], LocalFile | None],
     *,
     rehash: bool,
-) -> Plan:
+) -> TransferPlan:
     """Skip what is unchanged (nothing with `rehash`), compare what may be the same, fetch the rest; `local`
     says what is there under a name."""
     tasks = []
@@ -63,7 +63,7 @@ def plan_fetch(
             continue
         same_size = there is not None and there.regular and there.size == remote.size
         tasks.append(Task(name, remote, compare=same_size and looks_like_md5(remote.etag)))
-    return Plan(
+    return TransferPlan(
         tasks=tuple(tasks),
         skipped=len(wanted) - len(tasks),
         size_bytes=sum(task.wanted.size for task in tasks),

@@ -16,7 +16,7 @@ from ocr_train.storage.keys import check_names, parse_s3_uri, refuse
 from ocr_train.storage.local import LocalFile, cache_folder, exclusive
 from ocr_train.storage.parallel import run_all
 from ocr_train.storage.progress import Meter, OnProgress
-from ocr_train.storage.result import SyncResult, Tally
+from ocr_train.storage.result import SyncResult, TransferCounts
 from ocr_train.storage.s3 import RemoteObject, S3Bucket
 from ocr_train.storage.state import SyncState
 from ocr_train.storage.uploads import BodySender, local_files, plan_push
@@ -98,7 +98,7 @@ class _PushJob:
         uploads = plan_push(local, remote, state.entries, prefix=self.below, rehash=rehash)
         size = sum(upload.size for upload in uploads)
         self.meter.begin("transferring", files_total=len(uploads), bytes_total=size)
-        tally = Tally(state, self.meter)
+        tally = TransferCounts(state, self.meter)
         sender = BodySender(self.bucket, self.folder, meter=self.meter)
         workers = min(workers, len(uploads))
         run_all(uploads, sender, workers=workers, stop=stop, on_result=tally, on_wait=tally.wait)

@@ -22,7 +22,7 @@ class SyncResult:
     deleted: int
 
 
-class Tally:
+class TransferCounts:
     """Counts results and records them in the manifest, in the calling thread."""
 
     def __init__(self, state: SyncState, meter: Meter) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 
 from ocr_train.errors import StorageError, TransientStorageError
 from ocr_train.storage.retry import ATTEMPTS, Sleep, given_up, retrying, wait_s
-from ocr_train.storage.s3_errors import Request, shown_endpoint, translate
+from ocr_train.storage.s3_errors import S3Request, shown_endpoint, translate
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class S3Bucket:
         self.name = name
         self._sleep = sleep
         self._fast_failures = 0
-        nowhere = Request(action="list", bucket=name, key="", endpoint="S3")
+        nowhere = S3Request(action="list", bucket=name, key="", endpoint="S3")
         try:
             self._client, self._credentials = _connect(workers)
         except Exception as exc:
@@ -159,12 +159,12 @@ class S3Bucket:
     def _about(self, key: str, text: str) -> str:
         return f"s3://{self.name}/{key} from {self.endpoint} {text}."
 
-    def _request(self, action: str, key: str) -> Request:
+    def _request(self, action: str, key: str) -> S3Request:
         hidden: tuple[str, ...] = ()
         if self._credentials is not None:
             frozen = self._credentials.get_frozen_credentials()
             hidden = (frozen.secret_key or "", frozen.token or "", frozen.access_key or "")
-        return Request(action=action, bucket=self.name, key=key, endpoint=self.endpoint, hidden=hidden)
+        return S3Request(action=action, bucket=self.name, key=key, endpoint=self.endpoint, hidden=hidden)
 
     def _ask(self, action: str, key: str, call: Callable[[], T]) -> T:
         return retrying(lambda: self._once(action, key, call), sleep=self._sleep)

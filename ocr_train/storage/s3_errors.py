@@ -67,7 +67,7 @@ _LASTING_ERRORS = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class S3Request:
     """What was asked: `action` is a key of PERMISSIONS; `hidden` are texts that no message may carry."""
 
     action: str
@@ -89,7 +89,7 @@ def shown_endpoint(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{port}"
 
 
-def translate(error: Exception, request: Request) -> StorageError:
+def translate(error: Exception, request: S3Request) -> StorageError:
     """Our error for one of botocore's: TransientStorageError where trying again may help."""
     from botocore.exceptions import ClientError
 
@@ -114,7 +114,7 @@ def translate(error: Exception, request: Request) -> StorageError:
     )
 
 
-def _of_answer(response: Any, request: Request) -> StorageError:
+def _of_answer(response: Any, request: S3Request) -> StorageError:
     error = response.get("Error", {})
     code = str(error.get("Code", ""))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
@@ -126,7 +126,7 @@ def _of_answer(response: Any, request: Request) -> StorageError:
     return _lasting(code, status, said, request)
 
 
-def _lasting(code: str, status: int, said: str, request: Request) -> StorageError:
+def _lasting(code: str, status: int, said: str, request: S3Request) -> StorageError:
     """The errors that no further try mends."""
     problem, hint = f"{request.target}: {said}.", ""
     if code == "NoSuchBucket":

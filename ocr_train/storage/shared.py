@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from ocr_train.storage.local import told
+from ocr_train.storage.local import storage_errors
 
 
 class Leases:
@@ -33,7 +33,7 @@ class Leases:
         taken as it is where `is_current` says so. Raises what these two raise, and `StorageError`.
         """
         for place in _places(folder):
-            with told(place):
+            with storage_errors(place):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 lease = self._held.get(place) or place.with_name(f"{place.name}.lease").open("a")
             if _lock(lease, alone=True):

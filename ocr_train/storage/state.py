@@ -24,7 +24,7 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TransferredFile:
     """A file that was transferred: `size` in bytes, the object's `etag`, the local file's `mtime_ns`."""
 
     name: str
@@ -44,13 +44,13 @@ class SyncState:
         self.path = folder / PRIVATE_FOLDER / f"{kind}-{digest}.jsonl"
         self.source = source
         self.archive = ""
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, TransferredFile] = {}
         self._journal: IO[str] | None = None
         self._unflushed = 0
         self._changed = False
         self._load()
 
-    def record(self, entry: Entry) -> None:
+    def record(self, entry: TransferredFile) -> None:
         """Own a file from now on."""
         if self.entries.get(entry.name) == entry:
             return
@@ -63,7 +63,7 @@ class SyncState:
         if self._unflushed >= _FLUSH_EVERY:
             self.flush()
 
-    def own(self, entry: Entry) -> None:
+    def own(self, entry: TransferredFile) -> None:
         """Own a file, without a line in the journal: `close` writes it."""
         self.entries[entry.name] = entry
         self._changed = True
@@ -78,7 +78,7 @@ class SyncState:
         """Own a file no longer."""
         self._changed = self.entries.pop(name, None) is not None or self._changed
 
-    def replace(self, entries: list[Entry], *, archive: str) -> None:
+    def replace(self, entries: list[TransferredFile], *, archive: str) -> None:
         """Own exactly these files, out of an archive with this ETag."""
         self.entries = {entry.name: entry for entry in entries}
         self.archive = archive
@@ -129,7 +129,7 @@ class SyncState:
                 self.entries[entry.name] = entry
 
 
-def _entry_line(entry: Entry) -> str:
+def _entry_line(entry: TransferredFile) -> str:
     """The entry as JSON. Encoding text alone is ten times as fast as encoding a list, and this runs twice a
     file."""
     return f"[{_encode(entry.name)}, {entry.size}, {_encode(entry.etag)}, {entry.mtime_ns}]\n"
@@ -142,9 +142,9 @@ def _parse(line: str) -> Any:
         return None
 
 
-def _entry(value: Any) -> Entry | None:
+def _entry(value: Any) -> TransferredFile | None:
     """An entry, None for anything else: names decide about deletions, so a bad one must not get in."""
     match value:
         case [str(name), int(size), str(etag), int(mtime_ns)] if not name_problem(name):
-            return Entry(name, size, etag, mtime_ns)
+            return TransferredFile(name, size, etag, mtime_ns)
     return None

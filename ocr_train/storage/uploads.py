@@ -9,11 +9,11 @@ from pathlib import Path
 
 from ocr_train.errors import StorageError
 from ocr_train.storage.keys import PRIVATE_FOLDER, KeyProblem, refuse
-from ocr_train.storage.local import LocalFile, md5_of, multipart_md5_of, told
+from ocr_train.storage.local import LocalFile, md5_of, multipart_md5_of, storage_errors
 from ocr_train.storage.plan import is_unchanged, looks_like_md5
 from ocr_train.storage.progress import Meter
 from ocr_train.storage.s3 import PART_BYTES, RemoteObject, S3Bucket
-from ocr_train.storage.state import Entry
+from ocr_train.storage.state import TransferredFile
 
 _MOST_PARTS = 10_000
 
@@ -33,7 +33,7 @@ class Upload:
 class Pushed:
     """One upload's end: the file's entry, and whether bytes went over the network."""
 
-    entry: Entry
+    entry: TransferredFile
     transferred: bool
 
 
@@ -48,7 +48,7 @@ def local_files(folder: Path) -> dict[str, LocalFile]:
     waiting = [""]
     while waiting:
         relative = waiting.pop()
-        with told(folder / relative), os.scandir(folder / relative) as entries:
+        with storage_errors(folder / relative), os.scandir(folder / relative) as entries:
             for entry in sorted(entries, key=lambda item: item.name):
                 name = f"{relative}{entry.name}"
                 if name == PRIVATE_FOLDER:
@@ -76,7 +76,7 @@ def _unfit(entry: os.DirEntry[str], root: Path) -> str:
 def plan_push(
     local: Mapping[str, LocalFile],
     remote: Mapping[str, RemoteObject],
-    known: Mapping[str, Entry],
+    known: Mapping[str, TransferredFile],
     *,
     prefix: str,
     rehash: bool,
@@ -107,7 +107,7 @@ class BodySender:
         """Make the object what the local file is; raises StorageError."""
         path = self._folder / upload.name
         part_bytes = max(PART_BYTES, -(-upload.size // _MOST_PARTS))
-        with told(path):
+        with storage_errors(path):
             many = upload.size > part_bytes
             digest = multipart_md5_of(path, part_bytes) if many else md5_of(path)
             same = upload.same is not None and upload.same.etag == digest
@@ -115,7 +115,7 @@ class BodySender:
             if etag != digest:
                 self._check(upload, path, etag)
         self._meter.add(files=1, size_bytes=upload.size)
-        return Pushed(Entry(upload.name, upload.size, etag, upload.mtime_ns), not same)
+        return Pushed(TransferredFile(upload.name, upload.size, etag, upload.mtime_ns), not same)
 
     def _check(self, upload: Upload, path: Path, etag: str) -> None:
         """The ETag is not the content's: fine under SSE-KMS (then the size decides), an error otherwise."""

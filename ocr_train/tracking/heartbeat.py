@@ -47,7 +47,7 @@ def now() -> str:
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def read(text: str) -> float | None:
+def parse_time(text: str) -> float | None:
     """The Unix time in seconds that a tag's value says, None for what is no such time."""
     try:
         moment = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")

@@ -13,7 +13,7 @@ from ocr_train.disk import refused
 from ocr_train.errors import OcrTrainError
 from ocr_train.redaction.redactor import redactor
 from ocr_train.tracking.holder import HOLDER_TAG, read_holder, this_process
-from ocr_train.trainer.outcome import FAILED, KILLED, reason_of, stopped
+from ocr_train.trainer.outcome import FAILED, KILLED, failure_reason_of, stopped
 from ocr_train.trainer.stop_signals import StopRequested
 
 _GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+-\d+")
@@ -67,7 +67,7 @@ def _why(error: BaseException) -> tuple[str, str, str]:
         asked = stopped(error.number)
         return KILLED, asked.reason, asked.explanation
     text = str(error) if isinstance(error, OcrTrainError) else f"{type(error).__name__}: {error}"
-    return FAILED, reason_of(error), text
+    return FAILED, failure_reason_of(error), text
 
 
 @contextlib.contextmanager

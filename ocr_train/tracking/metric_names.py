@@ -17,7 +17,7 @@ def legal_name(name: str) -> str:
     return "/".join(parts)
 
 
-class Names:
+class MetricNames:
     """Legal names, one for each name that was asked for: no two share one.
 
     Names that differ in nothing but case count as the same: MLflow on MySQL would make one curve of them.

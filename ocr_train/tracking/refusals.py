@@ -60,7 +60,7 @@ def raise_if_refused(exc: BaseException, run_id: str) -> None:
         ) from exc
 
 
-def reason_of(client: Any, run_id: str, exc: BaseException) -> str:
+def refusal_reason(client: Any, run_id: str, exc: BaseException) -> str:
     """What to tell of an exception that a call for the run raised: what is wrong with the run, where that is it."""
     if isinstance(exc, RunRefused):
         return str(exc)

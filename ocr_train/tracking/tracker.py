@@ -29,7 +29,7 @@ from ocr_train.tracking.holder import HOLDER_TAG, this_process
 from ocr_train.tracking.journal import Batch, Journal, Metric, Param, Tag, batches_of
 from ocr_train.tracking.journal_delivery import Delivery
 from ocr_train.tracking.launched_run import ended_by_failure, take_over
-from ocr_train.tracking.metric_names import Names, cut, legal_name
+from ocr_train.tracking.metric_names import MetricNames, cut, legal_name
 from ocr_train.tracking.mlflow_client import (
     call_it_training,
     check_writable,
@@ -41,7 +41,7 @@ from ocr_train.tracking.mlflow_client import (
     send_batch,
 )
 from ocr_train.tracking.outbox import DatasetInput, File, Item, Outbox, Tree
-from ocr_train.tracking.refusals import reason_of
+from ocr_train.tracking.refusals import refusal_reason
 from ocr_train.tracking.run_folder import (
     ARTIFACTS,
     JOURNAL,
@@ -121,7 +121,7 @@ class Tracker:
             raise
         self.artifacts = self._facts_artifacts()
         self._journal = Journal(folder / JOURNAL)
-        self._metric_names, self._param_names, self._tag_names = Names(), Names(), Names()
+        self._metric_names, self._param_names, self._tag_names = MetricNames(), MetricNames(), MetricNames()
         self._nonfinite: set[str] = set()
         self._long_params: dict[str, str] = {}
         self._delivery = Delivery(
@@ -246,7 +246,7 @@ class Tracker:
             if str(value)
         )
 
-    def _legal(self, names: Names, name: str) -> str:
+    def _legal(self, names: MetricNames, name: str) -> str:
         """The legal name; one that had to give way to another is named in a tag, once."""
         known = name in names
         legal = names.legal(name)
@@ -350,7 +350,7 @@ class Tracker:
             for batch in batches_of(self._journal.unwritten):
                 self._send(batch)
         except Exception as exc:  # noqa: BLE001 - reported, not raised: the training itself is over
-            self._delivery.last_error = reason_of(self.client, self.run_id, exc)
+            self._delivery.last_error = refusal_reason(self.client, self.run_id, exc)
             return False
         return True
 
@@ -358,7 +358,7 @@ class Tracker:
         try:
             end_run(self.client, self.run_id, status, self._facts.ended_ms)
         except Exception as exc:  # noqa: BLE001 - reported, not raised: the training itself is over
-            self._delivery.last_error = reason_of(self.client, self.run_id, exc)
+            self._delivery.last_error = refusal_reason(self.client, self.run_id, exc)
             return False
         return True
 

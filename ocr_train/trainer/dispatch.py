@@ -15,7 +15,7 @@ from ocr_train.run import Run
 MAX_FAILURES = 3
 
 
-class Callback(Protocol):
+class EventHandler(Protocol):
     """What the dispatcher needs of a callback; `callbacks.base.Callback` is the class to inherit from."""
 
     critical: bool
@@ -45,10 +45,10 @@ class Dispatcher:
     callback may raise it to have the training stopped.
     """
 
-    def __init__(self, callbacks: Sequence[Callback], *, report: Callable[[str], None]) -> None:
+    def __init__(self, callbacks: Sequence[EventHandler], *, report: Callable[[str], None]) -> None:
         self._callbacks = list(callbacks)
         self._report = report
-        self._opened: list[Callback] = []
+        self._opened: list[EventHandler] = []
         self._failures: dict[int, int] = {}
         self._off: set[int] = set()
         self.disabled: list[str] = []
@@ -101,7 +101,7 @@ class Dispatcher:
         if first is not None:
             raise first
 
-    def _failed(self, callback: Callback, exc: Exception, *, at_once: bool = False) -> None:
+    def _failed(self, callback: EventHandler, exc: Exception, *, at_once: bool = False) -> None:
         if callback.critical:
             raise _failure(callback, exc) from exc
         count = self._failures[id(callback)] = self._failures.get(id(callback), 0) + 1
@@ -112,7 +112,7 @@ class Dispatcher:
             self._report(f"callback {callback.name} is disabled for the rest of this run")
 
 
-def _failure(callback: Callback, exc: Exception) -> CallbackFailed:
+def _failure(callback: EventHandler, exc: Exception) -> CallbackFailed:
     return CallbackFailed(
         f"the callback {callback.name} failed and training cannot go on without it: {exc}",
         hint="The checkpoints stored before this are whole; resume from them when the cause is mended.",

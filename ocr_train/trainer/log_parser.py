@@ -110,7 +110,7 @@ class LogParser:
     def _evaluation(self, record: Record) -> list[Event]:
         found = _EVAL.match(record.message)
         metrics = (
-            values.numbers(record.message[found.end() :], prefix="eval", cut=record.cut) if found else {}
+            values.numbers_in(record.message[found.end() :], prefix="eval", cut=record.cut) if found else {}
         )
         self._evaluated = self._evaluated or bool(metrics)
         return [EvalCompleted(metrics=metrics, step=self._step, epoch=self._epoch)] if metrics else []
@@ -147,7 +147,7 @@ class LogParser:
         row = _EVAL_ROW.fullmatch(record.message) if rows is not None and not record.cut else None
         if rows is None or row is None:
             return []
-        rows |= values.numbers(row[0], prefix="eval")
+        rows |= values.numbers_in(row[0], prefix="eval")
         if row[1] == "fps" and rows:
             return [EvalCompleted(metrics=rows, step=self._step, epoch=self._epoch)]
         self._rows = rows

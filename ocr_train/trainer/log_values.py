@@ -56,7 +56,7 @@ def _pair(part: str) -> Pair:
     return key.strip(" '\""), value.strip(" \t'\"")
 
 
-def number(value: str) -> float | None:
+def number_in(value: str) -> float | None:
     """The number in a value, with or without its unit; None for booleans, lists and other text.
 
     Python's "{:x<6f}" pads short values with x: NaN is logged as "nanxxx", infinity as "infxxx", "-infxx".
@@ -65,7 +65,7 @@ def number(value: str) -> float | None:
     return float(found[1].rstrip("xX")) if found else None
 
 
-def numbers(text: str, *, prefix: str, cut: bool = False) -> dict[str, float]:
+def numbers_in(text: str, *, prefix: str, cut: bool = False) -> dict[str, float]:
     """All numbers of a "k: v, k: v" text under MLflow's names; without the last where the text is `cut`."""
     found = list(pairs(text))
     return _named(found[:-1] if cut else found, prefix=prefix)
@@ -76,7 +76,7 @@ def _named(found: list[Pair], *, prefix: str) -> dict[str, float]:
     return {
         f"{prefix}/{key}": value
         for key, raw in renamed
-        if key not in _NOT_METRICS and _KEY.fullmatch(key) and (value := number(raw)) is not None
+        if key not in _NOT_METRICS and _KEY.fullmatch(key) and (value := number_in(raw)) is not None
     }
 
 
@@ -91,19 +91,19 @@ def best_numbers(text: str, *, cut: bool = False) -> tuple[dict[str, float], int
     metrics = _named(found, prefix="best")
     if metrics.get("best/acc") == 0 and any(f"best/{name}" in metrics for name in _OTHER_MAIN_METRICS):
         del metrics["best/acc"]
-    return metrics, whole_number(dict(found).get("best_epoch", ""))
+    return metrics, parse_whole_number(dict(found).get("best_epoch", ""))
 
 
 def is_reset(text: str) -> bool:
     """Whether a "best metric, ..." line has the accuracy 0 that a resume at `start_epoch` puts in place of the best."""
     found = dict(pairs(text))
-    best, start = (whole_number(found.get(name, "")) for name in ("best_epoch", "start_epoch"))
+    best, start = (parse_whole_number(found.get(name, "")) for name in ("best_epoch", "start_epoch"))
     earlier = best is not None and start is not None and best < start
-    zero = number(found.get("acc", "")) == 0
+    zero = number_in(found.get("acc", "")) == 0
     return earlier and zero and not any(name in found for name in _OTHER_MAIN_METRICS)
 
 
-def whole_number(value: str) -> int | None:
+def parse_whole_number(value: str) -> int | None:
     """The value as an integer, None where it is none."""
     return int(value) if re.fullmatch(r"\d{1,18}", value, re.ASCII) else None
 
@@ -154,7 +154,7 @@ def evaluation_1x_numbers(text: str) -> tuple[dict[str, float], dict[str, float]
     "acc:0.5, best_acc:0.6, best_epoch:3, best_batch_id:2000, eval_sample_num:2077" for recognition.
     """
     found = dict(pairs(text))
-    best_epoch = whole_number(found.get("best_epoch", ""))
+    best_epoch = parse_whole_number(found.get("best_epoch", ""))
     best = [(key[len("best_") :], raw) for key, raw in found.items() if key.startswith("best_")]
     best = [(key, raw) for key, raw in best if key not in ("epoch", "batch_id")]
     current = list(pairs(found.pop("metrics", "").strip("{}")))

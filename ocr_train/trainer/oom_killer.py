@@ -20,7 +20,7 @@ _KILLED = re.compile(
 )
 
 
-class MemoryWitness:
+class OomKillMonitor:
     """Notes where the kernel's log and counters stand; `message` tells what they say since."""
 
     def __init__(

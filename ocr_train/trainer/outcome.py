@@ -43,7 +43,7 @@ class Outcome:
     exit_code: int = 0
 
 
-def decide(
+def decide_outcome(
     ended: Exit,
     *,
     stopped_by: int | None,
@@ -79,7 +79,7 @@ def _gone_wrong(error: OcrTrainError, failure: Failure | None) -> Outcome:
     """We ended it; where the log says why there was nothing more to come, that is the cause."""
     if isinstance(error, TrainingStopped) and failure is not None and failure.fatal:
         return _failed(failure.reason, failure.explanation, failure.hint)
-    return _failed(reason_of(error), error.problem, error.hint, error.exit_code)
+    return _failed(failure_reason_of(error), error.problem, error.hint, error.exit_code)
 
 
 _SIGNALS = {
@@ -128,7 +128,7 @@ _REASONS = {
 }
 
 
-def reason_of(error: BaseException) -> str:
+def failure_reason_of(error: BaseException) -> str:
     """The `failure_reason` of an error on our side."""
     if isinstance(error, TrainingStopped):
         return error.reason

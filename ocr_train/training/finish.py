@@ -16,19 +16,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ocr_train.analysis.report import evaluate_closely
+from ocr_train.analysis.report import analyse_validation
 from ocr_train.checkpoints.states_file import read_states
 from ocr_train.checkpoints.store import sha256_of
 from ocr_train.config.experiment import TASKS, Experiment
 from ocr_train.data.samples import image_paths
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.models.export.check import choose_images
-from ocr_train.models.export.run import Exported, Wish, export
+from ocr_train.models.export.run import Exported, ExportOptions, export
 from ocr_train.models.inference import CHECKPOINT, Reading, ReadingProcess
-from ocr_train.models.source import Source, find_source
+from ocr_train.models.source import ModelSource, find_source
 from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer.tools import Trainer
-from ocr_train.training.setup import Parts, Ready
+from ocr_train.training.setup import Services, TrainingSetup
 
 TAG = "exported"
 CHECK_IMAGES = 32
@@ -57,10 +57,10 @@ class _Work:
     """What every stage needs."""
 
     experiment: Experiment
-    ready: Ready
-    source: Source
+    ready: TrainingSetup
+    source: ModelSource
     tracker: Tracker
-    parts: Parts
+    parts: Services
 
     @property
     def trainer(self) -> Trainer:
@@ -74,7 +74,11 @@ class _Work:
 
 
 def finish(
-    experiment: Experiment, ready: Ready, results: Mapping[str, Any], tracker: Tracker, parts: Parts
+    experiment: Experiment,
+    ready: TrainingSetup,
+    results: Mapping[str, Any],
+    tracker: Tracker,
+    parts: Services,
 ) -> Finishing:
     """Do what the experiment asks for after its training; never raises for what can be done again later."""
     wanted = (experiment.evaluation_images > 0, experiment.export)
@@ -117,14 +121,16 @@ def _guarded(work: _Work, tag: str, stage: Callable[[_Work], str], notes: list[s
     return ""
 
 
-def _best(experiment: Experiment, ready: Ready, results: Mapping[str, Any], tracker: Tracker) -> Source:
+def _best(
+    experiment: Experiment, ready: TrainingSetup, results: Mapping[str, Any], tracker: Tracker
+) -> ModelSource:
     """The best checkpoint of the run: the trainer's own files, or, where an earlier run's is still the best, that."""
     prefix = results.get("best_prefix")
     if prefix is None or not Path(f"{prefix}.pdparams").is_file():
         return find_source(tracker.run_id, lambda: tracker.client, tracker.folder / "best")
     run, states = ready.run, read_states(Path(f"{prefix}.states"))
     step = run.step_offset + (states.step if states.step is not None else results.get("best_step") or 0)
-    return Source(
+    return ModelSource(
         kind=CHECKPOINT,
         path=Path(prefix),
         config=run.config,
@@ -145,7 +151,7 @@ def _best(experiment: Experiment, ready: Ready, results: Mapping[str, Any], trac
 def _evaluate(work: _Work) -> str:
     run = work.ready.run
     work.parts.say(f"evaluation: {work.source.said} reads the validation images ...")
-    done = evaluate_closely(
+    done = analyse_validation(
         run.config,
         run.task,
         lambda images: _read(work, images),
@@ -196,7 +202,7 @@ def _make_model(work: _Work) -> str:
         work.source,
         place_for_export(work.tracker.folder),
         trainer=work.trainer,
-        wish=Wish(images=images, carry=checkout),
+        wish=ExportOptions(images=images, carry=checkout),
         say=work.parts.say,
     )
     work.tracker.set_tags({TAG: "agrees"})

@@ -26,14 +26,14 @@ from ocr_train.tracking.mlflow_client import name_primary_metric
 from ocr_train.tracking.tracker import CHECKPOINT_BYTES_TAG, PENDING_TAG, Delivered, Tracker
 from ocr_train.trainer.dispatch import Dispatcher
 from ocr_train.trainer.follow import STACKS_FILE, LogWatch, follow
-from ocr_train.trainer.oom_killer import MemoryWitness
-from ocr_train.trainer.outcome import FAILED, Outcome, decide, reason_of, stopped
+from ocr_train.trainer.oom_killer import OomKillMonitor
+from ocr_train.trainer.outcome import FAILED, Outcome, decide_outcome, failure_reason_of, stopped
 from ocr_train.trainer.process import Child
 from ocr_train.trainer.stop_signals import StopRequested
 from ocr_train.training.finish import Finishing, finish
 from ocr_train.training.setup import (
-    Parts,
-    Ready,
+    Services,
+    TrainingSetup,
     first_tags,
     look_at_data,
     make_ready,
@@ -62,7 +62,7 @@ class Summary:
     finishing: Finishing = field(default_factory=Finishing)
 
 
-def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
+def train(experiment: Experiment, output: Path, parts: Services) -> Summary:
     """Run the whole way; raises `OcrTrainError` for what keeps the trainer from starting."""
     begun = begin(
         experiment,
@@ -102,11 +102,11 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
                 heart.close()  # before the journal that it writes to
                 delivered = tracker.finish(outcome.status)
     except OcrTrainError as exc:
-        _end_early(tracker, FAILED, reason_of(exc), str(exc))
+        _end_early(tracker, FAILED, failure_reason_of(exc), str(exc))
         raise
     except OSError as exc:
         error = refused(exc)
-        _end_early(tracker, FAILED, reason_of(error), str(error))
+        _end_early(tracker, FAILED, failure_reason_of(error), str(error))
         raise error from exc
     except StopRequested as exc:
         outcome = stopped(exc.number)
@@ -132,14 +132,14 @@ def train(experiment: Experiment, output: Path, parts: Parts) -> Summary:
 
 
 def _run_trainer(
-    ready: Ready, tracker: Tracker, parts: Parts
+    ready: TrainingSetup, tracker: Tracker, parts: Services
 ) -> tuple[Outcome, Sequence[str], Mapping[str, Any]]:
     """Run the trainer to its end: what it came to, its last lines, what the callbacks have to say."""
     dispatcher = Dispatcher(parts.callbacks(tracker, ready), report=parts.say)
     watch = LogWatch()
     error: OcrTrainError | None = None
     child: Child | None = None
-    witness = MemoryWitness()
+    witness = OomKillMonitor()
     try:
         dispatcher.open(ready.run)
         log = tracker.folder / "train.log"
@@ -155,7 +155,7 @@ def _run_trainer(
             stop=parts.stop,
             say=parts.say,
         )
-        outcome = decide(
+        outcome = decide_outcome(
             child.exit,
             stopped_by=parts.stop.number,
             failure=watch.verdict(),
@@ -177,7 +177,7 @@ def _run_trainer(
         outcome = replace(
             outcome,
             status=FAILED,
-            reason=reason_of(closing),
+            reason=failure_reason_of(closing),
             explanation=closing.problem,
             exit_code=closing.exit_code,
         )
@@ -209,7 +209,11 @@ def _with_lost_checkpoints(outcome: Outcome, results: Mapping[str, Any]) -> Outc
 
 
 def _log_costs(
-    experiment: Experiment, ready: Ready, results: Mapping[str, Any], tracker: Tracker, parts: Parts
+    experiment: Experiment,
+    ready: TrainingSetup,
+    results: Mapping[str, Any],
+    tracker: Tracker,
+    parts: Services,
 ) -> None:
     """The hours and the money of all of it: what came after the training costs, too."""
     seconds = time.monotonic() - parts.started + 3600 * ready.run.hours_before

@@ -26,14 +26,14 @@ from ocr_train.data.manifest import write_manifest
 from ocr_train.errors import OcrTrainError
 from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.resolve import ResumePoint
-from ocr_train.resume.start import Begun, apply_point, check_start, find_point, lay_schedule, record
+from ocr_train.resume.start import StartedRun, apply_point, check_start, find_point, lay_schedule, record
 from ocr_train.run import STEPS_METRIC, Run
 from ocr_train.tracking.launched_secrets import say_exposed
 from ocr_train.tracking.run_folder import CLEAN_CONFIG
 from ocr_train.tracking.tracker import Tracker, get_run
 from ocr_train.trainer import paddleocr as paddle
 from ocr_train.trainer.configurations import require_own_words
-from ocr_train.trainer.dispatch import Callback
+from ocr_train.trainer.dispatch import EventHandler
 from ocr_train.trainer.guard import Guard
 from ocr_train.trainer.imports import TRAINING, require_packages
 from ocr_train.trainer.interpreter import Facts, interpreter
@@ -41,20 +41,20 @@ from ocr_train.trainer.paddleocr import Device, PaddleOcr
 from ocr_train.trainer.pipeline_check import check_pipeline, require_working
 from ocr_train.trainer.stop_signals import StopFlag
 from ocr_train.trainer.tools import Trainer
-from ocr_train.weights.compatibility import Model
+from ocr_train.weights.compatibility import ModelToTrain
 from ocr_train.weights.start import fetch_named
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class Services:
     """What the pipeline is given: the MLflow client, the trainer's interpreter looked into, who makes
     callbacks, how to fetch, where to speak, whether to stop, and the monotonic second in which it all began."""
 
     client: Any
     probe: Callable[[], Facts]
-    callbacks: Callable[[Tracker, Ready], Sequence[Callback]]
+    callbacks: Callable[[Tracker, TrainingSetup], Sequence[EventHandler]]
     fetch: Fetch
     backup: Callable[[Dataset, str], Backup]
     say: Say
@@ -63,7 +63,7 @@ class Parts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ready:
+class TrainingSetup:
     """Everything that must be known before the trainer starts."""
 
     run: Run
@@ -117,7 +117,7 @@ def say_exposed_params(tracker: Tracker, say: Say) -> None:
 
 
 def look_at_data(
-    experiment: Experiment, work: Path, output: Path, parts: Parts
+    experiment: Experiment, work: Path, output: Path, parts: Services
 ) -> tuple[Experiment, Dataset]:
     """The data before there is a run, and the experiment with its paths found: both tell which run it is."""
     paddleocr = _find_paddleocr(experiment, parts.probe())
@@ -146,7 +146,7 @@ def _resolved(experiment: Experiment, paddleocr: PaddleOcr) -> Experiment:
     return replace(experiment, trainer=trainer)
 
 
-def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts) -> Ready:
+def make_ready(experiment: Experiment, output: Path, begun: StartedRun, parts: Services) -> TrainingSetup:
     tracker = begun.tracker
     python = interpreter(experiment.trainer_python)
     facts = parts.probe()
@@ -175,7 +175,7 @@ def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts)
     _require_room(experiment, tracker)
     config, plain, steps = _render(experiment, dataset, device, tracker, point, fetched, parts.say)
     env = paddle.trainer_env(os.environ, device)
-    model = Model(
+    model = ModelToTrain(
         config=tracker.folder / "config.yml",
         dictionary=dataset.dictionary,
         python=python,
@@ -212,7 +212,7 @@ def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts)
     )
     _log_start(experiment, dataset, config, plain, run, begun)
     argv = paddle.trainer_argv(python, paddleocr, run.config, device, log_dir=tracker.folder / "workers")
-    return Ready(
+    return TrainingSetup(
         run=run,
         dataset=dataset,
         paddleocr=paddleocr,
@@ -227,7 +227,7 @@ def make_ready(experiment: Experiment, output: Path, begun: Begun, parts: Parts)
 def _require_room(experiment: Experiment, tracker: Tracker) -> None:
     """Refuse to start where the disk cannot hold the next two checkpoints, as large as the one to resume from
     or as those of the model's earlier runs."""
-    size = disk.size_of(tracker.folder / "resume") or tracker.checkpoint_bytes_of(experiment.name)
+    size = disk.folder_size(tracker.folder / "resume") or tracker.checkpoint_bytes_of(experiment.name)
     disk.require_room(tracker.folder, size)
 
 
@@ -245,7 +245,7 @@ def _try_samples(
         tracker.set_tags({"data_check": said})
 
 
-def _back_up(experiment: Experiment, dataset: Dataset, tracker: Tracker, parts: Parts) -> None:
+def _back_up(experiment: Experiment, dataset: Dataset, tracker: Tracker, parts: Services) -> None:
     """Copy the exact dataset to `backup`, once for its digest, and say so in the run."""
     if not experiment.backup:
         return
@@ -296,7 +296,7 @@ def _render(
     )
     paddle.evaluate_by_steps(config, steps)
     no_sync = paddle.without_sync_bn(experiment.trainer, config)
-    for note in filter(None, (epoch_steps.describe(config, steps), no_sync, each_epoch, resumed)):
+    for note in filter(None, (epoch_steps.describe_sampler(config, steps), no_sync, each_epoch, resumed)):
         say(note)
     _write(config, tracker)
     return config, plain, steps
@@ -315,7 +315,7 @@ def _log_start(
     config: Mapping[str, Any],
     plain: Mapping[str, Any],
     run: Run,
-    begun: Begun,
+    begun: StartedRun,
 ) -> None:
     """Params, dataset and configuration, before the first step."""
     tracker, before = begun.tracker, begun.reopened

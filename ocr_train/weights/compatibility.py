@@ -47,7 +47,7 @@ class Fit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class ModelToTrain:
     """What is to be trained: the rendered configuration, its dictionary, and how to ask the trainer's interpreter."""
 
     config: Path
@@ -62,8 +62,8 @@ class Model:
         return model_shapes(self)
 
 
-def compare(
-    model: Model,
+def compare_layers(
+    model: ModelToTrain,
     *,
     arrays: Mapping[str, Array],
     config: Path | None,
@@ -217,13 +217,15 @@ def _yaml(path: Path | None) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def model_shapes(model: Model, *, timeout_s: float = 180) -> dict[str, tuple[int, ...]]:
+def model_shapes(model: ModelToTrain, *, timeout_s: float = 180) -> dict[str, tuple[int, ...]]:
     """The shapes of all layers of `model`, as the trainer's interpreter builds it; nothing where it cannot."""
     found = _answer(["shapes", str(model.paddleocr), str(model.config.absolute())], model, timeout_s)
     return {name: tuple(shape) for name, shape in found.items()}
 
 
-def take_network(model: Model, weights: Path, prefix: str, target: Path, *, timeout_s: float = 180) -> None:
+def take_network(
+    model: ModelToTrain, weights: Path, prefix: str, target: Path, *, timeout_s: float = 180
+) -> None:
     """Write the layers of `weights` whose names begin with `prefix` to `target`, without it.
 
     Both are .pdparams files, and `weights` was screened: the trainer's interpreter loads it. Raises `SetupError`.
@@ -237,7 +239,7 @@ def take_network(model: Model, weights: Path, prefix: str, target: Path, *, time
         )
 
 
-def _answer(arguments: Sequence[str], model: Model, timeout_s: float) -> dict[str, Any]:
+def _answer(arguments: Sequence[str], model: ModelToTrain, timeout_s: float) -> dict[str, Any]:
     """What the script says in the trainer's interpreter; nothing where it cannot."""
     output = _output([str(model.python), "-B", str(SCRIPT), *arguments], model, timeout_s)
     for line in reversed(output.splitlines()):
@@ -247,7 +249,7 @@ def _answer(arguments: Sequence[str], model: Model, timeout_s: float) -> dict[st
     return {}
 
 
-def _output(argv: Sequence[str], model: Model, timeout_s: float) -> str:
+def _output(argv: Sequence[str], model: ModelToTrain, timeout_s: float) -> str:
     """What the command prints; nothing where it cannot be started or does not end, and then nothing of it stays."""
     with Guard.start() as guard:  # should we be killed meanwhile, it goes with us
         try:

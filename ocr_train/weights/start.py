@@ -16,7 +16,7 @@ from typing import Any
 from ocr_train.checkpoints.pickle_scan import Array, screen
 from ocr_train.config.overrides import flatten, set_key
 from ocr_train.errors import ConfigError
-from ocr_train.weights.compatibility import Model, compare, require_some, take_network
+from ocr_train.weights.compatibility import ModelToTrain, compare_layers, require_some, take_network
 from ocr_train.weights.download import SUFFIX, fetch_weights, is_address
 
 Say = Callable[[str], None]
@@ -46,7 +46,7 @@ def named_weights(config: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def file_of(value: str) -> Path:
+def weights_file(value: str) -> Path:
     """The file that PaddleOCR takes a path for, with or without its ending."""
     return Path(value.removesuffix(SUFFIX) + SUFFIX)
 
@@ -55,7 +55,7 @@ def screen_named(config: Mapping[str, Any]) -> None:
     """Screen the files among them, and a backbone's `checkpoints`; raises `DataError`."""
     for key, value in flatten(config):
         if key.rpartition(".")[2] in (*_NAMES, "checkpoints") and isinstance(value, str):
-            path = file_of(value)
+            path = weights_file(value)
             if path.is_file():
                 screen(path)
 
@@ -70,14 +70,14 @@ def fetch_named(config: Mapping[str, Any], cache: Path, say: Say, *, whole: bool
     return fetch_weights(addresses, cache, say)
 
 
-def forget(config: dict[str, Any]) -> None:
+def clear_pretrained(config: dict[str, Any]) -> None:
     """Name none: every layer comes from the checkpoint."""
     for key in named_weights(config):
         set_key(config, key, None)
 
 
 def settle(
-    config: dict[str, Any], model: Model, folder: Path, say: Say, *, given: Weights | None = None
+    config: dict[str, Any], model: ModelToTrain, folder: Path, say: Say, *, given: Weights | None = None
 ) -> dict[str, str]:
     """Compare the weights that the rendered `config` names with the model, and say what is not taken over; the tags
     that say it, too.
@@ -88,10 +88,10 @@ def settle(
     """
     left_out, taken = [], []
     for key, value in named_weights(config).items():
-        weights = given if given and key == WHOLE else _read(file_of(value))
+        weights = given if given and key == WHOLE else _read(weights_file(value))
         if weights is None:
             continue  # PaddleOCR says what it cannot find
-        fit = compare(
+        fit = compare_layers(
             model,
             arrays=weights.arrays,
             config=weights.config,

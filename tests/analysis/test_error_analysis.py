@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ocr_train.analysis.characters import CLASSES, class_of, shown
+from ocr_train.analysis.characters import CLASSES, class_of, visible
 from ocr_train.analysis.error_analysis import by_class, by_length, confusions, weakest
 from ocr_train.analysis.text_scores import TextRules, TextScore, score_text
 
@@ -33,7 +33,7 @@ def test_a_character_has_a_class(char: str, name: str) -> None:
 )
 def test_a_character_can_be_seen(char: str, seen: str) -> None:
     """A mark sits on a dotted circle; what has no ink has its code."""
-    assert shown(char) == seen
+    assert visible(char) == seen
 
 
 def test_texts_are_grouped_by_length() -> None:

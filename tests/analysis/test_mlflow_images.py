@@ -51,7 +51,7 @@ def test_names_and_tag_are_those_of_log_image(
     key = mlflow_images.image_key(7, "val/a b+ก.jpg")
     client.log_image(run.info.run_id, picture, key=key, step=20, timestamp=1700, synchronous=True)
     theirs = sorted((tmp_path / "artifacts" / run.info.run_id / "artifacts" / "images").iterdir())
-    ours = sorted(mlflow_images.image_names(key, 20, 1700))
+    ours = sorted(mlflow_images.artifact_names(key, 20, 1700))
     assert [blank_uuid(path.name) for path in theirs] == [blank_uuid(name) for name in ours]
     small = next(path for path in theirs if path.suffix == ".webp")
     with Image.open(small) as stored:
@@ -62,9 +62,9 @@ def test_names_and_tag_are_those_of_log_image(
 
 def test_a_picture_that_is_sent_twice_has_one_name() -> None:
     """The name follows from key, step and time; another step has another."""
-    names = mlflow_images.image_names("sample/000_a", 20, 1700)
-    assert names == mlflow_images.image_names("sample/000_a", 20, 1700)
-    assert names[0] != mlflow_images.image_names("sample/000_a", 21, 1700)[0]
+    names = mlflow_images.artifact_names("sample/000_a", 20, 1700)
+    assert names == mlflow_images.artifact_names("sample/000_a", 20, 1700)
+    assert names[0] != mlflow_images.artifact_names("sample/000_a", 21, 1700)[0]
     assert re.fullmatch(rf"sample~000_a\+step\+20\+timestamp\+1700\+{UUID}\.png", names[0])
 
 

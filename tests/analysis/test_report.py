@@ -11,20 +11,20 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ocr_train.analysis.report import FOLDER, Evaluation, evaluate_closely
+from ocr_train.analysis.report import FOLDER, AnalysisReport, analyse_validation
 from tests.analysis.builders import Said, box_at, write_validation
 
 
 def evaluate(
     folder: Path, task: str, truths: dict[str, Any], answers: dict[str, Said], **options: Any
-) -> Evaluation:
+) -> AnalysisReport:
     """Evaluate with these answers by image name."""
     config = write_validation(folder / "data", truths)
 
     def read(images: Sequence[Path]) -> list[Said]:
         return [answers[path.name] for path in images]
 
-    return evaluate_closely(config, task, read, folder / FOLDER, **options)
+    return analyse_validation(config, task, read, folder / FOLDER, **options)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -34,7 +34,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def rec(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Evaluation]:
+def rec(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, AnalysisReport]:
     """Four texts: one right, one with a lost tone mark, one with O for 0, one that could not be read."""
     folder = tmp_path_factory.mktemp("rec")
     truths = {"a.png": "ที่ 1", "b.png": "ที่", "c.png": "A0", "d.png": "0-9"}
@@ -48,7 +48,7 @@ def rec(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Evaluation]:
 
 
 @pytest.fixture(scope="module")
-def det(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Evaluation]:
+def det(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, AnalysisReport]:
     """Two pages: one right, one with a missed and a false box."""
     folder = tmp_path_factory.mktemp("det")
     truths = {"a.png": [box_at(0, 0)], "b.png": [box_at(0, 0), box_at(20, 0), box_at(40, 0, "###")]}
@@ -60,7 +60,7 @@ def det(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Evaluation]:
 
 
 def test_every_file_is_named_with_its_artifact_folder(
-    rec: tuple[Path, Evaluation], det: tuple[Path, Evaluation]
+    rec: tuple[Path, AnalysisReport], det: tuple[Path, AnalysisReport]
 ) -> None:
     """What is listed is there, and what is there is listed."""
     for folder, written in (rec, det):
@@ -68,14 +68,14 @@ def test_every_file_is_named_with_its_artifact_folder(
         assert all((folder.parent / place / path.name) == path for path, place in written.files)
 
 
-def test_texts_are_listed_worst_first(rec: tuple[Path, Evaluation]) -> None:
+def test_texts_are_listed_worst_first(rec: tuple[Path, AnalysisReport]) -> None:
     """As they were written and read; blanks are left out of the comparison."""
     found = rows(rec[0] / "predictions.csv")
     assert [row["name"] for row in found] == ["d.png", "c.png", "b.png", "a.png"]
     assert (found[0]["error"], found[-1]["truth"], found[-1]["edit_distance"]) == ("damaged", "ที่ 1", "0")
 
 
-def test_accuracy_is_told_by_length_and_by_class(rec: tuple[Path, Evaluation]) -> None:
+def test_accuracy_is_told_by_length_and_by_class(rec: tuple[Path, AnalysisReport]) -> None:
     """In characters as compared."""
     lengths = {row["length"]: row for row in rows(rec[0] / "by_length.csv")}
     assert (lengths["3"]["texts"], lengths["4"]["accuracy"]) == ("2", "1.0000")
@@ -85,7 +85,7 @@ def test_accuracy_is_told_by_length_and_by_class(rec: tuple[Path, Evaluation]) -
     assert set(classes) == {"digits", "Latin", "Thai", "punctuation"}
 
 
-def test_a_lost_tone_mark_is_named(rec: tuple[Path, Evaluation]) -> None:
+def test_a_lost_tone_mark_is_named(rec: tuple[Path, AnalysisReport]) -> None:
     """U+0E48 on a dotted circle, with its code and its name."""
     found = {(row["truth_code"], row["prediction_code"]): row for row in rows(rec[0] / "confusion.csv")}
     mark = found["U+0E48", ""]
@@ -98,7 +98,7 @@ def test_a_lost_tone_mark_is_named(rec: tuple[Path, Evaluation]) -> None:
     assert found["U+0030", "U+004F"]["count"] == "1"
 
 
-def test_pages_are_listed_worst_first(det: tuple[Path, Evaluation]) -> None:
+def test_pages_are_listed_worst_first(det: tuple[Path, AnalysisReport]) -> None:
     """Ignored boxes count for nothing."""
     found = rows(det[0] / "per_image.csv")
     assert [(row["name"], row["boxes"], row["missed"], row["false"]) for row in found] == [
@@ -108,7 +108,7 @@ def test_pages_are_listed_worst_first(det: tuple[Path, Evaluation]) -> None:
     assert found[0]["hmean"] == "0.5000"
 
 
-def test_confidences_are_counted_for_true_and_false_boxes(det: tuple[Path, Evaluation]) -> None:
+def test_confidences_are_counted_for_true_and_false_boxes(det: tuple[Path, AnalysisReport]) -> None:
     """By steps of 0.05."""
     found = {row["score"]: (row["true"], row["false"]) for row in rows(det[0] / "scores.csv")}
     assert {low: counts for low, counts in found.items() if counts != ("0", "0")} == {
@@ -118,12 +118,12 @@ def test_confidences_are_counted_for_true_and_false_boxes(det: tuple[Path, Evalu
     }
 
 
-def test_only_pages_with_mistakes_are_drawn(det: tuple[Path, Evaluation]) -> None:
+def test_only_pages_with_mistakes_are_drawn(det: tuple[Path, AnalysisReport]) -> None:
     """The worst, in their order."""
     assert [path.name for path in (det[0] / "worst").iterdir()] == ["000.png"]
 
 
-def test_plots_are_pictures(rec: tuple[Path, Evaluation], det: tuple[Path, Evaluation]) -> None:
+def test_plots_are_pictures(rec: tuple[Path, AnalysisReport], det: tuple[Path, AnalysisReport]) -> None:
     """Drawn with ink."""
     plots = [rec[0] / f"{name}.png" for name in ("by_length", "by_class", "confusion")]
     plots += [det[0] / f"{name}.png" for name in ("hmean", "scores")]
@@ -133,7 +133,9 @@ def test_plots_are_pictures(rec: tuple[Path, Evaluation], det: tuple[Path, Evalu
             assert len(plot.convert("RGB").getcolors(1 << 20) or ()) > 10
 
 
-def test_the_sentences_say_what_matters(rec: tuple[Path, Evaluation], det: tuple[Path, Evaluation]) -> None:
+def test_the_sentences_say_what_matters(
+    rec: tuple[Path, AnalysisReport], det: tuple[Path, AnalysisReport]
+) -> None:
     """How good, what is weakest, what failed."""
     assert rec[1].sentence == (
         "On 4 validation images 25.0% of the texts are right. Weakest: punctuation (0.0% of 1 characters); "
@@ -145,7 +147,7 @@ def test_the_sentences_say_what_matters(rec: tuple[Path, Evaluation], det: tuple
     )
 
 
-def test_figures_are_in_the_document(rec: tuple[Path, Evaluation]) -> None:
+def test_figures_are_in_the_document(rec: tuple[Path, AnalysisReport]) -> None:
     """With the rules by which they were counted."""
     document = json.loads((rec[0] / "evaluation.json").read_text("utf-8"))
     assert document["figures"] == dict(rec[1].figures)

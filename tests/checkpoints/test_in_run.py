@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ocr_train.checkpoints.store import BEST, Manifest
+from ocr_train.checkpoints.store import BEST, CheckpointManifest
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.resume.lineage import inherit_best
 from ocr_train.resume.resolve import resolve
@@ -290,8 +290,8 @@ def test_a_set_that_shares_bytes_with_an_earlier_one_is_found_on_disk(runs: Runs
 
 def test_a_manifest_of_a_run_that_came_by_a_step_again(runs: Runs) -> None:
     """Its place is written and read."""
-    manifest = Manifest(
+    manifest = CheckpointManifest(
         step=3, epoch=1, kind=BEST, metrics={}, files=(), place="checkpoints/step_00000003_abc"
     )
-    assert Manifest.from_json(manifest.to_json()) == manifest
+    assert CheckpointManifest.from_json(manifest.to_json()) == manifest
     assert manifest.folder == "checkpoints/step_00000003_abc"

@@ -23,7 +23,7 @@ from ocr_train.checkpoints.store import (
     BEST,
     LATEST,
     SUFFIXES,
-    Manifest,
+    CheckpointManifest,
     StoredFile,
     find,
     restore,
@@ -380,7 +380,7 @@ class TestStore:
 
 names = st.text(min_size=1, max_size=12)
 manifests = st.builds(
-    Manifest,
+    CheckpointManifest,
     step=st.integers(0, 10**9),
     epoch=st.integers(0, 10**4),
     kind=st.sampled_from(["latest", "best", "epoch"]),
@@ -399,9 +399,9 @@ class TestManifest:
     """manifest.json, written and read."""
 
     @given(manifests)
-    def test_what_is_written_is_read(self, manifest: Manifest) -> None:
+    def test_what_is_written_is_read(self, manifest: CheckpointManifest) -> None:
         """Any manifest survives its own JSON, Thai and infinities included."""
-        assert Manifest.from_json(manifest.to_json()) == manifest
+        assert CheckpointManifest.from_json(manifest.to_json()) == manifest
 
     @pytest.mark.parametrize(
         "text",
@@ -410,13 +410,13 @@ class TestManifest:
     def test_anything_else_is_a_data_error(self, text: str) -> None:
         """Broken or foreign JSON is refused with a message, not a traceback."""
         with pytest.raises(DataError, match="no checkpoint manifest"):
-            Manifest.from_json(text)
+            CheckpointManifest.from_json(text)
 
     def test_an_unknown_key_is_a_data_error(self) -> None:
         """A manifest from a later version is not half understood."""
         text = '{"step": 1, "epoch": 1, "kind": "latest", "metrics": {}, "files": [], "surprise": 1}'
         with pytest.raises(DataError, match="surprise"):
-            Manifest.from_json(text)
+            CheckpointManifest.from_json(text)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from ocr_train.cli.transfer_progress import TransferProgress, describe, human_bytes
+from ocr_train.cli.transfer_progress import TransferProgress, describe_progress, human_bytes
 from ocr_train.storage.progress import Progress
 
 
@@ -59,13 +59,13 @@ def test_sizes_are_in_powers_of_1000(size: int, text: str) -> None:
 
 def test_a_line_has_files_bytes_rate_and_eta() -> None:
     """All of what is known."""
-    assert describe(progress()) == "transferring 3/12 files  1.2 MB/5.0 GB  2.0 kB/s  ETA 0:01:01"
+    assert describe_progress(progress()) == "transferring 3/12 files  1.2 MB/5.0 GB  2.0 kB/s  ETA 0:01:01"
 
 
 def test_what_is_not_known_is_left_out() -> None:
     """No ETA before the first byte, no totals while listing."""
-    assert "ETA" not in describe(progress(eta_s=None))
-    assert describe(progress("listing")) == "listing, 3 files so far"
+    assert "ETA" not in describe_progress(progress(eta_s=None))
+    assert describe_progress(progress("listing")) == "listing, 3 files so far"
 
 
 def test_elsewhere_a_line_appears_every_ten_seconds() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ocr_train.checkpoints.store import Manifest, StoredFile
+from ocr_train.checkpoints.store import CheckpointManifest, StoredFile
 
 START_S = 1_760_000_000
 STEPS_PER_EPOCH = 50
@@ -138,7 +138,7 @@ def add_checkpoints(store: Any, run_id: str, steps: Sequence[int], *, best: int,
     """Manifests of checkpoints at `steps`, and both aliases; the weights themselves are not needed here."""
     made = {}
     for step in steps:
-        made[step] = manifest = Manifest(
+        made[step] = manifest = CheckpointManifest(
             step=step,
             epoch=step // STEPS_PER_EPOCH,
             kind="best" if step == best else "latest",

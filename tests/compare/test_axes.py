@@ -83,7 +83,7 @@ def test_values_that_are_no_numbers_are_gaps() -> None:
     points = {1: 3.0, 2: math.nan, 3: 2.0, 4: 1.7976931348623157e308, 5: 1.0}
     line = curve(run_with({"train/loss": series(points)}), "train/loss", STEP)
     assert line.pieces == [[(1.0, 3.0)], [(3.0, 2.0)], [(5.0, 1.0)]]
-    assert (line.total, line.unreal, line.thinned) == (5, 2, False)
+    assert (line.total, line.non_finite, line.thinned) == (5, 2, False)
 
 
 def test_a_long_curve_keeps_its_ends_and_its_peaks() -> None:

@@ -13,7 +13,7 @@ import pytest
 from ocr_train.config.epoch_steps import (
     batch_key,
     batch_size,
-    describe,
+    describe_sampler,
     is_known,
     logged_steps,
     reads_sampler,
@@ -171,10 +171,10 @@ def test_scales_that_make_no_batch_are_a_config_error(changes: dict[str, Any]) -
 
 def test_a_run_says_that_a_sampler_varies_the_batch() -> None:
     """With the size of each, and the steps that follow."""
-    said = describe(config_of(V4), 3)
+    said = describe_sampler(config_of(V4), 3)
     assert "96 of 320x32, 64 of 320x48, 48 of 320x64; 3 steps an epoch" in said
-    assert describe(config_of(), 3) == ""
-    assert "PaddleOCR's log will tell" in describe(config_of({"name": "RatioSampler"}), 3)
+    assert describe_sampler(config_of(), 3) == ""
+    assert "PaddleOCR's log will tell" in describe_sampler(config_of({"name": "RatioSampler"}), 3)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.data.archive_source import is_archive, unpack_once
+from ocr_train.data.archive_source import is_archive_path, unpack_once
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.data.layout import find_layout
 from ocr_train.errors import DataError, StorageError
@@ -52,19 +52,19 @@ def unpacked(cache: Path) -> list[Path]:
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "b.TGZ", "ชุด.zip"])
 def test_archives_are_known_by_their_names(tmp_path: Path, name: str) -> None:
     """The usual suffixes count, in any case, whether or not the file is there yet."""
-    assert is_archive(tmp_path / name)
+    assert is_archive_path(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["data", "a.tar.bz2", "zip", "train.txt"])
 def test_other_names_are_no_archives(tmp_path: Path, name: str) -> None:
     """Anything else is left to the other kinds of data."""
-    assert not is_archive(tmp_path / name)
+    assert not is_archive_path(tmp_path / name)
 
 
 def test_a_folder_named_like_an_archive_is_a_folder(tmp_path: Path) -> None:
     """Someone's `data.zip/` with label files is used as it is."""
     (tmp_path / "data.zip").mkdir()
-    assert not is_archive(tmp_path / "data.zip")
+    assert not is_archive_path(tmp_path / "data.zip")
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz"])

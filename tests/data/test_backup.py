@@ -15,7 +15,7 @@ import pytest
 from ocr_train.data.backup import MANIFEST, Backup, backup, check_target
 from ocr_train.data.backup_items import Item, ItemKeeper
 from ocr_train.data.labels import format_line
-from ocr_train.data.manifest import Manifest, build_manifest, read_manifest
+from ocr_train.data.manifest import DatasetManifest, build_manifest, read_manifest
 from ocr_train.errors import ConfigError, DataError, StorageError
 from ocr_train.storage.progress import Meter, Progress
 from ocr_train.storage.s3 import RemoteObject
@@ -45,11 +45,11 @@ class Prepared:
     labels: Mapping[str, Path]
     target: Prefix
 
-    def manifest(self) -> Manifest:
+    def manifest(self) -> DatasetManifest:
         """The manifest of the files as they are now."""
         return build_manifest(self.images, self.labels, workers=2)
 
-    def backup(self, manifest: Manifest | None = None) -> Backup:
+    def backup(self, manifest: DatasetManifest | None = None) -> Backup:
         """Keep it."""
         return backup(
             manifest or self.manifest(),

@@ -10,7 +10,13 @@ from random import Random
 
 import pytest
 
-from ocr_train.data.manifest import Entry, Manifest, build_manifest, read_manifest, write_manifest
+from ocr_train.data.manifest import (
+    DatasetManifest,
+    ManifestEntry,
+    build_manifest,
+    read_manifest,
+    write_manifest,
+)
 from ocr_train.errors import ConfigError, DataError
 
 
@@ -86,7 +92,7 @@ def test_the_order_of_entries_does_not_count(tmp_path: Path) -> None:
     shuffled = list(manifest.entries)
     Random(1).shuffle(shuffled)
     assert shuffled != list(manifest.entries)
-    assert Manifest(tuple(shuffled)).digest == manifest.digest
+    assert DatasetManifest(tuple(shuffled)).digest == manifest.digest
 
 
 @pytest.mark.parametrize("change", ["byte", "label", "name", "set"])
@@ -144,7 +150,8 @@ def test_a_changed_manifest_is_refused(tmp_path: Path) -> None:
     """The digest in the first line must be that of the files."""
     path = tmp_path / "manifest.jsonl"
     write_manifest(
-        Manifest((Entry(path="a.jpg", split="val", kind="image", size_bytes=1, sha256="00"),)), path
+        DatasetManifest((ManifestEntry(path="a.jpg", split="val", kind="image", size_bytes=1, sha256="00"),)),
+        path,
     )
     path.write_text(path.read_text().replace('"val", "kind"', '"train", "kind"'))
     with pytest.raises(DataError, match="was changed"):
@@ -164,8 +171,8 @@ def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, content: bytes) -
 
 def test_odd_characters_in_a_path_survive(tmp_path: Path) -> None:
     """A line separator of Unicode is not a line end of the manifest."""
-    manifest = Manifest(
-        (Entry(path="a\u2028b\x85.jpg", split="val", kind="image", size_bytes=1, sha256="00"),)
+    manifest = DatasetManifest(
+        (ManifestEntry(path="a\u2028b\x85.jpg", split="val", kind="image", size_bytes=1, sha256="00"),)
     )
     write_manifest(manifest, tmp_path / "manifest.jsonl")
     assert read_manifest(tmp_path / "manifest.jsonl") == manifest

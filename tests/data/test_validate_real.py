@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.data.checks.validate import Report, Rules, validate
+from ocr_train.data.checks.validate import Rules, ValidationReport, validate
 from ocr_train.data.dictionary import DEFAULT_CHARSET, read_dictionary
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 
 
-def check(folder: str, files: list[str], rules: Rules) -> Report:
+def check(folder: str, files: list[str], rules: Rules) -> ValidationReport:
     """Validate `files` in `folder` of the shared data, which also holds the images."""
     images = DATA / folder
     if not images.is_dir():

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from ocr_train.errors import TrainingFailed
-from ocr_train.models.evaluate import Evaluation, evaluate
-from ocr_train.models.source import Source
+from ocr_train.models.evaluate import EvaluationResult, evaluate
+from ocr_train.models.source import ModelSource
 from ocr_train.models.validation_data import ValidationData
 from ocr_train.trainer.tools import Trainer
 from tests.models.export.test_run import make_source, make_trainer
@@ -23,7 +23,7 @@ LOG = """
 """
 
 
-def evaluating(folder: Path, script: str) -> tuple[Evaluation, Source]:
+def evaluating(folder: Path, script: str) -> tuple[EvaluationResult, ModelSource]:
     """Evaluate a checkpoint with an eval.py that is `script`."""
     trainer: Trainer = make_trainer(folder / "ocr")
     (folder / "ocr" / "tools" / "eval.py").write_text(script)

@@ -10,7 +10,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.utils import validation
 
-from ocr_train.config.registry_names import Target, parse_target
+from ocr_train.config.registry_names import RegistryTarget, parse_target
 from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.models import mlflow_model
 from ocr_train.models.registry import find_version, register, versions_of_run
@@ -40,12 +40,12 @@ def logged(store: Any, tmp_path: Path, *, step: int = 10, hmean: float = 0.5) ->
 @pytest.mark.parametrize(
     ("text", "target"),
     [
-        ("ocr-det", Target(name="ocr-det")),
-        ("ocr-det@challenger", Target(name="ocr-det", alias="challenger")),
-        (" ป้าย 2@a_b-1 ", Target(name="ป้าย 2", alias="a_b-1")),
+        ("ocr-det", RegistryTarget(name="ocr-det")),
+        ("ocr-det@challenger", RegistryTarget(name="ocr-det", alias="challenger")),
+        (" ป้าย 2@a_b-1 ", RegistryTarget(name="ป้าย 2", alias="a_b-1")),
     ],
 )
-def test_a_target_is_a_name_and_perhaps_an_alias(text: str, target: Target) -> None:
+def test_a_target_is_a_name_and_perhaps_an_alias(text: str, target: RegistryTarget) -> None:
     """As MLflow's registry takes them, Thai included."""
     assert parse_target(text) == target
     validation._validate_model_name(target.name)

@@ -15,7 +15,7 @@ import yaml
 
 from ocr_train.checkpoints.store import BEST, LATEST, sha256_of
 from ocr_train.errors import ConfigError, DataError
-from ocr_train.models.source import Source, exported_folders, find_source, find_sources
+from ocr_train.models.source import ModelSource, exported_folders, find_source, find_sources
 from ocr_train.tracking.tracker import Tracker
 from tests.builders import MLFLOW_WARNING, snapshot_of, store_on, write_checkpoint
 from tests.resume.test_resolve import Runs, runs, store_uri
@@ -51,7 +51,7 @@ def add_run(runs: Runs, steps: Mapping[int, float], *, best: int | None = None) 
     return run_id
 
 
-def find(runs: Runs, text: str, **options: Any) -> Source:
+def find(runs: Runs, text: str, **options: Any) -> ModelSource:
     """What `text` names, with its files in a folder of its own."""
     return find_source(text, lambda: runs.client, runs.folder / "found", **options)
 

@@ -11,7 +11,7 @@ import yaml
 
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.models.source import read_config
-from ocr_train.models.validation_data import ValidationData, check_images, recorded_data
+from ocr_train.models.validation_data import ValidationData, check_validation_images, recorded_data
 from tests.cli_run import jpeg, rec_data
 from tests.models.export.test_run import make_source
 
@@ -38,7 +38,7 @@ def recorded(folder: Path, data: Path | str, said: list[str] | None = None) -> V
 def images(folder: Path, data: Path | str) -> list[Path]:
     """The images to check on."""
     source = make_source(folder / "checkpoint", run_id="")
-    return check_images(
+    return check_validation_images(
         source,
         no_client,
         folder / "work",
@@ -118,13 +118,15 @@ def test_a_checkpoint_beside_its_data_is_checked_on_them(tmp_path: Path) -> None
     config = yaml.safe_load(source.config.read_text())
     config["Eval"]["dataset"] |= {"data_dir": str(tmp_path / "data"), "label_file_list": [str(labels)]}
     source.config.write_text(yaml.safe_dump(config))
-    found = check_images(
+    found = check_validation_images(
         source, no_client, tmp_path / "w", tmp_path / "c", fetch=no_fetch, say=lambda _: None
     )
     assert [path.name for path in found] == ["0.jpg", "1.jpg"]
     labels.unlink()
     with pytest.raises(ConfigError, match="not known"):
-        check_images(source, no_client, tmp_path / "w", tmp_path / "c", fetch=no_fetch, say=lambda _: None)
+        check_validation_images(
+            source, no_client, tmp_path / "w", tmp_path / "c", fetch=no_fetch, say=lambda _: None
+        )
 
 
 def test_what_a_run_was_launched_with_is_no_configuration_of_paddleocrs(tmp_path: Path) -> None:

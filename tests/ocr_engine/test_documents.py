@@ -17,7 +17,7 @@ import yaml
 
 from ocr_train.analysis.pictures import open_upright
 from ocr_train.analysis.sampling import validation_set
-from ocr_train.checkpoints.manifest import Manifest
+from ocr_train.checkpoints.manifest import CheckpointManifest
 from ocr_train.checkpoints.pickle_scan import screen
 from ocr_train.checkpoints.states_file import read_states
 from ocr_train.config.experiment import EXPERIMENTS, load_experiment
@@ -26,7 +26,7 @@ from ocr_train.config.overrides import parse_overrides
 from ocr_train.data.boxes import read_boxes
 from ocr_train.data.checks.detection import parse_boxes
 from ocr_train.data.dictionary import read_dictionary
-from ocr_train.data.image_files import read_image
+from ocr_train.data.image_files import read_or_none
 from ocr_train.data.labels import read_labels
 from ocr_train.data.manifest import read_manifest
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
@@ -156,7 +156,7 @@ class TestJson:
             ("model.json", lambda path: read_part(path.parent)),
             ("run.json", lambda path: read_facts(path.parent)),
             ("manifest.jsonl", read_manifest),
-            ("manifest.json", lambda path: Manifest.from_json(path.read_text())),
+            ("manifest.json", lambda path: CheckpointManifest.from_json(path.read_text())),
         ],
     )
     def test_a_deep_one_is_no_traceback(self, tmp_path: Path, name: str, read: Callable[[Path], Any]) -> None:
@@ -185,7 +185,7 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "labels": ("Label.txt", lambda path: list(read_labels(path))),
     "dictionary": ("dict.txt", lambda path: read_dictionary(path).problems[0]),
     "the dictionary of a checkpoint": ("dict.txt", _characters),
-    "image": ("a.jpg", read_image),
+    "image": ("a.jpg", read_or_none),
     "image to predict": ("a.jpg", read_served_image),
     "picture": ("a.jpg", open_upright),
     "weights": ("model.pdparams", screen),

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 import yaml
 
-from ocr_train.data.formats.crops import cut_out as cut_for_training
+from ocr_train.data.formats.crops import cut_crop as cut_for_training
 from ocr_train.ocr_engine.answers import Answers
 from ocr_train.ocr_engine.errors import EngineError
 from ocr_train.ocr_engine.images import ImageError, decode_image
-from ocr_train.ocr_engine.lines import Reader, cut_out, four_corners, reading_order
+from ocr_train.ocr_engine.lines import Reader, cut_line, four_corners, reading_order
 from ocr_train.ocr_engine.model import Engine
 from ocr_train.ocr_engine.networks import as_preds, set_channels
-from ocr_train.ocr_engine.prepare import Prepared
+from ocr_train.ocr_engine.prepare import PreparedImage
 from ocr_train.ocr_engine.settings import read_settings
 from tests.commands import REPO
 from tests.lively_models import write_config
@@ -170,7 +170,7 @@ class TestLines:
         ):
             sample = cut_for_training(image, [(x, y) for x, y in corners])
             assert sample is not None
-            assert np.array_equal(cut_out(image, corners), sample.image)
+            assert np.array_equal(cut_line(image, corners), sample.image)
 
     def test_a_polygon_is_cut_by_the_rectangle_around_it(self) -> None:
         """Its left corners first."""
@@ -289,7 +289,7 @@ def test_a_group_has_at_most_so_many_pixels(limit: int, groups: list[int]) -> No
 
     engine = Engine.__new__(Engine)
     engine.task, engine.batch_size, engine.max_pixels = "rec", 4, limit
-    picture = Prepared(np.zeros((3, 10, 15), np.float32), None, [])
+    picture = PreparedImage(np.zeros((3, 10, 15), np.float32), None, [])
     vars(engine).update(
         _prepare=lambda *_: picture, _network=network, _answers=lambda preds, _: [{"text": ""} for _ in preds]
     )

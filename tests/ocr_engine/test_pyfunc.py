@@ -20,7 +20,7 @@ import pytest
 from ocr_train.ocr_engine import pyfunc
 from ocr_train.ocr_engine.images import ImageError, decode_image
 from ocr_train.ocr_engine.limits import SERVED, Limits, Turns, limits_from
-from ocr_train.ocr_engine.pyfunc import OUTPUTS, OcrModel, file_of
+from ocr_train.ocr_engine.pyfunc import OUTPUTS, OcrModel, image_bytes
 
 PICTURE = np.full((8, 12, 3), 200, np.uint8)
 PNG = cv2.imencode(".png", PICTURE)[1].tobytes()
@@ -58,7 +58,7 @@ class Sizes:
 )
 def test_an_image_is_read_however_it_is_wrapped(value: Any) -> None:
     """Without padding, URL-safe, with line ends, as a data URI, as bytes."""
-    assert (decode_image(file_of(value, Limits())) == PICTURE).all()
+    assert (decode_image(image_bytes(value, Limits())) == PICTURE).all()
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_an_image_is_read_however_it_is_wrapped(value: Any) -> None:
 def test_what_is_no_image_says_why(value: Any, said: str) -> None:
     """Whatever it is, it is an answer and no exception."""
     with pytest.raises(ImageError, match=re.escape(said)):
-        decode_image(file_of(value, Limits()))
+        decode_image(image_bytes(value, Limits()))
 
 
 def answered(limits: Limits, *images: Any, reader: Any = None) -> list[str]:

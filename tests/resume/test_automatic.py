@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ocr_train.errors import ConfigError
-from ocr_train.resume.automatic import DEAD_AFTER_S, WATCH_S, Patience, find_interrupted
+from ocr_train.resume.automatic import DEAD_AFTER_S, WATCH_S, Waiter, find_interrupted
 from ocr_train.resume.claim import require_idle
 
 NOW = 1_790_000_000.0
@@ -60,7 +60,7 @@ class World:
             config_digest="c",
             has_checkpoint=lambda run: run.info.run_id not in without_checkpoint,
             beat=self.look_again,
-            patience=Patience(now=lambda: self.now, sleep=self.sleep, say=self.said.append),
+            patience=Waiter(now=lambda: self.now, sleep=self.sleep, say=self.said.append),
         )
 
 
@@ -155,7 +155,7 @@ def test_a_run_that_is_trained_does_not_go_on_twice() -> None:
     world = World()
     world.beating.add("alive")
     run = world.run("alive", "RUNNING", beat_s=10)
-    patience = Patience(now=lambda: world.now, sleep=world.sleep)
+    patience = Waiter(now=lambda: world.now, sleep=world.sleep)
     with pytest.raises(ConfigError, match="is being trained") as caught:
         require_idle(Client(world, run), "alive", patience)
     assert "resume_mode=new" in caught.value.hint
@@ -167,5 +167,5 @@ def test_a_run_that_has_ended_is_not_waited_for(status: str) -> None:
     world = World()
     world.beating.add("ended")
     run = world.run("ended", status, beat_s=1)
-    require_idle(Client(world, run), "ended", Patience(now=lambda: world.now, sleep=world.sleep))
+    require_idle(Client(world, run), "ended", Waiter(now=lambda: world.now, sleep=world.sleep))
     assert world.now == NOW

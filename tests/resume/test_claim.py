@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from ocr_train.errors import ConfigError, TrackingError
-from ocr_train.resume.automatic import Patience
+from ocr_train.resume.automatic import Waiter
 from ocr_train.resume.claim import CLAIM, ROUNDS, claim, require_idle
 from ocr_train.tracking.holder import HOLDER_TAG, Holder, read_holder, this_process
 from tests.builders import MLFLOW_WARNING, mlflow_store
 from tests.commands import client
 
 pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
-SHORT = Patience(sleep=lambda _seconds: time.sleep(0.2))
+SHORT = Waiter(sleep=lambda _seconds: time.sleep(0.2))
 
 
 def holder(name: str, *, since: float = 1_790_000_000.0) -> Holder:
@@ -91,7 +91,7 @@ def test_the_claim_of_a_killed_start_is_waited_out(store: Any, run: Any) -> None
     """It stands in nobody's way for good, and is cleared away."""
     waits: list[float] = []
     store.set_tag(run.info.run_id, f"{CLAIM}dead", holder("dead", since=5.0).to_tag())
-    claim(store, run, holder("a"), Patience(sleep=waits.append))
+    claim(store, run, holder("a"), Waiter(sleep=waits.append))
     assert len(waits) == ROUNDS
     assert claims_of(store, run) == []
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ocr_train.checkpoints.listing import list_checkpoints
-from ocr_train.checkpoints.store import BEST, LATEST, CheckpointStore, Manifest, StoredFile, restore
+from ocr_train.checkpoints.store import BEST, LATEST, CheckpointManifest, CheckpointStore, StoredFile, restore
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.errors import TrackingError
 from ocr_train.runs.retention import Pinned, pinned_by_others, pinned_by_registry, plan, plan_for, prune
@@ -26,17 +26,19 @@ from tests.commands import SCRIPTED, artifacts, ocr_train, only_run
 pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
 
 
-def manifest(step: int, *, bytes_of: int | None = None) -> Manifest:
+def manifest(step: int, *, bytes_of: int | None = None) -> CheckpointManifest:
     """A checkpoint whose weights are its own, or those that are stored with another one."""
     path = "" if bytes_of is None else f"checkpoints/step_{bytes_of:08d}/model.pdparams"
     files = (StoredFile(name="model.pdparams", size=1, sha256="0" * 64, path=path),)
-    return Manifest(step=step, epoch=step // 10, kind="latest", metrics={}, files=files)
+    return CheckpointManifest(step=step, epoch=step // 10, kind="latest", metrics={}, files=files)
 
 
 STEPS = [manifest(step) for step in (10, 20, 30, 40)]
 
 
-def gone(*manifests: Manifest, keep_last: int = 1, pinned: Pinned | None = None, **aliases: int) -> list[int]:
+def gone(
+    *manifests: CheckpointManifest, keep_last: int = 1, pinned: Pinned | None = None, **aliases: int
+) -> list[int]:
     """The steps that go."""
     planned = plan(manifests, aliases, pinned or Pinned(), keep_last=keep_last)
     assert not {entry.step for entry in planned.prune} & set(planned.keep)
@@ -113,7 +115,7 @@ def test_pruning_leaves_whole_checkpoints(
     assert not (kept.root / "checkpoints/step_00000030").exists()
 
 
-def store_manifest(store: CheckpointStore, step: int) -> Manifest:
+def store_manifest(store: CheckpointStore, step: int) -> CheckpointManifest:
     """What the store knows of a step."""
     return store._manifests[step]
 

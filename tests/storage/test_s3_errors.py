@@ -16,9 +16,9 @@ from botocore.exceptions import (
 )
 
 from ocr_train.errors import StorageError, TransientStorageError
-from ocr_train.storage.s3_errors import Request, shown_endpoint, translate
+from ocr_train.storage.s3_errors import S3Request, shown_endpoint, translate
 
-REQUEST = Request(
+REQUEST = S3Request(
     action="get", bucket="b", key="k/ภาพ", endpoint="http://s3.example:9000", hidden=("sEcReT", "AKID", "")
 )
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from ocr_train.tracking.heartbeat import Heartbeat, now, read
+from ocr_train.tracking.heartbeat import Heartbeat, now, parse_time
 
 
 def test_it_beats_at_once_and_again_until_closed() -> None:
@@ -41,13 +41,13 @@ def test_a_full_disk_does_not_stop_the_heart() -> None:
 
 def test_a_time_is_read_as_it_was_written() -> None:
     """UTC, to the second."""
-    moment = read(now())
+    moment = parse_time(now())
     assert moment is not None
     assert abs(time.time() - moment) < 2
-    assert read("2020-01-01T00:00:00Z") == 1_577_836_800
+    assert parse_time("2020-01-01T00:00:00Z") == 1_577_836_800
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2020-01-01"])
 def test_what_is_no_time_is_none(text: str) -> None:
     """A tag can be edited by hand."""
-    assert read(text) is None
+    assert parse_time(text) is None

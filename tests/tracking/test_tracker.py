@@ -20,7 +20,7 @@ from ocr_train.checkpoints.store import BEST, LATEST, find, restore
 from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.tracking import preflight
 from ocr_train.tracking import tracker as tracking
-from ocr_train.tracking.metric_names import Names
+from ocr_train.tracking.metric_names import MetricNames
 from ocr_train.tracking.outbox import DatasetInput, File
 from ocr_train.tracking.tracker import RunArtifacts, Tracker, legal_name, without_password
 from tests.builders import MLFLOW_WARNING, mlflow_store, set_bytes, snapshot_of, store_on
@@ -454,7 +454,7 @@ class TestNames:
     @given(st.lists(st.text(max_size=8), unique=True, max_size=20))
     def test_different_names_stay_different(self, names: list[str]) -> None:
         """No two curves become one, and a name keeps its legal one."""
-        given_names = Names()
+        given_names = MetricNames()
         legal = [given_names.legal(name) for name in names]
         assert len(set(legal)) == len(names)
         assert [given_names.legal(name) for name in names] == legal

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.trainer.oom_killer import MemoryWitness
+from ocr_train.trainer.oom_killer import OomKillMonitor
 
 OLD = "4,99,10,-;Out of memory: Killed process 1 (old) total-vm:1kB\n"
 KILLED = (
@@ -15,11 +15,11 @@ KILLED = (
 )
 
 
-def witness(folder: Path, *, log: str = "", group: str = "0::/job\n") -> MemoryWitness:
+def witness(folder: Path, *, log: str = "", group: str = "0::/job\n") -> OomKillMonitor:
     """A witness on files in `folder`."""
     (folder / "kmsg").write_text(log)
     (folder / "cgroup").write_text(group)
-    return MemoryWitness(log=folder / "kmsg", cgroups=folder, own_cgroup=folder / "cgroup")
+    return OomKillMonitor(log=folder / "kmsg", cgroups=folder, own_cgroup=folder / "cgroup")
 
 
 def test_the_kernels_own_words_are_quoted(tmp_path: Path) -> None:
@@ -62,13 +62,13 @@ def test_a_container_that_cannot_read_the_log_has_its_counter(tmp_path: Path, gr
 
 def test_nothing_is_known_where_nothing_can_be_read(tmp_path: Path) -> None:
     """Other systems, strict containers."""
-    seen = MemoryWitness(log=tmp_path / "a", cgroups=tmp_path / "b", own_cgroup=tmp_path / "c")
+    seen = OomKillMonitor(log=tmp_path / "a", cgroups=tmp_path / "b", own_cgroup=tmp_path / "c")
     assert seen.message() == ""
     seen.close()
 
 
 def test_this_machines_own_log_can_be_asked() -> None:
     """Whatever it answers; a test run kills nothing."""
-    seen = MemoryWitness()
+    seen = OomKillMonitor()
     assert isinstance(seen.message(), str)
     seen.close()

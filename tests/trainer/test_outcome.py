@@ -17,7 +17,7 @@ from ocr_train.errors import (
     TransientStorageError,
 )
 from ocr_train.trainer.failures import CUDA_OOM, DISK_FULL, NO_IMAGES, Failure
-from ocr_train.trainer.outcome import FAILED, FINISHED, KILLED, Outcome, decide, reason_of
+from ocr_train.trainer.outcome import FAILED, FINISHED, KILLED, Outcome, decide_outcome, failure_reason_of
 from ocr_train.trainer.process import Exit
 
 OK, BAD = Exit(code=0), Exit(code=1)
@@ -35,8 +35,8 @@ def outcome(
     error: OcrTrainError | None = None,
     progressed: bool = True,
 ) -> Outcome:
-    """`decide` for a run in which all went well but for what is given."""
-    return decide(ended, stopped_by=stopped_by, failure=failure, error=error, progressed=progressed)
+    """`decide_outcome` for a run in which all went well but for what is given."""
+    return decide_outcome(ended, stopped_by=stopped_by, failure=failure, error=error, progressed=progressed)
 
 
 def test_a_run_that_trained_and_ended_well_is_finished() -> None:
@@ -147,7 +147,7 @@ def test_the_exit_code_is_that_of_the_error() -> None:
 def test_a_kill_for_want_of_memory_is_told_in_the_kernels_words(ended: Exit) -> None:
     """A shell says 137, Paddle's launcher 247; without the kernel's word nobody knows who it was."""
     said = "The kernel says: 'Out of memory: Killed process 7 (python)'."
-    found = decide(ended, stopped_by=None, failure=None, error=None, progressed=True, kernel=said)
+    found = decide_outcome(ended, stopped_by=None, failure=None, error=None, progressed=True, kernel=said)
     assert (found.reason, found.exit_code) == ("host_oom", 6)
     assert said in found.explanation
     assert outcome(ended).reason == "trainer_killed"
@@ -178,4 +178,4 @@ def test_a_fatal_line_in_the_log_explains_a_stall() -> None:
 )
 def test_an_error_has_a_reason(error: Exception, reason: str) -> None:
     """By its class, or its class's."""
-    assert reason_of(error) == reason
+    assert failure_reason_of(error) == reason

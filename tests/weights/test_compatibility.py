@@ -15,7 +15,14 @@ import yaml
 
 from ocr_train.checkpoints.pickle_scan import Array
 from ocr_train.errors import ConfigError
-from ocr_train.weights.compatibility import Fit, Model, compare, model_shapes, require_fit, require_some
+from ocr_train.weights.compatibility import (
+    Fit,
+    ModelToTrain,
+    compare_layers,
+    model_shapes,
+    require_fit,
+    require_some,
+)
 from tests.commands import environment
 
 CONFIG: dict[str, Any] = {
@@ -46,12 +53,12 @@ def dictionary(path: Path, characters: str) -> Path:
     return path
 
 
-def model(tmp_path: Path, *, characters: str = "abc", script: str = "", **changes: Any) -> Model:
+def model(tmp_path: Path, *, characters: str = "abc", script: str = "", **changes: Any) -> ModelToTrain:
     """A model whose trainer's interpreter is `script` (a shell's), or cannot build it."""
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{script or 'exit 1'}\n")
     python.chmod(0o755)
-    return Model(
+    return ModelToTrain(
         config=config(tmp_path / "new.yml", **changes),
         dictionary=dictionary(tmp_path / "new.txt", characters),
         python=python,
@@ -60,9 +67,11 @@ def model(tmp_path: Path, *, characters: str = "abc", script: str = "", **change
     )
 
 
-def fit(tmp_path: Path, new: Model, characters: str = "abc", arrays: dict[str, Array] | None = None) -> Fit:
+def fit(
+    tmp_path: Path, new: ModelToTrain, characters: str = "abc", arrays: dict[str, Array] | None = None
+) -> Fit:
     """How a checkpoint of CONFIG with these characters fits `new`."""
-    return compare(
+    return compare_layers(
         new,
         arrays=arrays or {},
         config=config(tmp_path / "old.yml"),
@@ -156,15 +165,15 @@ def test_of_several_networks_the_one_that_fits_is_taken(tmp_path: Path) -> None:
     """A distillation's checkpoint names its layers "Student.fc", "Teacher.fc"; the others are nothing left out."""
     new = model(tmp_path, script=SHAPES)
     arrays = of_networks("Teacher", "Student", "Student2")
-    found = compare(new, arrays=arrays, config=None, dictionary=None, cut=True)
+    found = compare_layers(new, arrays=arrays, config=None, dictionary=None, cut=True)
     assert (found.prefix, found.problems, found.fitting) == ("Student.", (), 3)
     arrays["Student.fc"] = Array(shape=(3, 7), dtype="f4")
-    assert compare(new, arrays=arrays, config=None, dictionary=None, cut=True).prefix == "Student2."
+    assert compare_layers(new, arrays=arrays, config=None, dictionary=None, cut=True).prefix == "Student2."
     del arrays["Student2.conv"]
-    found = compare(new, arrays=arrays, config=None, dictionary=None, cut=True)
+    found = compare_layers(new, arrays=arrays, config=None, dictionary=None, cut=True)
     assert (found.prefix, found.fitting) == ("Student.", 2)
     assert found.problems == ("layer fc: 3x7 in the checkpoint, 3x6 in the model",)
-    assert compare(new, arrays=arrays, config=None, dictionary=None).fitting == 0
+    assert compare_layers(new, arrays=arrays, config=None, dictionary=None).fitting == 0
 
 
 def test_names_that_fit_as_they_are_are_not_cut(tmp_path: Path) -> None:
@@ -172,14 +181,14 @@ def test_names_that_fit_as_they_are_are_not_cut(tmp_path: Path) -> None:
     new = model(tmp_path, script=SHAPES)
     arrays = of_networks("Student") | {"fc": Array(shape=(3, 6), dtype="f4")}
     arrays |= {"conv": Array(shape=(8, 3), dtype="f4"), "new": Array(shape=(2,), dtype="f4")}
-    assert compare(new, arrays=arrays, config=None, dictionary=None, cut=True).prefix == ""
+    assert compare_layers(new, arrays=arrays, config=None, dictionary=None, cut=True).prefix == ""
 
 
 def test_the_weights_of_one_network_are_compared_with_that_network(tmp_path: Path) -> None:
     """`part` names it; which weights a network starts from is nothing that its architecture says."""
     new = model(tmp_path, script="""echo 'ANSWER {"Teacher.fc": [3], "Student.fc": [4]}'""")
     arrays = {"fc": Array(shape=(3,), dtype="f4")}
-    found = compare(new, arrays=arrays, config=None, dictionary=None, cut=True, part="Teacher.")
+    found = compare_layers(new, arrays=arrays, config=None, dictionary=None, cut=True, part="Teacher.")
     assert (found.problems, found.fitting) == ((), 1)
     found = fit(tmp_path, model(tmp_path, Backbone={"name": "MobileNetV3", "scale": 0.5, "pretrained": "/x"}))
     assert found == Fit()
@@ -197,7 +206,7 @@ def test_weights_of_which_nothing_fits_are_refused(tmp_path: Path) -> None:
 def test_an_interpreter_that_cannot_build_it_stops_nothing(tmp_path: Path, script: str) -> None:
     """It is said that the layers were not compared; the training itself will tell."""
     new = model(tmp_path, script=script)
-    found = compare(new, arrays={"x": Array(shape=(1,), dtype="f4")}, config=None, dictionary=None)
+    found = compare_layers(new, arrays={"x": Array(shape=(1,), dtype="f4")}, config=None, dictionary=None)
     assert found.problems == ()
     assert "could not be compared" in found.note
 
@@ -244,7 +253,9 @@ def test_an_interpreter_does_not_outlive_us(tmp_path: Path) -> None:
 def test_python_of_the_tests_is_not_what_builds(tmp_path: Path) -> None:
     """A config that is no PaddleOCR's: the real script ends without an answer."""
     new = model(tmp_path)
-    real = Model(
+    real = ModelToTrain(
         config=new.config, dictionary=None, python=Path(sys.executable), paddleocr=tmp_path, env=os.environ
     )
-    assert compare(real, arrays={"x": Array(shape=(1,), dtype="f4")}, config=None, dictionary=None).note
+    assert compare_layers(
+        real, arrays={"x": Array(shape=(1,), dtype="f4")}, config=None, dictionary=None
+    ).note

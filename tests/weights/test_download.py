@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ocr_train.errors import DataError, MissingWeights
-from ocr_train.trainer.outcome import reason_of
+from ocr_train.trainer.outcome import failure_reason_of
 from ocr_train.weights import download
 from ocr_train.weights.download import fetch_weights
 
@@ -118,7 +118,7 @@ def test_an_address_out_of_reach_is_known_at_once(server: Any, tmp_path: Path) -
     with pytest.raises(MissingWeights) as raised:
         fetch_weights(addresses, tmp_path / "cache", print)
     assert time.monotonic() - started < 5
-    assert reason_of(raised.value) == "missing_weights"
+    assert failure_reason_of(raised.value) == "missing_weights"
     assert "Connection refused" in raised.value.problem
     assert "Teacher names weights at" in raised.value.problem
     assert "pw" not in str(raised.value)

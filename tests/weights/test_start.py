@@ -14,8 +14,8 @@ import yaml
 
 from ocr_train.checkpoints.pickle_scan import screen
 from ocr_train.errors import ConfigError, DataError
-from ocr_train.weights.compatibility import Model
-from ocr_train.weights.start import WHOLE, Weights, fetch_named, forget, screen_named, settle
+from ocr_train.weights.compatibility import ModelToTrain
+from ocr_train.weights.start import WHOLE, Weights, clear_pretrained, fetch_named, screen_named, settle
 from tests.builders import write_checkpoint
 
 EVIL = b"cos\nsystem\n(S'true'\ntR."
@@ -52,7 +52,7 @@ def write_weights(path: Path, *layers: str, size: int = 3) -> Path:
     return path
 
 
-def model_with(tmp_path: Path, layers: str) -> Model:
+def model_with(tmp_path: Path, layers: str) -> ModelToTrain:
     """A model with these layers, in JSON: the interpreter only knows how to take a network out of a file."""
     python = tmp_path / "python"
     python.write_text(
@@ -61,7 +61,7 @@ def model_with(tmp_path: Path, layers: str) -> Model:
     python.chmod(0o755)
     config = tmp_path / "config.yml"
     config.write_text(yaml.safe_dump({"Global": {}, "Architecture": {"model_type": "rec"}}))
-    return Model(config=config, dictionary=None, python=python, paddleocr=tmp_path, env=os.environ)
+    return ModelToTrain(config=config, dictionary=None, python=python, paddleocr=tmp_path, env=os.environ)
 
 
 def test_weights_that_fit_partly_are_told_before_training(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_checkpoint_to_go_on_from_needs_no_other_weights() -> None:
         "Global": {"pretrained_model": "/gone"},
         "Architecture": {"Models": {"Teacher": {"pretrained": "https://host/t.pdparams", "scale": 1}}},
     }
-    forget(config)
+    clear_pretrained(config)
     assert config == {
         "Global": {"pretrained_model": None},
         "Architecture": {"Models": {"Teacher": {"pretrained": None, "scale": 1}}},

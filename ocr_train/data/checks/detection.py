@@ -16,7 +16,7 @@ from ocr_train.data.checks.recognition import (
     placeholder,
     surrounding_spaces,
 )
-from ocr_train.data.labels import Box, Point, shorten
+from ocr_train.data.labels import Box, Point, shorten, signed_area
 
 EDGE_TOLERANCE_PX = 2.0
 """How far outside the image a point may lie to count as a slip of the hand, which PaddleOCR clips away."""
@@ -152,12 +152,6 @@ def _shape_problem(points: Sequence[Point], name: str) -> Finding | None:
             "zero_area", _show(points), f"{name} covers less than a pixel; draw it again or remove it"
         )
     return None
-
-
-def signed_area(points: Sequence[Point]) -> float:
-    """The area in square pixels: above zero for clockwise points, as y points down (the shoelace formula)."""
-    shifted = [*points[1:], points[0]]
-    return sum(x * next_y - next_x * y for (x, y), (next_x, next_y) in zip(points, shifted, strict=True)) / 2
 
 
 def self_intersects(points: Sequence[Point]) -> bool:

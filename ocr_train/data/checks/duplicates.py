@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ocr_train.data.checks.problems import ERROR, KINDS, Finding
-from ocr_train.data.checks.statistics import KEPT_PER_KIND, Tally
+from ocr_train.data.checks.statistics import KEPT_PER_KIND, LabelStatistics
 from ocr_train.data.labels import shorten
 from ocr_train.ocr_engine.files import open_regular
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class Samples:
+class SampleHashes:
     """Every sample's image and label as 8-byte hashes, to find duplicates: 20 bytes a sample."""
 
     images: array[int] = field(default_factory=lambda: array("q"))
@@ -49,7 +49,7 @@ class Samples:
         return file, self.numbers[index]
 
 
-def find_duplicates(samples: Samples, tally: Tally) -> None:
+def find_duplicates(samples: SampleHashes, tally: LabelStatistics) -> None:
     """Report every later line of an image, and every line of an image whose lines disagree."""
     import numpy as np
 
@@ -70,8 +70,8 @@ def find_duplicates(samples: Samples, tally: Tally) -> None:
 
 
 def _report(
-    samples: Samples,
-    tally: Tally,
+    samples: SampleHashes,
+    tally: LabelStatistics,
     kind: str,
     found: NDArray[np.intp],
     first: NDArray[np.intp],

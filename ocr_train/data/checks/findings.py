@@ -10,15 +10,15 @@ from pathlib import Path
 from ocr_train.data.checks.listing import LISTED, counted, problem_lines
 from ocr_train.data.checks.quarantine import STOP, apply_policy, write_quarantine
 from ocr_train.data.checks.report import write_html
-from ocr_train.data.checks.validate import Report
-from ocr_train.data.formats.converted import NAMES, Source
+from ocr_train.data.checks.validate import ValidationReport
+from ocr_train.data.formats.converted import NAMES, LabelSource
 from ocr_train.data.image_files import write_bytes
 from ocr_train.errors import DataError
 
 Say = Callable[[str], None]
 
 
-def say_source(source: Source, say: Say) -> None:
+def say_source(source: LabelSource, say: Say) -> None:
     """What a conversion made of the data, and what it left out."""
     if not source.converted:
         return
@@ -27,7 +27,7 @@ def say_source(source: Source, say: Say) -> None:
         say(f"skipped: {counted(source.skipped)}")
 
 
-def write_findings(folder: Path, shown: Report, source: Source, images: Path) -> None:
+def write_findings(folder: Path, shown: ValidationReport, source: LabelSource, images: Path) -> None:
     """problems.json in the shape of `validate --json`, the conversion's problems among them; report.html."""
     content = shown.to_json()
     keys = ("file", "line", "kind", "value", "hint")
@@ -40,12 +40,14 @@ def write_findings(folder: Path, shown: Report, source: Source, images: Path) ->
     write_html(shown, images, folder / "report.html")
 
 
-def all_counts(shown: Report, source: Source) -> dict[str, int]:
+def all_counts(shown: ValidationReport, source: LabelSource) -> dict[str, int]:
     """How many problems there are of each kind, the conversion's among them."""
     return dict(Counter(shown.counts) + Counter(problem.kind for problem in source.problems))
 
 
-def decide(report: Report, shown: Report, source: Source, on_bad_sample: str, say: Say) -> int:
+def decide_on_findings(
+    report: ValidationReport, shown: ValidationReport, source: LabelSource, on_bad_sample: str, say: Say
+) -> int:
     """How many samples are left out; `DataError` with all problems where bad ones are to stop everything."""
     losses = len(source.losses)
     if on_bad_sample == STOP and (report.errors or losses):
@@ -60,13 +62,13 @@ def decide(report: Report, shown: Report, source: Source, on_bad_sample: str, sa
     return apply_policy(report, on_bad_sample)
 
 
-def _way_out(report: Report) -> str:
+def _way_out(report: ValidationReport) -> str:
     if report.counts.get("bad_json", 0) > report.labels * 0.9:
         return "These look like recognition labels (image, tab, text), not detection labels: use a rec model."
     return "Mend them, or go on with the rest: --on-bad-sample quarantine (-P on_bad_sample=quarantine)"
 
 
-def list_quarantine(files: Sequence[Path], report: Report, source: Source, out: Path) -> None:
+def list_quarantine(files: Sequence[Path], report: ValidationReport, source: LabelSource, out: Path) -> None:
     """The bad lines, each with its place, kind and text; places as the user knows them."""
     write_quarantine(files, out, report.bad_lines)
     if not source.origins:

@@ -9,7 +9,7 @@ LISTED = 50
 """So many problems are listed; JSON results and problems.json have more."""
 
 
-class Found(Protocol):
+class LocatedProblem(Protocol):
     """A problem of a conversion or of a validation."""
 
     @property
@@ -33,7 +33,7 @@ class Found(Protocol):
         """What to do."""
 
 
-def problem_lines(problems: Sequence[Found], limit: int = LISTED) -> list[str]:
+def problem_lines(problems: Sequence[LocatedProblem], limit: int = LISTED) -> list[str]:
     """One line a problem, the first `limit` of them, and how many more there are."""
     lines = [
         f"{one.file}{f':{one.line}' if one.line else ''}: {one.kind} {one.value!r}: {one.hint}"

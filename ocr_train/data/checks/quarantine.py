@@ -10,9 +10,9 @@ from typing import TextIO
 
 from ocr_train.data.checks.detection import parse_boxes
 from ocr_train.data.checks.problems import ERROR, KINDS, Problem
-from ocr_train.data.checks.recognition import clean_text
+from ocr_train.data.checks.recognition import text_for_trainer
 from ocr_train.data.checks.statistics import BadLines
-from ocr_train.data.checks.validate import TASKS, Report
+from ocr_train.data.checks.validate import TASKS, ValidationReport
 from ocr_train.data.labels import BadLine, LabelLine, format_boxes, format_line, read_labels
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.ocr_engine.files import open_regular
@@ -22,7 +22,7 @@ QUARANTINE = "quarantine"
 POLICIES = (STOP, QUARANTINE)
 
 
-def apply_policy(report: Report, on_bad_sample: str = STOP) -> int:
+def apply_policy(report: ValidationReport, on_bad_sample: str = STOP) -> int:
     """Decide what bad samples mean; the number of lines in quarantine comes back, 0 for none.
 
     Raises `DataError` with the first problems where `on_bad_sample` is "stop" and there are errors, or where
@@ -75,7 +75,7 @@ def write_clean(label_file: Path, out: Path, bad_lines: BadLines, task: str) -> 
 def _clean_label(entry: LabelLine, task: str) -> str:
     """The mended label, empty where there is nothing to train on."""
     if task != "det":
-        return clean_text(entry.label)
+        return text_for_trainer(entry.label)
     boxes, findings = parse_boxes(entry.label)
     if not boxes or any(KINDS[finding.kind].severity(task) == ERROR for finding in findings):
         return ""

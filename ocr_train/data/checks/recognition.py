@@ -25,7 +25,7 @@ INVISIBLE = re.compile(
 zero-width joiner and non-joiner are left out: Indic and Persian spelling needs them."""
 
 
-def clean_text(label: str) -> str:
+def text_for_trainer(label: str) -> str:
     """The text that the trainer gets: cut at the first tab, as PaddleOCR does, without surrounding spaces."""
     return label.partition("\t")[0].strip(SPACES) if "\t" in label else label.strip(SPACES)
 
@@ -49,7 +49,7 @@ def check_text(
     PaddleOCR lower-cases first. `ctc_steps` is the width of the feature map: a text needs one step for each
     character and one more between two equal neighbours.
     """
-    text = clean_text(label)
+    text = text_for_trainer(label)
     findings = _spacing(label, text)
     if not text:
         findings.append(Finding("empty_text", escape(label), "write the text, or remove the line"))
@@ -71,7 +71,7 @@ def check_text(
 
 def check_class(label: str, label_list: Sequence[str]) -> Sequence[Finding]:
     """What is wrong with a classification label; `label_list` empty means that any is right."""
-    text = clean_text(label)
+    text = text_for_trainer(label)
     findings = _spacing(label, text)
     if not text:
         findings.append(Finding("empty_text", escape(label), "write the class, or remove the line"))

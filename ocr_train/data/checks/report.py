@@ -12,7 +12,7 @@ from ocr_train.data.checks.problems import ERROR, KINDS, Problem
 from ocr_train.data.checks.quarantine import replacing
 from ocr_train.data.checks.recognition import escape
 from ocr_train.data.checks.statistics import MAX_LENGTH_BIN, Example
-from ocr_train.data.checks.validate import Report
+from ocr_train.data.checks.validate import ValidationReport
 from ocr_train.drawing.html_pages import render
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -45,13 +45,13 @@ class ExampleShown:
     picture: str
 
 
-def write_html(report: Report, images: Path, out: Path) -> None:
+def write_html(report: ValidationReport, images: Path, out: Path) -> None:
     """Write the summary of `report` to `out`; `images` is the folder that the labels' paths start from."""
     with replacing(out) as file:
         file.write(render_html(report, images))
 
 
-def render_html(report: Report, images: Path) -> str:
+def render_html(report: ValidationReport, images: Path) -> str:
     """The summary as one HTML document: verdict, counts, examples, problems, characters, histograms."""
     statistics = report.statistics
     return render(
@@ -72,7 +72,7 @@ def render_html(report: Report, images: Path) -> str:
     )
 
 
-def _facts(report: Report) -> list[str]:
+def _facts(report: ValidationReport) -> list[str]:
     facts = [f"{report.labels:,} labels", f"{sum(report.counts.values()) - report.errors:,} notes"]
     if report.task == "det":
         statistics = report.statistics
@@ -80,7 +80,7 @@ def _facts(report: Report) -> list[str]:
     return facts
 
 
-def _kinds(report: Report) -> list[KindShown]:
+def _kinds(report: ValidationReport) -> list[KindShown]:
     """The kinds that were found: errors first, the most frequent first."""
     by_kind: dict[str, list[Problem]] = {}
     for problem in report.problems:

@@ -100,7 +100,7 @@ class Statistics:
 
 
 @dataclass(kw_only=True)
-class Tally:
+class LabelStatistics:
     """The growing sums of one validation; only `ocr_train.data.checks.validate` fills it."""
 
     task: str

@@ -20,11 +20,11 @@ from itertools import islice
 from pathlib import Path
 
 from ocr_train.data.checks.detection import check_place, parse_boxes
-from ocr_train.data.checks.duplicates import Samples, find_duplicates
+from ocr_train.data.checks.duplicates import SampleHashes, find_duplicates
 from ocr_train.data.checks.images import ImageFacts, check_images
 from ocr_train.data.checks.problems import ERROR, KINDS, Finding, Problem
-from ocr_train.data.checks.recognition import check_class, check_text, clean_text, outside_characters
-from ocr_train.data.checks.statistics import BadLines, Example, Statistics, Tally
+from ocr_train.data.checks.recognition import check_class, check_text, outside_characters, text_for_trainer
+from ocr_train.data.checks.statistics import BadLines, Example, LabelStatistics, Statistics
 from ocr_train.data.labels import BadLine, Box, LabelLine, read_labels
 from ocr_train.data.samples import image_names
 from ocr_train.errors import ConfigError, DataError
@@ -69,7 +69,7 @@ class Rules:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class ValidationReport:
     """What was found. `labels` counts the lines that are not blank; `counts` counts every problem by kind, of
     which `problems` holds at most 10,000 a kind, in the order of files and lines; `errors` counts those that
     are no notes; `bad_lines` knows every line that has an error."""
@@ -122,18 +122,18 @@ def _place(problem: Problem) -> str:
 
 def validate(
     label_files: Sequence[Path], images: Path, rules: Rules, *, known: Iterable[Problem] = ()
-) -> Report:
+) -> ValidationReport:
     """Check `label_files` against `rules` and against the files under the folder `images`.
 
     `known` are problems found before, such as the dictionary's; they are counted with the others.
-    Whatever the files hold, a `Report` comes back; `DataError` is raised only where a label file or the
+    Whatever the files hold, a `ValidationReport` comes back; `DataError` is raised only where a label file or the
     folder cannot be read at all.
     """
     _require_readable(label_files, images)
-    tally = Tally(task=rules.task)
+    tally = LabelStatistics(task=rules.task)
     for problem in known:
         tally.add(problem.file, problem.line, Finding(problem.kind, problem.value, problem.hint))
-    samples = Samples()
+    samples = SampleHashes()
     with _image_pool(rules.workers) as pool:
         checker = _Checker(rules=rules, images=images, pool=pool, tally=tally, samples=samples)
         for path in label_files:
@@ -142,7 +142,7 @@ def validate(
     order = {str(path): index for index, path in enumerate(label_files)}
     problems = [problem for kept in tally.kept.values() for problem in kept]
     problems.sort(key=lambda problem: (order.get(problem.file, -1), problem.line))
-    return Report(
+    return ValidationReport(
         labels=sum(tally.lines.values()),
         problems=tuple(problems),
         counts=dict(tally.counts),
@@ -187,8 +187,8 @@ class _Checker:
     rules: Rules
     images: Path
     pool: Executor
-    tally: Tally
-    samples: Samples
+    tally: LabelStatistics
+    samples: SampleHashes
     known: OrderedDict[str, ImageFacts] = field(default_factory=OrderedDict)
     charset: frozenset[str] | None = None
 
@@ -260,7 +260,7 @@ class _Checker:
 
     def _check_text(self, file: str, line: int, label: str) -> Sequence[Finding]:
         rules = self.rules
-        text = clean_text(label)
+        text = text_for_trainer(label)
         self.tally.add_text(text)
         if rules.task == "cls":
             return check_class(label, rules.label_list)
@@ -288,7 +288,7 @@ class _Checker:
                 image=image_names(entry.image)[0],
                 kind=finding.kind,
                 hint=finding.hint,
-                text="" if self.rules.task == "det" else clean_text(entry.label),
+                text="" if self.rules.task == "det" else text_for_trainer(entry.label),
                 boxes=tuple(boxes),
             )
             self.tally.add_example(example)

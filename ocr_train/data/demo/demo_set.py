@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
-from ocr_train.data.demo.pages import Style, make_crop, make_page
+from ocr_train.data.demo.pages import Style, draw_page, make_crop
 from ocr_train.data.demo.scenes import save_jpeg
 from ocr_train.data.demo.texts import LANGUAGES, make_text
 from ocr_train.data.labels import format_boxes, format_line
@@ -119,7 +119,7 @@ def _write_whole(path: Path, text: str) -> None:
 
 
 def _draw_page(rng: Random, style: Style, spec: DemoSpec, path: Path, _index: int) -> str:
-    pixels, boxes = make_page(rng, style, spec.size)
+    pixels, boxes = draw_page(rng, style, spec.size)
     save_jpeg(rng, pixels, path)
     return format_boxes(boxes)
 

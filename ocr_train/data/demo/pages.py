@@ -67,7 +67,7 @@ class Page:
         mark_quad(self.taken, quad)
 
 
-def make_page(rng: Random, style: Style, size: tuple[int, int]) -> tuple[Pixels, list[Box]]:
+def draw_page(rng: Random, style: Style, size: tuple[int, int]) -> tuple[Pixels, list[Box]]:
     """A page of `size` (width, height) and its boxes in whole pixels, at least one of them readable."""
     while True:
         document = rng.random() < 0.45

@@ -14,7 +14,7 @@ _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class ConversionProblem:
     """Something a person should know of: what (`kind`), where (`file`, `line` from 1, 0 for the whole file),
     the `value` that stands there, and a `hint` what to do."""
 
@@ -33,10 +33,10 @@ class Conversion:
     images: int
     boxes: int
     skipped: Mapping[str, int]
-    problems: tuple[Problem, ...]
+    problems: tuple[ConversionProblem, ...]
 
 
-def clean_text(text: str) -> str | None:
+def one_line(text: str) -> str | None:
     """A transcription as one line: line breaks and control characters become a space, outer space goes.
 
     None where the text is not Unicode (half of a surrogate pair), which no file in UTF-8 can hold.

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from ocr_train.data.checks.problems import Problem as LabelProblem
+from ocr_train.data.checks.problems import Problem
 from ocr_train.data.checks.statistics import Example
-from ocr_train.data.checks.validate import Report
-from ocr_train.data.formats.conversion import Problem
+from ocr_train.data.checks.validate import ValidationReport
+from ocr_train.data.formats.conversion import ConversionProblem
 from ocr_train.data.formats.crops import crop
 from ocr_train.data.formats.labelme import convert_labelme
 from ocr_train.data.formats.ppocrlabel import convert_ppocrlabel
@@ -33,12 +33,12 @@ NOTES = frozenset(
 MISSED = frozenset({"image_missing", "crop_missing"})
 """PPOCRLabel's lines stay though their image is missing, so that the check of the labels meets them, too."""
 
-_Placed = TypeVar("_Placed", LabelProblem, Example)
+_Placed = TypeVar("_Placed", Problem, Example)
 _CROP = re.compile(r"crop_img/(.+)_crop_(\d+)\.[^./]+$")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class LabelSource:
     """A `folder` that `find_layout` understands, made of `origin`, a folder in `format`.
 
     `skipped` counts by kind what was left out, `problems` say where. `origins` is where lines of converted
@@ -51,11 +51,11 @@ class Source:
     format: str
     summary: str = ""
     skipped: Mapping[str, int] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[ConversionProblem, ...] = ()
     origins: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
     @property
-    def losses(self) -> tuple[Problem, ...]:
+    def losses(self) -> tuple[ConversionProblem, ...]:
         """The problems that cost samples or boxes."""
         return tuple(problem for problem in self.problems if problem.kind not in NOTES)
 
@@ -73,7 +73,7 @@ def as_paddleocr(
     source_format: str = "auto",
     text_from: str = "",
     only_confirmed: bool = False,
-) -> Source:
+) -> LabelSource:
     """Give `folder` as PaddleOCR's labels for `task`; what has to be converted is written to the folder `work`.
 
     `source_format` is "auto" or one of `source_format.FORMATS`. Recognition samples of LabelMe's boxes are
@@ -92,7 +92,7 @@ def as_paddleocr(
                 hint=f"Leave it out, or say --from {tool}.",
             )
     if found == PADDLEOCR:
-        return Source(folder=folder, origin=folder, format=found)
+        return LabelSource(folder=folder, origin=folder, format=found)
     if task not in ("det", "rec"):
         raise DataError(
             f"{folder} is {NAMES[found]}'s, which says nothing about {task!r} labels.",
@@ -102,9 +102,9 @@ def as_paddleocr(
     return convert(folder, task, work, text_from, only_confirmed)
 
 
-def _from_labelme(folder: Path, task: str, work: Path, text_from: str, _only_confirmed: bool) -> Source:
+def _from_labelme(folder: Path, task: str, work: Path, text_from: str, _only_confirmed: bool) -> LabelSource:
     done = convert_labelme(folder, work / "det", text_from=text_from or "label")
-    source = Source(
+    source = LabelSource(
         folder=work / "det",
         origin=folder,
         format=LABELME,
@@ -115,10 +115,12 @@ def _from_labelme(folder: Path, task: str, work: Path, text_from: str, _only_con
     return _finish(source, folder, task, work, done.labels)
 
 
-def _from_ppocrlabel(folder: Path, task: str, work: Path, _text_from: str, only_confirmed: bool) -> Source:
+def _from_ppocrlabel(
+    folder: Path, task: str, work: Path, _text_from: str, only_confirmed: bool
+) -> LabelSource:
     done = convert_ppocrlabel(folder, work, only_confirmed=only_confirmed)
     states = f", {done.confirmed} confirmed" if done.confirmed or done.unconfirmed else ""
-    source = Source(
+    source = LabelSource(
         folder=work / "det",
         origin=folder,
         format=PPOCRLABEL,
@@ -138,7 +140,7 @@ def _from_ppocrlabel(folder: Path, task: str, work: Path, _text_from: str, only_
     return _finish(dataclasses.replace(source, problems=used), folder, task, work, done.labels)
 
 
-def _finish(source: Source, folder: Path, task: str, work: Path, labels: Path) -> Source:
+def _finish(source: LabelSource, folder: Path, task: str, work: Path, labels: Path) -> LabelSource:
     """The source with places for its lines; for recognition, with the boxes cut out first."""
     if not labels.stat().st_size:
         reasons = "".join(f"\n  {one.file}: {one.kind}: {one.hint}" for one in source.problems[:10])
@@ -162,7 +164,9 @@ def _finish(source: Source, folder: Path, task: str, work: Path, labels: Path) -
     )
 
 
-def _of_pages(problems: Iterable[Problem], pages: Mapping[tuple[str, int], str]) -> Iterable[Problem]:
+def _of_pages(
+    problems: Iterable[ConversionProblem], pages: Mapping[tuple[str, int], str]
+) -> Iterable[ConversionProblem]:
     """What cutting found, by the user's pages; that an image is missing was said in converting already."""
     for one in problems:
         if one.kind != "image_missing":
@@ -185,7 +189,7 @@ def _origin(image: str, folder: Path) -> str:
     return str(folder / image.partition("/")[2])
 
 
-def in_words_of_source(report: Report, source: Source) -> Report:
+def map_to_source_lines(report: ValidationReport, source: LabelSource) -> ValidationReport:
     """`report` with places that the user knows, where the label files are only ours.
 
     Images that the conversion has missed already, with a better place, are not said again.

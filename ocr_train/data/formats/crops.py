@@ -23,10 +23,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ocr_train.data.boxes import read_boxes
-from ocr_train.data.formats.conversion import Problem, put_file
-from ocr_train.data.formats.labelme_shapes import order_corners, signed_area
-from ocr_train.data.image_files import Names, encode_image, is_file, read_image, safe_name, slashed
-from ocr_train.data.labels import Box, LabelLine, Point, format_line
+from ocr_train.data.formats.conversion import ConversionProblem, put_file
+from ocr_train.data.formats.labelme_shapes import order_corners
+from ocr_train.data.image_files import UniquePaths, encode_image, is_file, read_or_none, safe_name, slashed
+from ocr_train.data.labels import Box, LabelLine, Point, format_line, signed_area
 from ocr_train.data.samples import image_names, image_root, read_samples
 from ocr_train.errors import ConfigError, DataError
 
@@ -46,7 +46,7 @@ class CropResult:
     turned: int
     pages: int
     skipped: Mapping[str, int]
-    problems: tuple[Problem, ...]
+    problems: tuple[ConversionProblem, ...]
 
 
 @dataclass(kw_only=True)
@@ -68,7 +68,7 @@ class _Cut:
     lines: tuple[str, ...]
     skipped: Mapping[str, int]
     turned: int = 0
-    problem: Problem | None = None
+    problem: ConversionProblem | None = None
 
 
 def crop(
@@ -92,7 +92,9 @@ def crop(
     root = images or image_root(labels, (sample.image for sample in samples))
     skipped: Counter[str] = Counter()
     problems = [
-        Problem(file=str(labels), line=line.line, kind=line.kind, value=line.text, hint="see the data format")
+        ConversionProblem(
+            file=str(labels), line=line.line, kind=line.kind, value=line.text, hint="see the data format"
+        )
         for line in bad
     ]
     pages = _collect_pages(samples, skipped, problems)
@@ -123,7 +125,7 @@ def _batches(pages: Iterable[_Page]) -> Iterator[list[_Page]]:
 
 
 def _collect_pages(
-    samples: Sequence[LabelLine], skipped: Counter[str], problems: list[Problem]
+    samples: Sequence[LabelLine], skipped: Counter[str], problems: list[ConversionProblem]
 ) -> list[_Page]:
     """One page for each image, in the order of the labels; an image's further lines add their new boxes."""
     files = {sample.image: PurePosixPath(slashed(image_names(sample.image)[0])) for sample in samples}
@@ -135,7 +137,7 @@ def _collect_pages(
         skipped.update(read.lost)
         for kind, count in read.lost.items():
             problems.append(
-                Problem(
+                ConversionProblem(
                     file=str(sample.file),
                     line=sample.line,
                     kind=kind,
@@ -160,7 +162,7 @@ def _name_pages(files: Sequence[PurePosixPath]) -> dict[PurePosixPath, str]:
     """A name for each page: its file name without suffix or, where several have that, its whole path."""
     plain = {file: safe_name(file.stem) for file in files}
     uses = Counter(name.casefold() for name in plain.values())
-    names = Names()
+    names = UniquePaths()
     return {
         file: names.take(
             plain[file]
@@ -174,12 +176,12 @@ def _name_pages(files: Sequence[PurePosixPath]) -> dict[PurePosixPath, str]:
 def _cut_page(page: _Page, *, root: Path, out: Path, overwrite: bool) -> _Cut:
     name = image_names(page.image)[0]
     path = next((root / way for way in (name, slashed(name)) if is_file(root / way)), None)
-    image = None if path is None else read_image(path)
+    image = None if path is None else read_or_none(path)
     if image is None:
         return _Cut(
             lines=(),
             skipped={"page_without_image": 1},
-            problem=Problem(
+            problem=ConversionProblem(
                 file=str(page.file),
                 line=page.line,
                 kind="image_missing" if path is None else "unreadable_image",
@@ -202,7 +204,7 @@ def _cut_page(page: _Page, *, root: Path, out: Path, overwrite: bool) -> _Cut:
     return _Cut(lines=tuple(lines), skipped=skipped, turned=turned)
 
 
-def _cut_box(image: Any, box: Box) -> Sample | str:
+def _cut_box(image: Any, box: Box) -> Crop | str:
     """The crop, or the reason why there is none."""
     if box.ignored:
         return "ignored"
@@ -214,18 +216,18 @@ def _cut_box(image: Any, box: Box) -> Sample | str:
         return "outside_image"
     if max(across) - min(across) > 3 * width or max(down) - min(down) > 3 * height:
         return "outside_image"  # such a crop would be mostly made up, and might not fit into memory
-    return cut_out(image, box.points) or "too_small"
+    return cut_crop(image, box.points) or "too_small"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Sample:
+class Crop:
     """A crop, (height, width, 3) uint8; `tall` where it was turned left by 90 degrees."""
 
     image: Any
     tall: bool
 
 
-def cut_out(image: Any, points: Sequence[Point]) -> Sample | None:
+def cut_crop(image: Any, points: Sequence[Point]) -> Crop | None:
     """The region `points` (4 or more, in pixels) of a (height, width, 3) uint8 image, upright.
 
     None where a side is shorter than a pixel.
@@ -245,7 +247,7 @@ def cut_out(image: Any, points: Sequence[Point]) -> Sample | None:
         image, mapping, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
     tall = height / width >= TALL
-    return Sample(image=np.rot90(upright) if tall else upright, tall=tall)
+    return Crop(image=np.rot90(upright) if tall else upright, tall=tall)
 
 
 def _corners(points: Sequence[Point]) -> list[Point]:

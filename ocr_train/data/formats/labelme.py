@@ -5,7 +5,7 @@ Format: LabelMe 2.4 to 7.1 (`label_file.py`): one JSON an image, `imagePath` rel
 `ocr_train.data.formats.labelme_shapes`.
 
 Only files under the source folder are read, whatever `imagePath` says, and only files under the result folder
-are written. What cannot be used is a `Problem`, never an exception.
+are written. What cannot be used is a `ConversionProblem`, never an exception.
 """
 
 from __future__ import annotations
@@ -20,14 +20,20 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ocr_train.data.formats.conversion import Conversion, Problem, clean_text, put_file, require_own_folder
+from ocr_train.data.formats.conversion import (
+    Conversion,
+    ConversionProblem,
+    one_line,
+    put_file,
+    require_own_folder,
+)
 from ocr_train.data.formats.labelme_shapes import NoRegion, shape_region
 from ocr_train.data.formats.source_files import SourceFiles
 from ocr_train.data.image_files import (
     IMAGE_SUFFIXES,
-    Names,
+    UniquePaths,
     base_name,
-    decode_image,
+    decode_or_none,
     encode_image,
     image_suffix,
     safe_name,
@@ -78,14 +84,16 @@ class _Work:
     text_from: str
     overwrite: bool
     source: SourceFiles
-    names: Names = field(default_factory=Names)
+    names: UniquePaths = field(default_factory=UniquePaths)
     pages: dict[str, _Page] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[ConversionProblem] = field(default_factory=list)
 
     def report(self, file: Path, kind: str, value: object, hint: str) -> None:
         """Note a problem."""
-        self.problems.append(Problem(file=str(file), kind=kind, value=shorten(str(value), 200), hint=hint))
+        self.problems.append(
+            ConversionProblem(file=str(file), kind=kind, value=shorten(str(value), 200), hint=hint)
+        )
 
 
 def convert_labelme(src: Path, out: Path, *, text_from: str = "label", overwrite: bool = False) -> Conversion:
@@ -200,7 +208,7 @@ def _make_box(shape: object, text_from: str, image: _Image) -> tuple[Box, tuple[
         raise NoRegion("bad_shape")
     region = shape_region(shape, image.width, image.height)
     value = shape.get(text_from)
-    text = clean_text("" if value is None else value) if isinstance(value, str | None) else None
+    text = one_line("" if value is None else value) if isinstance(value, str | None) else None
     if text is None:
         raise NoRegion("bad_text")
     return Box(transcription=text, points=region.points), region.notes if text else (*region.notes, "no_text")
@@ -260,7 +268,7 @@ def _fit(data: bytes, content: Mapping[str, Any]) -> _Fitted | str:
     LabelMe rotates as EXIF says since 3.7 (2019), as OpenCV does. Shapes of a file from before, or of another
     tool, may lie in the unrotated image: then that is what is written.
     """
-    image = decode_image(data)
+    image = decode_or_none(data)
     if image is None:
         return "unreadable_image"
     height, width = image.shape[:2]
@@ -268,7 +276,7 @@ def _fit(data: bytes, content: Mapping[str, Any]) -> _Fitted | str:
     before_exif = _version(content) < _FIRST_WITH_EXIF
     if declared in (None, (width, height)) and not before_exif:
         return _Fitted(data=data, width=width, height=height)
-    stored = decode_image(data, ignore_exif=True)
+    stored = decode_or_none(data, ignore_exif=True)
     stored_height, stored_width = stored.shape[:2]
     if declared in (None, (stored_width, stored_height)):
         if stored.shape == image.shape and bool((stored == image).all()):

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ocr_train.data.labels import Point
+from ocr_train.data.labels import Point, signed_area
 
 LINE_WIDTH_PX = 10.0
 
@@ -195,12 +195,6 @@ def as_region(points: list[Point]) -> list[Point]:
     if len(points) == 4:
         return order_corners(points)
     return points if signed_area(points) >= 0 else points[::-1]
-
-
-def signed_area(points: Sequence[Point]) -> float:
-    """The area in pixels, above 0 for points that go clockwise as one sees them (y points down)."""
-    pairs = zip(points, [*points[1:], points[0]], strict=True)
-    return sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairs) / 2
 
 
 def order_corners(points: Sequence[Point]) -> list[Point]:

@@ -17,9 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocr_train.data.boxes import read_boxes
-from ocr_train.data.formats.conversion import Conversion, Problem, clean_text, put_file, require_own_folder
+from ocr_train.data.formats.conversion import (
+    Conversion,
+    ConversionProblem,
+    one_line,
+    put_file,
+    require_own_folder,
+)
 from ocr_train.data.formats.source_files import SourceFiles
-from ocr_train.data.image_files import Names, base_name, safe_name, slashed
+from ocr_train.data.image_files import UniquePaths, base_name, safe_name, slashed
 from ocr_train.data.labels import Box, LabelLine, format_boxes, format_line, shorten
 from ocr_train.data.samples import read_samples
 from ocr_train.errors import DataError, StorageError
@@ -58,14 +64,14 @@ class _Work:
     out: Path
     overwrite: bool
     source: SourceFiles
-    names: Names = field(default_factory=Names)
+    names: UniquePaths = field(default_factory=UniquePaths)
     skipped: Counter[str] = field(default_factory=Counter)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[ConversionProblem] = field(default_factory=list)
 
     def report(self, line: LabelLine, kind: str, value: str, hint: str) -> None:
         """Note a problem of one line."""
         self.problems.append(
-            Problem(file=str(line.file), line=line.line, kind=kind, value=shorten(value), hint=hint)
+            ConversionProblem(file=str(line.file), line=line.line, kind=kind, value=shorten(value), hint=hint)
         )
 
     def read(self, labels: Path) -> list[LabelLine]:
@@ -73,7 +79,7 @@ class _Work:
         lines, bad = read_samples(labels)
         self.skipped.update(one.kind for one in bad)
         self.problems += [
-            Problem(
+            ConversionProblem(
                 file=str(labels), line=one.line, kind=one.kind, value=one.text, hint="the line was skipped"
             )
             for one in bad
@@ -170,8 +176,8 @@ def _last_two(path: str) -> str:
     return "/".join(slashed(path).rstrip("/").split("/")[-2:])
 
 
-def _unconfirmed_problem(states: _States, count: int, total: int, left_out: bool) -> Problem:
-    return Problem(
+def _unconfirmed_problem(states: _States, count: int, total: int, left_out: bool) -> ConversionProblem:
+    return ConversionProblem(
         file=str(states.files[0]),
         kind="unconfirmed",
         value=f"{count} of {total} images",
@@ -239,7 +245,7 @@ def _convert_crops(work: _Work, files: list[Path]) -> int:
     placed: dict[object, str] = {}
     lines: list[str] = []
     for line in (line for labels in files for line in work.read(labels)):
-        text = clean_text(line.label)
+        text = one_line(line.label)
         if not text:
             work.skipped["crop_without_text"] += 1
             continue

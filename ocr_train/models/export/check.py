@@ -112,7 +112,9 @@ def choose_images(images: Sequence[Path], count: int, seed: int) -> list[Path]:
     return [images[index] for index in chosen]
 
 
-def compare(task: str, checkpoint: Sequence[Answer], exported: Sequence[Answer], backend: str) -> Agreement:
+def compare_answers(
+    task: str, checkpoint: Sequence[Answer], exported: Sequence[Answer], backend: str
+) -> Agreement:
     """Compare two models' answers on the same images in the same order.
 
     An image that only one of them cannot read is a difference.
@@ -202,7 +204,7 @@ def corner_distance(one: Box, other: Box) -> float:
     )
 
 
-def describe(differences: Sequence[Difference], images: int, backend: str) -> str:
+def describe_differences(differences: Sequence[Difference], images: int, backend: str) -> str:
     """A paragraph with the first differences, both answers each."""
     shown = "\n".join(
         f"  {one.image}\n    checkpoint: {one.checkpoint}\n    {backend}: {one.exported}"

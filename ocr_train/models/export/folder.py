@@ -20,7 +20,7 @@ from ocr_train.trainer.imports import requirements_of
 from ocr_train.trainer.tools import Trainer
 
 if TYPE_CHECKING:
-    from ocr_train.models.source import Source
+    from ocr_train.models.source import ModelSource
 
 CHECKED = {"exported": "paddle", "onnx": "onnx"}
 """Kinds of model that are compared with the checkpoint, and what their backend is called."""
@@ -36,7 +36,7 @@ class ExportFacts:
     """What is known of an export: `network` is the name of the network's file, `carried` says that PaddleOCR's code
     is in the folder."""
 
-    source: Source
+    source: ModelSource
     config: Mapping[str, Any]
     network: str
     trainer: Trainer

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from ocr_train.checkpoints.pickle_scan import screen
 from ocr_train.config.overrides import get_key, set_key
 from ocr_train.errors import ConfigError, DataError, TrainingFailed
-from ocr_train.models.export.check import Agreement, Answer, compare, describe
+from ocr_train.models.export.check import Agreement, Answer, compare_answers, describe_differences
 from ocr_train.models.export.folder import (
     CHECKED,
     ExportFacts,
@@ -45,7 +45,7 @@ from ocr_train.trainer.tools import Trainer, failed, require_tool, require_weigh
 from ocr_train.weights.distillation import student_config, student_of
 
 if TYPE_CHECKING:
-    from ocr_train.models.source import Source
+    from ocr_train.models.source import ModelSource
 
 Say = Callable[[str], None]
 Read = Callable[[Model, Sequence[Path]], Sequence[Answer]]
@@ -69,7 +69,7 @@ class Exported:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class ExportOptions:
     """How to export. `images` are those to check with, empty only where the check is not wanted; `seed` is what
     they were chosen by. `carry` copies PaddleOCR's code into the folder; `timeout_s` is for each child."""
 
@@ -81,7 +81,13 @@ class Wish:
 
 
 def export(
-    source: Source, target: Path, *, trainer: Trainer, wish: Wish, say: Say, read: Read | None = None
+    source: ModelSource,
+    target: Path,
+    *,
+    trainer: Trainer,
+    wish: ExportOptions,
+    say: Say,
+    read: Read | None = None,
 ) -> Exported:
     """Export the checkpoint `source` to the folder `target`; `read` reads images with a model.
 
@@ -130,7 +136,7 @@ def _require_free(target: Path) -> None:
         )
 
 
-def _config_of(source: Source) -> dict[str, Any]:
+def _config_of(source: ModelSource) -> dict[str, Any]:
     """The checkpoint's own configuration; raises `ConfigError` where it cannot be exported by it."""
     if source.kind != "checkpoint":
         raise ConfigError(
@@ -161,12 +167,12 @@ def export_config(
 
 
 def _run_export(
-    source: Source,
+    source: ModelSource,
     config: Mapping[str, Any],
     out: Path,
     scratch: Path,
     trainer: Trainer,
-    wish: Wish,
+    wish: ExportOptions,
     say: Say,
 ) -> str:
     """Have export_model.py fill `out`; the name of the network's file. The old format first, which more can read."""
@@ -215,7 +221,7 @@ def _knows_pir(paddle: str) -> bool:
     return paddle.partition(".")[0].isdecimal() and int(paddle.partition(".")[0]) >= 3
 
 
-def _write_own(source: Source, config: Mapping[str, Any], out: Path) -> None:
+def _write_own(source: ModelSource, config: Mapping[str, Any], out: Path) -> None:
     """The run's configuration and dictionary, without paths of the machine it was trained on."""
     document = deepcopy(dict(config))
     for key in ("pretrained_model", "checkpoints", "save_model_dir", "save_inference_dir", "save_res_path"):
@@ -236,7 +242,7 @@ def _read_with(timeout_s: float) -> Read:
 
 
 def _check(
-    source: Source, folder: Path, trainer: Trainer, wish: Wish, say: Say, read: Read
+    source: ModelSource, folder: Path, trainer: Trainer, wish: ExportOptions, say: Say, read: Read
 ) -> tuple[Agreement, ...]:
     """Read the images with the checkpoint and with each exported model, and compare."""
     if not wish.images:
@@ -258,7 +264,7 @@ def _check(
     for kind, backend in CHECKED.items():
         if kind == "exported" or (folder / ONNX).is_file():
             answers = read(model(kind, folder, folder / "config.yml"), wish.images)
-            checked.append(compare(source.task, expected, answers, backend))
+            checked.append(compare_answers(source.task, expected, answers, backend))
     for one in checked:
         if one.agrees:
             say(one.sentence(source.task))
@@ -276,7 +282,7 @@ def _disagrees(disagreeing: Sequence[Agreement], kept: Path) -> TrainingFailed:
     said = []
     for one in disagreeing:
         if one.images:
-            said.append(describe(one.differences, one.images, one.backend))
+            said.append(describe_differences(one.differences, one.images, one.backend))
         else:
             said.append(
                 f"none of the {one.unread} image(s) could be read, so nothing shows that the {one.backend} model works."

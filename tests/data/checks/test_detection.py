@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from ocr_train.data.checks.detection import check_place, parse_boxes, self_intersects, signed_area
-from ocr_train.data.labels import Box
+from ocr_train.data.checks.detection import check_place, parse_boxes, self_intersects
+from ocr_train.data.labels import Box, signed_area
 
 SQUARE = [[10, 10], [60, 10], [60, 30], [10, 30]]
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ocr_train.data.checks.quarantine import apply_policy, write_clean, write_quarantine
 from ocr_train.data.checks.statistics import BadLines
-from ocr_train.data.checks.validate import Report, Rules, validate
+from ocr_train.data.checks.validate import Rules, ValidationReport, validate
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.errors import ConfigError, DataError
 
@@ -25,13 +25,13 @@ def labels(tmp_path: Path) -> Path:
     return tmp_path / "train.txt"
 
 
-def check(labels: Path, content: str, task: str = "rec") -> Report:
+def check(labels: Path, content: str, task: str = "rec") -> ValidationReport:
     """Fill `labels` with `content` and validate it."""
     labels.write_bytes(content.encode())
     return validate([labels], labels.parent, Rules(task=task, workers=1))
 
 
-def clean(labels: Path, report: Report) -> str:
+def clean(labels: Path, report: ValidationReport) -> str:
     """The clean copy's content."""
     out = labels.parent / "out" / "clean.txt"
     kept = write_clean(labels, out, report.bad_lines, report.task)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ocr_train.data.checks.recognition import check_class, check_text, clean_text, ctc_steps_needed, escape
+from ocr_train.data.checks.recognition import (
+    check_class,
+    check_text,
+    ctc_steps_needed,
+    escape,
+    text_for_trainer,
+)
 
 DIGITS = frozenset("0123456789")
 
@@ -97,7 +103,7 @@ def test_a_class_must_be_in_the_list() -> None:
 
 def test_the_clean_text_is_what_paddleocr_reads_without_spaces_around() -> None:
     """Up to the first tab, stripped."""
-    assert clean_text(" 1502 \t320\t48") == "1502"
+    assert text_for_trainer(" 1502 \t320\t48") == "1502"
 
 
 def test_escape_spells_out_what_cannot_be_seen() -> None:

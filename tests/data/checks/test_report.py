@@ -14,7 +14,7 @@ from PIL import Image
 
 from ocr_train.data.checks.pictures import draw_sample
 from ocr_train.data.checks.report import render_html, write_html
-from ocr_train.data.checks.validate import Report, Rules, validate
+from ocr_train.data.checks.validate import Rules, ValidationReport, validate
 from ocr_train.data.labels import Box
 
 
@@ -25,7 +25,7 @@ def images(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def check(images: Path, content: str, rules: Rules) -> Report:
+def check(images: Path, content: str, rules: Rules) -> ValidationReport:
     """Validate a label file with `content`."""
     path = images / "train.txt"
     path.write_text(content, encoding="utf-8")

@@ -14,7 +14,7 @@ from PIL import Image
 from ocr_train.data.checks import statistics
 from ocr_train.data.checks import validate as validate_module
 from ocr_train.data.checks.problems import KINDS
-from ocr_train.data.checks.validate import Report, Rules, validate
+from ocr_train.data.checks.validate import Rules, ValidationReport, validate
 from ocr_train.errors import ConfigError, DataError
 
 GOOD_BOX = {"transcription": "a", "points": [[1, 1], [50, 1], [50, 20], [1, 20]]}
@@ -30,14 +30,14 @@ def images(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def check(images: Path, content: str | bytes, rules: Rules = REC) -> Report:
+def check(images: Path, content: str | bytes, rules: Rules = REC) -> ValidationReport:
     """Validate a label file `train.txt` with `content`."""
     path = images / "train.txt"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return validate([path], images, rules)
 
 
-def places(report: Report) -> list[tuple[int, str]]:
+def places(report: ValidationReport) -> list[tuple[int, str]]:
     """Line and kind of every problem."""
     return [(problem.line, problem.kind) for problem in report.problems]
 

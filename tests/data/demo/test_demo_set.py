@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, features
 from ocr_train.data.demo import demo_set, pages
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.data.demo.lines import Quad, draw_ink, place_quad
-from ocr_train.data.demo.pages import CROP_HEIGHTS, Style, make_page
+from ocr_train.data.demo.pages import CROP_HEIGHTS, Style, draw_page
 from ocr_train.data.demo.scenes import save_jpeg
 from ocr_train.data.demo.texts import MAX_TEXT_LENGTH, make_text, words
 from ocr_train.data.labels import BadLine, LabelLine, read_labels
@@ -127,10 +127,10 @@ def test_boxes_are_tight_to_the_ink(monkeypatch: pytest.MonkeyPatch, language: s
     """A page less the same page without its ink stays in the boxes and comes near to all their sides."""
     style, size = style_of(language), (320, 320)
     for index in range(8):
-        with_ink, boxes = make_page(Random(f"tight {index}"), style, size)
+        with_ink, boxes = draw_page(Random(f"tight {index}"), style, size)
         with monkeypatch.context() as patch:
             patch.setattr(pages, "paint_ink", lambda *_args: None)
-            without, same_boxes = make_page(Random(f"tight {index}"), style, size)
+            without, same_boxes = draw_page(Random(f"tight {index}"), style, size)
         assert boxes == same_boxes
         changed = np.abs(with_ink - without).max(axis=2)
         inside = np.any([fill(box.points, size, 3) for box in boxes], axis=0)

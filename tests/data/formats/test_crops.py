@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ocr_train.data.formats.crops import crop, cut_out
+from ocr_train.data.formats.crops import crop, cut_crop
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.data.split import group_key
 from ocr_train.errors import ConfigError, DataError
@@ -88,7 +88,7 @@ def corner_colours(image: Any) -> list[list[int]]:
 def test_a_box_is_cut_upright(points: Any, shape: tuple[int, int], corners: Any) -> None:
     """Size and direction: the first point is the top left; tall crops are turned left; edges are
     replicated."""
-    sample = cut_out(picture(), [(float(x), float(y)) for x, y in points])
+    sample = cut_crop(picture(), [(float(x), float(y)) for x, y in points])
     assert sample is not None
     assert sample.image.shape[:2] == shape
     assert np.allclose(corner_colours(sample.image), corners, atol=1)
@@ -98,7 +98,7 @@ def test_a_tilted_box_is_straightened() -> None:
     """A box at 30 degrees comes out in its own width and height."""
     points = cv2.boxPoints(((50, 40), (60, 20), 30))
     start = min(range(4), key=lambda index: float(points[index].sum()))
-    sample = cut_out(picture(), [(float(x), float(y)) for x, y in np.roll(points, -start, axis=0)])
+    sample = cut_crop(picture(), [(float(x), float(y)) for x, y in np.roll(points, -start, axis=0)])
     assert sample is not None
     assert abs(sample.image.shape[0] - 20) <= 1
     assert abs(sample.image.shape[1] - 60) <= 1
@@ -107,7 +107,7 @@ def test_a_tilted_box_is_straightened() -> None:
 def test_a_circle_is_cut_upright() -> None:
     """Every angle fits a circle equally well; the upright one is taken."""
     angles = np.arange(16) * np.pi / 8 + 0.1
-    sample = cut_out(picture(), [(50 + 20 * float(np.cos(a)), 40 + 20 * float(np.sin(a))) for a in angles])
+    sample = cut_crop(picture(), [(50 + 20 * float(np.cos(a)), 40 + 20 * float(np.sin(a))) for a in angles])
     assert sample is not None
     assert np.allclose(corner_colours(sample.image), [[30, 20], [69, 20], [30, 59]], atol=2)
 

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.models.export.check import choose_images, compare, corner_distance, describe, match_boxes
+from ocr_train.models.export.check import (
+    choose_images,
+    compare_answers,
+    corner_distance,
+    describe_differences,
+    match_boxes,
+)
 from ocr_train.models.inference import Point, Reading
 
 Quad = tuple[Point, ...]
@@ -36,7 +42,9 @@ def rec(text: str, score: float = 0.9, *, name: str = "crop.jpg", error: str = "
 
 def test_boxes_in_another_order_and_within_a_pixel_agree() -> None:
     """The largest distance of corners is reported."""
-    found = compare("det", [det(quad(0, 0), quad(50, 50))], [det(quad(50.6, 50), quad(0, 0.25))], "onnx")
+    found = compare_answers(
+        "det", [det(quad(0, 0), quad(50, 50))], [det(quad(50.6, 50), quad(0, 0.25))], "onnx"
+    )
     assert found.agrees
     assert found.answers == 2
     assert found.max_corner_px == pytest.approx(0.6)
@@ -54,7 +62,7 @@ def test_boxes_in_another_order_and_within_a_pixel_agree() -> None:
 )
 def test_other_boxes_do_not_agree(other: Sequence[Quad]) -> None:
     """Nothing is forgiven: every box has its own partner, and none is left over."""
-    found = compare("det", [det(quad(0, 0))], [det(*other)], "paddle")
+    found = compare_answers("det", [det(quad(0, 0))], [det(*other)], "paddle")
     assert not found.agrees
     assert len(found.differences) == 1
 
@@ -86,21 +94,21 @@ def test_a_box_may_begin_at_another_corner() -> None:
 )
 def test_texts_must_be_equal_and_scores_close(one: Reading, other: Reading, *, agree: bool) -> None:
     """A character more, a score 0.002 off, or an image that one cannot read, is a difference."""
-    assert compare("rec", [one], [other], "onnx").agrees == agree
+    assert compare_answers("rec", [one], [other], "onnx").agrees == agree
 
 
 def test_images_that_neither_can_read_show_nothing() -> None:
     """No comparison is no agreement."""
     broken = rec("", error="not an image")
-    assert not compare("rec", [broken], [broken], "paddle").agrees
-    both = compare("rec", [broken, rec("a")], [broken, rec("a")], "paddle")
+    assert not compare_answers("rec", [broken], [broken], "paddle").agrees
+    both = compare_answers("rec", [broken, rec("a")], [broken, rec("a")], "paddle")
     assert (both.agrees, both.images, both.unread) == (True, 1, 1)
 
 
 def test_a_model_without_answers_is_said_to_have_none() -> None:
     """An untrained model agrees with itself; who reads the sentence knows what that is worth."""
-    assert "gives no boxes" in compare("det", [det()], [det()], "paddle").sentence("det")
-    assert "gives no" not in compare("rec", [rec("a")], [rec("a")], "paddle").sentence("rec")
+    assert "gives no boxes" in compare_answers("det", [det()], [det()], "paddle").sentence("det")
+    assert "gives no" not in compare_answers("rec", [rec("a")], [rec("a")], "paddle").sentence("rec")
 
 
 def test_the_first_five_differences_are_shown_with_both_answers() -> None:
@@ -108,8 +116,8 @@ def test_the_first_five_differences_are_shown_with_both_answers() -> None:
     names = [f"{number}.jpg" for number in range(7)]
     one = [rec("03", name=name) for name in names]
     other = [rec("3", name=name) for name in names]
-    found = compare("rec", one, other, "onnx")
-    text = describe(found.differences, found.images, "onnx")
+    found = compare_answers("rec", one, other, "onnx")
+    text = describe_differences(found.differences, found.images, "onnx")
     assert "7 of 7" in text
     assert "4.jpg" in text
     assert "5.jpg" not in text
@@ -120,7 +128,7 @@ def test_the_first_five_differences_are_shown_with_both_answers() -> None:
 
 def test_boxes_without_a_partner_are_named() -> None:
     """With their corners, so that they can be found in the picture."""
-    found = compare("det", [det(quad(0, 0), quad(50, 50))], [det(quad(0, 0))], "onnx")
+    found = compare_answers("det", [det(quad(0, 0), quad(50, 50))], [det(quad(0, 0))], "onnx")
     assert "2 boxes, 1 without a partner, such as (50.0, 50.0)" in found.differences[0].checkpoint
     assert found.differences[0].exported == "1 boxes"
 

@@ -16,9 +16,9 @@ import yaml
 
 from ocr_train.errors import ConfigError, DataError, SetupError, TrainingFailed
 from ocr_train.models.export.check import Answer
-from ocr_train.models.export.run import Wish, export
+from ocr_train.models.export.run import ExportOptions, export
 from ocr_train.models.inference import Model, Reading
-from ocr_train.models.source import Source
+from ocr_train.models.source import ModelSource
 from ocr_train.trainer.paddleocr import PaddleOcr
 from ocr_train.trainer.tools import Trainer
 from tests.builders import write_ppocr
@@ -60,7 +60,7 @@ def make_trainer(folder: Path, behaviour: str = "", *, paddle: str = "3.0.0") ->
     return Trainer(python=Path(sys.executable), paddleocr=root, env={}, versions=versions)
 
 
-def make_source(folder: Path, **changes: Any) -> Source:
+def make_source(folder: Path, **changes: Any) -> ModelSource:
     """A checkpoint of a recogniser with two characters."""
     folder.mkdir(parents=True)
     (folder / "model.pdparams").write_bytes(pickle.dumps({}, protocol=2))
@@ -89,7 +89,7 @@ def make_source(folder: Path, **changes: Any) -> Source:
         "metrics": {"acc": 0.5},
         "said": "the checkpoint of a test",
     }
-    return Source(**(values | changes))
+    return ModelSource(**(values | changes))
 
 
 def reads(**texts: str) -> Any:
@@ -113,7 +113,12 @@ def place(tmp_path: Path) -> Path:
 
 
 def made(
-    place: Path, trainer: Trainer, *, source: Source | None = None, said: list[str] | None = None, **wish: Any
+    place: Path,
+    trainer: Trainer,
+    *,
+    source: ModelSource | None = None,
+    said: list[str] | None = None,
+    **wish: Any,
 ) -> Any:
     """An export to `place`/model, with two images to check on."""
     read = wish.pop("read", SAME)
@@ -122,7 +127,7 @@ def made(
         source or make_source(place / "checkpoint"),
         place / "model",
         trainer=trainer,
-        wish=Wish(images=images, **wish),
+        wish=ExportOptions(images=images, **wish),
         say=(said if said is not None else []).append,
         read=read,
     )
