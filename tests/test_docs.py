@@ -20,7 +20,7 @@ from ocr_train.config.experiment import (
     DEMO_KEYS,
     EXPERIMENT_KEYS,
     EXPERIMENTS,
-    MLPROJECT_PARAMETERS,
+    PARAMETERS,
     Launch,
     load_experiment,
 )
@@ -188,9 +188,9 @@ def test_make_commands_name_targets_and_variables_that_exist(command: Command) -
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     for word in command.words[1:]:
         name, equals, _ = word.partition("=")
-        assert (
-            f"$({name})" in makefile or name.lower() in MLPROJECT_PARAMETERS if equals else name in targets
-        ), f"{command}: {word!r}"
+        assert f"$({name})" in makefile or name.lower() in PARAMETERS if equals else name in targets, (
+            f"{command}: {word!r}"
+        )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)

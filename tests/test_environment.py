@@ -14,7 +14,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from ocr_train.cli.main import make_parser
-from ocr_train.config.experiment import MLPROJECT_PARAMETERS, Launch
+from ocr_train.config.experiment import PARAMETERS, Launch
 
 REPO = Path(__file__).resolve().parents[1]
 LOCKS = ("requirements.txt", "requirements-dev.txt")
@@ -128,7 +128,7 @@ def test_conda_yaml_installs_the_lock_and_nothing_else() -> None:
 def test_mlproject_declares_every_parameter_with_its_default() -> None:
     """The public face is complete, and its defaults are those of the command line."""
     parameters = main_entry_point()["parameters"]
-    assert tuple(parameters) == MLPROJECT_PARAMETERS
+    assert tuple(parameters) == PARAMETERS
     assert tuple(parameters) == (
         *("model", "data", "resume", "weights_only", "resume_mode", "epochs", "batch_size", "learning_rate"),
         *("overrides", "gpus", "seed"),
@@ -151,7 +151,7 @@ def test_the_command_passes_every_parameter_under_its_own_name() -> None:
     """No parameter is declared and then forgotten."""
     pairs = re.findall(r"--([\w-]+)=\{(\w+)\}", main_entry_point()["command"])
     assert [option.replace("-", "_") for option, _ in pairs] == [name for _, name in pairs]
-    assert {name for _, name in pairs} == set(MLPROJECT_PARAMETERS)
+    assert {name for _, name in pairs} == set(PARAMETERS)
 
 
 def test_a_signal_reaches_the_training() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ocr_train.cli import main
 from ocr_train.cli.main import make_parser
-from ocr_train.config.launch import MLPROJECT_PARAMETERS, Launch, start_of
+from ocr_train.config.parameters import PARAMETERS, Launch, start_of
 from ocr_train.config.started import Started, mlflow_words, read_start
 from tests.builders import MLFLOW_WARNING
 from tests.commands import REPO
@@ -29,7 +29,7 @@ VALUES = st.one_of(
     ),
     st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.just("\n"), max_size=20).map(str.strip),
 )
-LAUNCHES = st.dictionaries(st.sampled_from(MLPROJECT_PARAMETERS), VALUES).map(lambda given: Launch(**given))
+LAUNCHES = st.dictionaries(st.sampled_from(PARAMETERS), VALUES).map(lambda given: Launch(**given))
 OPTIONS = Started(words=("python", "-m", "ocr_train"), mlflow_run=False)
 PROJECT = Started(words=("mlflow", "run", "https://host/my repo#sub", "--env-manager", "uv"), mlflow_run=True)
 
@@ -51,11 +51,11 @@ def run_by_mlflow(parameters: list[str]) -> str:
 
 def test_every_parameter_of_a_launch_can_be_given() -> None:
     """None is known to one of the three alone: what was given is never left out of a command."""
-    assert set(MLPROJECT_PARAMETERS) == set(vars(Launch()))
+    assert set(PARAMETERS) == set(vars(Launch()))
 
 
 @given(LAUNCHES)
-@example(Launch(**dict.fromkeys(MLPROJECT_PARAMETERS, ODD.strip())))
+@example(Launch(**dict.fromkeys(PARAMETERS, ODD.strip())))
 @settings(max_examples=150, deadline=None)
 def test_a_command_of_our_own_is_the_launch(launch: Launch) -> None:
     """Split as a shell splits it, and parsed."""
@@ -65,7 +65,7 @@ def test_a_command_of_our_own_is_the_launch(launch: Launch) -> None:
 
 
 @given(LAUNCHES)
-@example(Launch(**dict.fromkeys(MLPROJECT_PARAMETERS, ODD.strip())))
+@example(Launch(**dict.fromkeys(PARAMETERS, ODD.strip())))
 @settings(max_examples=100, deadline=None)
 def test_an_mlflow_command_is_the_launch(launch: Launch) -> None:
     """Through MLflow's own reading of -P, its quoting, and the shell that it starts."""
@@ -94,7 +94,7 @@ def test_make_run_passes_every_parameter(tmp_path: Path) -> None:
     recorder = tmp_path / "bin" / "mlflow"
     recorder.write_text('#!/bin/sh\nprintf \'%s\\0\' "$@" > "$WORDS"\n')
     recorder.chmod(0o755)
-    given = {name: f'{name} it\'s "odd" a=b (x) ป้าย #1' for name in MLPROJECT_PARAMETERS}
+    given = {name: f'{name} it\'s "odd" a=b (x) ป้าย #1' for name in PARAMETERS}
     assignments = [f"{name.upper()}={value}" for name, value in given.items()]
     for arguments, extra in ((assignments, {}), ([], {n.upper(): v for n, v in given.items()})):
         words = tmp_path / "words"
@@ -124,7 +124,7 @@ def test_make_run_leaves_out_what_is_not_given(tmp_path: Path) -> None:
     shown = subprocess.run(
         ["make", "-s", "-o", ".venv/.ready", "run", "IN_VENV=echo"],
         cwd=REPO,
-        env={key: value for key, value in os.environ.items() if key.lower() not in MLPROJECT_PARAMETERS},
+        env={key: value for key, value in os.environ.items() if key.lower() not in PARAMETERS},
         capture_output=True,
         text=True,
         check=True,

@@ -16,8 +16,8 @@ from ocr_train.cli import data as cli_data
 from ocr_train.cli.output import guarded
 from ocr_train.cli.terminal import detached_output
 from ocr_train.config.experiment import EXPERIMENTS, available_models, load_experiment
-from ocr_train.config.launch import Launch
 from ocr_train.config.overrides import parse_overrides
+from ocr_train.config.parameters import HELP, PARAMETERS, Launch
 from ocr_train.config.started import this_start
 from ocr_train.redaction.redactor import OVERRIDES, redactor, remember, secrets_of
 from ocr_train.tracking.launched_run import told_to_mlflow_run
@@ -45,111 +45,19 @@ def add_commands(commands: Commands) -> None:
         help="train a model: what `mlflow run .` calls",
         description="Train a model, tracked in MLflow. Precedence: experiment file < options < overrides.",
     )
-    add = parser.add_argument
-    add(
-        "--model",
-        default=plain.model,
-        help=f"one of {', '.join(available_models(EXPERIMENTS))}, or a path to a PaddleOCR configuration file",
-    )
-    add(
-        "--data",
-        default="",
-        help="a folder or s3://bucket/prefix with label files and images; empty: the demo set",
-    )
-    add(
-        "--resume",
-        default="",
-        help="a run id (its newest checkpoint; ID:best its best, 'ID:step N'), latest, best, auto (an interrupted run "
-        "of the same training, else afresh), runs:/..., models:/..., s3://..., or a path",
-    )
-    add(
-        "--weights-only",
-        default="",
-        help="true: take only the weights, and count steps and epochs from 0 (fine-tuning)",
-    )
-    add(
-        "--resume-mode",
-        default=plain.resume_mode,
-        help="new: a run of its own that names the one before (default), or same: that run itself goes on",
-    )
-    add("--epochs", default="", help="epochs in all, counted from the very beginning")
-    add("--batch-size", default="", help="training samples in one step on one device")
-    add("--learning-rate", default="", help="the learning rate")
-    add(
-        "--overrides",
-        default="",
-        help='PaddleOCR settings: "Global.print_batch_step=5 Train.loader.num_workers=2"',
-    )
-    add("--gpus", default=plain.gpus, help="auto, cpu, or device numbers such as 0,1")
-    add("--seed", default=plain.seed, help="seed of the split, the demo set and the trainer")
-    add("--trainer-python", default="", help="the Python interpreter that trains; empty: this one")
-    add("--paddleocr", default="", help="a PaddleOCR checkout; empty: the installed package")
-    add(
-        "--val",
-        default=plain.val,
-        help="share of the samples to validate on, where no label file is for validation",
-    )
-    add(
-        "--on-bad-sample",
-        default=plain.on_bad_sample,
-        help="stop, or quarantine: train on the rest and log the list",
-    )
-    add(
-        "--backup",
-        default="",
-        help="s3://bucket/prefix: copy the exact dataset there before training, once for its digest",
-    )
-    add(
-        "--stall-timeout-s",
-        default=plain.stall_timeout_s,
-        help="end a training that shows no progress for so many seconds (three times as many before its first "
-        "step); 0: never",
-    )
-    add(
-        "--nan-windows",
-        default=plain.nan_windows,
-        help="end a training after so many progress lines in a row whose loss is NaN or infinite; 0: never",
-    )
-    add(
-        "--offline",
-        default=plain.offline,
-        help="true: no server is asked; `sync` brings the run to one later",
-    )
-    add(
-        "--keep-last",
-        default="",
-        help="keep this many checkpoints, and the best; empty: all",
-    )
-    add(
-        "--sample-images",
-        default=plain.sample_images,
-        help="so many validation images are looked at in each evaluation, shown in MLflow by step; 0: none",
-    )
-    add(
-        "--evaluation-images",
-        default=plain.evaluation_images,
-        help="so many validation images at most are read at the end, for tables and plots; 0: none",
-    )
-    add(
-        "--export",
-        default=plain.export,
-        help="true: at the end the best checkpoint is exported, checked against itself and logged as a model",
-    )
-    add(
-        "--register",
-        default="",
-        help="NAME or NAME@ALIAS: register that model, as in ocr-det@challenger",
-    )
-    add("--hourly-usd", default="", help="what an hour of this machine costs, to compare runs by money")
-    add("--output", default="", help="folder for files of runs (default: $OCR_TRAIN_OUTPUT or ./outputs)")
+    models = ", ".join(available_models(EXPERIMENTS))
+    for name in PARAMETERS:
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            default=getattr(plain, name),
+            help=HELP[name].replace("{models}", models),
+        )
     parser.set_defaults(command=guarded(_train))
 
 
 def _train(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
-    launch = Launch(
-        **{name: str(getattr(arguments, name)).strip() for name in vars(Launch()) if hasattr(arguments, name)}
-    )
+    launch = Launch(**{name: str(getattr(arguments, name)).strip() for name in PARAMETERS})
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
         os.environ["MLFLOW_TRACKING_URI"] = this_start().tracking_uri(uri)
     stop = StopFlag()

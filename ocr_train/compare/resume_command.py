@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ocr_train.checkpoints.store import CheckpointManifest
 from ocr_train.compare.values import RunData
-from ocr_train.config.experiment import MLPROJECT_PARAMETERS, Launch
-from ocr_train.config.launch import start_of
+from ocr_train.config.experiment import PARAMETERS, Launch
+from ocr_train.config.parameters import start_of
 
 _NOT_REPEATED = ("resume", "weights_only", "resume_mode", "offline")
 
@@ -13,9 +13,7 @@ _NOT_REPEATED = ("resume", "weights_only", "resume_mode", "offline")
 def resume_command(run: RunData, checkpoint: CheckpointManifest) -> str:
     """The command that goes on from `checkpoint`, begun as the run's own was; twice the epochs where the run has had all of its."""
     given = {
-        name: run.params[name]
-        for name in MLPROJECT_PARAMETERS
-        if name not in _NOT_REPEATED and run.params.get(name)
+        name: run.params[name] for name in PARAMETERS if name not in _NOT_REPEATED and run.params.get(name)
     }
     given.setdefault("model", run.model or checkpoint.model)
     epochs = _whole(run.params.get("cfg/Global.epoch_num", "")) or _whole(given.get("epochs", ""))

@@ -13,8 +13,8 @@ from typing import Any
 
 from ocr_train.config import epoch_steps
 from ocr_train.config import parameter_values as read
-from ocr_train.config.launch import MLPROJECT_PARAMETERS, Launch
 from ocr_train.config.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
+from ocr_train.config.parameters import PARAMETERS, Launch
 from ocr_train.config.trainer_settings import check_trainer, settle_batch, settle_rate
 from ocr_train.errors import ConfigError
 from ocr_train.ocr_engine.documents import DocumentError, read_yaml
@@ -23,7 +23,7 @@ __all__ = [
     "DEMO_KEYS",
     "EXPERIMENTS",
     "EXPERIMENT_KEYS",
-    "MLPROJECT_PARAMETERS",
+    "PARAMETERS",
     "TASKS",
     "Demo",
     "Experiment",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ocr_train.config.launch import Launch
 from ocr_train.config.overrides import nearest
+from ocr_train.config.parameters import Launch
 from ocr_train.config.registry_names import parse_target
 from ocr_train.errors import ConfigError
 

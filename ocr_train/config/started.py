@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ocr_train.config.launch import Launch
+from ocr_train.config.parameters import Launch
 
 OUTPUTS = "outputs"
 _TEMPORARY = re.compile(r"tmp[a-z0-9_]{8}")

@@ -16,7 +16,7 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,24 +80,7 @@ def log_model(
     parts = [read_part(folder) for folder in exported]
     task = task_of(parts)
     at = step if step is not None else (parts[0].step or 0)
-    tags = tags_of(parts)
-    try:
-        experiment_id = client.get_run(run_id).info.experiment_id
-        entry = client.create_logged_model(
-            experiment_id,
-            name=name,
-            source_run_id=run_id,
-            tags=tags,
-            params={key: value for key, value in tags.items() if not key.endswith("metrics")},
-            model_type=MODEL_TYPE,
-        )
-    except Exception as exc:
-        if is_unknown_call(exc):
-            raise NoLoggedModels(
-                "this MLflow server has no logged models, which came with MLflow 3.",
-                hint="`predict` and `evaluate` read the exported folder; a newer server can have it as a model.",
-            ) from exc
-        raise TrackingError(f"the model cannot be logged to run {run_id}: {first_line(exc)}") from exc
+    entry = _create_entry(client, run_id, name, tags_of(parts))
     try:
         with tempfile.TemporaryDirectory(prefix="ocr-model-") as scratch:
             folder, environment = _saved(Path(scratch), entry, exported, parts, _example(input_example))
@@ -174,6 +157,27 @@ def save_model(
     task_of(parts)
     with tempfile.TemporaryDirectory(prefix="ocr-model-") as scratch:
         _save(folder, Path(scratch), exported, parts, _example(input_example), mlflow_model)
+
+
+def _create_entry(client: Any, run_id: str, name: str, tags: Mapping[str, str]) -> Any:
+    """MLflow's entry for the model, still without files."""
+    try:
+        experiment_id = client.get_run(run_id).info.experiment_id
+        return client.create_logged_model(
+            experiment_id,
+            name=name,
+            source_run_id=run_id,
+            tags=tags,
+            params={key: value for key, value in tags.items() if not key.endswith("metrics")},
+            model_type=MODEL_TYPE,
+        )
+    except Exception as exc:
+        if is_unknown_call(exc):
+            raise NoLoggedModels(
+                "this MLflow server has no logged models, which came with MLflow 3.",
+                hint="`predict` and `evaluate` read the exported folder; a newer server can have it as a model.",
+            ) from exc
+        raise TrackingError(f"the model cannot be logged to run {run_id}: {first_line(exc)}") from exc
 
 
 def _saved(

@@ -84,20 +84,13 @@ def train(experiment: Experiment, output: Path, parts: Services) -> Summary:
             ready = make_ready(experiment, output, begun, parts)
             with parts.stop.deferred():
                 outcome, last_lines, results = _run_trainer(ready, tracker, parts)
-                log = tracker.folder / "train.log"
                 outcome = _with_lost_checkpoints(outcome, results)
-                results = {
-                    **results,
-                    "trained_out": (results.get("latest_step") or 0) >= ready.run.total_steps,
-                }
-                if said := starving(results.get("reader_share"), ready.num_workers):
-                    results = {**results, "starving": said}
-                    tracker.set_tags({"reader_starves": said})
-                tracker.set_tags({"learning_rate_zero": results.get("rate_zero", "")})
+                results = _with_findings(results, ready, tracker)
                 finishing = Finishing()
                 if outcome.status == "FINISHED":
                     finishing = finish(experiment, ready, results, tracker, parts)
                 _log_costs(experiment, ready, results, tracker, parts)
+                log = tracker.folder / "train.log"
                 _log_end(tracker, outcome, last_lines, log, results)
                 heart.close()  # before the journal that it writes to
                 delivered = tracker.finish(outcome.status)
@@ -129,6 +122,16 @@ def train(experiment: Experiment, output: Path, parts: Services) -> Summary:
         results=results,
         finishing=finishing,
     )
+
+
+def _with_findings(results: Mapping[str, Any], ready: TrainingSetup, tracker: Tracker) -> Mapping[str, Any]:
+    """The results, and what they say of the training as a whole; the run is told of it."""
+    found = {**results, "trained_out": (results.get("latest_step") or 0) >= ready.run.total_steps}
+    if said := starving(results.get("reader_share"), ready.num_workers):
+        found["starving"] = said
+        tracker.set_tags({"reader_starves": said})
+    tracker.set_tags({"learning_rate_zero": results.get("rate_zero", "")})
+    return found
 
 
 def _run_trainer(

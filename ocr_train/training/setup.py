@@ -147,6 +147,7 @@ def _resolved(experiment: Experiment, paddleocr: PaddleOcr) -> Experiment:
 
 
 def make_ready(experiment: Experiment, output: Path, begun: StartedRun, parts: Services) -> TrainingSetup:
+    """Data, checkpoint, configuration and launch, in this order; raises `OcrTrainError` for what stands in the way."""
     tracker = begun.tracker
     python = interpreter(experiment.trainer_python)
     facts = parts.probe()
@@ -155,20 +156,15 @@ def make_ready(experiment: Experiment, output: Path, begun: StartedRun, parts: S
     parts.say(device.note)
     experiment = _resolved(experiment, paddleocr)
     cache = output / "cache"
-    # A checkpoint to go on from holds every layer: then nothing else is loaded. With `auto` that is not known yet.
+    # A checkpoint to continue from holds every layer: then nothing else is loaded. With `auto` that is not known yet.
     fresh = not experiment.resume or experiment.weights_only
-    fetch = partial(
-        fetch_named, experiment.trainer, cache / "weights", parts.say, whole=not experiment.weights_only
-    )
+    fetch = partial(_fetch_weights, experiment, cache, parts.say)
     fetched = fetch() if fresh else {}
     dataset = begun.dataset or prepare(
         experiment, tracker.folder / "data", cache, fetch=parts.fetch, say=parts.say
     )
     versions = _versions(facts, paddleocr)
-    tracker.set_tags(
-        {"device": device.name, "dataset_digest": dataset.manifest.digest, "warning": device.warning}
-        | {f"version.{name}": version for name, version in versions.items()}
-    )
+    _tag_setting(tracker, device, dataset, versions)
     point = find_point(experiment, dataset, tracker, begun.reopened, parts.say)
     if point is None and not fresh:
         fetched = fetch()
@@ -188,27 +184,14 @@ def make_ready(experiment: Experiment, output: Path, begun: StartedRun, parts: S
         record(point, plain, experiment, dataset, tracker, versions, parts.say)
         trainer = Trainer(python=python, paddleocr=paddleocr, env=env)
         lay_schedule(point, trainer, model.config, steps, tracker, parts.say)
-    _try_samples(python, paddleocr, tracker, env, parts.say)
+    _try_samples(model, tracker, parts.say)
     _back_up(experiment, dataset, tracker, parts)
-    run = Run(
-        run_id=tracker.run_id,
-        folder=tracker.folder,
-        model=experiment.name,
-        task=experiment.task,
-        main_metric=experiment.main_metric,
-        epochs=experiment.epochs,
+    devices = tuple(env["CUDA_VISIBLE_DEVICES"].split(",")) if device.gpus else ()
+    run = replace(
+        _run(experiment, dataset, point, begun),
         steps_per_epoch=steps,
-        config=tracker.folder / "config.yml",
-        dictionary=tracker.folder / "dict.txt" if dataset.dictionary else None,
-        step_offset=point.step if point else 0,
-        epochs_done=point.epoch if point else 0,
-        best=point.best if point else None,
-        dataset_digest=dataset.manifest.digest,
-        gpus=tuple(env["CUDA_VISIBLE_DEVICES"].split(",")) if device.gpus else (),
-        keep_last=experiment.keep_last,
-        logged_until=begun.reopened.logged_until if begun.reopened else {},
+        gpus=devices,
         versions=versions,
-        hours_before=begun.reopened.hours if begun.reopened else 0.0,
     )
     _log_start(experiment, dataset, config, plain, run, begun)
     argv = paddle.trainer_argv(python, paddleocr, run.config, device, log_dir=tracker.folder / "workers")
@@ -224,6 +207,42 @@ def make_ready(experiment: Experiment, output: Path, begun: StartedRun, parts: S
     )
 
 
+def _tag_setting(tracker: Tracker, device: Device, dataset: Dataset, versions: Mapping[str, str]) -> None:
+    """Say in the run where it trains, on what, and with which versions."""
+    tracker.set_tags(
+        {"device": device.name, "dataset_digest": dataset.manifest.digest, "warning": device.warning}
+        | {f"version.{name}": version for name, version in versions.items()}
+    )
+
+
+def _fetch_weights(experiment: Experiment, cache: Path, say: Say) -> Mapping[str, Path]:
+    """The weights to start from that are at an address, by their key in the configuration."""
+    return fetch_named(experiment.trainer, cache / "weights", say, whole=not experiment.weights_only)
+
+
+def _run(experiment: Experiment, dataset: Dataset, point: ResumePoint | None, begun: StartedRun) -> Run:
+    """What callbacks and checkpoints know of the run, but for steps, devices and versions."""
+    tracker = begun.tracker
+    return Run(
+        run_id=tracker.run_id,
+        folder=tracker.folder,
+        model=experiment.name,
+        task=experiment.task,
+        main_metric=experiment.main_metric,
+        epochs=experiment.epochs,
+        steps_per_epoch=0,
+        config=tracker.folder / "config.yml",
+        dictionary=tracker.folder / "dict.txt" if dataset.dictionary else None,
+        step_offset=point.step if point else 0,
+        epochs_done=point.epoch if point else 0,
+        best=point.best if point else None,
+        dataset_digest=dataset.manifest.digest,
+        keep_last=experiment.keep_last,
+        logged_until=begun.reopened.logged_until if begun.reopened else {},
+        hours_before=begun.reopened.hours if begun.reopened else 0.0,
+    )
+
+
 def _require_room(experiment: Experiment, tracker: Tracker) -> None:
     """Refuse to start where the disk cannot hold the next two checkpoints, as large as the one to resume from
     or as those of the model's earlier runs."""
@@ -231,13 +250,11 @@ def _require_room(experiment: Experiment, tracker: Tracker) -> None:
     disk.require_room(tracker.folder, size)
 
 
-def _try_samples(
-    python: Path, paddleocr: PaddleOcr, tracker: Tracker, env: Mapping[str, str], say: Say
-) -> None:
+def _try_samples(model: ModelToTrain, tracker: Tracker, say: Say) -> None:
     """Run PaddleOCR's own data pipeline on a few samples: where all fail, its training would hang for ever."""
     with Guard.start() as guard:
-        config = tracker.folder / "config.yml"
-        check = check_pipeline(python, paddleocr.root, config, env={**env, **guard.env})
+        env = {**model.env, **guard.env}
+        check = check_pipeline(model.python, model.paddleocr, model.config, env=env)
     for note in check.notes:
         say(f"data: {note}")
     if said := require_working(check):

@@ -12,7 +12,7 @@ import yaml
 
 from ocr_train.config.experiment import (
     EXPERIMENT_KEYS,
-    MLPROJECT_PARAMETERS,
+    PARAMETERS,
     Demo,
     Experiment,
     Launch,
@@ -457,7 +457,7 @@ def test_the_launch_command_repeats_the_launch(launch: Launch) -> None:
     assert words[:3] == ["mlflow", "run", "."]
     assert words[3::2] == ["-P"] * len(words[4::2])
     given = dict(word.split("=", 1) for word in words[4::2])
-    assert set(given) <= set(MLPROJECT_PARAMETERS)
+    assert set(given) <= set(PARAMETERS)
     assert Launch(**given) == launch
 
 

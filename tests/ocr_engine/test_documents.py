@@ -21,8 +21,8 @@ from ocr_train.checkpoints.manifest import CheckpointManifest
 from ocr_train.checkpoints.pickle_scan import screen
 from ocr_train.checkpoints.states_file import read_states
 from ocr_train.config.experiment import EXPERIMENTS, load_experiment
-from ocr_train.config.launch import Launch
 from ocr_train.config.overrides import parse_overrides
+from ocr_train.config.parameters import Launch
 from ocr_train.data.boxes import read_boxes
 from ocr_train.data.checks.detection import parse_boxes
 from ocr_train.data.dictionary import read_dictionary

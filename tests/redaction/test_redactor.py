@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_train.config.launch import Launch
 from ocr_train.config.overrides import parse_overrides
+from ocr_train.config.parameters import Launch
 from ocr_train.redaction import redactor as secrets
 from ocr_train.redaction.names import is_secret_name, is_secret_variable
 from ocr_train.redaction.redactor import Redactor, redactor, remember, secrets_of

@@ -1,0 +1,122 @@
+"""The parameters of a training as they were given: what `mlflow run . -P ...` and `train --...` have in common."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+def _parameter(default: str, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """The table of parameters, and their values as they were given: all text; empty means what the experiment says.
+
+    Options of `train` are made from it; MLproject, the Makefile and the documentation are tested against it.
+    """
+
+    model: str = _parameter("det", "one of {models}, or a path to a PaddleOCR configuration file")
+    data: str = _parameter(
+        "",
+        "a folder or s3://bucket/prefix with label files and images; empty: the demo set",
+    )
+    resume: str = _parameter(
+        "",
+        "a run id (its newest checkpoint; ID:best its best, 'ID:step N'), latest, best, auto "
+        "(an interrupted run of the same training, else afresh), runs:/..., models:/..., "
+        "s3://..., or a path",
+    )
+    weights_only: str = _parameter(
+        "", "true: take only the weights, and count steps and epochs from 0 (fine-tuning)"
+    )
+    resume_mode: str = _parameter(
+        "new",
+        "new: a run of its own that names the one before (default), or same: that run itself continues",
+    )
+    epochs: str = _parameter("", "epochs in all, counted from the very beginning")
+    batch_size: str = _parameter("", "training samples in one step on one device")
+    learning_rate: str = _parameter("", "the learning rate")
+    overrides: str = _parameter(
+        "", 'PaddleOCR settings: "Global.print_batch_step=5 Train.loader.num_workers=2"'
+    )
+    gpus: str = _parameter("auto", "auto, cpu, or device numbers such as 0,1")
+    seed: str = _parameter("", "seed of the split, the demo set and the trainer")
+    trainer_python: str = _parameter("", "the Python interpreter that trains; empty: this one")
+    paddleocr: str = _parameter("", "a PaddleOCR checkout; empty: the installed package")
+    val: str = _parameter("0.2", "share of the samples to validate on, where no label file is for validation")
+    on_bad_sample: str = _parameter("stop", "stop, or quarantine: train on the rest and log the list")
+    backup: str = _parameter(
+        "",
+        "s3://bucket/prefix: copy the exact dataset there before training, once for its digest",
+    )
+    stall_timeout_s: str = _parameter(
+        "1800",
+        "end a training that shows no progress for so many seconds (three times as many "
+        "before its first step); 0: never",
+    )
+    nan_windows: str = _parameter(
+        "5",
+        "end a training after so many progress lines in a row whose loss is NaN or infinite; 0: never",
+    )
+    offline: str = _parameter("false", "true: no server is asked; `sync` brings the run to one later")
+    keep_last: str = _parameter("", "keep this many checkpoints, and the best; empty: all")
+    sample_images: str = _parameter(
+        "8",
+        "so many validation images are looked at in each evaluation, shown in MLflow by step; 0: none",
+    )
+    evaluation_images: str = _parameter(
+        "1000",
+        "so many validation images at most are read at the end, for tables and plots; 0: none",
+    )
+    export: str = _parameter(
+        "true",
+        "true: at the end the best checkpoint is exported, checked against itself and logged as a model",
+    )
+    register: str = _parameter("", "NAME or NAME@ALIAS: register that model, as in ocr-det@challenger")
+    hourly_usd: str = _parameter("", "what an hour of this machine costs, to compare runs by money")
+    output: str = _parameter("", "folder for files of runs (default: $OCR_TRAIN_OUTPUT or ./outputs)")
+
+    def without_secrets(self, hide: Callable[[str, str], str]) -> Launch:
+        """The same with the values that `hide` makes of each parameter's name and value: what may be shown."""
+        return Launch(**{name: hide(name, value) for name, value in vars(self).items()})
+
+    def command(self, start: str = "mlflow run .", *, options: bool = False) -> str:
+        """The command that repeats this launch, quoted for a shell; defaults are left out.
+
+        `start` is what it begins with; `options`: `--name value` follows, as our own command line takes it, not
+        `-P name=value`.
+        """
+        plain = Launch()
+        words = [start]
+        for name in PARAMETERS:
+            value = getattr(self, name)
+            if name == "model" or value != getattr(plain, name):
+                words.append(_option(name, value) if options else f"-P {name}={shlex.quote(value)}")
+        return " ".join(words)
+
+
+def start_of(command: str) -> tuple[str, bool]:
+    """What the tag `launch_command` of a run begins with, before its parameters, and whether they are `options`: the
+    arguments of `Launch.command` for another command like it."""
+    ours = " -m ocr_train train"
+    if not command.startswith("mlflow run ") and ours in command:
+        return command.partition(ours)[0] + ours, True
+    start = command.partition(" -P ")[0]
+    return (start if start.startswith("mlflow run ") else "mlflow run ."), False
+
+
+def _option(name: str, value: str) -> str:
+    # What begins with a dash would be taken for an option of its own.
+    sign = "=" if value.startswith("-") else " "
+    return f"--{name.replace('_', '-')}{sign}{shlex.quote(value)}"
+
+
+PARAMETERS = tuple(each.name for each in fields(Launch))
+"""Their names, in the order of the table."""
+
+HELP = {each.name: str(each.metadata["help"]) for each in fields(Launch)}
+"""One sentence about each; `{models}` stands for the names of the experiments."""
