@@ -12,12 +12,9 @@ All of it happens on one thread, so a callback needs no locks for its own state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ocr_train import events
 from ocr_train.events import Event
-from ocr_train.run import Run
+from ocr_train.run import Results, Run
 
 
 class Callback:
@@ -36,9 +33,9 @@ class Callback:
     def close(self) -> None:
         """Finish what is under way; may be called more than once."""
 
-    def results(self) -> Mapping[str, Any]:
-        """What the summary at the end should know; asked for after `close`."""
-        return {}
+    def results(self, before: Results) -> Results:
+        """`before` with what the summary at the end should know of this one; asked for after `close`."""
+        return before
 
     def handle(self, event: Event) -> None:
         """Hand `event` to its method."""

@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from callbacks.base import Callback
 from ocr_train.checkpoints.store import BEST, LATEST, SUFFIXES, CheckpointStore, Snapshot, take_snapshot
 from ocr_train.disk import free_bytes, human, is_full
 from ocr_train.errors import DataError, OcrTrainError
 from ocr_train.events import CheckpointSaved, EvalCompleted, Tick, TrainProgress
-from ocr_train.run import Run
+from ocr_train.run import Results, Run
 from ocr_train.tracking.outbox import Checkpoint, Outbox
 from ocr_train.tracking.run_folder import PENDING
 
@@ -163,18 +162,19 @@ class CheckpointCallback(Callback):
                 f"{self._run.folder / 'snapshots'}"
             )
 
-    def results(self) -> Mapping[str, Any]:
+    def results(self, before: Results) -> Results:
         """How many checkpoints are stored, where those are kept that could not be, and which are lost; and where the
         trainer's own set is that beats all before it."""
-        return {
-            "stored": len(self.stored),
-            "kept": tuple(self.kept),
-            "lost": tuple(self.lost),
-            "checkpoint_bytes": self._bytes,
-            "latest_step": self.latest_step,
-            "best_prefix": self._best_set[0] if self._best_set else None,
-            "best_step": self._best_set[1] if self._best_set else None,
-        }
+        return replace(
+            before,
+            stored=len(self.stored),
+            kept=tuple(self.kept),
+            lost=tuple(self.lost),
+            checkpoint_bytes=self._bytes,
+            latest_step=self.latest_step,
+            best_prefix=self._best_set[0] if self._best_set else None,
+            best_step=self._best_set[1] if self._best_set else None,
+        )
 
     def _copy(self, prefix: Path, kind: str) -> Snapshot:
         """Copy the set, if that leaves the trainer room for its next one; raises `OSError` ENOSPC where not."""

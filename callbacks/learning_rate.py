@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 from callbacks.base import Callback
 from ocr_train.events import TrainProgress
-from ocr_train.run import Run
+from ocr_train.run import Results, Run
 
 SHARE = 0.25
 """An annealing comes to 0 at its end; from this share of the steps on it has come there too early."""
@@ -39,10 +38,10 @@ class LearningRateCallback(Callback):
         elif self._zero_from is None:
             self._zero_from = event.step
 
-    def results(self) -> Mapping[str, Any]:
+    def results(self, before: Results) -> Results:
         """`rate_zero`: one line where the rate read 0 all the time, or from some point to the end."""
         if self._zero_from is None or self._last < 2:
-            return {}
+            return before
         if self._zero_from == self._first:
             said = f"the learning rate read 0 in all {self._lines} progress lines ({_READS}): nothing, or next to nothing, was learned"
         elif self._last - self._zero_from >= SHARE * self._last:
@@ -51,5 +50,5 @@ class LearningRateCallback(Callback):
                 f"({_READS}): nothing, or next to nothing, was learned in that time"
             )
         else:
-            return {}
-        return {"rate_zero": f"{said}. Look at Optimizer.lr"}
+            return before
+        return replace(before, rate_zero=f"{said}. Look at Optimizer.lr")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 from callbacks.base import Callback
 from ocr_train.config.epoch_steps import logged_steps
 from ocr_train.events import BestUpdated, EvalCompleted, Event, LogLine, RunFinished, TrainProgress
-from ocr_train.run import STEPS_METRIC, Run
+from ocr_train.run import STEPS_METRIC, Results, Run
 from ocr_train.tracking.metric_points import MetricPoints, Points
 
 
@@ -45,9 +46,9 @@ class MetricsCallback(Callback):
             self._matched += not isinstance(event, LogLine)
         super().handle(event)
 
-    def results(self) -> Mapping[str, Any]:
+    def results(self, before: Results) -> Results:
         """The best main metric."""
-        return {"best": self._points.best}
+        return replace(before, best=self._points.best)
 
     def on_log_line(self, event: LogLine) -> None:
         """Log the trainer's own count of an epoch's steps where it is another than the one that was worked out."""

@@ -6,8 +6,9 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from callbacks.base import Callback
 from ocr_train.analysis import mlflow_images, tables
@@ -18,7 +19,7 @@ from ocr_train.checkpoints.store import BEST, LATEST, SUFFIXES
 from ocr_train.disk import free_bytes
 from ocr_train.errors import DataError, OcrTrainError
 from ocr_train.events import CheckpointSaved, EvalCompleted, RunFinished, Tick, TrainProgress
-from ocr_train.run import Run
+from ocr_train.run import Results, Run
 
 IMAGES = 8
 CLOSE_TIMEOUT_S = 60.0
@@ -146,9 +147,9 @@ class SampleCallback(Callback):
             self._go_on()
         self._run = None
 
-    def results(self) -> Mapping[str, Any]:
+    def results(self, before: Results) -> Results:
         """How often the sample was looked at, and the last failure."""
-        return {"samples": self._looks, "samples_error": self._error}
+        return replace(before, samples=self._looks, samples_error=self._error)
 
     def _go_on(self) -> None:
         """Take the result of a look that is done, then begin the next."""

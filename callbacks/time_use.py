@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 from callbacks.base import Callback
 from callbacks.gpus import handles_of
 from callbacks.metrics import MetricSink
 from ocr_train.cost import spent
 from ocr_train.events import RunFinished, Tick, TrainProgress
-from ocr_train.run import Run
+from ocr_train.run import Results, Run
 
 ReadGpus = Callable[[], float | None]
 
@@ -80,16 +80,15 @@ class TimeUseCallback(Callback):
     def on_run_finished(self, event: RunFinished) -> None:
         """Log the totals: the mean share, and the mean speed as `time/images_per_s`."""
         values = self._spent()
-        found = self.results()
-        if found:
-            values["time/reader_share"] = found["reader_share"]
+        if self._worked:
+            values["time/reader_share"] = self._waited / self._worked
         if self._images_per_s:
             values["time/images_per_s"] = sum(self._images_per_s) / len(self._images_per_s)
         self._log(values, event.time_ms)
 
-    def results(self) -> Mapping[str, Any]:
+    def results(self, before: Results) -> Results:
         """`reader_share` of the whole training, where the log had it."""
-        return {"reader_share": self._waited / self._worked} if self._worked else {}
+        return replace(before, reader_share=self._waited / self._worked) if self._worked else before
 
     def _spent(self) -> dict[str, float]:
         seconds = self._clock() - self._started + 3600 * self._run.hours_before

@@ -46,3 +46,30 @@ class Run:
         if self.epochs_done is None:
             return self.epochs * self.steps_per_epoch
         return self.step_offset + (self.epochs - self.epochs_done) * self.steps_per_epoch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What is known at the end of a training, collected from callbacks, one after the other.
+
+    `best` is the best main metric. `stored` counts checkpoints that are stored, `kept` are the folders of those that
+    could not be, `lost` the names of those that are nowhere; `checkpoint_bytes` is the size of one. `latest_step` and
+    `best_step` are steps of the run, `best_prefix` is the trainer's own set that beats all before it. `reader_share`
+    (0 to 1) of the time was spent waiting for data. `rate_zero` and `starving` are sentences, empty where there is
+    nothing to say; `trained_out` says that every step was trained.
+    """
+
+    best: float | None = None
+    stored: int = 0
+    kept: tuple[Path, ...] = ()
+    lost: tuple[str, ...] = ()
+    checkpoint_bytes: int = 0
+    latest_step: int | None = None
+    best_step: int | None = None
+    best_prefix: Path | None = None
+    reader_share: float | None = None
+    rate_zero: str = ""
+    samples: int = 0
+    samples_error: str = ""
+    starving: str = ""
+    trained_out: bool = False

@@ -18,6 +18,7 @@ from callbacks.system import SystemMetricsCallback
 from ocr_train.checkpoints.states_file import read_states
 from ocr_train.checkpoints.store import BEST, LATEST, CheckpointManifest, find, restore, take_snapshot
 from ocr_train.errors import DataError, TrackingError
+from ocr_train.run import Results
 from ocr_train.tracking import tracker
 from ocr_train.tracking.metric_names import MetricNames
 from ocr_train.tracking.tracker import Tracker, legal_name
@@ -264,7 +265,7 @@ def test_an_unexpected_error_costs_one_set_not_the_worker(
     training.save("epoch", step=20)
     training.callback.close()
     assert training.callback.stored == {20}
-    assert len(training.callback.results()["kept"]) == 1
+    assert len(training.callback.results(Results()).kept) == 1
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -205,6 +205,8 @@ def test_a_closed_terminal_is_a_killed_run(store_folder: Path, data: Path) -> No
 
     def own_the_terminal() -> None:
         os.setsid()
+        # Where the tests themselves run under nohup, a training would be meant to go on.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     process = subprocess.Popen(

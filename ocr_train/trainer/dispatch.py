@@ -5,12 +5,12 @@ open(run) in order -> handle(event) in order, again and again -> close() in reve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from ocr_train.errors import CallbackFailed, TrainingStopped
 from ocr_train.events import Event
-from ocr_train.run import Run
+from ocr_train.run import Results, Run
 
 MAX_FAILURES = 3
 
@@ -33,8 +33,8 @@ class EventHandler(Protocol):
     def close(self) -> None:
         """Finish what is under way; may be called more than once."""
 
-    def results(self) -> Mapping[str, Any]:
-        """What the summary at the end should know; asked for after `close`."""
+    def results(self, before: Results) -> Results:
+        """`before` with what the summary at the end should know of this one; asked for after `close`."""
 
 
 class Dispatcher:
@@ -77,12 +77,12 @@ class Dispatcher:
             else:
                 self._failures[id(callback)] = 0
 
-    def results(self) -> dict[str, Any]:
+    def results(self) -> Results:
         """The results of all callbacks together."""
-        together: dict[str, Any] = {}
+        together = Results()
         for callback in self._callbacks:
             try:
-                together.update(callback.results())
+                together = callback.results(together)
             except Exception as exc:  # noqa: BLE001 - a callback may fail in any way
                 self._report(f"callback {callback.name} has no results: {type(exc).__name__}: {exc}")
         return together

@@ -11,10 +11,9 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ocr_train.analysis.report import analyse_validation
 from ocr_train.checkpoints.states_file import read_states
@@ -26,6 +25,7 @@ from ocr_train.models.export.check import choose_images
 from ocr_train.models.export.run import Exported, ExportOptions, export
 from ocr_train.models.inference import CHECKPOINT, Reading, ReadingProcess
 from ocr_train.models.source import ModelSource, find_source
+from ocr_train.run import Results
 from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer.tools import Trainer
 from ocr_train.training.setup import Services, TrainingSetup
@@ -76,7 +76,7 @@ class _Work:
 def finish(
     experiment: Experiment,
     ready: TrainingSetup,
-    results: Mapping[str, Any],
+    results: Results,
     tracker: Tracker,
     parts: Services,
 ) -> Finishing:
@@ -121,15 +121,13 @@ def _guarded(work: _Work, tag: str, stage: Callable[[_Work], str], notes: list[s
     return ""
 
 
-def _best(
-    experiment: Experiment, ready: TrainingSetup, results: Mapping[str, Any], tracker: Tracker
-) -> ModelSource:
+def _best(experiment: Experiment, ready: TrainingSetup, results: Results, tracker: Tracker) -> ModelSource:
     """The best checkpoint of the run: the trainer's own files, or, where an earlier run's is still the best, that."""
-    prefix = results.get("best_prefix")
+    prefix = results.best_prefix
     if prefix is None or not Path(f"{prefix}.pdparams").is_file():
         return find_source(tracker.run_id, lambda: tracker.client, tracker.folder / "best")
     run, states = ready.run, read_states(Path(f"{prefix}.states"))
-    step = run.step_offset + (states.step if states.step is not None else results.get("best_step") or 0)
+    step = run.step_offset + (states.step if states.step is not None else results.best_step or 0)
     return ModelSource(
         kind=CHECKPOINT,
         path=Path(prefix),

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ocr_train.config.experiment import Experiment
 from ocr_train.cost import spent, starving
@@ -21,6 +20,7 @@ from ocr_train.errors import CheckpointLost, OcrTrainError
 from ocr_train.events import RunFinished, RunStarted
 from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.start import begin
+from ocr_train.run import Results
 from ocr_train.tracking.heartbeat import Heartbeat
 from ocr_train.tracking.mlflow_client import name_primary_metric
 from ocr_train.tracking.tracker import CHECKPOINT_BYTES_TAG, PENDING_TAG, Delivered, Tracker
@@ -58,7 +58,7 @@ class Summary:
     experiment_id: str
     main_metric: str
     epochs: int
-    results: Mapping[str, Any]
+    results: Results
     finishing: Finishing = field(default_factory=Finishing)
 
 
@@ -124,19 +124,18 @@ def train(experiment: Experiment, output: Path, parts: Services) -> Summary:
     )
 
 
-def _with_findings(results: Mapping[str, Any], ready: TrainingSetup, tracker: Tracker) -> Mapping[str, Any]:
+def _with_findings(results: Results, ready: TrainingSetup, tracker: Tracker) -> Results:
     """The results, and what they say of the training as a whole; the run is told of it."""
-    found = {**results, "trained_out": (results.get("latest_step") or 0) >= ready.run.total_steps}
-    if said := starving(results.get("reader_share"), ready.num_workers):
-        found["starving"] = said
+    said = starving(results.reader_share, ready.num_workers)
+    if said:
         tracker.set_tags({"reader_starves": said})
-    tracker.set_tags({"learning_rate_zero": results.get("rate_zero", "")})
-    return found
+    tracker.set_tags({"learning_rate_zero": results.rate_zero})
+    return replace(results, starving=said, trained_out=(results.latest_step or 0) >= ready.run.total_steps)
 
 
 def _run_trainer(
     ready: TrainingSetup, tracker: Tracker, parts: Services
-) -> tuple[Outcome, Sequence[str], Mapping[str, Any]]:
+) -> tuple[Outcome, Sequence[str], Results]:
     """Run the trainer to its end: what it came to, its last lines, what the callbacks have to say."""
     dispatcher = Dispatcher(parts.callbacks(tracker, ready), report=parts.say)
     watch = LogWatch()
@@ -196,9 +195,9 @@ def _close(dispatcher: Dispatcher, say: Say) -> OcrTrainError | None:
     return None
 
 
-def _with_lost_checkpoints(outcome: Outcome, results: Mapping[str, Any]) -> Outcome:
+def _with_lost_checkpoints(outcome: Outcome, results: Results) -> Outcome:
     """A run that finished but for a checkpoint that is neither stored nor kept has not finished."""
-    lost = results.get("lost")
+    lost = results.lost
     if not lost or outcome.status != "FINISHED":
         return outcome
     return replace(
@@ -214,26 +213,26 @@ def _with_lost_checkpoints(outcome: Outcome, results: Mapping[str, Any]) -> Outc
 def _log_costs(
     experiment: Experiment,
     ready: TrainingSetup,
-    results: Mapping[str, Any],
+    results: Results,
     tracker: Tracker,
     parts: Services,
 ) -> None:
     """The hours and the money of all of it: what came after the training costs, too."""
     seconds = time.monotonic() - parts.started + 3600 * ready.run.hours_before
-    step = max(int(results.get("latest_step") or 0), ready.run.step_offset)
+    step = max(int(results.latest_step or 0), ready.run.step_offset)
     tracker.log_metrics(spent(seconds, experiment.hourly_usd), step=step, time_ms=int(time.time() * 1000))
 
 
 def _log_end(
-    tracker: Tracker, outcome: Outcome, last_lines: Sequence[str], log: Path, results: Mapping[str, Any]
+    tracker: Tracker, outcome: Outcome, last_lines: Sequence[str], log: Path, results: Results
 ) -> None:
-    kept = ", ".join(str(path) for path in results.get("kept", ()))
+    kept = ", ".join(str(path) for path in results.kept)
     tracker.set_tags(
         {
             "failure_reason": outcome.reason,
             "failure_explanation": redactor().log(_paragraph(outcome)),
             PENDING_TAG: kept,
-            CHECKPOINT_BYTES_TAG: results.get("checkpoint_bytes") or "",
+            CHECKPOINT_BYTES_TAG: results.checkpoint_bytes or "",
         }
     )
     tail = tracker.folder / "last_lines.txt"

@@ -35,7 +35,7 @@ def summary_lines(summary: Summary, launch: Launch, started: Started = TYPED) ->
     ]
     if outcome.hint:
         lines.append(outcome.hint)
-    if outcome.status == KILLED and summary.results.get("stored"):
+    if outcome.status == KILLED and summary.results.stored:
         lines.append("What was stored before is whole: resume from it.")
     lines += [f"  {name:<12} {text}" for name, text in _facts(summary, started)]
     lines += [f"  {name:<12} {command}" for name, command in _next(summary, launch, started)]
@@ -47,9 +47,9 @@ def summary_lines(summary: Summary, launch: Launch, started: Started = TYPED) ->
 def _next(summary: Summary, launch: Launch, started: Started) -> list[tuple[str, str]]:
     """The command that comes next: it ends what was interrupted as it was meant, and takes a finished run further."""
     launch = launch.without_secrets(redactor().value)
-    done = summary.outcome.status == FINISHED or bool(summary.results.get("trained_out"))
-    kept = bool(summary.results.get("kept"))
-    if not (summary.results.get("stored") or kept):
+    done = summary.outcome.status == FINISHED or bool(summary.results.trained_out)
+    kept = bool(summary.results.kept)
+    if not (summary.results.stored or kept):
         return [] if done else [("start again", started.train(launch))]
     # Its own checkpoint is gone on from whole, even where it began with the weights of another.
     resumed = replace(launch, resume=_newest(summary, launch), weights_only="")
@@ -57,7 +57,7 @@ def _next(summary: Summary, launch: Launch, started: Started) -> list[tuple[str,
         resumed = replace(
             resumed, epochs=str(summary.epochs * 2), overrides=_without_epochs(launch.overrides)
         )
-    name = "go on with" if summary.results.get("stored") else "when stored"
+    name = "go on with" if summary.results.stored else "when stored"
     return [(name, started.train(resumed))]
 
 
@@ -70,7 +70,7 @@ def _without_epochs(overrides: str) -> str:
 
 def _newest(summary: Summary, launch: Launch) -> str:
     """What to resume: the run, or, as long as it is on this machine alone, its newest checkpoint here."""
-    step = summary.results.get("latest_step")
+    step = summary.results.latest_step
     if launch.offline.lower() != "true" or step is None:
         return summary.run_id
     return str(summary.folder / ARTIFACTS / step_folder(step))
@@ -79,20 +79,20 @@ def _newest(summary: Summary, launch: Launch) -> str:
 def _facts(summary: Summary, started: Started) -> list[tuple[str, str]]:
     facts = []
     results = summary.results
-    if results.get("best") is not None:
-        facts.append((f"best {summary.main_metric}", f"{results['best']:.4f}"))
-    if results.get("stored"):
-        facts.append(("checkpoints", f"{results['stored']} stored in {_where(summary)}"))
+    if results.best is not None:
+        facts.append((f"best {summary.main_metric}", f"{results.best:.4f}"))
+    if results.stored:
+        facts.append(("checkpoints", f"{results.stored} stored in {_where(summary)}"))
     finishing = summary.finishing
     facts += [("evaluation", finishing.finding)] if finishing.finding else []
     facts += [("model", f"{finishing.model}: gives the checkpoint's answers")] if finishing.model else []
     facts += [("not done", note) for note in finishing.notes]
-    if results.get("rate_zero"):
-        facts.append(("rate 0", results["rate_zero"]))
-    if results.get("starving"):
-        facts.append(("data loading", results["starving"]))
-    facts += [("not stored", f"a checkpoint is kept in {path}") for path in results.get("kept", ())]
-    facts += [("lost", f"the checkpoint {name}") for name in results.get("lost", ())]
+    if results.rate_zero:
+        facts.append(("rate 0", results.rate_zero))
+    if results.starving:
+        facts.append(("data loading", results.starving))
+    facts += [("not stored", f"a checkpoint is kept in {path}") for path in results.kept]
+    facts += [("lost", f"the checkpoint {name}") for name in results.lost]
     facts.append(("log", str(summary.log)))
     delivered = summary.delivered
     if not delivered.complete:

@@ -15,6 +15,7 @@ from callbacks.checkpoints import CheckpointCallback
 from ocr_train.checkpoints.store import BEST, LATEST, find, restore
 from ocr_train.errors import DataError, TrackingError
 from ocr_train.events import CheckpointSaved, EvalCompleted, Tick, TrainProgress
+from ocr_train.run import Results
 from ocr_train.tracking.outbox import Checkpoint, Outbox
 from tests.builders import FolderArtifacts, make_run, read_manifest, set_bytes, store_on, write_checkpoint
 
@@ -115,8 +116,8 @@ def test_a_saved_set_becomes_a_whole_artifact(training: Training, tmp_path: Path
     assert found is not None and (found.step, found.epoch, found.kind) == (10, 1, "latest")
     assert set_bytes(restore(training.artifacts, found, tmp_path / "back")) == set_bytes(prefix)
     assert training.waiting_copies() == []
-    results = training.callback.results()
-    assert (results["stored"], results["kept"], results["lost"]) == (1, (), ())
+    results = training.callback.results(Results())
+    assert (results.stored, results.kept, results.lost) == (1, (), ())
 
 
 def test_a_set_is_safe_although_the_trainer_overwrites_it(training: Training, tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ def test_best_and_latest_of_one_step_are_one_checkpoint(training: Training) -> N
     training.callback.close()
     assert training.artifacts.uploads.count("checkpoints/step_00000010/model.pdparams") == 1
     assert training.artifacts.alias("best")["path"] == training.artifacts.alias("latest")["path"]
-    assert training.callback.results()["stored"] == 1
+    assert training.callback.results(Results()).stored == 1
 
 
 def test_latest_does_not_go_back(training: Training) -> None:
@@ -248,8 +249,8 @@ def test_a_failed_upload_is_tried_again(training: Training) -> None:
     training.artifacts.failures = 30
     training.save("latest", step=10)
     training.callback.close()
-    results = training.callback.results()
-    assert (results["stored"], results["kept"], results["lost"]) == (1, (), ())
+    results = training.callback.results(Results())
+    assert (results.stored, results.kept, results.lost) == (1, (), ())
     assert find(training.artifacts, LATEST) is not None
     assert not [text for text in training.said if "could not be stored" in text]
 
@@ -260,7 +261,7 @@ def test_what_cannot_be_stored_is_kept_named_and_listed_for_sync(training: Train
     prefix = training.save("epoch", step=10)
     before = set_bytes(prefix)
     training.callback.close()
-    (kept,) = training.callback.results()["kept"]
+    (kept,) = training.callback.results(Results()).kept
     assert set_bytes(kept / "model") == before
     complaint = next(text for text in training.said if "could not be stored" in text)
     assert "step 10" in complaint
@@ -281,7 +282,7 @@ def test_a_store_that_is_away_for_long_is_tried_as_long_as_training_lasts(traini
     training.artifacts.failures = 0
     wait_for(lambda: len(training.callback.stored) == 2)
     training.callback.close()
-    assert training.callback.results()["kept"] == ()
+    assert training.callback.results(Results()).kept == ()
     assert training.pending() == []
     assert [text for text in training.said if "training goes on" in text]
     assert [text for text in training.said if "is back" in text]
@@ -302,7 +303,7 @@ def test_what_retention_would_prune_is_not_uploaded_first(tmp_path: Path) -> Non
         steps = {name.split("/")[1] for name in training.artifacts.manifests()}
         assert steps == {f"step_{step:08d}" for step in (10, 40, 50)}
         assert training.waiting_copies() == []
-        assert training.callback.results()["lost"] == ()
+        assert training.callback.results(Results()).lost == ()
     finally:
         training.callback.close()
 
@@ -339,7 +340,7 @@ def test_a_full_disk_leaves_the_set_with_the_trainer_until_there_is_room(
     training.callback.close()
     restored = restore(training.artifacts, read_manifest(training.artifacts, 10), tmp_path / "back")
     assert set_bytes(restored) == before
-    assert training.callback.results()["lost"] == ()
+    assert training.callback.results(Results()).lost == ()
 
 
 def test_an_epoch_needs_no_room_on_a_full_disk(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -362,7 +363,7 @@ def test_a_set_overwritten_before_there_was_room_is_lost(
         training.callback.handle(TrainProgress(epoch=1, epochs=4, step=step))
         training.save(kind, step=step)
     training.callback.close()
-    assert training.callback.results()["lost"] == lost
+    assert training.callback.results(Results()).lost == lost
     assert training.callback.stored == {20}
     assert training.pending() == []
 
@@ -377,7 +378,7 @@ def test_a_best_that_was_kept_under_another_name_is_not_lost(
         training.save("best", step=step)
         training.save("epoch", step=step)
     training.callback.close()
-    assert training.callback.results()["lost"] == ()
+    assert training.callback.results(Results()).lost == ()
 
 
 def test_close_waits_for_what_is_under_way(training: Training) -> None:

@@ -21,7 +21,7 @@ from callbacks.base import Callback
 from ocr_train.checkpoints.store import CheckpointStore
 from ocr_train.errors import TrackingError
 from ocr_train.events import Event
-from ocr_train.run import Run
+from ocr_train.run import Results, Run
 from tests.analysis.builders import box_at, write_validation
 from tests.builders import FolderArtifacts, make_run, store_on, write_checkpoint
 
@@ -193,13 +193,13 @@ class TestEveryCallback:
             callback.close()
             callback.close()
         assert {name: seconds for name, seconds in took.items() if seconds > HANDLE_LIMIT_S} == {}
-        assert isinstance(callback.results(), Mapping)
+        assert isinstance(callback.results(Results()), Results)
 
     def test_can_be_closed_without_having_been_opened(self, kind: type[Callback], tmp_path: Path) -> None:
         """Another callback's open may have failed first."""
         callback = build(kind, tmp_path)
         callback.close()
-        assert isinstance(callback.results(), Mapping)
+        assert isinstance(callback.results(Results()), Results)
 
     def test_leaves_no_thread_behind(self, kind: type[Callback], tmp_path: Path) -> None:
         """After close nothing of it runs on."""

@@ -9,6 +9,7 @@ import pytest
 
 from callbacks.learning_rate import LearningRateCallback
 from ocr_train.events import TrainProgress
+from ocr_train.run import Results
 from tests.builders import make_run
 
 
@@ -19,7 +20,7 @@ def said(folder: Path, rates: Sequence[float | None], *, offset: int = 0) -> str
     for step, rate in enumerate(rates, start=1):
         metrics = {} if rate is None else {"train/lr": rate}
         callback.handle(TrainProgress(epoch=1, epochs=4, step=step, metrics=metrics))
-    return str(callback.results().get("rate_zero", ""))
+    return str(callback.results(Results()).rate_zero)
 
 
 def test_a_rate_of_0_in_every_line_is_said(tmp_path: Path) -> None:

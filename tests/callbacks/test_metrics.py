@@ -8,6 +8,7 @@ from typing import Any
 
 from callbacks.metrics import MetricsCallback
 from ocr_train.events import BestUpdated, EvalCompleted, LogLine, RunFinished, Tick, TrainProgress
+from ocr_train.run import Results
 from tests.builders import make_run
 
 
@@ -60,10 +61,10 @@ def test_after_a_resume_a_worse_best_is_not_logged(tmp_path: Path) -> None:
     callback, sink = opened(tmp_path, best=0.6)
     callback.handle(BestUpdated(metrics={"best/hmean": 0.5}, step=10))
     assert sink.points == []
-    assert callback.results() == {"best": 0.6}
+    assert callback.results(Results()).best == 0.6
     callback.handle(BestUpdated(metrics={"best/hmean": 0.65}, step=20))
     assert sink.points == [({"best/hmean": 0.65}, 20, 0)]
-    assert callback.results() == {"best": 0.65}
+    assert callback.results(Results()).best == 0.65
 
 
 def test_a_repeated_best_is_logged_once(tmp_path: Path) -> None:
@@ -94,13 +95,13 @@ def test_a_best_without_the_main_metric_is_logged(tmp_path: Path) -> None:
     callback, sink = opened(tmp_path, best=0.6)
     callback.handle(BestUpdated(metrics={"best/acc": 0.1}, step=10))
     assert len(sink.points) == 1
-    assert callback.results() == {"best": 0.6}
+    assert callback.results(Results()).best == 0.6
 
 
 def test_a_run_without_evaluation_has_no_best(tmp_path: Path) -> None:
     """None, not 0."""
     callback, _ = opened(tmp_path)
-    assert callback.results() == {"best": None}
+    assert callback.results(Results()).best is None
 
 
 def test_the_trainers_own_count_of_steps_is_logged_where_it_is_another(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from ocr_train.errors import DataError, SetupError, TrackingError
 from ocr_train.events import CheckpointSaved, EvalCompleted, RunFinished, Tick, TrainProgress
 from ocr_train.models.inference import CHECKPOINT, Model, ReadingProcess
 from ocr_train.ocr_engine.paddleocr import find_ppocr
-from ocr_train.run import Run
+from ocr_train.run import Results, Run
 from ocr_train.tracking.tracker import Tracker, connect
 from tests.analysis.builders import Said, box_at, write_validation
 from tests.builders import MLFLOW_WARNING, make_run, mlflow_store
@@ -170,7 +170,7 @@ def test_an_evaluation_is_looked_at_with_the_checkpoint_that_follows(
     assert sum(name.startswith("images/") for name in sink.files) == 6
     assert sink.tags == {**mlflow_images.TAG, **tables.table_tag(["samples.json"])}
     training.callback.close()
-    assert training.callback.results()["samples"] == 1
+    assert training.callback.results(Results()).samples == 1
 
 
 def test_a_later_checkpoint_has_its_own_step(run: Run, sink: Sink, readings: Readings) -> None:
@@ -293,7 +293,7 @@ def test_a_failure_is_said_once_and_three_in_a_row_end_it(run: Run, sink: Sink) 
     assert len(readings.weights) == MAX_FAILURES
     assert len(training.said) == 1
     assert "no paddle" in training.said[0]
-    assert "no paddle" in training.callback.results()["samples_error"]
+    assert "no paddle" in training.callback.results(Results()).samples_error
 
 
 def test_a_look_after_a_failure_counts_anew(run: Run, sink: Sink) -> None:

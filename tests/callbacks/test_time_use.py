@@ -9,6 +9,7 @@ import pytest
 
 from callbacks.time_use import ReadGpus, TimeUseCallback
 from ocr_train.events import RunFinished, Tick, TrainProgress
+from ocr_train.run import Results
 from tests.builders import make_run
 
 
@@ -54,7 +55,7 @@ def test_the_mean_leaves_out_the_line_in_which_the_workers_start(tmp_path: Path)
     under_test.on_train_progress(progress(10, reader=0.9, batch=1.0))
     under_test.on_train_progress(progress(20, reader=0.1, batch=1.0))
     under_test.on_train_progress(progress(30, reader=0.3, batch=1.0))
-    assert under_test.results() == {"reader_share": pytest.approx(0.2)}
+    assert under_test.results(Results()).reader_share == pytest.approx(0.2)
 
 
 def test_money_is_logged_where_an_hour_has_a_price(tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_a_log_without_costs_makes_no_share(tmp_path: Path) -> None:
     under_test.open(make_run(tmp_path))
     under_test.on_train_progress(TrainProgress(epoch=1, epochs=2, step=1, metrics={"train/loss": 1.0}))
     assert sink.logged == [(1, {"time/hours": 1.0})]
-    assert under_test.results() == {}
+    assert under_test.results(Results()) == Results()
 
 
 def test_a_run_that_goes_on_does_not_log_a_step_twice(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from ocr_train.trainer.stop_signals import SIGNALS, StopFlag, StopRequested
 PROLOGUE = """
 import os, signal, time
 from ocr_train.trainer.stop_signals import StopFlag, StopRequested
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests themselves run under nohup
 flag = StopFlag()
 def wait(until=lambda: False):
     print("ready", flush=True)

@@ -10,6 +10,7 @@ import pytest
 
 from ocr_train.config.experiment import Launch
 from ocr_train.config.started import Started
+from ocr_train.run import Results
 from ocr_train.tracking.tracker import Delivered
 from ocr_train.trainer.outcome import Outcome, stopped
 from ocr_train.training.finish import Finishing
@@ -28,7 +29,7 @@ SUMMARY = Summary(
     experiment_id="7",
     main_metric="hmean",
     epochs=20,
-    results={"best": 0.87654, "stored": 3, "kept": ()},
+    results=Results(best=0.87654, stored=3, kept=()),
 )
 LAUNCH = Launch(model="rec", data="s3://bucket/my data", epochs="20")
 
@@ -78,7 +79,7 @@ def test_an_interrupted_run_is_ended_as_it_was_meant() -> None:
 
 def test_one_that_was_interrupted_after_its_last_epoch_needs_more() -> None:
     """Nothing is left to train in the epochs that it had."""
-    results = {"stored": 3, "trained_out": True}
+    results = Results(stored=3, trained_out=True)
     assert "-P epochs=40" in text_of(replace(STOPPED, results=results))
 
 
@@ -94,14 +95,16 @@ def test_the_epochs_of_a_finished_run_are_not_held_back_by_an_override() -> None
 @pytest.mark.parametrize("status", ["KILLED", "FAILED"])
 def test_without_a_checkpoint_the_command_starts_again(status: str) -> None:
     """Nothing is promised that is not there."""
-    text = text_of(replace(STOPPED, outcome=replace(STOPPED.outcome, status=status), results={"stored": 0}))
+    text = text_of(
+        replace(STOPPED, outcome=replace(STOPPED.outcome, status=status), results=Results(stored=0))
+    )
     assert f"  start again  {LAUNCH.command()}\n" in text
     assert "resume" not in text
 
 
 def test_a_checkpoint_that_waits_on_this_machine_is_gone_on_from_when_it_is_stored() -> None:
     """Starting again would lose it."""
-    results = {"stored": 0, "kept": (Path("runs/snapshots/latest-abc"),)}
+    results = Results(stored=0, kept=(Path("runs/snapshots/latest-abc"),))
     text = text_of(replace(STOPPED, results=results))
     assert (
         f"  when stored  mlflow run . -P model=rec -P data='s3://bucket/my data' -P resume={RUN_ID}" in text
@@ -146,14 +149,14 @@ def test_the_model_and_what_was_not_done_are_said() -> None:
 def test_a_starving_model_is_said() -> None:
     """In plain words, beside the score."""
     text = text_of(
-        replace(SUMMARY, results={"starving": "62% of each step waits for data: raise num_workers"})
+        replace(SUMMARY, results=Results(starving="62% of each step waits for data: raise num_workers"))
     )
     assert "data loading 62% of each step waits for data" in text
 
 
 def test_a_run_without_checkpoints_offers_no_resume() -> None:
     """There is nothing to go on from, and no score."""
-    text = text_of(replace(SUMMARY, results={"best": None, "stored": 0}))
+    text = text_of(replace(SUMMARY, results=Results(best=None, stored=0)))
     assert "resume=" not in text
     assert "best hmean" not in text
 
@@ -168,7 +171,7 @@ def test_a_failed_run_says_why_and_what_to_do() -> None:
 def test_a_checkpoint_that_could_not_be_stored_is_named() -> None:
     """With the folder that has it."""
     kept = (Path("runs/snapshots/latest-abc"), Path("runs/snapshots/best-def"))
-    text = text_of(replace(SUMMARY, results={"stored": 1, "kept": kept}))
+    text = text_of(replace(SUMMARY, results=Results(stored=1, kept=kept)))
     assert all(f"a checkpoint is kept in {path}" in text for path in kept)
 
 
@@ -188,7 +191,7 @@ def test_what_mlflow_does_not_have_is_one_line_with_the_command(delivered: Deliv
 
 def test_a_run_without_a_server_resumes_from_its_folder() -> None:
     """There is no page to look at yet, and no run id that a server would know."""
-    results = {"stored": 3, "latest_step": 40}
+    results = Results(stored=3, latest_step=40)
     lines = summary_lines(replace(SUMMARY, results=results), replace(LAUNCH, offline="true"))
     assert f"resume={SUMMARY.folder}/artifacts/checkpoints/step_00000040" in "\n".join(lines)
     assert not [line for line in lines if "look at it" in line]
@@ -197,7 +200,7 @@ def test_a_run_without_a_server_resumes_from_its_folder() -> None:
 def test_a_lost_checkpoint_is_named() -> None:
     """Neither stored nor kept."""
     assert "lost         the checkpoint best_accuracy" in text_of(
-        replace(SUMMARY, results={"stored": 1, "lost": ("best_accuracy",)})
+        replace(SUMMARY, results=Results(stored=1, lost=("best_accuracy",)))
     )
 
 
