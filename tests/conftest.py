@@ -17,8 +17,9 @@ from ocr_train.redaction import redactor
 from ocr_train.server.serve import LocalServers, ServerAddress
 from tests.commands import REPO
 from tests.lively_kit import kit
+from tests.s3 import fake, prefix, s3_server
 
-__all__ = ["kit"]
+__all__ = ["fake", "kit", "prefix", "s3_server"]
 
 SHARED = REPO.parent / "shared"
 _OURS = ("AWS_", "MLFLOW_", "OCR_TRAIN_", "SCRIPTED_")
@@ -26,8 +27,9 @@ _OURS = ("AWS_", "MLFLOW_", "OCR_TRAIN_", "SCRIPTED_")
 
 SPREAD = frozenset(
     [
-        *("test_resume_whole.py", "test_run_faults.py", "test_train_on_s3.py", "test_mlflow_run.py"),
-        *("test_resume_paddleocr.py", "test_real_logs.py", "test_retention.py", "test_secrets_in_runs.py"),
+        *("resume/test_whole.py", "test_run_faults.py", "test_train_on_s3.py", "test_mlflow_run.py"),
+        *("resume/test_paddleocr.py", "trainer/test_real_logs.py", "runs/test_retention.py"),
+        "redaction/test_in_runs.py",
     ]
 )
 """Files of long tests that share nothing: they go to whichever worker is free. Others share servers or models that
@@ -37,7 +39,7 @@ take seconds to make, so that a file stays with one worker."""
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests belong together (`pytest -n 2 --dist loadgroup`)."""
     for item in items:
-        if item.path.name not in SPREAD:
+        if item.path.relative_to(REPO / "tests").as_posix() not in SPREAD:
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(REPO))))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,27 +12,19 @@ from ocr_train.cli.data import fetch_for_training
 from ocr_train.server.serve import ServerAddress
 from tests.cli_run import command, det_data
 from tests.commands import ocr_train
-from tests.servers import running_s3
 
 Capsys = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerAddress]:
-    """A real S3 server on loopback."""
-    with running_s3(tmp_path_factory.mktemp("weed")) as address:
-        yield address
-
-
 @pytest.fixture
-def bucket(server: ServerAddress, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+def bucket(s3_server: ServerAddress, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """An address below which nothing is; the AWS variables point to its server."""
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for name, value in server.env().items():
+    for name, value in s3_server.env().items():
         monkeypatch.setenv(name, value)
-    return f"s3://{server.bucket}/{tmp_path.name}"
+    return f"s3://{s3_server.bucket}/{tmp_path.name}"
 
 
 def test_what_is_pushed_can_be_fetched(capsys: Capsys, bucket: str, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from ocr_train.storage.progress import Meter, Progress
 from ocr_train.storage.s3 import RemoteObject
 from ocr_train.storage.server_copy import CopyingBucket
 from ocr_train.storage.sync import fetch
-from tests.storage.conftest import Prefix
+from tests.s3 import Prefix
 from tests.storage.fake_s3 import BUCKET, FakeS3
 
 IMAGES = {

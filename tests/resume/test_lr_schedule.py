@@ -79,7 +79,7 @@ def paddleocr() -> PaddleOcr:
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory, paddleocr: PaddleOcr) -> dict[str, dict[str, Any]]:
     """All cases, in one child: Paddle takes seconds to load."""
-    driver = Path(__file__).with_name("schedule_driver.py")
+    driver = Path(__file__).parents[1] / "schedule_driver.py"
     argv = [sys.executable, str(driver), str(paddleocr.root), str(SCRIPT)]
     argv += [str(tmp_path_factory.mktemp("schedules")), json.dumps(CASES)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)

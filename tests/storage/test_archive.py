@@ -14,7 +14,7 @@ from ocr_train.errors import StorageError
 from ocr_train.storage.archive import ExtractedFile, extract_archive, is_archive
 from ocr_train.storage.keys import PRIVATE_FOLDER
 from ocr_train.storage.sync import fetch
-from tests.storage.conftest import Prefix
+from tests.s3 import Prefix
 
 FILES = {"Label.txt": "ภาพ/๑.jpg\t[]\n".encode(), "ภาพ/๑.jpg": b"image", "empty": b""}
 

@@ -11,7 +11,7 @@ import pytest
 from ocr_train.errors import StorageError
 from ocr_train.storage.keys import PRIVATE_FOLDER
 from ocr_train.storage.sync import Progress, SyncResult, fetch
-from tests.storage.conftest import Prefix
+from tests.s3 import Prefix
 
 SOURCE = {
     "ชุดข้อมูล/ภาพที่ ๑.jpg": b"first",

@@ -12,7 +12,7 @@ import pytest
 
 from ocr_train.errors import StorageError
 from ocr_train.storage.sync import SyncResult, fetch, push
-from tests.storage.conftest import Prefix
+from tests.s3 import Prefix
 
 FILES = {"ชุดข้อมูล/ภาพที่ ๑.jpg": b"first", "b/c/d.txt": b"nested", "empty": b"", "odd +&%#?[x] name": b"odd"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from ocr_train.storage.shared import Leases
 from ocr_train.storage.sync import fetch, is_current
-from tests.storage.conftest import Prefix
+from tests.s3 import Prefix
 
 
 class Source:

@@ -227,9 +227,9 @@ def test_an_interpreter_does_not_outlive_us(tmp_path: Path) -> None:
         script=f"echo $$ > {tmp_path}/builder.part; mv {tmp_path}/builder.part {tmp_path}/builder; sleep 600",
     )
     script = (
-        "import os, sys\nfrom pathlib import Path\nfrom ocr_train.weights.compatibility import Model, model_shapes\n"
+        "import os, sys\nfrom pathlib import Path\nfrom ocr_train.weights.compatibility import ModelToTrain, model_shapes\n"
         "config, python, root = map(Path, sys.argv[1:])\n"
-        "model_shapes(Model(config=config, dictionary=None, python=python, paddleocr=root, env=os.environ))"
+        "model_shapes(ModelToTrain(config=config, dictionary=None, python=python, paddleocr=root, env=os.environ))"
     )
     ours = subprocess.Popen(
         [sys.executable, "-c", script, str(new.config), str(new.python), str(new.paddleocr)],
