@@ -65,8 +65,8 @@ def main() -> int:
     size = QUICK if arguments.quick else FULL
     rounds = arguments.rounds or size.rounds
     about = _about()
-    _say(about["machine"])
-    _say(about["versions"])
+    _echo(about["machine"])
+    _echo(about["versions"])
     with tempfile.TemporaryDirectory(prefix="ocr-train-bench-") as name:
         rows = list(_rows(Path(name), size, rounds, arguments.only))
     print(f"\n{draw(rows)}\n\n{about['machine']}; load at the end {_load()}\n{about['versions']}")
@@ -87,14 +87,14 @@ def _rows(folder: Path, size: Size, rounds: int, only: str | None) -> Iterator[R
         if only in (None, "transfer"):
             _warm_up(place)
             stored = store_files(place, "images", size.files, FILE_BYTES)
-            _say(f"{size.files:,} files, {stored / 1e6:.0f} MB, {rounds} rounds:")
-            times = time_clients(place, "images", files=size.files, size=stored, rounds=rounds, say=_say)
+            _echo(f"{size.files:,} files, {stored / 1e6:.0f} MB, {rounds} rounds:")
+            times = time_clients(place, "images", files=size.files, size=stored, rounds=rounds, echo=_echo)
             yield from rows_of(times, size.files)
         if only in (None, "memory"):
-            yield from memory_rows(place, size.objects, _say)
+            yield from memory_rows(place, size.objects, _echo)
         if only in (None, "validate"):
             few, many = size.lines
-            yield from validation_rows(place, few=few, many=many, rounds=min(rounds, 3), say=_say)
+            yield from validation_rows(place, few=few, many=many, rounds=min(rounds, 3), echo=_echo)
 
 
 def _warm_up(place: Place) -> None:
@@ -129,7 +129,7 @@ def _load() -> str:
     return " ".join(f"{value:.1f}" for value in os.getloadavg())
 
 
-def _say(text: str) -> None:
+def _echo(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 

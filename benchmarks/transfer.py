@@ -15,7 +15,7 @@ from benchmarks.table import Row, at_least, at_most
 PROJECT = Path(__file__).resolve().parents[1]
 OURS, AWS, RCLONE = "ours", "aws s3 sync", "rclone copy"
 
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 Command = Callable[[str, Path], list[str]]
 
 
@@ -86,7 +86,7 @@ class Times:
     again: Mapping[str, Sequence[Cost]]
 
 
-def time_clients(place: Place, prefix: str, *, files: int, size: int, rounds: int, say: Say) -> Times:
+def time_clients(place: Place, prefix: str, *, files: int, size: int, rounds: int, echo: Echo) -> Times:
     """Let the clients take turns, `rounds` times; whatever arrives is counted and its bytes compared.
 
     Nothing is deleted in between: for seconds after a deletion ext4 makes new files at a higher cost, which
@@ -105,7 +105,7 @@ def time_clients(place: Place, prefix: str, *, files: int, size: int, rounds: in
         shown = ", ".join(
             f"{name} {cold[name][-1].wall_s:.2f} s then {again[name][-1].wall_s:.2f} s" for name in commands
         )
-        say(f"  round {turn + 1} of {rounds}: {shown}")
+        echo(f"  round {turn + 1} of {rounds}: {shown}")
     return Times(cold=cold, again=again)
 
 
@@ -152,7 +152,7 @@ def _ratios(above: Sequence[Cost], below: Sequence[Cost], field: str) -> list[fl
     return [getattr(one, field) / getattr(two, field) for one, two in zip(above, below, strict=True)]
 
 
-def memory_rows(place: Place, counts: tuple[int, int], say: Say) -> Iterator[Row]:
+def memory_rows(place: Place, counts: tuple[int, int], echo: Echo) -> Iterator[Row]:
     """Our peak memory with few and with many objects of 1 to 2 KB, and what one more object adds."""
     peaks = []
     for count in counts:
@@ -162,7 +162,7 @@ def memory_rows(place: Place, counts: tuple[int, int], say: Say) -> Iterator[Row
         cost = place.run(clients(place)[OURS](prefix, into))
         again = place.run(clients(place)[OURS](prefix, into))
         shutil.rmtree(into)
-        say(f"  {count:,} objects: {cost.wall_s:.1f} s, again {again.wall_s:.1f} s")
+        echo(f"  {count:,} objects: {cost.wall_s:.1f} s, again {again.wall_s:.1f} s")
         peaks.append(max(cost.peak_bytes, again.peak_bytes))
     few, many = counts
     yield Row(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.child import Cost
 from benchmarks.table import Row, at_most
-from benchmarks.transfer import Place, Say
+from benchmarks.transfer import Echo, Place
 
 _FOUND_PROBLEMS = 3
 """The exit status of `validate` where it has something to report."""
@@ -55,7 +55,7 @@ def write_detection(path: Path, lines: int) -> None:
             file.write(f"{folder:04d}/{name:03d}.jpg\t{json.dumps(boxes)}\n")
 
 
-def validation_rows(place: Place, *, few: int, many: int, rounds: int, say: Say) -> Iterator[Row]:
+def validation_rows(place: Place, *, few: int, many: int, rounds: int, echo: Echo) -> Iterator[Row]:
     """Speed and peak memory of `validate`; `few` and `many` lines, every line an image of its own."""
     images = place.folder / "images"
     make_images(images, many)
@@ -64,10 +64,10 @@ def validation_rows(place: Place, *, few: int, many: int, rounds: int, say: Say)
     yield from small
     write_recognition(labels, many, images=many)
     large = _validate(place, labels, "rec")
-    say(f"  validate: {many:,} lines, each an image of its own, {large.wall_s:.1f} s")
+    echo(f"  validate: {many:,} lines, each an image of its own, {large.wall_s:.1f} s")
     write_recognition(labels, many, images=_FOLDER_IMAGES)
     repeated = _validate(place, labels, "rec")
-    say(f"  validate: {many:,} lines, {_FOLDER_IMAGES:,} images, {repeated.wall_s:.1f} s")
+    echo(f"  validate: {many:,} lines, {_FOLDER_IMAGES:,} images, {repeated.wall_s:.1f} s")
     shutil.rmtree(images)
     yield Row(
         name=f"validate rec, {many:,} lines, an image each",

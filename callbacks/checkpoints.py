@@ -157,7 +157,7 @@ class CheckpointCallback(Callback):
         self.kept += [Path(waiting.event.prefix) for waiting in self._uncopied]
         if left:
             steps = ", ".join(str(job.step) for job in left)
-            self._say(
+            self._echo(
                 f"the checkpoint(s) at step {steps} could not be stored: {self._last_error}. They are kept in "
                 f"{self._run.folder / 'snapshots'}"
             )
@@ -241,7 +241,9 @@ class CheckpointCallback(Callback):
     def _leave(self, event: CheckpointSaved, exc: OSError) -> None:
         """The disk is full: the trainer's own files are the only ones, until there is room again."""
         prefix = Path(event.prefix)
-        self._say(f"the disk is full ({exc.strerror}): the checkpoint {event.name} stays in {prefix} for now")
+        self._echo(
+            f"the disk is full ({exc.strerror}): the checkpoint {event.name} stays in {prefix} for now"
+        )
         best = event.kind == BEST and self._is_best(None)
         progress = self._progress
         item = Checkpoint(
@@ -266,7 +268,9 @@ class CheckpointCallback(Callback):
             self._outbox.done(waiting.key)
             if waiting.event.kind != LATEST and not self._have(waiting.step):
                 self.lost.append(waiting.event.name)
-                self._say(f"the checkpoint {waiting.event.name} is lost: the disk had no room to keep a copy")
+                self._echo(
+                    f"the checkpoint {waiting.event.name} is lost: the disk had no room to keep a copy"
+                )
 
     def _have(self, step: int) -> bool:
         with self._wake:
@@ -334,15 +338,15 @@ class CheckpointCallback(Callback):
             self._last_error = str(exc)
             if not isinstance(exc, (OcrTrainError, OSError)):
                 self.kept.append(job.snapshot.folder)
-                self._say(
+                self._echo(
                     f"the checkpoint at step {job.step} could not be stored: {exc}. It is kept in {job.snapshot.folder}"
                 )
                 return True
             if self._failures == 2:
-                self._say(f"checkpoints wait for the artifact store, training goes on: {exc}")
+                self._echo(f"checkpoints wait for the artifact store, training goes on: {exc}")
             return False
         if self._failures > 1:
-            self._say(f"the artifact store is back: the checkpoint at step {job.step} is stored")
+            self._echo(f"the artifact store is back: the checkpoint at step {job.step} is stored")
         self._failures = 0
         self._outbox.done(job.key)
         job.snapshot.discard()
@@ -362,7 +366,7 @@ class CheckpointCallback(Callback):
             try:
                 self._retain(self._run, self._store)
             except (OcrTrainError, OSError) as exc:  # older ones stay for now: nothing is lost by that
-                self._say(f"older checkpoints could not be removed: {exc}")
+                self._echo(f"older checkpoints could not be removed: {exc}")
 
     def _wait_for(self, thread: threading.Thread) -> None:
         """Give the worker time: long while it gets somewhere, `patience_s` while the store does not answer."""
@@ -378,12 +382,12 @@ class CheckpointCallback(Callback):
                     self._wake.notify()  # at the end, pauses are short
             if left and now >= next_word:
                 next_word = now + SAY_EVERY_S
-                self._say(f"storing {left} checkpoint(s) before the end ...")
+                self._echo(f"storing {left} checkpoint(s) before the end ...")
             if away_since is not None and now - away_since > self._patience_s:
                 return
             thread.join(timeout=0.5)
 
-    def _say(self, text: str) -> None:
+    def _echo(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):  # the terminal may be gone; the uploads go on
             self._report(text)
 

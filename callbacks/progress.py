@@ -48,7 +48,7 @@ class ProgressCallback(Callback):
         """Go by the trainer's count of steps from now on, and say where it is not the one that was worked out."""
         steps = logged_steps(event.text)
         if steps is not None and steps != self._run.steps_per_epoch:
-            self._say(
+            self._echo(
                 f"an epoch has {steps} steps, as PaddleOCR counts them, and not {self._run.steps_per_epoch} as "
                 "was worked out: steps and time are shown by PaddleOCR's count"
             )
@@ -57,7 +57,7 @@ class ProgressCallback(Callback):
     def on_weights_loaded(self, event: WeightsLoaded) -> None:
         """Say what training starts from."""
         start = {"scratch": "from scratch", "pretrained": f"from the weights {event.path}"}
-        self._say(f"training starts {start.get(event.how, f'from the checkpoint {event.path}')}")
+        self._echo(f"training starts {start.get(event.how, f'from the checkpoint {event.path}')}")
 
     def on_train_progress(self, event: TrainProgress) -> None:
         """Show the newest numbers."""
@@ -90,12 +90,12 @@ class ProgressCallback(Callback):
         if self._live:
             self._show()
         else:
-            self._say(f"evaluated: {self._score}")
+            self._echo(f"evaluated: {self._score}")
 
     def on_checkpoint_saved(self, event: CheckpointSaved) -> None:
         """Say that a checkpoint is on its way to the artifact store."""
         if not self._live:
-            self._say(f"checkpoint {event.name} saved; it goes to the artifact store")
+            self._echo(f"checkpoint {event.name} saved; it goes to the artifact store")
 
     def on_tick(self, event: Tick) -> None:
         """Show that something is alive before the first numbers come."""
@@ -109,7 +109,7 @@ class ProgressCallback(Callback):
             self._stream.write("\n")
             self._stream.flush()
         elif self._text:
-            self._say(self._line())
+            self._echo(self._line())
         self._text = ""
 
     def _line(self) -> str:
@@ -120,14 +120,14 @@ class ProgressCallback(Callback):
             self._write(self._line())
         elif self._clock() >= self._next_plain:
             self._next_plain = self._clock() + PLAIN_INTERVAL_S
-            self._say(self._line())
+            self._echo(self._line())
 
     def _write(self, text: str) -> None:
         width = shutil.get_terminal_size().columns - 1
         self._stream.write(f"\r{text[:width]:<{width}}")
         self._stream.flush()
 
-    def _say(self, text: str) -> None:
+    def _echo(self, text: str) -> None:
         lead = "\r\x1b[K" if self._live else ""
         self._stream.write(f"{lead}{text}\n")
         self._stream.flush()

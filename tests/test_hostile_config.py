@@ -184,10 +184,10 @@ class TestTools:
         )
         with pytest.raises(DataError, match="'Popen' is no operator"):
             export(
-                source, tmp_path / "out", trainer=trainer, wish=ExportOptions(images=[]), say=lambda _: None
+                source, tmp_path / "out", trainer=trainer, wish=ExportOptions(images=[]), echo=lambda _: None
             )
         with pytest.raises(DataError, match="'Popen' is no operator"):
-            evaluate(source, data, trainer=trainer, use_gpu=False, work=tmp_path, say=lambda _: None)
+            evaluate(source, data, trainer=trainer, use_gpu=False, work=tmp_path, echo=lambda _: None)
         assert not canary.exists()
         assert not (tmp_path / "out").exists()
 
@@ -222,7 +222,7 @@ class TestTools:
         trainer = make_trainer(tmp_path / "ocr")
         (tmp_path / "ocr" / "tools" / "eval.py").write_text("raise SystemExit('started')")
         with pytest.raises(DataError, match="pickle with samples"):
-            evaluate(source, data, trainer=trainer, use_gpu=False, work=tmp_path, say=lambda _: None)
+            evaluate(source, data, trainer=trainer, use_gpu=False, work=tmp_path, echo=lambda _: None)
 
 
 @pytest.mark.parametrize("weights_only", [False, True])

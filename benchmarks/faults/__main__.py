@@ -17,7 +17,7 @@ from typing import NoReturn
 from benchmarks.faults.cases import Case
 from benchmarks.faults.kills import kills
 from benchmarks.faults.losses import LOSSES
-from benchmarks.faults.report import draw, say
+from benchmarks.faults.report import draw, echo
 from benchmarks.faults.scene import Result, Scene
 from benchmarks.faults.servers import SERVERS
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
@@ -117,7 +117,7 @@ def _play(todo: Sequence[Case], folder: Path, options: argparse.Namespace) -> li
                     start()
             result = _play_one(case, folder / f"case-{len(done)}-{time.time_ns()}", servers, data)
             done.append(result)
-            say(result)
+            echo(result)
             if options.results:
                 with options.results.open("a", encoding="utf-8") as stream:
                     stream.write(result.to_json() + "\n")

@@ -38,7 +38,7 @@ def draw(results: Sequence[Result]) -> list[str]:
     return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
 
 
-def say(result: Result) -> None:
+def echo(result: Result) -> None:
     """One case, as soon as it is over."""
     word = "ok" if result.good else "NOT"
     print(f"{word:4} {result.seconds:4.0f} s  {result.fault}, {result.when}: {result.note}", flush=True)

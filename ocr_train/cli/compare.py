@@ -67,7 +67,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     from ocr_train.compare.select import select_runs
     from ocr_train.tracking import tracker
 
-    say = say_for(arguments)
+    echo = say_for(arguments)
     if arguments.limit > MOST:
         raise ConfigError(
             f"--limit {arguments.limit}: more than {MOST} runs cannot be told apart on a page.",
@@ -85,12 +85,14 @@ def _compare(arguments: argparse.Namespace) -> int:
     )
     notes = [redactor().text(note) for note in chosen.notes]
     for note in notes:
-        say(note)
-    runs = read_runs(client, chosen.runs, chosen.experiments, pictures=images_each(len(chosen.runs)), say=say)
+        echo(note)
+    runs = read_runs(
+        client, chosen.runs, chosen.experiments, pictures=images_each(len(chosen.runs)), echo=echo
+    )
     source = tracker.without_password(str(client.tracking_uri))
     report = write_report(runs, Path(arguments.out), notes=notes, source=source, now=time.time())
     for line in report.lines:
-        say(line)
+        echo(line)
     logged = ""
     if arguments.log:
         logged = log_comparison(
@@ -101,8 +103,8 @@ def _compare(arguments: argparse.Namespace) -> int:
             experiment_ids=[run.info.experiment_id for run in chosen.runs],
             run_id=own,
         )
-        say(f"logged to run {logged}, artifact compare/index.html")
-    say(f"the page: {report.page}")
+        echo(f"logged to run {logged}, artifact compare/index.html")
+    echo(f"the page: {report.page}")
     give_json(
         arguments, {"page": report.page, "pictures": report.pictures, "logged": logged, **report.answer}
     )

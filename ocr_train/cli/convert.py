@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.cli.output import (
-    Say,
+    Echo,
     add_json,
     give_json,
     guarded,
@@ -74,7 +74,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     from ocr_train.data.formats.labelme import convert_labelme
     from ocr_train.data.formats.ppocrlabel import convert_ppocrlabel
 
-    say = say_for(arguments)
+    echo = say_for(arguments)
     done: Conversion
     if arguments.format == "labelme":
         _refuse(arguments.only_confirmed, "--only-confirmed", "ppocrlabel")
@@ -92,16 +92,16 @@ def _convert(arguments: argparse.Namespace) -> int:
             overwrite=arguments.overwrite,
         )
         samples = done.images + ppocr.crops
-    _say_problems(say, done.skipped, done.problems)
-    say(f"{done.images} images with {done.boxes} boxes: {done.labels}")
+    _say_problems(echo, done.skipped, done.problems)
+    echo(f"{done.images} images with {done.boxes} boxes: {done.labels}")
     if arguments.format == "ppocrlabel":
-        _say_ppocrlabel(say, ppocr)
+        _say_ppocrlabel(echo, ppocr)
     give_json(arguments, vars(done))
     if not samples:
         raise DataError(
             f"{arguments.source} gave no sample.", hint="What was skipped, and why, stands above."
         )
-    say(f"next: python -m ocr_train validate --task det {shlex.quote(str(done.labels))}")
+    echo(f"next: python -m ocr_train validate --task det {shlex.quote(str(done.labels))}")
     return 0
 
 
@@ -110,20 +110,20 @@ def _refuse(given: object, option: str, tool: str) -> None:
         raise ConfigError(f"{option} is only for {tool}.", hint="Leave it out.")
 
 
-def _say_ppocrlabel(say: Say, done: PpocrConversion) -> None:
+def _say_ppocrlabel(echo: Echo, done: PpocrConversion) -> None:
     if done.confirmed or done.unconfirmed:
-        say(f"{done.confirmed} images are confirmed in PPOCRLabel, {done.unconfirmed} are not")
+        echo(f"{done.confirmed} images are confirmed in PPOCRLabel, {done.unconfirmed} are not")
     if done.rec_labels is not None:
-        say(f"{done.crops} crops with text: {done.rec_labels}")
+        echo(f"{done.crops} crops with text: {done.rec_labels}")
 
 
-def _say_problems(say: Say, skipped: Mapping[str, int], problems: Sequence[ConversionProblem]) -> None:
+def _say_problems(echo: Echo, skipped: Mapping[str, int], problems: Sequence[ConversionProblem]) -> None:
     from ocr_train.data.checks.listing import counted, problem_lines
 
     if skipped:
-        say(f"skipped: {counted(skipped)}")
+        echo(f"skipped: {counted(skipped)}")
     for line in problem_lines(problems):
-        say(f"  {line}")
+        echo(f"  {line}")
 
 
 def _add_crop(commands: Commands) -> None:
@@ -163,13 +163,13 @@ def _crop(arguments: argparse.Namespace) -> int:
         workers=arguments.workers or os.cpu_count() or 1,
         overwrite=arguments.overwrite,
     )
-    say = say_for(arguments)
-    _say_problems(say, done.skipped, done.problems)
-    say(f"{done.crops} crops of {done.pages} pages, {done.turned} of them turned upright: {done.labels}")
+    echo = say_for(arguments)
+    _say_problems(echo, done.skipped, done.problems)
+    echo(f"{done.crops} crops of {done.pages} pages, {done.turned} of them turned upright: {done.labels}")
     give_json(arguments, vars(done))
     if not done.crops:
         raise DataError(f"{arguments.labels} gave no crop.", hint="What was skipped, and why, stands above.")
-    say(
+    echo(
         f"next: python -m ocr_train split {shlex.quote(str(done.labels))} {shlex.quote(str(arguments.out))} --val 0.2"
     )
     return 0
@@ -221,16 +221,16 @@ def _split(arguments: argparse.Namespace) -> int:
         earlier=arguments.earlier,
         overwrite=arguments.overwrite,
     )
-    say = say_for(arguments)
+    echo = say_for(arguments)
     samples = {name: len(lines) for name, lines in done.named().items()}
     for note in done.notes:
-        say(f"note: {note}")
+        echo(f"note: {note}")
     for name, count in samples.items():
         if count or name != "test":
-            say(f"{name:<5} {count} samples: {arguments.out / name}.txt")
+            echo(f"{name:<5} {count} samples: {arguments.out / name}.txt")
     give_json(arguments, {"out": arguments.out, "samples": samples, "notes": done.notes})
     outside = any(line.image.startswith("..") for line in read_samples(arguments.out / "train.txt")[0])
-    say(_after_split(arguments.labels, arguments.out, outside=outside))
+    echo(_after_split(arguments.labels, arguments.out, outside=outside))
     return 0
 
 

@@ -15,7 +15,7 @@ from ocr_train.cli.output import add_json, give_json, guarded, say_for
 from ocr_train.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ocr_train.cli.output import Commands, Say
+    from ocr_train.cli.output import Commands, Echo
     from ocr_train.models.evaluate import EvaluationResult
     from ocr_train.models.source import ModelSource
     from ocr_train.models.validation_data import ValidationData
@@ -51,13 +51,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from ocr_train.models.validation_data import recorded_data
     from ocr_train.trainer.tools import find_trainer
 
-    say = say_for(arguments)
+    echo = say_for(arguments)
     client.cache_clear()
     gpus = _gpus(arguments.gpus)
     with tempfile.TemporaryDirectory(prefix="ocr-train-evaluate-") as folder:
         scratch = Path(folder)
         source = find_source(arguments.model, client, scratch / "model")
-        say(f"model: {source.said}")
+        echo(f"model: {source.said}")
         if source.kind != "checkpoint":
             raise ConfigError(
                 f"{source.said}: PaddleOCR evaluates checkpoints, not exported models.",
@@ -70,13 +70,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             output_folder() / "cache",
             data=arguments.data,
             fetch=fetch_for_training,
-            say=say,
+            echo=echo,
         )
         trainer, device = find_trainer(arguments.trainer_python, arguments.paddleocr, gpus)
-        done = evaluate(source, data, trainer=trainer, use_gpu=bool(device.gpus), work=scratch, say=say)
+        done = evaluate(source, data, trainer=trainer, use_gpu=bool(device.gpus), work=scratch, echo=echo)
         for name, value in done.metrics.items():
-            say(f"  {name:<16} {value:.4f}")
-        logged = [] if arguments.no_log else _log(arguments, source, data, done, say)
+            echo(f"  {name:<16} {value:.4f}")
+        logged = [] if arguments.no_log else _log(arguments, source, data, done, echo)
     give_json(arguments, _answer(source, data, done, logged))
     return 0
 
@@ -110,7 +110,11 @@ def _gpus(text: str) -> str | tuple[int, ...]:
 
 
 def _log(
-    arguments: argparse.Namespace, source: ModelSource, data: ValidationData, done: EvaluationResult, say: Say
+    arguments: argparse.Namespace,
+    source: ModelSource,
+    data: ValidationData,
+    done: EvaluationResult,
+    echo: Echo,
 ) -> list[str]:
     """Log the metrics where they belong; the runs that have them now.
 
@@ -122,11 +126,11 @@ def _log(
     logged = []
     if data.own and source.run_id and not arguments.new_run:
         add_to_run(client(), source.run_id, metrics=metrics, step=source.step)
-        say(f"logged to the run {source.run_id} at step {source.step}")
+        echo(f"logged to the run {source.run_id} at step {source.step}")
         logged.append(source.run_id)
     if not logged or os.environ.get("MLFLOW_RUN_ID"):
         run_id = _new_run(source, data, done, metrics)
-        say(f"logged to the run {run_id}, which names the evaluated one")
+        echo(f"logged to the run {run_id}, which names the evaluated one")
         logged.append(run_id)
     return logged
 

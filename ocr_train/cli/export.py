@@ -15,7 +15,7 @@ from ocr_train.cli.output import add_json, give_json, guarded, say_for, whole_nu
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 
 if TYPE_CHECKING:
-    from ocr_train.cli.output import Commands, Say
+    from ocr_train.cli.output import Commands, Echo
     from ocr_train.models.export.run import Exported
     from ocr_train.models.source import ModelSource
 
@@ -93,30 +93,30 @@ def client() -> Any:
 def _export(arguments: argparse.Namespace) -> int:
     from ocr_train.models.source import find_source
 
-    say = say_for(arguments)
+    echo = say_for(arguments)
     client.cache_clear()
     with tempfile.TemporaryDirectory(prefix="ocr-train-export-") as scratch:
         source = find_source(arguments.model, client, Path(scratch) / "model")
-        say(f"model: {source.said}")
+        echo(f"model: {source.said}")
         if arguments.log and not source.run_id:
             raise ConfigError(f"{source.said} belongs to no run: --log has nowhere to log to.")
         try:
-            exported = _make(arguments, source, Path(scratch), say)
+            exported = _make(arguments, source, Path(scratch), echo)
         except OcrTrainError as exc:
             if arguments.log:
                 _tag(source.run_id, f"failed: {exc.problem}")
             raise
-    say(f"exported to {exported.folder}")
+    echo(f"exported to {exported.folder}")
     if arguments.log:
-        _log(exported, source.run_id, say)
-    say(
+        _log(exported, source.run_id, echo)
+    echo(
         f"use it: python -m ocr_train predict {shlex.quote(str(exported.folder))} IMAGE.jpg   (README.md there says more)"
     )
     give_json(arguments, {"folder": exported.folder, **exported.model})
     return 0
 
 
-def _make(arguments: argparse.Namespace, source: ModelSource, scratch: Path, say: Say) -> Exported:
+def _make(arguments: argparse.Namespace, source: ModelSource, scratch: Path, echo: Echo) -> Exported:
     from ocr_train.models.export.check import choose_images
     from ocr_train.models.export.run import ExportOptions, export
     from ocr_train.trainer.tools import find_trainer
@@ -124,23 +124,23 @@ def _make(arguments: argparse.Namespace, source: ModelSource, scratch: Path, say
     target = Path(arguments.out).expanduser().absolute() if arguments.out else default_folder(source)
     images: list[Path] = []
     if not arguments.no_check:
-        images = choose_images(_images(arguments, source, scratch, say), arguments.images, SEED)
+        images = choose_images(_images(arguments, source, scratch, echo), arguments.images, SEED)
     trainer, _ = find_trainer(arguments.trainer_python, arguments.paddleocr)
     for name, before in source.versions.items():
         if name != "python" and trainer.versions.get(name, before) != before:
-            say(f"note: trained with {name} {before}, exported with {trainer.versions[name]}")
+            echo(f"note: trained with {name} {before}, exported with {trainer.versions[name]}")
     wish = ExportOptions(images=images, seed=SEED, onnx=arguments.onnx, carry=bool(arguments.paddleocr))
-    return export(source, target, trainer=trainer, wish=wish, say=say)
+    return export(source, target, trainer=trainer, wish=wish, echo=echo)
 
 
-def _images(arguments: argparse.Namespace, source: ModelSource, scratch: Path, say: Say) -> list[Path]:
+def _images(arguments: argparse.Namespace, source: ModelSource, scratch: Path, echo: Echo) -> list[Path]:
     from ocr_train.cli.transfer import fetch_for_training
     from ocr_train.models.validation_data import check_validation_images
 
     work, store = scratch / "data", output_folder() / "cache"
     try:
         found = check_validation_images(
-            source, client, work, store, data=arguments.data, fetch=fetch_for_training, say=say
+            source, client, work, store, data=arguments.data, fetch=fetch_for_training, echo=echo
         )
     except OcrTrainError as exc:
         hint = f"{exc.hint} --no-check exports without checking.".strip()
@@ -160,7 +160,7 @@ def default_folder(source: ModelSource) -> Path:
     )
 
 
-def _log(exported: Exported, run_id: str, say: Say) -> None:
+def _log(exported: Exported, run_id: str, echo: Echo) -> None:
     """Store the folder as artifact export/ of the run, each file read back and compared."""
     from ocr_train.tracking.artifacts import RunArtifacts, upload_verified
 
@@ -169,7 +169,7 @@ def _log(exported: Exported, run_id: str, say: Say) -> None:
         inside = path.relative_to(exported.folder).parent.as_posix()
         upload_verified(artifacts, path, "export" if inside == "." else f"export/{inside}")
     _tag(run_id, "agrees" if exported.checked else "not checked")
-    say(f"stored as runs:/{run_id}/export")
+    echo(f"stored as runs:/{run_id}/export")
 
 
 def _tag(run_id: str, value: str) -> None:

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from ocr_train.cli import compare, data, evaluate, export, models, predict, runs, runs_sync, train
 from ocr_train.cli.parser import Parser, WrongUsage
-from ocr_train.cli.train import say
+from ocr_train.cli.train import echo
 from ocr_train.errors import ConfigError, OcrTrainError
 from ocr_train.redaction.redactor import redactor
 from ocr_train.tracking.launched_run import tell_mlflow_run
@@ -62,15 +62,15 @@ def run(argv: Sequence[str]) -> int:
     try:
         return command(arguments)
     except OcrTrainError as exc:
-        say(f"\nerror: {exc.problem}", sys.stderr)
+        echo(f"\nerror: {exc.problem}", sys.stderr)
         if exc.hint:
-            say(exc.hint, sys.stderr)
+            echo(exc.hint, sys.stderr)
         return exc.exit_code
     except StopRequested as exc:
-        say(f"\nstopped by {exc}", sys.stderr)
+        echo(f"\nstopped by {exc}", sys.stderr)
         return 128 + exc.number
     except KeyboardInterrupt:
-        say("\nstopped", sys.stderr)
+        echo("\nstopped", sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has gone, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -118,5 +118,9 @@ def _server(arguments: argparse.Namespace) -> int:
     from ocr_train.server.serve import serve
 
     return serve(
-        Path(arguments.dir), s3_port=arguments.s3_port, mlflow_port=arguments.mlflow_port, say=say, show=_show
+        Path(arguments.dir),
+        s3_port=arguments.s3_port,
+        mlflow_port=arguments.mlflow_port,
+        echo=echo,
+        show=_show,
     )

@@ -16,7 +16,7 @@ from ocr_train.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ocr_train.cli.output import Commands, Say
+    from ocr_train.cli.output import Commands, Echo
     from ocr_train.models.registry import Registered
     from ocr_train.models.source import ModelSource
 
@@ -112,7 +112,7 @@ def _promote(arguments: argparse.Namespace) -> int:
 def _register(arguments: argparse.Namespace) -> int:
     from ocr_train.config.registry_names import parse_target
 
-    say = say_for(arguments)
+    echo = say_for(arguments)
     parse_target(arguments.name)
     if len(arguments.models) > 2:
         raise ConfigError(
@@ -120,10 +120,10 @@ def _register(arguments: argparse.Namespace) -> int:
         )
     client.cache_clear()
     with tempfile.TemporaryDirectory(prefix="ocr-train-register-") as scratch:
-        done, task = _registered(arguments, Path(scratch), say)
+        done, task = _registered(arguments, Path(scratch), echo)
     known = "" if done.new else " (it was registered there already)"
-    say(f"registered: {done.uri}, version {done.version}{known}")
-    say(f"serve it: {serve_command(done.uri)}")
+    echo(f"registered: {done.uri}, version {done.version}{known}")
+    echo(f"serve it: {serve_command(done.uri)}")
     give_json(arguments, {**vars(done), "uri": done.uri, "task": task})
     return 0
 
@@ -134,7 +134,7 @@ def serve_command(uri: str) -> str:
     return f"mlflow models serve -m {uri} --env-manager {manager}"
 
 
-def _registered(arguments: argparse.Namespace, scratch: Path, say: Say) -> tuple[Registered, str]:
+def _registered(arguments: argparse.Namespace, scratch: Path, echo: Echo) -> tuple[Registered, str]:
     from ocr_train.models.mlflow_model import log_model, owner_of
     from ocr_train.models.registry import register
 
@@ -143,7 +143,7 @@ def _registered(arguments: argparse.Namespace, scratch: Path, say: Say) -> tuple
         task = str(client().get_logged_model(given[0].removeprefix("models:/")).tags.get("task", ""))
         return register(client(), given[0], arguments.name), task
     made = [
-        _exported(arguments, source, data, scratch / f"exported-{number}", say)
+        _exported(arguments, source, data, scratch / f"exported-{number}", echo)
         for number, (source, data) in enumerate(_sources(given, arguments.data, scratch))
     ]
     folders = [folder for folder, _ in made]
@@ -153,9 +153,9 @@ def _registered(arguments: argparse.Namespace, scratch: Path, say: Say) -> tuple
         folders,
         input_example=_example(arguments.example, [image for _, image in made]),
     )
-    say(f"logged: {logged.uri} ({logged.task}, {logged.size_bytes / 1e6:.1f} MB) in run {logged.run_id}")
+    echo(f"logged: {logged.uri} ({logged.task}, {logged.size_bytes / 1e6:.1f} MB) in run {logged.run_id}")
     if logged.environment:
-        say(f"note: {logged.environment}")
+        echo(f"note: {logged.environment}")
     return register(client(), logged.uri, arguments.name), logged.task
 
 
@@ -195,7 +195,7 @@ def _example(given: str | None, images: Sequence[Path | None]) -> Path | None:
 
 
 def _exported(
-    arguments: argparse.Namespace, source: ModelSource, data: str, target: Path, say: Say
+    arguments: argparse.Namespace, source: ModelSource, data: str, target: Path, echo: Echo
 ) -> tuple[Path, Path | None]:
     """The exported folder, and an image that it was checked on; a checkpoint is exported to `target` first."""
     from ocr_train.cli.export import output_folder
@@ -207,12 +207,14 @@ def _exported(
 
     if source.kind != "checkpoint":
         return source.path, None
-    say(f"exporting: {source.said}")
+    echo(f"exporting: {source.said}")
     work, cache = target.with_name(f"{target.name}-data"), output_folder() / "cache"
-    found = check_validation_images(source, client, work, cache, data=data, fetch=fetch_for_training, say=say)
+    found = check_validation_images(
+        source, client, work, cache, data=data, fetch=fetch_for_training, echo=echo
+    )
     images = choose_images(found, CHECK_IMAGES, SEED)
     if not images:
         raise DataError(f"there is no image to check {source.said} on.", hint="--data FOLDER gives some.")
     trainer, _ = find_trainer(arguments.trainer_python, arguments.paddleocr)
     wish = ExportOptions(images=images, seed=SEED, carry=bool(arguments.paddleocr))
-    return export(source, target, trainer=trainer, wish=wish, say=say).folder, images[0]
+    return export(source, target, trainer=trainer, wish=wish, echo=echo).folder, images[0]

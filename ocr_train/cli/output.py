@@ -19,7 +19,7 @@ from ocr_train.redaction.redactor import redactor
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Any]
 
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -37,14 +37,14 @@ def stream_for(arguments: argparse.Namespace) -> TextIO:
     return sys.stderr if getattr(arguments, "json", None) == "-" else sys.stdout
 
 
-def say_for(arguments: argparse.Namespace) -> Say:
+def say_for(arguments: argparse.Namespace) -> Echo:
     """Says a line to people, at once and without credentials."""
     stream = stream_for(arguments)
 
-    def say(text: str) -> None:
+    def echo(text: str) -> None:
         print(redactor().text(text), file=stream, flush=True)
 
-    return say
+    return echo
 
 
 def give_json(arguments: argparse.Namespace, answer: Mapping[str, Any]) -> None:

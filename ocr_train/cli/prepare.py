@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.cli.label_options import add_rules, read_demands
-from ocr_train.cli.output import Say, add_json, give_json, guarded, require_apart, say_for, share, stream_for
+from ocr_train.cli.output import Echo, add_json, give_json, guarded, require_apart, say_for, share, stream_for
 from ocr_train.cli.transfer import fetch_exactly
 from ocr_train.errors import ConfigError
 
@@ -95,13 +95,13 @@ def _prepare(arguments: argparse.Namespace) -> int:
     wish = _wish(arguments)
     if arguments.dict is not None:
         require_apart([arguments.dict], [arguments.out / "dict.txt", arguments.json])
-    say, stream = say_for(arguments), stream_for(arguments)
+    echo, stream = say_for(arguments), stream_for(arguments)
 
-    def fetch(uri: str, folder: Path, say: Say) -> Path:
-        return fetch_exactly(uri, folder, say, stream)
+    def fetch(uri: str, folder: Path, echo: Echo) -> Path:
+        return fetch_exactly(uri, folder, echo, stream)
 
-    done = prepare_folder(wish, arguments.out, fetch=fetch, say=say)
-    _say_prepared(say, done, arguments)
+    done = prepare_folder(wish, arguments.out, fetch=fetch, echo=echo)
+    _say_prepared(echo, done, arguments)
     give_json(arguments, {"source": arguments.data, "task": arguments.task, **vars(done)})
     return 0
 
@@ -131,18 +131,18 @@ def _wish(arguments: argparse.Namespace) -> PrepareOptions:
     )
 
 
-def _say_prepared(say: Say, done: PreparedFolder, arguments: argparse.Namespace) -> None:
+def _say_prepared(echo: Echo, done: PreparedFolder, arguments: argparse.Namespace) -> None:
     for note in done.notes:
-        say(f"note: {note}")
+        echo(f"note: {note}")
     if done.quarantined:
-        say(f"quarantine: {done.quarantined} bad samples are left out: {done.folder / 'quarantine.tsv'}")
-    say(f"{done.train} samples to train on, {done.val} to validate on")
-    say(
+        echo(f"quarantine: {done.quarantined} bad samples are left out: {done.folder / 'quarantine.tsv'}")
+    echo(f"{done.train} samples to train on, {done.val} to validate on")
+    echo(
         f"{done.images} images in {done.folder}: {done.written} written, {done.kept} already there, "
         f"{done.removed} removed"
     )
-    say(f"report: {done.folder / 'report.html'}")
-    say(f"digest: {done.digest}")
-    say(
+    echo(f"report: {done.folder / 'report.html'}")
+    echo(f"digest: {done.digest}")
+    echo(
         f"next: python -m ocr_train train --model {shlex.quote(str(arguments.model or arguments.task))} --data {shlex.quote(str(done.folder))}"
     )

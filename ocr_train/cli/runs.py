@@ -46,7 +46,7 @@ def _runs(arguments: argparse.Namespace) -> int:
     from ocr_train.runs import listing
     from ocr_train.tracking import tracker
 
-    say = say_for(arguments)
+    echo = say_for(arguments)
     client = tracker.connect()
     reaped: list[str] = []
     if arguments.reap:
@@ -54,13 +54,15 @@ def _runs(arguments: argparse.Namespace) -> int:
         for info in listing.lost_runs(client, older_than_s=older_than):
             listing.reap(client, info)
             reaped.append(info.run_id)
-            say(f"{info.run_id}: no heartbeat since {_time(info.last_sign)}; marked as KILLED (tracker_lost)")
+            echo(
+                f"{info.run_id}: no heartbeat since {_time(info.last_sign)}; marked as KILLED (tracker_lost)"
+            )
         if not reaped:
-            say(f"no RUNNING run has been without a heartbeat for {arguments.older_than or 10} minute(s)")
+            echo(f"no RUNNING run has been without a heartbeat for {arguments.older_than or 10} minute(s)")
     listed = listing.list_runs(client, limit=arguments.limit)
     if not arguments.reap:
         for line in _table(listed):
-            say(line)
+            echo(line)
     give_json(arguments, {"runs": [asdict(info) for info in listed], "reaped": reaped})
     return 0
 

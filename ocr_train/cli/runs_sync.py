@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocr_train.cli.output import Say, add_json, give_json, guarded, say_for, whole_number
+from ocr_train.cli.output import Echo, add_json, give_json, guarded, say_for, whole_number
 from ocr_train.errors import ConfigError, TrackingError
 
 if TYPE_CHECKING:
@@ -61,19 +61,19 @@ def _sync(arguments: argparse.Namespace) -> int:
     from ocr_train.runs.sync import runs_to_sync, sync_run
     from ocr_train.tracking import tracker
 
-    say = say_for(arguments)
+    echo = say_for(arguments)
     output = _output(arguments)
     new_run = arguments.new_run or arguments.new_run_is == "true"
     folders = [_run_folder(arguments.run, output)] if arguments.run else runs_to_sync(output)
     if not folders:
-        say(f"nothing is pending in {output}")
+        echo(f"nothing is pending in {output}")
     done = []
     for folder in folders:
-        say(f"{folder}:")
-        result = sync_run(folder, tracker.connect, say, new_run=new_run)
-        say(f"  {_say_synced(result)}")
+        echo(f"{folder}:")
+        result = sync_run(folder, tracker.connect, echo, new_run=new_run)
+        echo(f"  {_say_synced(result)}")
         if result.not_brought:
-            say(f"  only the lost run had, and it is not brought: {', '.join(result.not_brought)}")
+            echo(f"  only the lost run had, and it is not brought: {', '.join(result.not_brought)}")
         done.append(result)
     pending = [result for result in done if not result.complete and not result.running]
     give_json(
@@ -139,17 +139,17 @@ def _checkpoints(arguments: argparse.Namespace) -> int:
             "--prune, --keep-last N and --dry-run belong together.",
             hint="To see what would go: --prune --keep-last N --dry-run.",
         )
-    say = say_for(arguments)
+    echo = say_for(arguments)
     artifacts, client = _artifacts_of(arguments.run, _output(arguments))
     entries = list_checkpoints(artifacts, verify=arguments.verify)
-    _say_table(entries, say)
-    pruned = _prune(arguments, artifacts, client, say) if arguments.prune else {}
+    _say_table(entries, echo)
+    pruned = _prune(arguments, artifacts, client, echo) if arguments.prune else {}
     give_json(
         arguments, {"run": arguments.run, "checkpoints": [entry.to_json() for entry in entries], **pruned}
     )
     damaged = [entry for entry in entries if entry.problems]
     for entry in damaged:
-        say(f"{entry.folder}: {'; '.join(entry.problems)}")
+        echo(f"{entry.folder}: {'; '.join(entry.problems)}")
     return DataError.exit_code if damaged else 0
 
 
@@ -177,9 +177,9 @@ def _artifacts_of(text: str, output: Path) -> tuple[RunArtifacts | FolderArtifac
     return RunArtifacts(client, run_id), client
 
 
-def _say_table(entries: list[ListedCheckpoint], say: Say) -> None:
+def _say_table(entries: list[ListedCheckpoint], echo: Echo) -> None:
     if not entries:
-        say("this run has no checkpoint")
+        echo("this run has no checkpoint")
         return
     rows = [
         ("step", "epoch", "kind", "alias", "size", "whole", "metrics"),
@@ -187,11 +187,11 @@ def _say_table(entries: list[ListedCheckpoint], say: Say) -> None:
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        say("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+        echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _prune(
-    arguments: argparse.Namespace, artifacts: RunArtifacts | FolderArtifacts, client: Any, say: Say
+    arguments: argparse.Namespace, artifacts: RunArtifacts | FolderArtifacts, client: Any, echo: Echo
 ) -> dict[str, Any]:
     from ocr_train.runs.retention import Pinned, pinned_by_others, plan_for, prune
     from ocr_train.tracking.artifacts import RunArtifacts
@@ -199,12 +199,12 @@ def _prune(
     pinned = pinned_by_others(client, artifacts.run_id) if isinstance(artifacts, RunArtifacts) else Pinned()
     planned = plan_for(artifacts, pinned, keep_last=arguments.keep_last)
     for step, reason in planned.keep.items():
-        say(f"step {step} stays: {reason}")
+        echo(f"step {step} stays: {reason}")
     steps = [manifest.step for manifest in planned.prune]
     if not arguments.dry_run:
         prune(artifacts, planned.prune)
     for step in steps:
-        say(f"step {step} {'would go' if arguments.dry_run else 'is gone'}")
+        echo(f"step {step} {'would go' if arguments.dry_run else 'is gone'}")
     return {
         "kept": {str(step): reason for step, reason in planned.keep.items()},
         "pruned": steps,

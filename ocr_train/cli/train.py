@@ -80,7 +80,7 @@ def _train(arguments: argparse.Namespace) -> int:
             callbacks=lambda tracker, ready: _callbacks(tracker, ready, experiment, started),
             fetch=cli_data.fetch_for_training,
             backup=_back_up,
-            say=say,
+            echo=echo,
             stop=stop,
             started=started,
         )
@@ -158,7 +158,7 @@ def _callbacks(
             store.forget(folder)
 
     return [
-        CheckpointCallback(make_store, say, retain=retain, patience_s=tracker.patience_s),
+        CheckpointCallback(make_store, echo, retain=retain, patience_s=tracker.patience_s),
         MetricsCallback(tracker),
         SystemMetricsCallback(tracker),
         TimeUseCallback(tracker, started=started, hourly_usd=experiment.hourly_usd),
@@ -167,7 +167,7 @@ def _callbacks(
         SampleCallback(
             tracker,
             _reading_with(ready),
-            say,
+            echo,
             images=experiment.sample_images if (ready.paddleocr.root / "ppocr").is_dir() else 0,
         ),
         WatchdogCallback(stall_timeout_s=experiment.stall_timeout_s, nan_windows=experiment.nan_windows),
@@ -198,16 +198,16 @@ def _print_summary(summary: Summary, launch: Launch) -> None:
     from ocr_train.training.summary import summary_lines
 
     if summary.outcome.status == "FAILED":
-        say("\nthe trainer's last lines:", sys.stderr)
+        echo("\nthe trainer's last lines:", sys.stderr)
         last = redactor().log("\n".join(summary.last_lines)).splitlines()
         for line in [line for line in last if line.strip()][-15:]:
-            say(f"  | {line}", sys.stderr)
+            echo(f"  | {line}", sys.stderr)
     stream = sys.stdout if summary.outcome.status == "FINISHED" else sys.stderr
     for line in summary_lines(summary, launch, this_start()):
-        say(line, stream)
+        echo(line, stream)
 
 
-def say(text: str, to: TextIO | None = None) -> None:
+def echo(text: str, to: TextIO | None = None) -> None:
     """Print a line; a terminal that was closed, or a reader that has gone, ends no training and changes no exit code."""
     try:
         print(redactor().text(text), file=to, flush=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from ocr_train.cli.output import Say, add_json, give_json, guarded, say_for, stream_for, whole_number
+from ocr_train.cli.output import Echo, add_json, give_json, guarded, say_for, stream_for, whole_number
 from ocr_train.cli.transfer_progress import TransferProgress, human_bytes
 from ocr_train.errors import ConfigError
 from ocr_train.storage.progress import OnProgress
@@ -26,7 +26,7 @@ _LEASES = Leases()
 """What this command reads: other processes leave it as it is until the command ends."""
 
 
-def fetch_for_training(uri: str, folder: Path, say: Say) -> Path:
+def fetch_for_training(uri: str, folder: Path, echo: Echo) -> Path:
     """Bring `uri` into `folder` of the cache, incrementally and verified; what `train` is given to fetch with.
 
     Where another process reads `folder` and the source has changed since, the answer is a copy beside it.
@@ -34,16 +34,16 @@ def fetch_for_training(uri: str, folder: Path, say: Say) -> Path:
     from ocr_train.storage.sync import is_current
 
     def in_use(place: Path) -> bool:
-        say(f"data: another run reads {place}; comparing it with {uri} ...")
+        echo(f"data: another run reads {place}; comparing it with {uri} ...")
         return is_current(uri, place)
 
     def refresh(place: Path) -> None:
-        fetch_exactly(uri, place, say, sys.stdout)
+        fetch_exactly(uri, place, echo, sys.stdout)
 
     return _LEASES.use(folder, refresh=refresh, is_current=in_use)
 
 
-def fetch_exactly(uri: str, folder: Path, say: Say, stream: TextIO) -> Path:
+def fetch_exactly(uri: str, folder: Path, echo: Echo, stream: TextIO) -> Path:
     """Make `folder`, which is ours alone, hold what is below `uri`, and show how far it is on `stream`.
 
     What the source has lost goes here, too: a label file of last week would be trained on, and the digest
@@ -51,13 +51,13 @@ def fetch_exactly(uri: str, folder: Path, say: Say, stream: TextIO) -> Path:
     """
     from ocr_train.storage.sync import fetch
 
-    say(f"data: fetching {uri} ...")
+    echo(f"data: fetching {uri} ...")
     result = _shown(
         "data", stream, lambda on_progress: fetch(uri, folder, delete=True, on_progress=on_progress)
     )
     gone = f", {result.deleted} gone from the source" if result.deleted else ""
     fetched = f"{result.fetched} files fetched ({human_bytes(result.bytes)})"
-    say(f"data: {fetched}, {result.skipped} unchanged here{gone}")
+    echo(f"data: {fetched}, {result.skipped} unchanged here{gone}")
     return folder
 
 

@@ -54,16 +54,16 @@ def _validate(arguments: argparse.Namespace) -> int:
     require_apart([*arguments.labels, *([arguments.dict] if arguments.dict else [])], outputs)
     images = arguments.images or _images(arguments.labels)
     report = validate(arguments.labels, images, rules, known=dictionary.problems if dictionary else ())
-    say = say_for(arguments)
-    say(report.summary(LISTED))
+    echo = say_for(arguments)
+    echo(report.summary(LISTED))
     if arguments.quarantine is not None:
         count = write_quarantine(arguments.labels, arguments.quarantine, report.bad_lines)
-        say(f"{count} bad lines are listed in {arguments.quarantine}")
+        echo(f"{count} bad lines are listed in {arguments.quarantine}")
     if arguments.html is not None:
         write_html(report, images, arguments.html)
-        say(f"readable summary: {arguments.html}")
+        echo(f"readable summary: {arguments.html}")
     give_json(arguments, report.to_json())
-    say(_next(report, images))
+    echo(_next(report, images))
     return DataError.exit_code if report.errors else 0
 
 

@@ -18,7 +18,7 @@ from ocr_train.tracking import heartbeat
 from ocr_train.tracking.artifacts import RunArtifacts
 from ocr_train.tracking.tracker import first_line
 
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 READ_PREFIXES = ("train/", "eval/", "best/", "time/", "cost/", "sample/")
 """Metrics with a curve worth reading; system metrics count samples of a clock, not steps."""
 MAX_KEYS = 60
@@ -26,7 +26,7 @@ _WORKERS = 8
 
 
 def read_runs(
-    client: Any, runs: Sequence[Any], experiments: Mapping[str, str], *, pictures: int, say: Say
+    client: Any, runs: Sequence[Any], experiments: Mapping[str, str], *, pictures: int, echo: Echo
 ) -> list[RunData]:
     """What MLflow has of each run; `pictures` are read of each at most. Raises `TrackingError`.
 
@@ -41,7 +41,7 @@ def read_runs(
         nonlocal done
         found = _read_run(client, run, experiments, pictures)
         done += 1
-        say(f"read {found.name} ({done} of {len(runs)})")
+        echo(f"read {found.name} ({done} of {len(runs)})")
         return found
 
     if workers == 1:

@@ -28,8 +28,8 @@ from ocr_train.data.ratios import files_by_share, say_shares
 from ocr_train.data.sets import clean_sets, labels_text
 from ocr_train.errors import DataError
 
-Say = Callable[[str], None]
-Fetch = Callable[[str, Path, Say], Path]
+Echo = Callable[[str], None]
+Fetch = Callable[[str, Path, Echo], Path]
 REPORTS = ("problems.json", "report.html", "quarantine.tsv")
 """What the check of the labels leaves in the work folder, for the run's artifacts."""
 
@@ -66,24 +66,24 @@ class Dataset:
     val_parts: tuple[LabelPart, ...] = ()
 
 
-def prepare(experiment: Experiment, work: Path, cache: Path, *, fetch: Fetch, say: Say) -> Dataset:
+def prepare(experiment: Experiment, work: Path, cache: Path, *, fetch: Fetch, echo: Echo) -> Dataset:
     """Bring the experiment's data into `work` (label files) and `cache` (fetched and drawn images).
 
     Raises `DataError` with every problem of the labels, `StorageError` where the data cannot be had.
     """
     work.mkdir(parents=True, exist_ok=True)
-    folder, origin = _locate(experiment, cache, fetch, say)
-    source = _as_paddleocr(experiment, folder, work, say)
+    folder, origin = _locate(experiment, cache, fetch, echo)
+    source = _as_paddleocr(experiment, folder, work, echo)
     layout = find_layout(source.folder, experiment.task)
-    dictionary = _dictionary(experiment, layout, say)
-    checked = _check(experiment, layout, source, dictionary, work, say)
+    dictionary = _dictionary(experiment, layout, echo)
+    checked = _check(experiment, layout, source, dictionary, work, echo)
     train, val = work / "train.txt", work / "val.txt"
     shares = _by_share(experiment, layout)
-    written = _write_labels(experiment, layout, shares, checked.report, work, say)
+    written = _write_labels(experiment, layout, shares, checked.report, work, echo)
     manifest = build_manifest(layout.images, {"train": train, "val": val}, workers=os.cpu_count() or 1)
     counts = [sum(part.samples for part in parts) for parts in written]
-    say(f"data: {counts[0]} training and {counts[1]} validation samples from {origin}")
-    _say_shares(experiment, shares, written, say)
+    echo(f"data: {counts[0]} training and {counts[1]} validation samples from {origin}")
+    _say_shares(experiment, shares, written, echo)
     return Dataset(
         source=origin,
         images=layout.images,
@@ -107,41 +107,41 @@ class _Checked:
     quarantined: int
 
 
-def _as_paddleocr(experiment: Experiment, folder: Path, work: Path, say: Say) -> LabelSource:
+def _as_paddleocr(experiment: Experiment, folder: Path, work: Path, echo: Echo) -> LabelSource:
     """The data as PaddleOCR's labels; LabelMe's and PPOCRLabel's folders are converted in the run's folder."""
     if experiment.task not in TASKS or not folder.is_dir():
         return LabelSource(folder=folder, origin=folder, format=PADDLEOCR)
     source = as_paddleocr(folder, experiment.task, work / "converted")
-    say_source(source, say)
+    say_source(source, echo)
     return source
 
 
-def _locate(experiment: Experiment, cache: Path, fetch: Fetch, say: Say) -> tuple[Path, str]:
+def _locate(experiment: Experiment, cache: Path, fetch: Fetch, echo: Echo) -> tuple[Path, str]:
     """The folder with the data on this machine, and where it came from, for people."""
     if experiment.demo is not None:
         return _draw_demo(
-            experiment.task, experiment.demo, experiment.seed, cache, say
+            experiment.task, experiment.demo, experiment.seed, cache, echo
         ), "the built-in demo set"
     if experiment.data.startswith("s3://"):
         name = hashlib.sha256(experiment.data.encode()).hexdigest()[:16]
-        return fetch(experiment.data, cache / "s3" / name, say), experiment.data
+        return fetch(experiment.data, cache / "s3" / name, echo), experiment.data
     folder = Path(experiment.data).expanduser().absolute()
     if not folder.exists() and (said := this_start().where_from("data", experiment.data)):
         raise DataError(f"data: there is no folder {str(folder)!r}.", hint=said)
     if is_archive_path(folder):
-        say(f"data: unpacking {folder} ...")
+        echo(f"data: unpacking {folder} ...")
         return unpack_once(folder, cache / "archives"), str(folder)
     return folder, str(folder)
 
 
-def _draw_demo(task: str, demo: Demo, seed: int, cache: Path, say: Say) -> Path:
+def _draw_demo(task: str, demo: Demo, seed: int, cache: Path, echo: Echo) -> Path:
     spec = DemoSpec(
         task=task, language=demo.language, train=demo.train, val=demo.val, seed=seed, size=demo.size
     )
     key = hashlib.sha256(repr(spec).encode()).hexdigest()[:12]
     folder = cache / "demo" / f"{task}-{demo.language}-{key}"
     if not (folder / "train.txt").is_file():
-        say(
+        echo(
             f"data: none given: drawing the demo set ({demo.train} training and {demo.val} validation images) ..."
         )
         _draw_beside(folder, spec)
@@ -163,18 +163,23 @@ def _draw_beside(folder: Path, spec: DemoSpec) -> None:
                 raise
 
 
-def _dictionary(experiment: Experiment, layout: Layout, say: Say) -> Path | None:
+def _dictionary(experiment: Experiment, layout: Layout, echo: Echo) -> Path | None:
     """The character dictionary: the one an override names, else the data's own dict.txt, else the experiment's."""
     if experiment.task != "rec":
         return None
     if layout.dictionary is not None and not experiment.dictionary_fixed:
-        say(f"dictionary: {layout.dictionary}, which lies with the data")
+        echo(f"dictionary: {layout.dictionary}, which lies with the data")
         return layout.dictionary
     return Path(experiment.dictionary) if experiment.dictionary else None
 
 
 def _check(
-    experiment: Experiment, layout: Layout, source: LabelSource, dictionary: Path | None, work: Path, say: Say
+    experiment: Experiment,
+    layout: Layout,
+    source: LabelSource,
+    dictionary: Path | None,
+    work: Path,
+    echo: Echo,
 ) -> _Checked:
     """Check the label files; models of other tasks than ours have labels that we do not know."""
     if experiment.task not in TASKS:
@@ -186,10 +191,10 @@ def _check(
     report = validate(files, layout.images, rules, known=read.problems if read else ())
     shown = map_to_source_lines(report, source)
     write_findings(work, shown, source, layout.images)
-    quarantined = decide_on_findings(report, shown, source, experiment.on_bad_sample, say)
+    quarantined = decide_on_findings(report, shown, source, experiment.on_bad_sample, echo)
     if quarantined:
         list_quarantine(files, report, source, work / "quarantine.tsv")
-        say(f"data: {quarantined} bad samples are left out; the run has the list (dataset/quarantine.tsv)")
+        echo(f"data: {quarantined} bad samples are left out; the run has the list (dataset/quarantine.tsv)")
     return _Checked(report=report, quarantined=quarantined)
 
 
@@ -209,12 +214,12 @@ def _say_shares(
     experiment: Experiment,
     shares: Mapping[str, Sequence[Path]],
     written: Sequence[Sequence[LabelPart]],
-    say: Say,
+    echo: Echo,
 ) -> None:
     for name, parts in zip(("train", "val"), written, strict=True):
         if shares[name]:
             ratios = get_key(experiment.trainer, f"{_SECTIONS[name]}.ratio_list")
-            say(say_shares(ratios, [part.path for part in parts], [part.samples for part in parts]))
+            echo(say_shares(ratios, [part.path for part in parts], [part.samples for part in parts]))
 
 
 def _write_labels(
@@ -223,7 +228,7 @@ def _write_labels(
     shares: Mapping[str, tuple[Path, ...]],
     report: ValidationReport | None,
     work: Path,
-    say: Say,
+    echo: Echo,
 ) -> tuple[tuple[LabelPart, ...], tuple[LabelPart, ...]]:
     """Write train.txt, val.txt and, where `shares` names label files, one file for each; what the trainer reads."""
     if report is None:
@@ -232,13 +237,13 @@ def _write_labels(
             for name, files in (("train", layout.train), ("val", layout.val))
         }
     else:
-        content = _clean_content(experiment, layout, report, work, say)
+        content = _clean_content(experiment, layout, report, work, echo)
     train, val = (_write_set(name, content[name], shares[name], work) for name in ("train", "val"))
     return train, val
 
 
 def _clean_content(
-    experiment: Experiment, layout: Layout, report: ValidationReport, work: Path, say: Say
+    experiment: Experiment, layout: Layout, report: ValidationReport, work: Path, echo: Echo
 ) -> dict[str, dict[Path, list[bytes]]]:
     """The lines of each set by the label file that they came from; what was split off has no file of its own."""
     sets = clean_sets(
@@ -250,12 +255,12 @@ def _clean_content(
         work=work,
     )
     if sets.was_split:
-        say(
+        echo(
             f"data: no validation labels: split into {len(sets.train)} to train on and "
             f"{len(sets.val)} to validate"
         )
     for note in sets.notes:
-        say(f"data: {note}")
+        echo(f"data: {note}")
     held = dict(zip(layout.val, sets.val_parts, strict=True)) or {work / "val.txt": sets.val}
     by_file = {"train": dict(zip(layout.train, sets.train_parts, strict=True)), "val": held}
     return {

@@ -38,8 +38,8 @@ from ocr_train.errors import DataError
 from ocr_train.storage.keys import PRIVATE_FOLDER, is_s3_uri
 from ocr_train.storage.local import exclusive
 
-Say = Callable[[str], None]
-Fetch = Callable[[str, Path, Say], Path]
+Echo = Callable[[str], None]
+Fetch = Callable[[str, Path, Echo], Path]
 MARKER = "prepare"
 
 
@@ -89,7 +89,7 @@ class PreparedFolder:
     notes: tuple[str, ...]
 
 
-def prepare_folder(wish: PrepareOptions, out: Path, *, fetch: Fetch, say: Say) -> PreparedFolder:
+def prepare_folder(wish: PrepareOptions, out: Path, *, fetch: Fetch, echo: Echo) -> PreparedFolder:
     """Make `out` hold what `wish` asks for; the same data and wish give the same digest everywhere.
 
     Raises `DataError` with every problem of the labels (then `out` has problems.json and report.html), where
@@ -108,7 +108,7 @@ def prepare_folder(wish: PrepareOptions, out: Path, *, fetch: Fetch, say: Say) -
         work = private / "work"
         shutil.rmtree(work, ignore_errors=True)
         try:
-            folder = local if local is not None else _fetch(wish.data, private / "source", fetch, say)
+            folder = local if local is not None else _fetch(wish.data, private / "source", fetch, echo)
             source = as_paddleocr(
                 folder,
                 wish.task,
@@ -117,19 +117,19 @@ def prepare_folder(wish: PrepareOptions, out: Path, *, fetch: Fetch, say: Say) -
                 text_from=wish.text_from,
                 only_confirmed=wish.only_confirmed,
             )
-            say_source(source, say)
-            return _prepare(wish, out, work, source, ours=local is None or source.converted, say=say)
+            say_source(source, echo)
+            return _prepare(wish, out, work, source, ours=local is None or source.converted, echo=echo)
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _fetch(uri: str, cache: Path, fetch: Fetch, say: Say) -> Path:
+def _fetch(uri: str, cache: Path, fetch: Fetch, echo: Echo) -> Path:
     """What is below `uri`, in a folder of its own: files of another address must not mix with it."""
     name = hashlib.sha256(uri.encode()).hexdigest()[:16]
     for other in cache.iterdir() if cache.is_dir() else ():
         if other.name != name:
             shutil.rmtree(other)
-    return fetch(uri, cache / name, say)
+    return fetch(uri, cache / name, echo)
 
 
 def _claim(out: Path, source: Path | None) -> None:
@@ -157,10 +157,10 @@ def _claim(out: Path, source: Path | None) -> None:
 
 
 def _prepare(
-    wish: PrepareOptions, out: Path, work: Path, source: LabelSource, *, ours: bool, say: Say
+    wish: PrepareOptions, out: Path, work: Path, source: LabelSource, *, ours: bool, echo: Echo
 ) -> PreparedFolder:
     layout = find_layout(source.folder, wish.task)
-    dictionary, copied = _dictionary(wish, layout, say)
+    dictionary, copied = _dictionary(wish, layout, echo)
     files = (*layout.train, *layout.val)
     known = dictionary.problems if dictionary else ()
     report = validate(files, layout.images, wish.rules(dictionary), known=known)
@@ -168,7 +168,7 @@ def _prepare(
     write_findings(work / "findings", shown, source, layout.images)
     whole = (out / MANIFEST).exists()
     try:
-        quarantined = decide_on_findings(report, shown, source, wish.on_bad_sample, say)
+        quarantined = decide_on_findings(report, shown, source, wish.on_bad_sample, echo)
     except DataError as exc:
         if whole:  # what a set says of itself is not replaced by what a failed attempt found
             raise
@@ -213,14 +213,14 @@ def _result(
     )
 
 
-def _dictionary(wish: PrepareOptions, layout: Layout, say: Say) -> tuple[Dictionary | None, bool]:
+def _dictionary(wish: PrepareOptions, layout: Layout, echo: Echo) -> tuple[Dictionary | None, bool]:
     """The dictionary of recognition labels, and whether the folder gets a copy: a model's own needs none."""
     if wish.task != "rec":
         return None, False
     own = wish.dictionary or layout.dictionary
     path = own or wish.model_dictionary
     if path is None:
-        say("dictionary: none was named and none lies with the data: characters are not checked")
+        echo("dictionary: none was named and none lies with the data: characters are not checked")
         return None, False
-    say(f"dictionary: {path}")
+    echo(f"dictionary: {path}")
     return read_dictionary(path, use_space_char=wish.use_space_char), own is not None

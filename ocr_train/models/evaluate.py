@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     pass
 from ocr_train.models.source import ModelSource
 
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 
 EVALUATE_TIMEOUT_S = 6 * 3600.0
 LOG_NAME = "evaluate"
@@ -46,7 +46,7 @@ def evaluate(
     trainer: Trainer,
     use_gpu: bool,
     work: Path,
-    say: Say,
+    echo: Echo,
     timeout_s: float = EVALUATE_TIMEOUT_S,
 ) -> EvaluationResult:
     """Evaluate the checkpoint `source` on `data`; configuration and log go to `work`.
@@ -61,7 +61,7 @@ def evaluate(
     document = evaluate_config(config, source, data, use_gpu=use_gpu)
     require_known(document, source.config, trainer.paddleocr.root)
     write_config(document, path)
-    say(f"evaluating {source.said} on {data.samples} samples ...")
+    echo(f"evaluating {source.said} on {data.samples} samples ...")
     argv = [str(trainer.python), str(script), "-c", str(path)]
     run = run_tool(argv, trainer, work=work, name=LOG_NAME, timeout_s=timeout_s)
     what = f"the evaluation of {source.said} with tools/eval.py"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ocr_train.config.experiment import EXPERIMENTS, TASKS, Experiment, Launch, load_experiment
 from ocr_train.config.overrides import get_key, set_key
-from ocr_train.data.for_training import Dataset, Fetch, Say, prepare
+from ocr_train.data.for_training import Dataset, Echo, Fetch, prepare
 from ocr_train.data.samples import image_paths
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 from ocr_train.models.source import read_config
@@ -54,7 +54,7 @@ def recorded_data(
     *,
     data: str = "",
     fetch: Fetch,
-    say: Say,
+    echo: Echo,
 ) -> ValidationData:
     """The validation data of the checkpoint's run, or those in `data` (a folder, an archive, s3://...).
 
@@ -64,15 +64,15 @@ def recorded_data(
     experiment = _experiment(source, client, data)
     if not data:
         _require_there(experiment, source)
-    dataset = prepare(experiment, work, cache, fetch=fetch, say=say)
+    dataset = prepare(experiment, work, cache, fetch=fetch, echo=echo)
     own = bool(source.dataset_digest) and dataset.manifest.digest == source.dataset_digest
     whole = bool(data) and not own and dataset.was_split
     labels, samples = dataset.val, dataset.val_samples
     if whole:
         labels, samples = _joined(dataset, work / "all.txt"), dataset.train_samples + dataset.val_samples
-        say(f"data: not the run's own and not split by themselves: all {samples} samples are used")
+        echo(f"data: not the run's own and not split by themselves: all {samples} samples are used")
     if not data and not own:
-        say(
+        echo(
             f"data: not as they were when the run trained on them (digest {dataset.manifest.digest}, then "
             f"{source.dataset_digest or 'not known'})"
         )
@@ -95,7 +95,7 @@ def check_validation_images(
     *,
     data: str = "",
     fetch: Fetch,
-    say: Say,
+    echo: Echo,
 ) -> list[Path]:
     """Images to check an exported model on: of `data`, which may be a folder of nothing but images or one image, else
     the run's validation images. Raises as `recorded_data`."""
@@ -111,7 +111,7 @@ def check_validation_images(
         return found
     if not data and not source.run_id:
         return _beside(source)
-    return recorded_data(source, client, work, cache, data=data, fetch=fetch, say=say).paths()
+    return recorded_data(source, client, work, cache, data=data, fetch=fetch, echo=echo).paths()
 
 
 def _beside(source: ModelSource) -> list[Path]:

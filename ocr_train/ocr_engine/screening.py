@@ -109,13 +109,13 @@ class _Screening:
         if isinstance(value, dict):
             for key, inner in value.items():
                 if not isinstance(key, (str, int, float, bool, type(None))):
-                    self._say(where, key, "is no key of a configuration")
+                    self._echo(where, key, "is no key of a configuration")
                 self.plain(inner, f"{where}.{key}" if where else str(key)[:_SHOWN], depth + 1)
         elif isinstance(value, list):
             for number, inner in enumerate(value):
                 self.plain(inner, f"{where}[{number}]", depth + 1)
         elif isinstance(value, (bytes, bytearray, tuple, set, frozenset)):
-            self._say(where, value, f"is {type(value).__name__}, which no configuration holds")
+            self._echo(where, value, f"is {type(value).__name__}, which no configuration holds")
 
     def sections(self, values: dict[Any, Any]) -> None:
         """Each part of the configuration by the rules of the code that reads it."""
@@ -178,10 +178,10 @@ class _Screening:
             return
         where = f"{section}.dataset.transforms"
         if not isinstance(dataset["transforms"], list):
-            self._say(where, dataset["transforms"], "is no list of operators")
+            self._echo(where, dataset["transforms"], "is no list of operators")
         for number, entry in enumerate(_list(dataset["transforms"])):
             if not isinstance(entry, dict):
-                self._say(f"{where}[{number}]", entry, "is no operator with its parameters")
+                self._echo(f"{where}[{number}]", entry, "is no operator with its parameters")
                 continue
             for name, given in entry.items():
                 self._known(name, f"{where}[{number}]", OPERATORS)
@@ -202,7 +202,7 @@ class _Screening:
                 name = entry[0] if isinstance(entry, list) and entry else entry
             plain = isinstance(name, str) and bool(_WORD.match(name)) and name[:1].isupper()
             if not plain or name in _EFFECTS:
-                self._say(where, name, "is no augmenter")
+                self._echo(where, name, "is no augmenter")
         self._each(values, where, _is_no_word, "is no plain word")
 
     def _name(self, values: dict[Any, Any], key: str, where: str, kind: str) -> None:
@@ -216,7 +216,7 @@ class _Screening:
         if name == "None" and kind == POST_PROCESSES:  # PaddleOCR's word for no post-processing
             return
         if not plain or (strict and part is not None and name not in part.names):
-            self._say(where, name, f"is no {kind} of PaddleOCR")
+            self._echo(where, name, f"is no {kind} of PaddleOCR")
 
     def _values(self, values: Any, where: str, kind: str) -> None:
         """Values that PaddleOCR evaluates, wherever they stand."""
@@ -249,12 +249,12 @@ class _Screening:
             elif isinstance(value, list):
                 stack += [(f"{place}[{n}]", key, inner) for n, inner in reversed(list(enumerate(value)))]
             elif wrong(key, value):
-                self._say(place, value, what)
+                self._echo(place, value, what)
 
     def _part(self, kind: str) -> Part | None:
         return None if self._vocabulary is None else self._vocabulary[kind]
 
-    def _say(self, where: str, value: Any, what: str) -> None:
+    def _echo(self, where: str, value: Any, what: str) -> None:
         shown = repr(value)
         shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
         self.found[f"{where[: 2 * _SHOWN]}: {shown} {what}"] = None

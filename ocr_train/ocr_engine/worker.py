@@ -31,7 +31,7 @@ def main(argv: list[str]) -> None:
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever it is, it is said
         of = "model" if type(exc).__name__ == "EngineError" else "setup"
         said = str(exc) if of == "model" else f"{type(exc).__name__}: {str(exc).strip()}"
-        _say(out, {"failed": said, "of": of, "hint": getattr(exc, "hint", "")})
+        _echo(out, {"failed": said, "of": of, "hint": getattr(exc, "hint", "")})
         return
     _read_all(engine, job["images"], out)
 
@@ -45,14 +45,14 @@ def _read_all(engine: Any, images: list[str], out: Any) -> None:
             try:
                 picture = read_image(Path(images[number]), ignore_orientation=engine.ignore_orientation)
             except ImageError as exc:
-                _say(out, {"image": number, "error": str(exc)})
+                _echo(out, {"image": number, "error": str(exc)})
             else:
                 pictures.append(picture)
                 numbers.append(number)
         found = engine.read(pictures)
         for place, number in enumerate(numbers):
-            _say(out, dict(found[place], image=number))
-    _say(out, {"done": len(images)})
+            _echo(out, dict(found[place], image=number))
+    _echo(out, {"done": len(images)})
 
 
 def _open(job: dict[str, Any]) -> Any:
@@ -93,7 +93,7 @@ def _private_stdout() -> Any:
     return private
 
 
-def _say(out: Any, value: dict[str, Any]) -> None:
+def _echo(out: Any, value: dict[str, Any]) -> None:
     # A lone surrogate cannot be UTF-8, but can be escaped.
     out.write(
         json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8") + "\n"

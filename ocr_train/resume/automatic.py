@@ -29,7 +29,7 @@ class Waiter:
 
     now: Callable[[], float] = time.time
     sleep: Callable[[float], object] = time.sleep
-    say: Callable[[str], None] = _silent
+    echo: Callable[[str], None] = _silent
 
 
 def find_interrupted(
@@ -51,14 +51,14 @@ def find_interrupted(
     same = [run for run in runs if all(run.data.tags.get(key) == value for key, value in wanted.items())]
     for run in same:
         if run.info.status == "RUNNING" and is_alive(run, beat, patience):
-            patience.say(f"resume=auto: the run {run.info.run_id} is being trained; starting afresh")
+            patience.echo(f"resume=auto: the run {run.info.run_id} is being trained; starting afresh")
             return None
         if run.info.status not in (*INTERRUPTED, "RUNNING"):
-            patience.say(f"resume=auto: the run {run.info.run_id} is {run.info.status}; starting afresh")
+            patience.echo(f"resume=auto: the run {run.info.run_id} is {run.info.status}; starting afresh")
             return None
         if has_checkpoint(run):
             return str(run.info.run_id)
-    patience.say("resume=auto: no interrupted run of this configuration and dataset; starting afresh")
+    patience.echo("resume=auto: no interrupted run of this configuration and dataset; starting afresh")
     return None
 
 
@@ -68,7 +68,7 @@ def is_alive(run: Any, beat: Callable[[Any], Any], patience: Waiter) -> bool:
     sign = heartbeat.parse_time(last)
     if patience.now() - (run.info.start_time / 1000 if sign is None else sign) > DEAD_AFTER_S:
         return False
-    patience.say(
+    patience.echo(
         f"resume=auto: the run {run.info.run_id} is RUNNING; looking for {WATCH_S:g} s if it is alive"
     )
     deadline = patience.now() + WATCH_S

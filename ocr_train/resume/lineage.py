@@ -16,17 +16,17 @@ from ocr_train.resume.drift import drift, say_drift
 from ocr_train.resume.resolve import ResumePoint
 from ocr_train.tracking.tracker import RunArtifacts, Tracker
 
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 
 
-def record_origin(point: ResumePoint, tracker: Tracker, say: Say) -> None:
+def record_origin(point: ResumePoint, tracker: Tracker, echo: Echo) -> None:
     """Say and tag where the run starts."""
     origin = point.run_id or point.source
     if point.weights_only:
-        say(f"starting from the weights of {point.source}; steps and epochs count from 0")
+        echo(f"starting from the weights of {point.source}; steps and epochs count from 0")
         tracker.set_tags({"weights_from": origin})
     else:
-        say(f"resuming from {point.source}: on with epoch {point.epoch + 1} after step {point.step}")
+        echo(f"resuming from {point.source}: on with epoch {point.epoch + 1} after step {point.step}")
         tracker.set_tags(
             {"resumed_from": origin, "resumed_from_step": point.step, "resumed_from_epoch": point.epoch}
         )
@@ -35,7 +35,7 @@ def record_origin(point: ResumePoint, tracker: Tracker, say: Say) -> None:
 
 
 def record_drift(
-    point: ResumePoint, config: Mapping[str, Any], facts: Mapping[str, str], tracker: Tracker, say: Say
+    point: ResumePoint, config: Mapping[str, Any], facts: Mapping[str, str], tracker: Tracker, echo: Echo
 ) -> None:
     """Compare with the run (or the configuration beside the checkpoint) that training goes on from.
 
@@ -57,7 +57,7 @@ def record_drift(
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
     tracker.upload(path, "config")
     if changed:
-        say(f"changed since: {say_drift(changed)}")
+        echo(f"changed since: {say_drift(changed)}")
         tracker.set_tags({"param_drift": say_drift(changed)})
 
 

@@ -133,7 +133,7 @@ def _auto(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | No
         manifests = all_manifests(tracker.RunArtifacts(client, run_id))
         left = max((one.step for one in manifests if one.epoch < request.epochs), default=None)
         if left is not None:
-            request.patience.say(
+            request.patience.echo(
                 f"resume=auto: the run {run_id} was at its end; on from before its last epoch"
             )
             return _named_run(replace(spec, step=left), request, client, folder)
@@ -144,7 +144,7 @@ def _auto(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | No
         raise ConfigError(
             f"resume=auto: {problem}.", hint="resume_mode=new can start afresh, in a run of its own."
         )
-    request.patience.say(f"resume=auto: {problem}; starting afresh")
+    request.patience.echo(f"resume=auto: {problem}; starting afresh")
     return None
 
 

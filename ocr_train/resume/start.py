@@ -30,7 +30,7 @@ from ocr_train.trainer.tools import Trainer
 from ocr_train.weights.compatibility import ModelToTrain, compare_layers, require_fit
 from ocr_train.weights.start import Weights, clear_pretrained, screen_named, settle
 
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ def begin(
     experiment: Experiment,
     output: Path,
     client: Any,
-    say: Say,
+    echo: Echo,
     *,
     name: str,
     tags: Mapping[str, object],
@@ -74,10 +74,10 @@ def begin(
     staging = output / f".starting-{os.getpid()}"
     try:
         dataset = None
-        request = request_of(experiment, None, say)
+        request = request_of(experiment, None, echo)
         if experiment.resume == AUTO:
             experiment, dataset = look_at_data(staging)
-            request = request_of(experiment, dataset, say)
+            request = request_of(experiment, dataset, echo)
         run = run_to_go_on(request, client)
         if run is None:
             tracker, reopened = start(), None
@@ -137,7 +137,7 @@ def _moved(dataset: Dataset, old: Path, new: Path) -> Dataset:
 
 
 def request_of(
-    experiment: Experiment, dataset: Dataset | None, say: Say, *, own_run_id: str = ""
+    experiment: Experiment, dataset: Dataset | None, echo: Echo, *, own_run_id: str = ""
 ) -> ResumeRequest:
     """What `resume` asks for, as the experiment has it."""
     return ResumeRequest(
@@ -149,24 +149,24 @@ def request_of(
         config_digest=config_digest(experiment.trainer, dataset.dictionary) if dataset else "",
         own_run_id=own_run_id or os.environ.get("MLFLOW_RUN_ID", ""),
         weights_only=experiment.weights_only,
-        patience=Waiter(say=say),
+        patience=Waiter(echo=echo),
     )
 
 
 def find_point(
-    experiment: Experiment, dataset: Dataset, tracker: Tracker, reopened: Reopened | None, say: Say
+    experiment: Experiment, dataset: Dataset, tracker: Tracker, reopened: Reopened | None, echo: Echo
 ) -> ResumePoint | None:
     """Fetch the checkpoint to start from, say so in the run, and screen what else PaddleOCR would load."""
     screen_named(experiment.trainer)
     tracker.set_tags({CONFIG_TAG: config_digest(experiment.trainer, dataset.dictionary)})
     if not experiment.resume or (experiment.resume_mode == SAME and reopened is None):
         return None
-    request = request_of(experiment, dataset, say, own_run_id=tracker.run_id)
+    request = request_of(experiment, dataset, echo, own_run_id=tracker.run_id)
     if reopened is not None:
         request = replace(request, run_id=reopened.run_id)
     point = resolve(request, tracker.client, tracker.folder / "resume")
     if point is not None:
-        record_origin(point, tracker, say)
+        record_origin(point, tracker, echo)
     return point
 
 
@@ -190,7 +190,7 @@ def apply_point(
 
 
 def lay_schedule(
-    point: ResumePoint, trainer: Trainer, config: Path, steps: int, tracker: Tracker, say: Say
+    point: ResumePoint, trainer: Trainer, config: Path, steps: int, tracker: Tracker, echo: Echo
 ) -> None:
     """Let the learning rate go on as `config` has it, of which an epoch has `steps`; says so where it is another."""
     if point.weights_only:
@@ -203,12 +203,12 @@ def lay_schedule(
         old_steps=point.steps_per_epoch,
     )
     if said := lay_anew(standing, trainer, config):
-        say(said)
+        echo(said)
         tracker.set_tags({"lr_schedule": said})
 
 
 def check_start(
-    config: dict[str, Any], point: ResumePoint | None, model: ModelToTrain, tracker: Tracker, say: Say
+    config: dict[str, Any], point: ResumePoint | None, model: ModelToTrain, tracker: Tracker, echo: Echo
 ) -> None:
     """Compare what training starts from with the model: a checkpoint must fit, of weights what does not is left out
     and said. `config` as rendered is changed where other files are to be loaded.
@@ -219,7 +219,7 @@ def check_start(
         clear_pretrained(config)
         fit = compare_layers(model, arrays=point.arrays, config=point.config, dictionary=point.dictionary)
         if fit.note:
-            say(fit.note)
+            echo(fit.note)
         require_fit(fit, point.source)
         return
     given = None
@@ -231,7 +231,7 @@ def check_start(
             config=point.config,
             dictionary=point.dictionary,
         )
-    tracker.set_tags(settle(config, model, tracker.folder / "weights", say, given=given))
+    tracker.set_tags(settle(config, model, tracker.folder / "weights", echo, given=given))
 
 
 def record(
@@ -241,10 +241,10 @@ def record(
     dataset: Dataset,
     tracker: Tracker,
     versions: Mapping[str, str],
-    say: Say,
+    echo: Echo,
 ) -> None:
     """What has changed since (`plain` is the configuration without what a resume changes), and the best so far."""
     facts = {"model": experiment.name, "dataset_digest": dataset.manifest.digest}
     facts |= {f"version.{name}": version for name, version in versions.items()}
-    record_drift(point, plain, facts, tracker, say)
+    record_drift(point, plain, facts, tracker, echo)
     inherit_best(point, tracker)

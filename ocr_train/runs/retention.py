@@ -25,7 +25,7 @@ from ocr_train.redaction.addresses import first_line, is_unknown_call
 from ocr_train.tracking.artifacts import Artifacts, RunArtifacts
 
 _STEP = re.compile(r"step_(\d{8,})")
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 
 
 class Deletable(Artifacts, Protocol):

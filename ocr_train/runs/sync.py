@@ -58,7 +58,7 @@ from ocr_train.trainer.paddleocr import write_config
 
 _FINAL = ("FINISHED", "FAILED", "KILLED")
 Connect = Callable[[str], Any]
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def runs_to_sync(output: Path) -> list[Path]:
     return found
 
 
-def sync_run(folder: Path, connect: Connect, say: Say, *, new_run: bool = False) -> Synced:
+def sync_run(folder: Path, connect: Connect, echo: Echo, *, new_run: bool = False) -> Synced:
     """Bring the server everything of the run in `folder` that it lacks; `connect` takes an address.
 
     `new_run`: a run that the server does not know is made there anew.
@@ -119,7 +119,7 @@ def sync_run(folder: Path, connect: Connect, say: Say, *, new_run: bool = False)
         facts = read_facts(folder) or facts
         if _report(folder, facts).complete and not new_run:
             return _report(folder, facts)
-        return _deliver(folder, facts, connect, say, new_run=new_run)
+        return _deliver(folder, facts, connect, echo, new_run=new_run)
     finally:
         lock.release()
 
@@ -139,23 +139,23 @@ def _report(folder: Path, facts: RunFacts, *, error: str = "", refused: int = 0)
     )
 
 
-def _deliver(folder: Path, facts: RunFacts, connect: Connect, say: Say, *, new_run: bool) -> Synced:
+def _deliver(folder: Path, facts: RunFacts, connect: Connect, echo: Echo, *, new_run: bool) -> Synced:
     errors: list[str] = []
     refused = 0
     lost: Sequence[str] = ()
     client = None
     try:
         client = connect(facts.tracking_uri)
-        facts, lost = _find_run(folder, client, facts, say, new_run=new_run)
+        facts, lost = _find_run(folder, client, facts, echo, new_run=new_run)
         if _report(folder, facts).complete:
             return _report(folder, facts)
         if not facts.status:  # the tracker was killed: it may have read more than it noted
             _note_what_was_printed(folder, facts)
         refused = _replay(folder, client, facts.server_run_id, errors)
-        _send_items(folder, client, facts.server_run_id, errors, say)
+        _send_items(folder, client, facts.server_run_id, errors, echo)
         if not facts.status:  # and the trainer may have finished more than was copied
             _list_leftovers(folder, RunArtifacts(client, facts.server_run_id))
-            _send_items(folder, client, facts.server_run_id, errors, say)
+            _send_items(folder, client, facts.server_run_id, errors, echo)
         facts = _set_status(folder, client, facts)
     except OSError as exc:
         errors.append(str(exc))
@@ -165,7 +165,7 @@ def _deliver(folder: Path, facts: RunFacts, connect: Connect, say: Say, *, new_r
 
 
 def _find_run(
-    folder: Path, client: Any, facts: RunFacts, say: Say, *, new_run: bool
+    folder: Path, client: Any, facts: RunFacts, echo: Echo, *, new_run: bool
 ) -> tuple[RunFacts, Sequence[str]]:
     """The run on the server, made there where there is none yet, or, with `new_run`, none any more; and what of it
     cannot be brought. Raises `RunRefused` where the server takes nothing for it, `TrackingError`, `OSError`."""
@@ -179,7 +179,7 @@ def _find_run(
             return facts, ()
         before = facts.server_run_id
         facts, lost = make_anew(folder, client, facts)
-        say(f"  the server does not know the run {before}: it is the run {facts.server_run_id} from now on")
+        echo(f"  the server does not know the run {before}: it is the run {facts.server_run_id} from now on")
         return facts, lost
     facts = replace(facts, server_run_id=run_on_server(client, facts))
     write_facts(folder, facts)
@@ -209,7 +209,7 @@ def _replay(folder: Path, client: Any, run_id: str, errors: list[str]) -> int:
     return delivery.refused
 
 
-def _send_items(folder: Path, client: Any, run_id: str, errors: list[str], say: Say) -> None:
+def _send_items(folder: Path, client: Any, run_id: str, errors: list[str], echo: Echo) -> None:
     outbox = Outbox(folder / PENDING)
     artifacts = RunArtifacts(client, run_id)
     checkpoints = _Checkpoints(folder, artifacts)
@@ -223,7 +223,7 @@ def _send_items(folder: Path, client: Any, run_id: str, errors: list[str], say: 
         outbox.done(key)
         checkpoints.discard(item)
         keep_last = max(keep_last, item.keep_last if isinstance(item, Checkpoint) else 0)
-        say(f"  stored {_words(item)}")
+        echo(f"  stored {_words(item)}")
     if keep_last:  # as the run itself does after each checkpoint that it stores
         prune(artifacts, plan_for(artifacts, pinned_by_others(client, run_id), keep_last=keep_last).prune)
     if not any(isinstance(item, Checkpoint) for item in outbox.pending().values()):

@@ -324,7 +324,7 @@ def serve(
     *,
     s3_port: int = 0,
     mlflow_port: int = 0,
-    say: Callable[[str], None] = print,
+    echo: Callable[[str], None] = print,
     show: Callable[[str], None] = print,
 ) -> int:
     """Run both servers until a signal (exit status 0) or until one of them ends (SetupError's status).
@@ -337,29 +337,29 @@ def serve(
     stop = threading.Event()
     servers = LocalServers(folder, s3_port=s3_port, mlflow_port=mlflow_port)
     with _signals_set(stop):
-        say(f"Starting an S3 server and an MLflow server in {folder} ...")
+        echo(f"Starting an S3 server and an MLflow server in {folder} ...")
         try:
             address = servers.start(cancelled=stop.is_set)
         except _Cancelled:
-            say("Stopped before they were ready.")
+            echo("Stopped before they were ready.")
             return 0
         env_file = folder / "env.sh"
         try:
             script = env_script(address)
             write_private(env_file, script)
-            say(f"Both are ready. In another shell: source {shlex.quote(str(env_file.resolve()))}")
+            echo(f"Both are ready. In another shell: source {shlex.quote(str(env_file.resolve()))}")
             show(f"or copy these lines:\n\n{script}")
-            say(f"MLflow: {address.tracking_uri}   S3: s3://{address.bucket}   Ctrl-C stops both.")
+            echo(f"MLflow: {address.tracking_uri}   S3: s3://{address.bucket}   Ctrl-C stops both.")
             while not stop.wait(0.5):
                 died = servers.died()
                 if died is not None:
-                    say(_obituary(died, "unexpectedly"))
+                    echo(_obituary(died, "unexpectedly"))
                     return SetupError.exit_code
         finally:
-            say("Stopping both servers ...")
+            echo("Stopping both servers ...")
             servers.stop()
             env_file.unlink(missing_ok=True)
-            say("Stopped.")
+            echo("Stopped.")
     return 0
 
 

@@ -31,7 +31,7 @@ FAILURE_PATIENCE_S = 20.0
 GRACE_S = 10.0
 STACKS_FILE = "stacks.txt"
 _STUCK = ("stall", "endless_evaluation")
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 
 
 class LogWatch:
@@ -111,7 +111,7 @@ def follow(
     saves: Path,
     folder: Path,
     stop: StopFlag,
-    say: Say,
+    echo: Echo,
 ) -> OcrTrainError | None:
     """Send what the trainer prints to the callbacks until it is gone; what went wrong on our side, if anything.
 
@@ -138,7 +138,7 @@ def follow(
         reason = None if stopping else _reason(stop, error, watch)
         if reason is not None:
             stopping = True
-            say(f"stopping the trainer: {reason.words} ...")
+            echo(f"stopping the trainer: {reason.words} ...")
             watch.freeze()
             if reason.stuck:
                 (folder / STACKS_FILE).write_text(dump_stacks(child.pid), encoding="utf-8")

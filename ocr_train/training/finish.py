@@ -148,7 +148,7 @@ def _best(experiment: Experiment, ready: TrainingSetup, results: Results, tracke
 
 def _evaluate(work: _Work) -> str:
     run = work.ready.run
-    work.parts.say(f"evaluation: {work.source.said} reads the validation images ...")
+    work.parts.echo(f"evaluation: {work.source.said} reads the validation images ...")
     done = analyse_validation(
         run.config,
         run.task,
@@ -192,7 +192,7 @@ def _require_going_on(work: _Work) -> None:
 def _make_model(work: _Work) -> str:
     """Export, check, log and register; where the model is."""
     _require_going_on(work)
-    work.parts.say(f"export: {work.source.said} becomes an inference model, compared with itself ...")
+    work.parts.echo(f"export: {work.source.said} becomes an inference model, compared with itself ...")
     dataset = work.ready.dataset
     images = choose_images(image_paths(dataset.val, dataset.images), CHECK_IMAGES, 0)
     checkout = bool(work.experiment.paddleocr)
@@ -201,7 +201,7 @@ def _make_model(work: _Work) -> str:
         place_for_export(work.tracker.folder),
         trainer=work.trainer,
         wish=ExportOptions(images=images, carry=checkout),
-        say=work.parts.say,
+        echo=work.parts.echo,
     )
     work.tracker.set_tags({TAG: "agrees"})
     if work.tracker.offline:
@@ -225,7 +225,7 @@ def _log(work: _Work, exported: Exported, example: Path) -> str:
             work.tracker.client, work.tracker.run_id, [exported.folder], input_example=example
         )
         if logged.environment:
-            work.parts.say(f"model: {logged.environment}")
+            work.parts.echo(f"model: {logged.environment}")
         if not work.experiment.register:
             return logged.uri
         registered = registry.register(work.tracker.client, logged.uri, work.experiment.register)

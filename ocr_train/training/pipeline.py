@@ -41,7 +41,7 @@ from ocr_train.training.setup import (
     say_exposed_params,
 )
 
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,19 +68,19 @@ def train(experiment: Experiment, output: Path, parts: Services) -> Summary:
         experiment,
         output,
         parts.client,
-        parts.say,
+        parts.echo,
         name=run_name(experiment),
         tags=first_tags(experiment),
         look_at_data=lambda work: look_at_data(experiment, work, output, parts),
     )
     tracker = begun.tracker
-    parts.say(f"run {tracker.run_id} in {tracker.folder}")
+    parts.echo(f"run {tracker.run_id} in {tracker.folder}")
     try:
         with Heartbeat(tracker.set_tags) as heart:
             tracker.set_tags(first_tags(experiment))
             if not tracker.offline:
                 name_primary_metric(parts.client, tracker.experiment_id, f"best/{experiment.main_metric}")
-            say_exposed_params(tracker, parts.say)
+            say_exposed_params(tracker, parts.echo)
             ready = make_ready(experiment, output, begun, parts)
             with parts.stop.deferred():
                 outcome, last_lines, results = _run_trainer(ready, tracker, parts)
@@ -137,7 +137,7 @@ def _run_trainer(
     ready: TrainingSetup, tracker: Tracker, parts: Services
 ) -> tuple[Outcome, Sequence[str], Results]:
     """Run the trainer to its end: what it came to, its last lines, what the callbacks have to say."""
-    dispatcher = Dispatcher(parts.callbacks(tracker, ready), report=parts.say)
+    dispatcher = Dispatcher(parts.callbacks(tracker, ready), report=parts.echo)
     watch = LogWatch()
     error: OcrTrainError | None = None
     child: Child | None = None
@@ -155,7 +155,7 @@ def _run_trainer(
             saves=tracker.folder / "trainer",
             folder=tracker.folder,
             stop=parts.stop,
-            say=parts.say,
+            echo=parts.echo,
         )
         outcome = decide_outcome(
             child.exit,
@@ -172,7 +172,7 @@ def _run_trainer(
         if child is not None:
             child.close()
         witness.close()
-        closing = _close(dispatcher, parts.say)
+        closing = _close(dispatcher, parts.echo)
     if dispatcher.disabled:
         tracker.set_tags({"degraded": ", ".join(dispatcher.disabled)})
     if closing is not None and outcome.status == "FINISHED":
@@ -186,11 +186,11 @@ def _run_trainer(
     return outcome, watch.last_lines, dispatcher.results()
 
 
-def _close(dispatcher: Dispatcher, say: Say) -> OcrTrainError | None:
+def _close(dispatcher: Dispatcher, echo: Echo) -> OcrTrainError | None:
     try:
         dispatcher.close()
     except OcrTrainError as exc:
-        say(exc.problem)
+        echo(exc.problem)
         return exc
     return None
 

@@ -44,7 +44,7 @@ from ocr_train.trainer.tools import Trainer
 from ocr_train.weights.compatibility import ModelToTrain
 from ocr_train.weights.start import fetch_named
 
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Services:
     callbacks: Callable[[Tracker, TrainingSetup], Sequence[EventHandler]]
     fetch: Fetch
     backup: Callable[[Dataset, str], Backup]
-    say: Say
+    echo: Echo
     stop: StopFlag
     started: float
 
@@ -106,14 +106,14 @@ def _command(experiment: Experiment) -> str:
     return this_start().train(experiment.launch.without_secrets(redactor().value))
 
 
-def say_exposed_params(tracker: Tracker, say: Say) -> None:
+def say_exposed_params(tracker: Tracker, echo: Echo) -> None:
     """Warn of credentials in the params that `mlflow run` has logged of this launch."""
     launched_as = os.environ.get("MLFLOW_RUN_ID", "")
     if not launched_as or tracker.offline:
         return
     with contextlib.suppress(OcrTrainError):
         if said := say_exposed(get_run(tracker.client, launched_as).data.params):
-            say(said)
+            echo(said)
 
 
 def look_at_data(
@@ -122,7 +122,7 @@ def look_at_data(
     """The data before there is a run, and the experiment with its paths found: both tell which run it is."""
     paddleocr = _find_paddleocr(experiment, parts.probe())
     experiment = _resolved(experiment, paddleocr)
-    return experiment, prepare(experiment, work, output / "cache", fetch=parts.fetch, say=parts.say)
+    return experiment, prepare(experiment, work, output / "cache", fetch=parts.fetch, echo=parts.echo)
 
 
 def _find_paddleocr(experiment: Experiment, facts: Facts) -> PaddleOcr:
@@ -153,23 +153,23 @@ def make_ready(experiment: Experiment, output: Path, begun: StartedRun, parts: S
     facts = parts.probe()
     paddleocr = _find_paddleocr(experiment, facts)
     device = paddle.choose_device(experiment.gpus, facts)
-    parts.say(device.note)
+    parts.echo(device.note)
     experiment = _resolved(experiment, paddleocr)
     cache = output / "cache"
     # A checkpoint to continue from holds every layer: then nothing else is loaded. With `auto` that is not known yet.
     fresh = not experiment.resume or experiment.weights_only
-    fetch = partial(_fetch_weights, experiment, cache, parts.say)
+    fetch = partial(_fetch_weights, experiment, cache, parts.echo)
     fetched = fetch() if fresh else {}
     dataset = begun.dataset or prepare(
-        experiment, tracker.folder / "data", cache, fetch=parts.fetch, say=parts.say
+        experiment, tracker.folder / "data", cache, fetch=parts.fetch, echo=parts.echo
     )
     versions = _versions(facts, paddleocr)
     _tag_setting(tracker, device, dataset, versions)
-    point = find_point(experiment, dataset, tracker, begun.reopened, parts.say)
+    point = find_point(experiment, dataset, tracker, begun.reopened, parts.echo)
     if point is None and not fresh:
         fetched = fetch()
     _require_room(experiment, tracker)
-    config, plain, steps = _render(experiment, dataset, device, tracker, point, fetched, parts.say)
+    config, plain, steps = _render(experiment, dataset, device, tracker, point, fetched, parts.echo)
     env = paddle.trainer_env(os.environ, device)
     model = ModelToTrain(
         config=tracker.folder / "config.yml",
@@ -178,13 +178,13 @@ def make_ready(experiment: Experiment, output: Path, begun: StartedRun, parts: S
         paddleocr=paddleocr.root,
         env=env,
     )
-    check_start(config, point, model, tracker, parts.say)
+    check_start(config, point, model, tracker, parts.echo)
     _write(config, tracker)
     if point:
-        record(point, plain, experiment, dataset, tracker, versions, parts.say)
+        record(point, plain, experiment, dataset, tracker, versions, parts.echo)
         trainer = Trainer(python=python, paddleocr=paddleocr, env=env)
-        lay_schedule(point, trainer, model.config, steps, tracker, parts.say)
-    _try_samples(model, tracker, parts.say)
+        lay_schedule(point, trainer, model.config, steps, tracker, parts.echo)
+    _try_samples(model, tracker, parts.echo)
     _back_up(experiment, dataset, tracker, parts)
     devices = tuple(env["CUDA_VISIBLE_DEVICES"].split(",")) if device.gpus else ()
     run = replace(
@@ -215,9 +215,9 @@ def _tag_setting(tracker: Tracker, device: Device, dataset: Dataset, versions: M
     )
 
 
-def _fetch_weights(experiment: Experiment, cache: Path, say: Say) -> Mapping[str, Path]:
+def _fetch_weights(experiment: Experiment, cache: Path, echo: Echo) -> Mapping[str, Path]:
     """The weights to start from that are at an address, by their key in the configuration."""
-    return fetch_named(experiment.trainer, cache / "weights", say, whole=not experiment.weights_only)
+    return fetch_named(experiment.trainer, cache / "weights", echo, whole=not experiment.weights_only)
 
 
 def _run(experiment: Experiment, dataset: Dataset, point: ResumePoint | None, begun: StartedRun) -> Run:
@@ -250,15 +250,15 @@ def _require_room(experiment: Experiment, tracker: Tracker) -> None:
     disk.require_room(tracker.folder, size)
 
 
-def _try_samples(model: ModelToTrain, tracker: Tracker, say: Say) -> None:
+def _try_samples(model: ModelToTrain, tracker: Tracker, echo: Echo) -> None:
     """Run PaddleOCR's own data pipeline on a few samples: where all fail, its training would hang for ever."""
     with Guard.start() as guard:
         env = {**model.env, **guard.env}
         check = check_pipeline(model.python, model.paddleocr, model.config, env=env)
     for note in check.notes:
-        say(f"data: {note}")
+        echo(f"data: {note}")
     if said := require_working(check):
-        say(f"data: {said}")
+        echo(f"data: {said}")
         tracker.set_tags({"data_check": said})
 
 
@@ -267,7 +267,7 @@ def _back_up(experiment: Experiment, dataset: Dataset, tracker: Tracker, parts: 
     if not experiment.backup:
         return
     kept = parts.backup(dataset, experiment.backup)
-    parts.say(str(kept))
+    parts.echo(str(kept))
     tracker.set_tags({"backup": kept.uri})
 
 
@@ -282,7 +282,7 @@ def _render(
     tracker: Tracker,
     point: ResumePoint | None,
     fetched: Mapping[str, Path],
-    say: Say,
+    echo: Echo,
 ) -> tuple[dict[str, Any], dict[str, Any], int]:
     """The trainer's configuration, on disk as config.yml, with the dictionary copied beside it; the same as it is
     without a resume and with the addresses of weights that were `fetched`; and the steps of an epoch."""
@@ -314,7 +314,7 @@ def _render(
     paddle.evaluate_by_steps(config, steps)
     no_sync = paddle.without_sync_bn(experiment.trainer, config)
     for note in filter(None, (epoch_steps.describe_sampler(config, steps), no_sync, each_epoch, resumed)):
-        say(note)
+        echo(note)
     _write(config, tracker)
     return config, plain, steps
 

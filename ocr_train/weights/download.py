@@ -21,7 +21,7 @@ from ocr_train.disk import human
 from ocr_train.errors import DataError, MissingWeights
 from ocr_train.redaction.addresses import first_line, redacted, without_password
 
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 
 ANSWER_TIMEOUT_S = 8.0
 """For the first bytes of all addresses together, name look-up included: a machine without a network goes no further."""
@@ -35,7 +35,7 @@ def is_address(value: object) -> bool:
     return isinstance(value, str) and value.startswith(("http://", "https://"))
 
 
-def fetch_weights(addresses: Mapping[str, str], cache: Path, say: Say) -> dict[str, Path]:
+def fetch_weights(addresses: Mapping[str, str], cache: Path, echo: Echo) -> dict[str, Path]:
     """The files of `addresses` (by the key that names them), screened, in the folder `cache` or in PaddleOCR's own.
 
     Raises `MissingWeights` with all that cannot be had, `DataError` for what is no harmless pickle.
@@ -50,7 +50,7 @@ def fetch_weights(addresses: Mapping[str, str], cache: Path, say: Say) -> dict[s
         raise _missing(addresses, problems)
     for url, answer in answers.items():
         try:
-            path = _download(url, answer, cache, say)
+            path = _download(url, answer, cache, echo)
         except OSError as exc:  # the errors of `requests` are, too
             raise _missing(addresses, {url: first_line(exc)}) from exc
         found |= {key: path for key, other in addresses.items() if other == url}
@@ -113,11 +113,11 @@ def _said(exc: BaseException) -> str:
     return redacted(first_line(inner or exc).rpartition(">: ")[2])
 
 
-def _download(url: str, answer: Any, cache: Path, say: Say) -> Path:
+def _download(url: str, answer: Any, cache: Path, echo: Echo) -> Path:
     """Bring the file whole: by another name until its length is right and it is screened."""
     length = int(answer.headers.get("Content-Length") or 0)
     shown = without_password(url)
-    say(f"fetching the weights {shown}{f' ({human(length)})' if length else ''} ...")
+    echo(f"fetching the weights {shown}{f' ({human(length)})' if length else ''} ...")
     cache.mkdir(parents=True, exist_ok=True)
     target = _place(url, cache)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")

@@ -19,7 +19,7 @@ from ocr_train.errors import ConfigError
 from ocr_train.weights.compatibility import ModelToTrain, compare_layers, require_some, take_network
 from ocr_train.weights.download import SUFFIX, fetch_weights, is_address
 
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 
 WHOLE = "Global.pretrained_model"
 _NAMES = ("pretrained_model", "pretrained")
@@ -60,14 +60,14 @@ def screen_named(config: Mapping[str, Any]) -> None:
                 screen(path)
 
 
-def fetch_named(config: Mapping[str, Any], cache: Path, say: Say, *, whole: bool = True) -> dict[str, Path]:
+def fetch_named(config: Mapping[str, Any], cache: Path, echo: Echo, *, whole: bool = True) -> dict[str, Path]:
     """What `config` names by an address, fetched and screened, by key; without `whole` all but the whole model's."""
     addresses = {
         key: value
         for key, value in named_weights(config).items()
         if is_address(value) and (whole or key != WHOLE)
     }
-    return fetch_weights(addresses, cache, say)
+    return fetch_weights(addresses, cache, echo)
 
 
 def clear_pretrained(config: dict[str, Any]) -> None:
@@ -77,7 +77,7 @@ def clear_pretrained(config: dict[str, Any]) -> None:
 
 
 def settle(
-    config: dict[str, Any], model: ModelToTrain, folder: Path, say: Say, *, given: Weights | None = None
+    config: dict[str, Any], model: ModelToTrain, folder: Path, echo: Echo, *, given: Weights | None = None
 ) -> dict[str, str]:
     """Compare the weights that the rendered `config` names with the model, and say what is not taken over; the tags
     that say it, too.
@@ -100,7 +100,7 @@ def settle(
             part=_part(key),
         )
         if fit.note:
-            say(fit.note)
+            echo(fit.note)
         if said := require_some(fit, weights.source):
             left_out.append(said)
         if fit.prefix:
@@ -110,7 +110,7 @@ def settle(
             set_key(config, key, str(target))
             taken.append(f"of {weights.source} the network {fit.prefix.rstrip('.')} is taken: its layers fit")
     for line in (*taken, *left_out):
-        say(line)
+        echo(line)
     return {"weights_left_out": "; ".join(left_out), "weights_taken": "; ".join(taken)}
 
 

@@ -27,10 +27,10 @@ def trained_on(out: Path, model: str, tmp_path: Path) -> Dataset:
     """What the training path makes of a prepared folder."""
     experiment = load_experiment(Launch(model=model, data=str(out)), EXPERIMENTS)
 
-    def fetch(uri: str, folder: Path, say: object) -> Path:
+    def fetch(uri: str, folder: Path, echo: object) -> Path:
         raise AssertionError(uri)
 
-    return prepare_for_training(experiment, tmp_path / "w", tmp_path / "c", fetch=fetch, say=lambda _: None)
+    return prepare_for_training(experiment, tmp_path / "w", tmp_path / "c", fetch=fetch, echo=lambda _: None)
 
 
 def content(folder: Path) -> dict[str, bytes]:

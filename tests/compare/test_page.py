@@ -38,7 +38,7 @@ def store(store_folder: Path) -> Any:
 def read(store: Any, ids: Sequence[str]) -> list[RunData]:
     """The runs as values."""
     chosen = select_runs(store, ids)
-    return read_runs(store, chosen.runs, chosen.experiments, pictures=8, say=lambda text: None)
+    return read_runs(store, chosen.runs, chosen.experiments, pictures=8, echo=lambda text: None)
 
 
 def page_of(store: Any, *ids: str) -> str:

@@ -35,7 +35,7 @@ def prepared(tmp_path: Path) -> Prepare:
             tmp_path / f"run{count}" / "data",
             tmp_path / "cache",
             fetch=fetch_for_training,
-            say=said.append,
+            echo=said.append,
         )
 
     said: list[str] = []

@@ -31,7 +31,7 @@ def prepared(tmp_path: Path, said: list[str], overrides: str, *, val: bool = Tru
         Launch(model="rec", data=str(folder), overrides=overrides, val="0.5"), EXPERIMENTS
     )
     return prepare(
-        experiment, tmp_path / "run", tmp_path / "cache", fetch=fetch_for_training, say=said.append
+        experiment, tmp_path / "run", tmp_path / "cache", fetch=fetch_for_training, echo=said.append
     )
 
 

@@ -33,7 +33,9 @@ def evaluating(folder: Path, script: str) -> tuple[EvaluationResult, ModelSource
     )
     work = folder / "work"
     work.mkdir()
-    done = evaluate(source, data, trainer=trainer, use_gpu=False, work=work, say=lambda _: None, timeout_s=20)
+    done = evaluate(
+        source, data, trainer=trainer, use_gpu=False, work=work, echo=lambda _: None, timeout_s=20
+    )
     return done, source
 
 

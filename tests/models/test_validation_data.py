@@ -29,9 +29,9 @@ def no_fetch(*_: object) -> Path:
 def recorded(folder: Path, data: Path | str, said: list[str] | None = None) -> ValidationData:
     """The validation data in `data` for a checkpoint without a run that knows a and b."""
     source = make_source(folder / "checkpoint", run_id="")
-    say = (said if said is not None else []).append
+    echo = (said if said is not None else []).append
     return recorded_data(
-        source, no_client, folder / "work", folder / "cache", data=str(data), fetch=no_fetch, say=say
+        source, no_client, folder / "work", folder / "cache", data=str(data), fetch=no_fetch, echo=echo
     )
 
 
@@ -45,7 +45,7 @@ def images(folder: Path, data: Path | str) -> list[Path]:
         folder / "cache",
         data=str(data),
         fetch=no_fetch,
-        say=lambda _: None,
+        echo=lambda _: None,
     )
 
 
@@ -119,13 +119,13 @@ def test_a_checkpoint_beside_its_data_is_checked_on_them(tmp_path: Path) -> None
     config["Eval"]["dataset"] |= {"data_dir": str(tmp_path / "data"), "label_file_list": [str(labels)]}
     source.config.write_text(yaml.safe_dump(config))
     found = check_validation_images(
-        source, no_client, tmp_path / "w", tmp_path / "c", fetch=no_fetch, say=lambda _: None
+        source, no_client, tmp_path / "w", tmp_path / "c", fetch=no_fetch, echo=lambda _: None
     )
     assert [path.name for path in found] == ["0.jpg", "1.jpg"]
     labels.unlink()
     with pytest.raises(ConfigError, match="not known"):
         check_validation_images(
-            source, no_client, tmp_path / "w", tmp_path / "c", fetch=no_fetch, say=lambda _: None
+            source, no_client, tmp_path / "w", tmp_path / "c", fetch=no_fetch, echo=lambda _: None
         )
 
 

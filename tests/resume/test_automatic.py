@@ -60,7 +60,7 @@ class World:
             config_digest="c",
             has_checkpoint=lambda run: run.info.run_id not in without_checkpoint,
             beat=self.look_again,
-            patience=Waiter(now=lambda: self.now, sleep=self.sleep, say=self.said.append),
+            patience=Waiter(now=lambda: self.now, sleep=self.sleep, echo=self.said.append),
         )
 
 

@@ -76,7 +76,7 @@ class Scene:
                 saves=self.folder / "trainer",
                 folder=self.folder,
                 stop=self.stop,
-                say=self.said.append,
+                echo=self.said.append,
             )
             self.ended = child.exit
         finally:

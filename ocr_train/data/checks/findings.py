@@ -15,16 +15,16 @@ from ocr_train.data.formats.converted import NAMES, LabelSource
 from ocr_train.data.image_files import write_bytes
 from ocr_train.errors import DataError
 
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 
 
-def say_source(source: LabelSource, say: Say) -> None:
+def say_source(source: LabelSource, echo: Echo) -> None:
     """What a conversion made of the data, and what it left out."""
     if not source.converted:
         return
-    say(f"source: {NAMES[source.format]}, {source.summary}")
+    echo(f"source: {NAMES[source.format]}, {source.summary}")
     if source.skipped:
-        say(f"skipped: {counted(source.skipped)}")
+        echo(f"skipped: {counted(source.skipped)}")
 
 
 def write_findings(folder: Path, shown: ValidationReport, source: LabelSource, images: Path) -> None:
@@ -46,7 +46,7 @@ def all_counts(shown: ValidationReport, source: LabelSource) -> dict[str, int]:
 
 
 def decide_on_findings(
-    report: ValidationReport, shown: ValidationReport, source: LabelSource, on_bad_sample: str, say: Say
+    report: ValidationReport, shown: ValidationReport, source: LabelSource, on_bad_sample: str, echo: Echo
 ) -> int:
     """How many samples are left out; `DataError` with all problems where bad ones are to stop everything."""
     losses = len(source.losses)
@@ -57,8 +57,8 @@ def decide_on_findings(
             hint=_way_out(report),
         )
     for line in problem_lines(source.problems):
-        say(f"  {line}")
-    say(f"checked: {shown.summary(LISTED)}")
+        echo(f"  {line}")
+    echo(f"checked: {shown.summary(LISTED)}")
     return apply_policy(report, on_bad_sample)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from ocr_train.errors import SetupError
 from ocr_train.trainer.tools import Trainer, failed, run_tool
 
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 
 ONNX = "model.onnx"
 OPSET = 14
@@ -21,7 +21,7 @@ _PROBE_TIMEOUT_S = 60.0
 
 
 def to_onnx(
-    folder: Path, network: str, trainer: Trainer, scratch: Path, say: Say, *, timeout_s: float
+    folder: Path, network: str, trainer: Trainer, scratch: Path, echo: Echo, *, timeout_s: float
 ) -> None:
     """Write `folder`/model.onnx from the network and weights that lie there.
 
@@ -41,7 +41,7 @@ def to_onnx(
             f"neither {trainer.python} nor {sys.executable} has paddle2onnx.",
             hint=f"{trainer.python} -m pip install paddle2onnx==2.1.0",
         )
-    say("converting to ONNX ...")
+    echo("converting to ONNX ...")
     part = scratch / ONNX
     argv = [str(python), "-m", "paddle2onnx.command", "--model_dir", str(folder), "--model_filename", network]
     argv += [

@@ -47,7 +47,7 @@ from ocr_train.weights.distillation import student_config, student_of
 if TYPE_CHECKING:
     from ocr_train.models.source import ModelSource
 
-Say = Callable[[str], None]
+Echo = Callable[[str], None]
 Read = Callable[[Model, Sequence[Path]], Sequence[Answer]]
 
 EXPORT_TIMEOUT_S = 900.0
@@ -86,7 +86,7 @@ def export(
     *,
     trainer: Trainer,
     wish: ExportOptions,
-    say: Say,
+    echo: Echo,
     read: Read | None = None,
 ) -> Exported:
     """Export the checkpoint `source` to the folder `target`; `read` reads images with a model.
@@ -105,16 +105,16 @@ def export(
     try:
         part.chmod(0o755)  # mkdtemp's are for the owner alone, and a server may run as somebody else
         with tempfile.TemporaryDirectory() as scratch:
-            network = _run_export(source, config, part, Path(scratch), trainer, wish, say)
+            network = _run_export(source, config, part, Path(scratch), trainer, wish, echo)
             if student:
-                say(f"{source.said} holds several networks: the exported model is {student}")
+                echo(f"{source.said} holds several networks: the exported model is {student}")
                 config = student_config(config, student)
             _write_own(source, config, part)
             write_inference_yml(part, config)
             if wish.onnx:
-                to_onnx(part, network, trainer, Path(scratch), say, timeout_s=wish.timeout_s)
+                to_onnx(part, network, trainer, Path(scratch), echo, timeout_s=wish.timeout_s)
             carried = wish.carry and carry_paddleocr(trainer.paddleocr.root, part)
-        checked = _check(source, part, trainer, wish, say, read or _read_with(wish.timeout_s))
+        checked = _check(source, part, trainer, wish, echo, read or _read_with(wish.timeout_s))
         facts = ExportFacts(
             source=source, config=config, network=network, trainer=trainer, checked=checked, carried=carried
         )
@@ -173,13 +173,13 @@ def _run_export(
     scratch: Path,
     trainer: Trainer,
     wish: ExportOptions,
-    say: Say,
+    echo: Echo,
 ) -> str:
     """Have export_model.py fill `out`; the name of the network's file. The old format first, which more can read."""
     script = require_tool(trainer, "export_model.py")
     said = f"export of {source.said}"
     for pir in (False, True):
-        say(
+        echo(
             f"exporting {'in the new format (PIR) ' if pir else ''}with Paddle {trainer.versions['paddle']} ..."
         )
         path = scratch / f"export{'_pir' * pir}.yml"
@@ -194,13 +194,13 @@ def _run_export(
         made = [name for name in (PADDLE, PIR) if (out / name).is_file()]
         if run.ok and made and (out / WEIGHTS).is_file():
             if made[0] == PIR and not pir:
-                say(f"this PaddleOCR writes Paddle's new format ({PIR})")
+                echo(f"this PaddleOCR writes Paddle's new format ({PIR})")
             return made[0]
         for left in (PADDLE, PIR, WEIGHTS):
             (out / left).unlink(missing_ok=True)
         if pir or not _knows_pir(trainer.versions["paddle"]):
             raise failed(run, f"{said} with tools/export_model.py", _HINT)
-        say(f"the old format cannot be had: {reason_in(run.lines) or run.ended}")
+        echo(f"the old format cannot be had: {reason_in(run.lines) or run.ended}")
     raise AssertionError("unreachable: the second round returns or raises")
 
 
@@ -242,12 +242,12 @@ def _read_with(timeout_s: float) -> Read:
 
 
 def _check(
-    source: ModelSource, folder: Path, trainer: Trainer, wish: ExportOptions, say: Say, read: Read
+    source: ModelSource, folder: Path, trainer: Trainer, wish: ExportOptions, echo: Echo, read: Read
 ) -> tuple[Agreement, ...]:
     """Read the images with the checkpoint and with each exported model, and compare."""
     if not wish.images:
         return ()
-    say(f"checking on {len(wish.images)} image(s) ...")
+    echo(f"checking on {len(wish.images)} image(s) ...")
 
     def model(kind: str, path: Path, config: Path) -> Model:
         return Model(
@@ -267,7 +267,7 @@ def _check(
             checked.append(compare_answers(source.task, expected, answers, backend))
     for one in checked:
         if one.agrees:
-            say(one.sentence(source.task))
+            echo(one.sentence(source.task))
     return tuple(checked)
 
 

@@ -128,7 +128,7 @@ def made(
         place / "model",
         trainer=trainer,
         wish=ExportOptions(images=images, **wish),
-        say=(said if said is not None else []).append,
+        echo=(said if said is not None else []).append,
         read=read,
     )
 
