@@ -163,8 +163,8 @@ class CheckpointCallback(Callback):
             )
 
     def results(self, before: Results) -> Results:
-        """How many checkpoints are stored, where those are kept that could not be, and which are lost; and where the
-        trainer's own set is that beats all before it."""
+        """Where checkpoints are: stored, kept here, lost; and the trainer's own set that beats all before it."""
+        best_prefix, best_step = self._best_set or (None, None)
         return replace(
             before,
             stored=len(self.stored),
@@ -172,8 +172,8 @@ class CheckpointCallback(Callback):
             lost=tuple(self.lost),
             checkpoint_bytes=self._bytes,
             latest_step=self.latest_step,
-            best_prefix=self._best_set[0] if self._best_set else None,
-            best_step=self._best_set[1] if self._best_set else None,
+            best_prefix=best_prefix,
+            best_step=best_step,
         )
 
     def _copy(self, prefix: Path, kind: str) -> Snapshot:
