@@ -23,7 +23,6 @@ CLOSE_TIMEOUT_S = 600.0
 PATIENCE_S = 60.0
 SAY_EVERY_S = 15.0
 RESERVE_BYTES = 1 << 20
-
 EPOCH = "epoch"
 
 Retain = Callable[[Run, CheckpointStore], None]
