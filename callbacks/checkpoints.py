@@ -201,7 +201,7 @@ class CheckpointCallback(Callback):
             step=step,
             epoch=epoch,
             best=best,
-            keep_last=self._run.keep_last or 0,
+            keep_last=self._run.retention.keep_last,
         )
         if best:
             self._best_set = (Path(event.prefix), step)
@@ -216,11 +216,11 @@ class CheckpointCallback(Callback):
 
     def _drop_what_retention_would(self) -> None:
         """With `keep_last`, what waits and would be pruned once it is stored need not go out at all."""
-        if not self._run.keep_last:
+        if not self._run.retention:
             return
         with self._wake:
             waiting = [*self._jobs, *([self._now] if self._now else [])]
-            stay = set(sorted({*self.stored, *(job.step for job in waiting)})[-self._run.keep_last :])
+            stay = self._run.retention.newest({*self.stored, *(job.step for job in waiting)})
             for chosen in (
                 [job for job in waiting if job.best],
                 [j for j in waiting if j.snapshot.kind != BEST],
@@ -252,7 +252,7 @@ class CheckpointCallback(Callback):
             step=self._run.step_offset + (progress.step if progress else 0),
             epoch=progress.epoch if progress else 0,
             best=best,
-            keep_last=self._run.keep_last or 0,
+            keep_last=self._run.retention.keep_last,
         )
         key = self._outbox.add(item)
         mark = _mark(prefix)
@@ -361,7 +361,7 @@ class CheckpointCallback(Callback):
         if job.snapshot.kind != BEST and (self.latest_step is None or job.step >= self.latest_step):
             self._store.point(LATEST, manifest)
             self.latest_step = job.step
-        if self._retain is not None and self._run.keep_last:
+        if self._retain is not None and self._run.retention:
             try:
                 self._retain(self._run, self._store)
             except (OcrTrainError, OSError) as exc:  # older ones stay for now: nothing is lost by that

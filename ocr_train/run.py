@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 STEPS_METRIC = "data/steps_per_epoch"
 """What a run logs of the length of its epochs."""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How many of a run's checkpoints are to stay besides the best and those that something relies on; 0: all.
+
+    The one value that the training, `sync` and `checkpoints --prune` decide by.
+    """
+
+    keep_last: int = 0
+
+    def __bool__(self) -> bool:
+        """Whether anything may be deleted."""
+        return self.keep_last > 0
+
+    def newest(self, steps: Iterable[int]) -> set[int]:
+        """Those of `steps` that are new enough to stay."""
+        return set(sorted(set(steps))[-self.keep_last :] if self else steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +35,7 @@ class Run:
     `folder` is the run's own, on this machine; `step_offset` is added to the trainer's own global step, which
     restarts at 0 on a resume, `epochs_done` are the epochs before it; `best` is the main metric to beat, None where
     there is none yet; `gpus` are the GPUs in use as the trainer's CUDA_VISIBLE_DEVICES names them: numbers of the
-    host, UUIDs or MIG instances; `keep_last` is how many checkpoints are to stay besides the best, None for all;
+    host, UUIDs or MIG instances; `retention` says which checkpoints may be deleted;
     `logged_until` is the last step of each metric that the run has already, `hours_before` what it took so far.
     """
 
@@ -35,7 +53,7 @@ class Run:
     best: float | None = None
     dataset_digest: str = ""
     gpus: tuple[str, ...] = ()
-    keep_last: int | None = None
+    retention: Retention = Retention()
     logged_until: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     hours_before: float = 0.0

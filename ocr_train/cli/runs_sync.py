@@ -193,11 +193,12 @@ def _say_table(entries: list[ListedCheckpoint], echo: Echo) -> None:
 def _prune(
     arguments: argparse.Namespace, artifacts: RunArtifacts | FolderArtifacts, client: Any, echo: Echo
 ) -> dict[str, Any]:
+    from ocr_train.run import Retention
     from ocr_train.runs.retention import Pinned, pinned_by_others, plan_for, prune
     from ocr_train.tracking.artifacts import RunArtifacts
 
     pinned = pinned_by_others(client, artifacts.run_id) if isinstance(artifacts, RunArtifacts) else Pinned()
-    planned = plan_for(artifacts, pinned, keep_last=arguments.keep_last)
+    planned = plan_for(artifacts, pinned, Retention(arguments.keep_last))
     for step, reason in planned.keep.items():
         echo(f"step {step} stays: {reason}")
     steps = [manifest.step for manifest in planned.prune]

@@ -7,9 +7,8 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ocr_train.cli import data as cli_data
@@ -21,20 +20,14 @@ from ocr_train.config.parameters import HELP, PARAMETERS, Launch
 from ocr_train.config.started import this_start
 from ocr_train.redaction.redactor import OVERRIDES, redactor, remember, secrets_of
 from ocr_train.tracking.launched_run import told_to_mlflow_run
-from ocr_train.tracking.run_folder import CLEAN_CONFIG
 from ocr_train.trainer.interpreter import interpreter, probe
 from ocr_train.trainer.stop_signals import StopFlag
 
 if TYPE_CHECKING:
-    from callbacks.base import Callback
-    from ocr_train.analysis.sample_reader import StartReading
     from ocr_train.cli.output import Commands
-    from ocr_train.config.experiment import Experiment
     from ocr_train.data.backup import Backup
     from ocr_train.data.for_training import Dataset
-    from ocr_train.tracking.tracker import Tracker
     from ocr_train.training.pipeline import Summary
-    from ocr_train.training.setup import TrainingSetup
 
 
 def add_commands(commands: Commands) -> None:
@@ -70,14 +63,13 @@ def _train(arguments: argparse.Namespace) -> int:
             probe, interpreter(experiment.trainer_python)
         )
         from ocr_train.training.pipeline import train
-        from ocr_train.training.setup import Services
+        from ocr_train.training.services import Services
 
         output = this_start().output(launch.output or os.environ.get("OCR_TRAIN_OUTPUT", ""))
         client = _connect(launch)
         parts = Services(
             client=client,
             probe=looking.result,
-            callbacks=lambda tracker, ready: _callbacks(tracker, ready, experiment, started),
             fetch=cli_data.fetch_for_training,
             backup=_back_up,
             echo=echo,
@@ -123,75 +115,6 @@ def _back_up(dataset: Dataset, target: str) -> Backup:
         )
     finally:
         shown.done()
-
-
-def _callbacks(
-    tracker: Tracker, ready: TrainingSetup, experiment: Experiment, started: float
-) -> Sequence[Callback]:
-    """In the order in which they see events: checkpoints are copied before anything else happens."""
-    from callbacks.checkpoints import CheckpointCallback
-    from callbacks.learning_rate import LearningRateCallback
-    from callbacks.metrics import MetricsCallback
-    from callbacks.progress import ProgressCallback
-    from callbacks.samples import SampleCallback
-    from callbacks.system import SystemMetricsCallback
-    from callbacks.time_use import TimeUseCallback
-    from callbacks.watchdog import WatchdogCallback
-    from ocr_train.checkpoints.store import CheckpointStore
-    from ocr_train.run import Run
-    from ocr_train.runs.retention import Pinned, pinned_by_others, plan_for, prune
-
-    def make_store(run: Run) -> CheckpointStore:
-        common = [run.folder / CLEAN_CONFIG] + ([run.dictionary] if run.dictionary else [])
-        return CheckpointStore(
-            tracker,
-            model=run.model,
-            dataset_digest=run.dataset_digest,
-            versions=run.versions,
-            common=common,
-        )
-
-    def retain(run: Run, store: CheckpointStore) -> None:
-        pinned = Pinned() if tracker.offline else pinned_by_others(tracker.client, tracker.run_id)
-        going = plan_for(tracker.artifacts, pinned, keep_last=run.keep_last or 1).prune
-        for folder in prune(tracker.artifacts, going):
-            store.forget(folder)
-
-    return [
-        CheckpointCallback(make_store, echo, retain=retain, patience_s=tracker.patience_s),
-        MetricsCallback(tracker),
-        SystemMetricsCallback(tracker),
-        TimeUseCallback(tracker, started=started, hourly_usd=experiment.hourly_usd),
-        LearningRateCallback(),
-        ProgressCallback(sys.stdout),
-        SampleCallback(
-            tracker,
-            _reading_with(ready),
-            echo,
-            images=experiment.sample_images if (ready.paddleocr.root / "ppocr").is_dir() else 0,
-        ),
-        WatchdogCallback(stall_timeout_s=experiment.stall_timeout_s, nan_windows=experiment.nan_windows),
-    ]
-
-
-def _reading_with(ready: TrainingSetup) -> StartReading:
-    """How samples are read beside the training: on the CPU, on one thread, whenever nobody else wants it."""
-    from ocr_train.models.inference import CHECKPOINT, Model, ReadingProcess
-
-    env = {**ready.env, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-
-    def start(prefix: Path, config: Path, images: Sequence[Path]) -> ReadingProcess:
-        model = Model(
-            kind=CHECKPOINT,
-            path=prefix,
-            config=config,
-            python=ready.python,
-            root=ready.paddleocr.root,
-            env=env,
-        )
-        return ReadingProcess.start(model, images, nice=19)
-
-    return start
 
 
 def _print_summary(summary: Summary, launch: Launch) -> None:

@@ -22,6 +22,7 @@ from ocr_train.errors import TrackingError
 from ocr_train.models.metadata import parts_of
 from ocr_train.models.registry import versions_of_run
 from ocr_train.redaction.addresses import first_line, is_unknown_call
+from ocr_train.run import Retention
 from ocr_train.tracking.artifacts import Artifacts, RunArtifacts
 
 _STEP = re.compile(r"step_(\d{8,})")
@@ -52,9 +53,9 @@ class RetentionPlan:
 
 
 def plan(
-    manifests: Sequence[CheckpointManifest], aliases: dict[str, int], pinned: Pinned, *, keep_last: int
+    manifests: Sequence[CheckpointManifest], aliases: dict[str, int], pinned: Pinned, retention: Retention
 ) -> RetentionPlan:
-    """Which of a run's checkpoints stay where those of the newest `keep_last` (at least 1) steps do.
+    """Which of a run's checkpoints stay.
 
     `aliases` maps "latest" and "best" to steps. A run that was resumed may have several checkpoints at one step:
     they stay or go together.
@@ -63,8 +64,8 @@ def plan(
     for manifest in manifests:
         by_step.setdefault(manifest.step, []).append(manifest)
     keep: dict[int, str] = {}
-    for step in sorted(by_step)[-keep_last:]:
-        keep[step] = f"among the last {keep_last}"
+    for step in retention.newest(by_step):
+        keep[step] = f"among the last {retention.keep_last}"
     for step, reason in pinned.steps.items():
         keep[step] = reason
     for alias, step in aliases.items():
@@ -88,11 +89,11 @@ def _keep_referenced(by_step: Mapping[int, Sequence[CheckpointManifest]], keep: 
                 todo.append(int(match[1]))
 
 
-def plan_for(artifacts: Artifacts, pinned: Pinned, *, keep_last: int) -> RetentionPlan:
+def plan_for(artifacts: Artifacts, pinned: Pinned, retention: Retention) -> RetentionPlan:
     """The plan for what a run has stored; raises `TrackingError` where that cannot be read."""
     aliases = {alias: alias_values(artifacts, alias).get("step") for alias in (LATEST, BEST)}
     steps = {alias: step for alias, step in aliases.items() if type(step) is int}
-    return plan(all_manifests(artifacts), steps, pinned, keep_last=keep_last)
+    return plan(all_manifests(artifacts), steps, pinned, retention)
 
 
 def prune(artifacts: Deletable, going: Iterable[CheckpointManifest]) -> list[str]:
@@ -108,6 +109,13 @@ def prune(artifacts: Deletable, going: Iterable[CheckpointManifest]) -> list[str
         artifacts.delete(manifest.folder)
         gone.append(manifest.folder)
     return gone
+
+
+def apply_retention(artifacts: Deletable, retention: Retention, client: Any | None, run_id: str) -> list[str]:
+    """Delete what may go of what the run has stored; the artifact folders that are gone. `client` is MLflow's, None
+    for a run that no server knows. Raises `TrackingError`, `OSError`."""
+    pinned = Pinned() if client is None else pinned_by_others(client, run_id)
+    return prune(artifacts, plan_for(artifacts, pinned, retention).prune)
 
 
 def pinned_by_registry(client: Any, run_id: str) -> Pinned:

@@ -28,9 +28,10 @@ from ocr_train.checkpoints.store import (
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.ocr_engine.documents import read_yaml
 from ocr_train.redaction.redactor import redactor
+from ocr_train.run import Retention
 from ocr_train.runs.lost_run import make_anew
 from ocr_train.runs.offline import run_on_server
-from ocr_train.runs.retention import pinned_by_others, plan_for, prune
+from ocr_train.runs.retention import apply_retention
 from ocr_train.runs.uncopied import finished_sets
 from ocr_train.runs.unnoted import unnoted_points
 from ocr_train.tracking.artifact_delivery import log_input, send_file
@@ -225,7 +226,7 @@ def _send_items(folder: Path, client: Any, run_id: str, errors: list[str], echo:
         keep_last = max(keep_last, item.keep_last if isinstance(item, Checkpoint) else 0)
         echo(f"  stored {_words(item)}")
     if keep_last:  # as the run itself does after each checkpoint that it stores
-        prune(artifacts, plan_for(artifacts, pinned_by_others(client, run_id), keep_last=keep_last).prune)
+        apply_retention(artifacts, Retention(keep_last), client, run_id)
     if not any(isinstance(item, Checkpoint) for item in outbox.pending().values()):
         with contextlib.suppress(Exception):  # the tag was never set
             client.delete_tag(run_id, PENDING_TAG)

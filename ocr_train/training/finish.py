@@ -28,7 +28,7 @@ from ocr_train.models.source import ModelSource, find_source
 from ocr_train.run import Results
 from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer.tools import Trainer
-from ocr_train.training.setup import Services, TrainingSetup
+from ocr_train.training.services import Services, TrainingSetup
 
 TAG = "exported"
 CHECK_IMAGES = 32

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -30,18 +30,16 @@ from ocr_train.trainer.oom_killer import OomKillMonitor
 from ocr_train.trainer.outcome import FAILED, Outcome, decide_outcome, failure_reason_of, stopped
 from ocr_train.trainer.process import Child
 from ocr_train.trainer.stop_signals import StopRequested
+from ocr_train.training.callbacks import make_callbacks
 from ocr_train.training.finish import Finishing, finish
+from ocr_train.training.services import Echo, Services, TrainingSetup
 from ocr_train.training.setup import (
-    Services,
-    TrainingSetup,
     first_tags,
     look_at_data,
     make_ready,
     run_name,
     say_exposed_params,
 )
-
-Echo = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +81,7 @@ def train(experiment: Experiment, output: Path, parts: Services) -> Summary:
             say_exposed_params(tracker, parts.echo)
             ready = make_ready(experiment, output, begun, parts)
             with parts.stop.deferred():
-                outcome, last_lines, results = _run_trainer(ready, tracker, parts)
+                outcome, last_lines, results = _run_trainer(experiment, ready, tracker, parts)
                 outcome = _with_lost_checkpoints(outcome, results)
                 results = _with_findings(results, ready, tracker)
                 finishing = Finishing()
@@ -134,10 +132,10 @@ def _with_findings(results: Results, ready: TrainingSetup, tracker: Tracker) -> 
 
 
 def _run_trainer(
-    ready: TrainingSetup, tracker: Tracker, parts: Services
+    experiment: Experiment, ready: TrainingSetup, tracker: Tracker, parts: Services
 ) -> tuple[Outcome, Sequence[str], Results]:
     """Run the trainer to its end: what it came to, its last lines, what the callbacks have to say."""
-    dispatcher = Dispatcher(parts.callbacks(tracker, ready), report=parts.echo)
+    dispatcher = Dispatcher(make_callbacks(tracker, ready, experiment, parts), report=parts.echo)
     watch = LogWatch()
     error: OcrTrainError | None = None
     child: Child | None = None

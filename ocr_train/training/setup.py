@@ -6,9 +6,9 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,60 +20,27 @@ from ocr_train.config import epoch_steps
 from ocr_train.config.experiment import EXPERIMENTS, Experiment
 from ocr_train.config.overrides import flatten, get_key, set_key
 from ocr_train.config.started import this_start
-from ocr_train.data.backup import Backup
-from ocr_train.data.for_training import Dataset, Fetch, prepare
+from ocr_train.data.for_training import Dataset, prepare
 from ocr_train.data.manifest import write_manifest
 from ocr_train.errors import OcrTrainError
 from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.resolve import ResumePoint
 from ocr_train.resume.start import StartedRun, apply_point, check_start, find_point, lay_schedule, record
-from ocr_train.run import STEPS_METRIC, Run
+from ocr_train.run import STEPS_METRIC, Retention, Run
 from ocr_train.tracking.launched_secrets import say_exposed
 from ocr_train.tracking.run_folder import CLEAN_CONFIG
 from ocr_train.tracking.tracker import Tracker, get_run
 from ocr_train.trainer import paddleocr as paddle
 from ocr_train.trainer.configurations import require_own_words
-from ocr_train.trainer.dispatch import EventHandler
 from ocr_train.trainer.guard import Guard
 from ocr_train.trainer.imports import TRAINING, require_packages
 from ocr_train.trainer.interpreter import Facts, interpreter
 from ocr_train.trainer.paddleocr import Device, PaddleOcr
 from ocr_train.trainer.pipeline_check import check_pipeline, require_working
-from ocr_train.trainer.stop_signals import StopFlag
 from ocr_train.trainer.tools import Trainer
+from ocr_train.training.services import Echo, Services, TrainingSetup
 from ocr_train.weights.compatibility import ModelToTrain
 from ocr_train.weights.start import fetch_named
-
-Echo = Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Services:
-    """What the pipeline is given: the MLflow client, the trainer's interpreter looked into, who makes
-    callbacks, how to fetch, where to speak, whether to stop, and the monotonic second in which it all began."""
-
-    client: Any
-    probe: Callable[[], Facts]
-    callbacks: Callable[[Tracker, TrainingSetup], Sequence[EventHandler]]
-    fetch: Fetch
-    backup: Callable[[Dataset, str], Backup]
-    echo: Echo
-    stop: StopFlag
-    started: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingSetup:
-    """Everything that must be known before the trainer starts."""
-
-    run: Run
-    dataset: Dataset
-    paddleocr: PaddleOcr
-    device: Device
-    python: Path
-    num_workers: int | None
-    argv: Sequence[str]
-    env: Mapping[str, str]
 
 
 def run_name(experiment: Experiment) -> str:
@@ -237,7 +204,7 @@ def _run(experiment: Experiment, dataset: Dataset, point: ResumePoint | None, be
         epochs_done=point.epoch if point else 0,
         best=point.best if point else None,
         dataset_digest=dataset.manifest.digest,
-        keep_last=experiment.keep_last,
+        retention=Retention(experiment.keep_last or 0),
         logged_until=begun.reopened.logged_until if begun.reopened else {},
         hours_before=begun.reopened.hours if begun.reopened else 0.0,
     )

@@ -15,7 +15,7 @@ from callbacks.checkpoints import CheckpointCallback
 from ocr_train.checkpoints.store import BEST, LATEST, find, restore
 from ocr_train.errors import DataError, TrackingError
 from ocr_train.events import CheckpointSaved, EvalCompleted, Tick, TrainProgress
-from ocr_train.run import Results
+from ocr_train.run import Results, Retention
 from ocr_train.tracking.outbox import Checkpoint, Outbox
 from tests.builders import FolderArtifacts, make_run, read_manifest, set_bytes, store_on, write_checkpoint
 
@@ -290,7 +290,7 @@ def test_a_store_that_is_away_for_long_is_tried_as_long_as_training_lasts(traini
 
 def test_what_retention_would_prune_is_not_uploaded_first(tmp_path: Path) -> None:
     """keep_last=2 while the store is away: of five epochs the newest two wait, and the best, which is older."""
-    training = Training(tmp_path, keep_last=2)
+    training = Training(tmp_path, retention=Retention(2))
     try:
         training.artifacts.failures = 10**6
         training.save("best", step=10, hmean=0.9)

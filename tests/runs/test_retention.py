@@ -14,6 +14,7 @@ from ocr_train.checkpoints.listing import list_checkpoints
 from ocr_train.checkpoints.store import BEST, LATEST, CheckpointManifest, CheckpointStore, StoredFile, restore
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.errors import TrackingError
+from ocr_train.run import Retention
 from ocr_train.runs.retention import Pinned, pinned_by_others, pinned_by_registry, plan, plan_for, prune
 from ocr_train.runs.sync import sync_run
 from ocr_train.tracking import tracker as tracking
@@ -40,7 +41,7 @@ def gone(
     *manifests: CheckpointManifest, keep_last: int = 1, pinned: Pinned | None = None, **aliases: int
 ) -> list[int]:
     """The steps that go."""
-    planned = plan(manifests, aliases, pinned or Pinned(), keep_last=keep_last)
+    planned = plan(manifests, aliases, pinned or Pinned(), Retention(keep_last))
     assert not {entry.step for entry in planned.prune} & set(planned.keep)
     return [entry.step for entry in planned.prune]
 
@@ -83,7 +84,7 @@ def test_bytes_that_a_kept_checkpoint_refers_to_stay() -> None:
 
 def test_reasons_are_said() -> None:
     """For each that stays."""
-    planned = plan(STEPS, {"best": 20}, Pinned(steps={10: "registered as det version 3"}), keep_last=1)
+    planned = plan(STEPS, {"best": 20}, Pinned(steps={10: "registered as det version 3"}), Retention(1))
     assert planned.keep == {10: "registered as det version 3", 20: "best", 40: "among the last 1"}
 
 
@@ -105,12 +106,12 @@ def test_pruning_leaves_whole_checkpoints(
 ) -> None:
     """The best and the referenced bytes are there, each whole; the rest is gone from the store."""
     kept, store = stored
-    planned = plan_for(kept, Pinned(), keep_last=1)
+    planned = plan_for(kept, Pinned(), Retention(1))
     assert prune(kept, planned.prune) == ["checkpoints/step_00000030"]
     entries = list_checkpoints(kept, verify=True)
     assert [(entry.step, entry.problems) for entry in entries] == [(10, []), (20, []), (40, [])]
     wanted = set_bytes(tmp_path / "trainer" / "latest")
-    last = next(entry for entry in plan_for(kept, Pinned(), keep_last=9).keep if entry == 40)
+    last = next(entry for entry in plan_for(kept, Pinned(), Retention(9)).keep if entry == 40)
     assert set_bytes(restore(kept, replace(store_manifest(store, last)), tmp_path / "back")) == wanted
     assert not (kept.root / "checkpoints/step_00000030").exists()
 
@@ -125,7 +126,7 @@ def test_bytes_that_were_pruned_are_stored_again(
 ) -> None:
     """A later set with the same weights must not rely on what is gone."""
     kept, store = stored
-    for folder in prune(kept, plan_for(kept, Pinned(), keep_last=1).prune):
+    for folder in prune(kept, plan_for(kept, Pinned(), Retention(1)).prune):
         store.forget(folder)
     again = store.put(snapshot_of(tmp_path, step=50, epoch=5, seed=3), step=50, epoch=5)
     assert set_bytes(restore(kept, again, tmp_path / "back")) == set_bytes(tmp_path / "trainer" / "latest")
@@ -205,7 +206,7 @@ class TestRegistry:
         self.register(tracker.client, source, tracker.run_id)
         pinned = pinned_by_registry(tracker.client, tracker.run_id)
         assert pinned == Pinned(steps={10: "registered as wires version 1"})
-        planned = plan_for(tracker.artifacts, pinned, keep_last=1)
+        planned = plan_for(tracker.artifacts, pinned, Retention(1))
         assert [entry.step for entry in planned.prune] == [20]
 
     def test_a_version_that_does_not_say_which_keeps_all(self, tracker: Tracker) -> None:
@@ -213,7 +214,7 @@ class TestRegistry:
         source = f"{tracker.client.get_run(tracker.run_id).info.artifact_uri}/model"
         self.register(tracker.client, source, tracker.run_id)
         pinned = pinned_by_registry(tracker.client, tracker.run_id)
-        assert plan_for(tracker.artifacts, pinned, keep_last=1).prune == ()
+        assert plan_for(tracker.artifacts, pinned, Retention(1)).prune == ()
 
     def test_a_logged_model_keeps_the_checkpoint_it_names(self, tracker: Tracker) -> None:
         """In a tag."""
@@ -241,7 +242,7 @@ class TestRegistry:
         pinned = pinned_by_others(tracker.client, tracker.run_id)
         assert list(pinned.steps) == [10]
         assert child.run_id in pinned.steps[10]
-        assert [one.step for one in plan_for(tracker.artifacts, pinned, keep_last=1).prune] == [20]
+        assert [one.step for one in plan_for(tracker.artifacts, pinned, Retention(1)).prune] == [20]
 
     def test_what_cannot_be_asked_is_an_error(self, tracker: Tracker) -> None:
         """Then nothing is deleted."""
@@ -262,7 +263,7 @@ class TestRegistry:
 
     def test_pruned_artifacts_are_gone(self, tracker: Tracker) -> None:
         """From the run's own artifacts, manifest and all."""
-        going = plan_for(tracker.artifacts, Pinned(), keep_last=1).prune
+        going = plan_for(tracker.artifacts, Pinned(), Retention(1)).prune
         prune(tracker.artifacts, going)
         assert set(tracker.list("checkpoints")) == {"checkpoints/step_00000030/"}
 

@@ -1,0 +1,96 @@
+"""Which callbacks watch a training, in which order: the order in which each of them sees an event."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocr_train.run import Run
+from ocr_train.tracking.run_folder import CLEAN_CONFIG
+from ocr_train.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from ocr_train.analysis.sample_reader import StartReading
+    from ocr_train.checkpoints.store import CheckpointStore
+    from ocr_train.config.experiment import Experiment
+    from ocr_train.trainer.dispatch import EventHandler
+    from ocr_train.training.services import Services, TrainingSetup
+
+
+def make_callbacks(
+    tracker: Tracker, ready: TrainingSetup, experiment: Experiment, parts: Services
+) -> Sequence[EventHandler]:
+    """Checkpoints come first: they are copied before anything else happens."""
+    from callbacks.checkpoints import CheckpointCallback
+    from callbacks.learning_rate import LearningRateCallback
+    from callbacks.metrics import MetricsCallback
+    from callbacks.progress import ProgressCallback
+    from callbacks.samples import SampleCallback
+    from callbacks.system import SystemMetricsCallback
+    from callbacks.time_use import TimeUseCallback
+    from callbacks.watchdog import WatchdogCallback
+
+    return [
+        CheckpointCallback(
+            lambda run: _make_store(tracker, run),
+            parts.echo,
+            retain=lambda run, store: _retain(tracker, run, store),
+            patience_s=tracker.patience_s,
+        ),
+        MetricsCallback(tracker),
+        SystemMetricsCallback(tracker),
+        TimeUseCallback(tracker, started=parts.started, hourly_usd=experiment.hourly_usd),
+        LearningRateCallback(),
+        ProgressCallback(sys.stdout),
+        SampleCallback(
+            tracker,
+            _reading_with(ready),
+            parts.echo,
+            images=experiment.sample_images if (ready.paddleocr.root / "ppocr").is_dir() else 0,
+        ),
+        WatchdogCallback(stall_timeout_s=experiment.stall_timeout_s, nan_windows=experiment.nan_windows),
+    ]
+
+
+def _make_store(tracker: Tracker, run: Run) -> CheckpointStore:
+    from ocr_train.checkpoints.store import CheckpointStore
+
+    common = [run.folder / CLEAN_CONFIG] + ([run.dictionary] if run.dictionary else [])
+    return CheckpointStore(
+        tracker,
+        model=run.model,
+        dataset_digest=run.dataset_digest,
+        versions=run.versions,
+        common=common,
+    )
+
+
+def _retain(tracker: Tracker, run: Run, store: CheckpointStore) -> None:
+    """Delete what the run's retention does not keep."""
+    from ocr_train.runs.retention import apply_retention
+
+    client = None if tracker.offline else tracker.client
+    for folder in apply_retention(tracker.artifacts, run.retention, client, tracker.run_id):
+        store.forget(folder)
+
+
+def _reading_with(ready: TrainingSetup) -> StartReading:
+    """How samples are read beside the training: on the CPU, on one thread, whenever nobody else wants it."""
+    from ocr_train.models.inference import CHECKPOINT, Model, ReadingProcess
+
+    env = {**ready.env, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+
+    def start(prefix: Path, config: Path, images: Sequence[Path]) -> ReadingProcess:
+        model = Model(
+            kind=CHECKPOINT,
+            path=prefix,
+            config=config,
+            python=ready.python,
+            root=ready.paddleocr.root,
+            env=env,
+        )
+        return ReadingProcess.start(model, images, nice=19)
+
+    return start

@@ -1,0 +1,45 @@
+"""What a training is given from outside, and what is known before its trainer starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ocr_train.data.backup import Backup
+from ocr_train.data.for_training import Dataset, Fetch
+from ocr_train.run import Run
+from ocr_train.trainer.interpreter import Facts
+from ocr_train.trainer.paddleocr import Device, PaddleOcr
+from ocr_train.trainer.stop_signals import StopFlag
+
+Echo = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What the pipeline is given: the MLflow client, the trainer's interpreter looked into, how
+    to fetch, where to speak, whether to stop, and the monotonic second in which it all began."""
+
+    client: Any
+    probe: Callable[[], Facts]
+    fetch: Fetch
+    backup: Callable[[Dataset, str], Backup]
+    echo: Echo
+    stop: StopFlag
+    started: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSetup:
+    """Everything that must be known before the trainer starts."""
+
+    run: Run
+    dataset: Dataset
+    paddleocr: PaddleOcr
+    device: Device
+    python: Path
+    num_workers: int | None
+    argv: Sequence[str]
+    env: Mapping[str, str]
