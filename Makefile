@@ -10,9 +10,7 @@ IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)"
 
 MODEL ?= det
 # The parameters of MLproject's `main`, each a variable of the same name in capitals: EPOCHS=5 DATA='my data'.
-PARAMETERS := MODEL DATA RESUME WEIGHTS_ONLY RESUME_MODE EPOCHS BATCH_SIZE LEARNING_RATE OVERRIDES GPUS SEED \
-  TRAINER_PYTHON PADDLEOCR VAL ON_BAD_SAMPLE BACKUP STALL_TIMEOUT_S NAN_WINDOWS OFFLINE KEEP_LAST SAMPLE_IMAGES \
-  EVALUATION_IMAGES EXPORT REGISTER HOURLY_USD OUTPUT
+PARAMETERS := $(shell sed -n '/^  main:/,/^    command:/s/^      \([a-z_]*\): {.*/\1/p' MLproject | tr a-z A-Z)
 lower = $(shell echo '$1' | tr A-Z a-z)
 # Values reach the shell as variables, so that no quote in them can break the command.
 export $(PARAMETERS)
@@ -22,7 +20,7 @@ WORKERS ?= 2
 # How many times their number of cases the fuzz tests try.
 FUZZ ?= 1
 
-.PHONY: help setup run test fuzz check lint format ui server bench faults gpu lock clean
+.PHONY: help setup run test fuzz check lint format ui server bench faults gpu parameters lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
@@ -83,6 +81,9 @@ faults: $(VENV)/.ready ## break what runs rely on, and count what is lost: FAULT
 gpu: $(VENV)/.ready ## put paddlepaddle-gpu in place of paddlepaddle (PIP_INDEX_URL: Paddle's own index for 3.x)
 	@$(BIN)/python -m pip uninstall --quiet -y paddlepaddle
 	@$(BIN)/python -m pip install "paddlepaddle-gpu$(PADDLE_GPU)" "numpy<2"
+
+parameters: $(VENV)/.ready ## write the table of parameters into MLproject and docs/configuration.md
+	@$(BIN)/python -m docs.parameters
 
 lock: $(VENV)/.ready-dev ## resolve requirements.in and requirements-dev.in anew
 	@for name in requirements requirements-dev benchmarks/requirements; do \

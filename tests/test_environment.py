@@ -13,8 +13,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from docs.parameters import with_parameters, with_rows
 from ocr_train.cli.main import make_parser
-from ocr_train.config.experiment import PARAMETERS, Launch
+from ocr_train.config.parameters import HELP, PARAMETERS, Launch
 
 REPO = Path(__file__).resolve().parents[1]
 LOCKS = ("requirements.txt", "requirements-dev.txt")
@@ -129,15 +130,38 @@ def test_mlproject_declares_every_parameter_with_its_default() -> None:
     """The public face is complete, and its defaults are those of the command line."""
     parameters = main_entry_point()["parameters"]
     assert tuple(parameters) == PARAMETERS
-    assert tuple(parameters) == (
-        *("model", "data", "resume", "weights_only", "resume_mode", "epochs", "batch_size", "learning_rate"),
-        *("overrides", "gpus", "seed"),
-        *("trainer_python", "paddleocr", "val", "on_bad_sample", "backup", "stall_timeout_s", "nan_windows"),
-        *("offline", "keep_last"),
-        *("sample_images", "evaluation_images", "export", "register", "hourly_usd", "output"),
-    )
     for name, declared in parameters.items():
         assert declared == {"type": "string", "default": getattr(Launch(), name)}
+
+
+WRITTEN = {"MLproject": with_parameters, "docs/configuration.md": with_rows}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_the_table_of_parameters_is_written_everywhere(name: str) -> None:
+    """`make parameters` has nothing to do; if this fails, run it."""
+    text = (REPO / name).read_text(encoding="utf-8")
+    assert WRITTEN[name](text) == text
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_the_table_has_and_a_file_lacks_is_written_into_it(name: str) -> None:
+    """As for a new parameter: its line is made of the table's, in its place."""
+    text = (REPO / name).read_text(encoding="utf-8")
+    lines = [
+        line for line in text.splitlines(keepends=True) if not re.search(r"^( {6}|\| `)keep_last(:|`)", line)
+    ]
+    lacking = "".join(lines).replace(" --keep-last={keep_last}", "")
+    assert len(lacking) < len(text) - 60
+    again = WRITTEN[name](lacking)
+    assert HELP["keep_last"] in again
+    assert len(again.splitlines()) == len(text.splitlines())
+
+
+def test_the_readme_names_every_parameter() -> None:
+    """In its table."""
+    rows = re.findall(r"^\| (`.*?) \|", (REPO / "README.md").read_text(encoding="utf-8"), re.M)
+    assert set(PARAMETERS) <= {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
 
 def test_mlproject_names_the_conda_environment() -> None:
