@@ -342,7 +342,7 @@ class CheckpointCallback(Callback):
                 )
                 return True
             if self._failures == 2:
-                self._echo(f"checkpoints wait for the artifact store, training goes on: {exc}")
+                self._echo(f"checkpoints wait for the artifact store, training continues: {exc}")
             return False
         if self._failures > 1:
             self._echo(f"the artifact store is back: the checkpoint at step {job.step} is stored")

@@ -49,8 +49,8 @@ class ProgressCallback(Callback):
         steps = logged_steps(event.text)
         if steps is not None and steps != self._run.steps_per_epoch:
             self._echo(
-                f"an epoch has {steps} steps, as PaddleOCR counts them, and not {self._run.steps_per_epoch} as "
-                "was worked out: steps and time are shown by PaddleOCR's count"
+                f"an epoch has {steps} steps, as PaddleOCR counts them, and not the calculated "
+                f"{self._run.steps_per_epoch}: steps and time are shown by PaddleOCR's count"
             )
             self._run = replace(self._run, steps_per_epoch=steps)
 

@@ -199,7 +199,7 @@ class SampleCallback(Callback):
         self._error = str(exc) or type(exc).__name__
         if not self._said:
             self._said = True
-            self._report(f"no look at the validation sample, the training goes on: {self._error}")
+            self._report(f"the validation sample could not be read, training continues: {self._error}")
 
 
 def _copy(run: Run, prefix: Path, step: int, time_ms: int) -> SampleRequest:

@@ -81,11 +81,11 @@ class WatchdogCallback(Callback):
         if self._nan_windows and self._nans >= self._nan_windows:
             self._stop(
                 "nan_loss",
-                f"the loss is no finite number any more: {', '.join(broken)} in {self._nans} progress lines in a "
+                f"the loss is not a finite number any more: {', '.join(broken)} in {self._nans} progress lines in a "
                 f"row, the last at {self._where()}. Such a model does not recover.",
                 "Lower learning_rate, give it a warm-up (Optimizer.lr.warmup_epoch), or clip gradients "
                 "(Optimizer.clip_norm); with AMP try Global.use_amp=False. Then resume from the last checkpoint "
-                "whose loss was finite. `nan_windows` says how many such lines are borne with, 0: any number.",
+                "whose loss was finite. `nan_windows` sets how many such lines are allowed (0: any number).",
             )
 
     def on_log_line(self, event: LogLine) -> None:
@@ -101,9 +101,9 @@ class WatchdogCallback(Callback):
                 "amp_scale",
                 f"mixed precision has broken down: gradients are infinite or NaN although the loss scale is "
                 f"{found[1]} already, {self._low_scales} times in a row, the last at {self._where()}. Steps with "
-                "such gradients are skipped, so that nothing is learnt.",
+                "such gradients are skipped, so that nothing is learned.",
                 "Train without AMP (Global.use_amp=False), or with a lower learning_rate; if the loss itself is "
-                "NaN, the trouble is not AMP's.",
+                "NaN, AMP is not the cause.",
             )
 
     def on_tick(self, event: Tick) -> None:
@@ -138,12 +138,12 @@ class WatchdogCallback(Callback):
 
     def _stall(self) -> None:
         limit = f"for {self._idle_s:.0f} s (stall_timeout_s={self._timeout_s:g})"
-        stack = "Where the trainer stands is in logs/stacks.txt. "
-        longer = "Was it only slow? Then give a larger stall_timeout_s (0: wait for ever)."
+        stack = "logs/stacks.txt shows where the trainer is. "
+        longer = "If it was only slow, give a larger stall_timeout_s (0: no limit)."
         if self._evaluating:
             self._stop(
                 "endless_evaluation",
-                f"the evaluation after {self._where()} came no further {limit}; its bar stands at "
+                f"the evaluation after {self._where()} made no progress {limit}; its progress bar is at "
                 f"{self._bar[0]}/{self._bar[1]}.",
                 f"{stack}A sample that cannot be read is the usual cause: `validate` finds it; "
                 f"Eval.loader.num_workers=0 shows its error. {longer}",

@@ -93,7 +93,7 @@ class CheckpointSaved(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class LogLine(Event):
-    """A line that is none of the others; it is kept, never dropped."""
+    """A line of no other kind; it is kept, never dropped."""
 
     text: str
 

@@ -119,7 +119,7 @@ def test_resume_from_a_run_without_checkpoints(store_folder: Path, words: Path) 
     run = client(store).create_run("0", run_name="empty-one")
     done = ocr_train(*TRAIN, "--data", words, "--resume", run.info.run_id, cwd=store_folder)
     assert done.returncode == 2
-    assert "'empty-one' has no whole checkpoint" in done.stderr
+    assert "'empty-one' has no complete checkpoint" in done.stderr
 
 
 def test_missing_bucket_and_wrong_credentials(tmp_path: Path, servers: ServerAddress) -> None:

@@ -91,7 +91,7 @@ class TestPredict:
         (folder / "config.yml").write_text(yaml.safe_dump(config))
         ran = command(capsys, "predict", folder, tmp_path / "image.jpg")
         assert ran.code == 3
-        assert "Eval.dataset.transforms[0]: 'Popen' is no operator of PaddleOCR" in ran.err
+        assert "Eval.dataset.transforms[0]: 'Popen' is not an operator of PaddleOCR" in ran.err
 
     def test_code_that_lies_in_the_folder_is_not_imported(
         self,
@@ -182,11 +182,11 @@ class TestTools:
         data = ValidationData(
             images=tmp_path, labels=tmp_path / "val.txt", samples=1, digest="d", origin="x", own=True
         )
-        with pytest.raises(DataError, match="'Popen' is no operator"):
+        with pytest.raises(DataError, match="'Popen' is not an operator"):
             export(
                 source, tmp_path / "out", trainer=trainer, wish=ExportOptions(images=[]), echo=lambda _: None
             )
-        with pytest.raises(DataError, match="'Popen' is no operator"):
+        with pytest.raises(DataError, match="'Popen' is not an operator"):
             evaluate(source, data, trainer=trainer, use_gpu=False, work=tmp_path, echo=lambda _: None)
         assert not canary.exists()
         assert not (tmp_path / "out").exists()
@@ -253,7 +253,9 @@ def test_a_user_s_own_configuration_is_told_what_paddleocr_does_not_know(tmp_pat
         "Train": {"dataset": {"name": "LMDBDataSet", "transforms": [{"DecodeImag": None}]}},
         "Architecture": {"Backbone": {"name": "os.system"}},
     }
-    with pytest.raises(ConfigError, match=r"(?s)'os\.system' is no network.*'DecodeImag' is no operator"):
+    with pytest.raises(
+        ConfigError, match=r"(?s)'os\.system' is not a network.*'DecodeImag' is not an operator"
+    ):
         require_own_words(config, Path("mine.yml"), find_ppocr("").parent)
     require_own_words(config, Path("mine.yml"), tmp_path)
     assert config["Train"]["dataset"]["name"] == "LMDBDataSet"

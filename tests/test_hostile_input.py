@@ -210,7 +210,7 @@ GOOD = {
 )
 def test_a_value_of_another_type_is_a_data_error(change: dict[str, Any]) -> None:
     """What is not of its type is refused when read, not found out by a traceback later."""
-    with pytest.raises(DataError, match="no checkpoint manifest"):
+    with pytest.raises(DataError, match="not a checkpoint manifest"):
         CheckpointManifest.from_json(json.dumps({**GOOD, **change}))
 
 

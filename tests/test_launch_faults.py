@@ -74,7 +74,7 @@ def test_a_run_that_another_process_has_is_not_tried(tmp_path: Path) -> None:
     """Its lock is held."""
     lock = RunLock(tmp_path)
     assert lock.take()
-    with pytest.raises(TrackingError, match="another process is at work"):
+    with pytest.raises(TrackingError, match="another process is using"):
         require_writable(tmp_path.parent, tmp_path.name)
     lock.release()
 

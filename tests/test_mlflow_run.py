@@ -168,8 +168,8 @@ def test_a_project_at_an_address_leaves_its_runs_where_it_was_typed(
     done = typed(f'{start} {given} -P data="$PWD/words"', user, env)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     output = done.stdout + done.stderr
-    (line,) = [line for line in output.splitlines() if "go on with" in line]
-    command = line.partition("go on with")[2].strip()
+    (line,) = [line for line in output.splitlines() if "resume with" in line]
+    command = line.partition("resume with")[2].strip()
     assert command.startswith(start)
     assert "-P val=0.25" in command
     found = client(store(user)).search_runs(

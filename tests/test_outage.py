@@ -228,7 +228,7 @@ def test_a_killed_tracker_loses_nothing_that_was_printed_or_saved(
         until(steps_seen(tmp_path, 9), process)
         process.send_signal(signal.SIGSTOP)
         busy = ocr_train("sync", cwd=tmp_path)
-        assert "this run goes on" in busy.stdout
+        assert "this run is still running" in busy.stdout
         newest = only_folder(tmp_path) / "trainer" / "latest.states"
         until(lambda: step_in(newest) >= 12, process)
         process.send_signal(signal.SIGKILL)
@@ -373,7 +373,7 @@ def test_s3_that_comes_back_has_every_checkpoint(s3_servers: Servers, data: Path
     assert_stored_bytes(servers, tmp_path)
     prune = ("checkpoints", run_id, "--prune", "--keep-last", "1")
     shown = ocr_train(*prune, "--dry-run", cwd=tmp_path, env=servers.env)
-    assert "step 4 would go" in shown.stdout, shown.stdout + shown.stderr
+    assert "step 4 would be deleted" in shown.stdout, shown.stdout + shown.stderr
     assert "00000004" in steps_in_s3(servers, run_id)
     pruned = ocr_train(*prune, cwd=tmp_path, env=servers.env)
     assert pruned.returncode == 0, pruned.stdout + pruned.stderr

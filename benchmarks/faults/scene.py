@@ -134,7 +134,7 @@ class Scene:
         return lambda: self.steps() >= count
 
     def check(self, ended: Ended, codes: Sequence[int] = (0,)) -> Ended:
-        """Note an exit code that is none of `codes`, and a traceback of our own."""
+        """Note an exit code that is not one of `codes`, and a traceback of our own."""
         if ended.code not in codes:
             last = " / ".join(ended.said.strip().splitlines()[-3:])
             self.problems.append(f"exit {ended.code} instead of {' or '.join(map(str, codes))}: {last[:400]}")

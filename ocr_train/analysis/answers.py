@@ -43,8 +43,8 @@ def score_all(chosen: ValidationSet, answers: Sequence[Prediction]) -> list[Scor
     """The samples of `chosen` with their answers, in the same order; raises `DataError` where they are not as many."""
     if len(answers) != len(chosen.samples):
         raise DataError(
-            f"{len(chosen.samples)} images were to be read and {len(answers)} answers came.",
-            hint="The process that reads ended early: its last line says why.",
+            f"{len(chosen.samples)} images were sent to be read and {len(answers)} answers came.",
+            hint="The process that reads images ended early: its last line says why.",
         )
     return [
         Scored(index=index, sample=sample, answer=answer, score=_score(chosen, sample, answer))

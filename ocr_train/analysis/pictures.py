@@ -75,7 +75,7 @@ def draw_boxes(sample: Sample, answer: Prediction, score: BoxScore) -> Image.Ima
 def _outline(
     pen: ImageDraw.ImageDraw, points: BoxPoints, scale: float, colour: tuple[int, int, int], width: int
 ) -> None:
-    # Points far outside are brought near: drawing lines to them takes for ever.
+    # Points far outside are brought near: drawing lines to them takes forever.
     corners = [(min(max(x * scale, -9e3), 9e3), min(max(y * scale, -9e3), 9e3) + HEAD_PX) for x, y in points]
     if corners:
         pen.line([*corners, corners[0]], fill=colour, width=width)

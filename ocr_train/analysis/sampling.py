@@ -91,6 +91,6 @@ def _place(document: Mapping[str, Any], config: Path) -> tuple[Path, list[Path]]
     folder = section.get("data_dir")
     if not isinstance(folder, str) or not files or not all(isinstance(name, str) for name in files):
         raise DataError(
-            f"{config} names no data_dir and label_file_list under Eval.dataset: there are no labels to compare with."
+            f"{config} has no data_dir and label_file_list under Eval.dataset: there are no labels to compare with."
         )
     return config.parent / folder, [config.parent / name for name in files]

@@ -42,12 +42,12 @@ def parse_resume(text: str) -> ResumeSpec:
         return _runs_address(text)
     if text.startswith("models:/"):
         if len(text) <= len("models:/"):
-            raise ConfigError(f"resume={text!r} names no model.", hint=_HINT)
+            raise ConfigError(f"resume={text!r} does not name a model.", hint=_HINT)
         return ResumeSpec(kind=MODEL, text=text)
     if text[:5].lower() == "s3://":
         return ResumeSpec(kind=S3, text=text)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", text):
-        raise ConfigError(f"resume={text!r}: a checkpoint cannot be had from there.", hint=_HINT)
+        raise ConfigError(f"resume={text!r}: a checkpoint cannot be fetched from there.", hint=_HINT)
     return ResumeSpec(kind=PATH, text=text)
 
 
@@ -57,19 +57,19 @@ def _of_run(text: str, run_id: str, which: str) -> ResumeSpec:
         return ResumeSpec(kind=RUN, text=text, run_id=run_id, which=which)
     if match := _STEP.fullmatch(which):
         return ResumeSpec(kind=RUN, text=text, run_id=run_id, step=int(match["step"]))
-    raise ConfigError(f"resume={text!r}: {which!r} is none of latest, best, step N.", hint=_HINT)
+    raise ConfigError(f"resume={text!r}: {which!r} is not one of latest, best, step N.", hint=_HINT)
 
 
 def _runs_address(text: str) -> ResumeSpec:
     """runs:/ID, runs:/ID/checkpoints and runs:/ID/checkpoints/step_N, as the MLflow page shows them."""
     run_id, *rest = PurePosixPath(text.removeprefix("runs:/")).parts or ("",)
     if not re.fullmatch(r"[0-9a-f]{32}", run_id):
-        raise ConfigError(f"resume={text!r}: {run_id!r} is no run id.", hint=_HINT)
+        raise ConfigError(f"resume={text!r}: {run_id!r} is not a run id.", hint=_HINT)
     if not rest or rest == ["checkpoints"]:
         return _of_run(text, run_id, LATEST)
     if rest[0] == "checkpoints" and len(rest) == 2:
         return _of_run(text, run_id, rest[1].removesuffix(".json"))
-    raise ConfigError(f"resume={text!r}: {'/'.join(rest)!r} is no checkpoint of a run.", hint=_HINT)
+    raise ConfigError(f"resume={text!r}: {'/'.join(rest)!r} is not a checkpoint of a run.", hint=_HINT)
 
 
 def step_in(address: str) -> int | None:

@@ -17,14 +17,14 @@ _VERSION = re.compile(r"models:/(?P<name>[^@/]+)(?:@(?P<alias>[^@/]+)|/(?P<versi
 def locate(address: str, client: Any, folder: Path) -> ResumeSpec:
     """The run's checkpoint that `address` stands for, else a path in `folder` with its files.
 
-    Raises `ConfigError` where there is no such model, `TrackingError` where its files cannot be had.
+    Raises `ConfigError` where there is no such model, `TrackingError` where its files could not be fetched.
     """
     if match := _LOGGED.fullmatch(address):
         return _logged(address, match["id"], client, folder)
     match = _VERSION.fullmatch(address)
     if match is None:
         raise ConfigError(
-            f"resume={address!r} names no version of a model.",
+            f"resume={address!r} does not name a version of a model.",
             hint="Give models:/NAME@ALIAS, models:/NAME/VERSION, or models:/ and the id of a logged model.",
         )
     version = _version(address, match, client)
@@ -77,5 +77,7 @@ def _downloaded(address: str, source: str, folder: Path) -> ResumeSpec:
     try:
         local = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(folder))
     except Exception as exc:
-        raise TrackingError(f"resume={address}: its files cannot be had: {tracker.first_line(exc)}") from exc
+        raise TrackingError(
+            f"resume={address}: its files could not be fetched: {tracker.first_line(exc)}"
+        ) from exc
     return ResumeSpec(kind=PATH, text=local)

@@ -102,7 +102,7 @@ def _fetch(artifacts: Artifacts, manifest: CheckpointManifest, folder: Path, *, 
 def _in_order(
     artifacts: Artifacts, which: str, step: int | None, wanted: CheckpointManifest | None, torn: list[str]
 ) -> Iterator[CheckpointManifest]:
-    """What can be meant, the best guess first; `torn` takes what has no whole manifest."""
+    """What can be meant, the best guess first; `torn` takes what has no complete manifest."""
     if step is not None:
         yield from _from_step(artifacts, step, torn)
     elif which == BEST:
@@ -129,7 +129,7 @@ def _from_step(artifacts: Artifacts, step: int, torn: list[str]) -> Iterator[Che
             hint=f"It has: {', '.join(map(str, steps)) or 'none'}.",
         )
     if not any(manifest.step == step for manifest in manifests):
-        torn.append(f"{ROOT}/step_{step:08d} has no whole manifest")
+        torn.append(f"{ROOT}/step_{step:08d} has no complete manifest")
     yield from manifests
 
 
@@ -145,7 +145,7 @@ def _torn(artifacts: Artifacts, *, after: int) -> list[str]:
         folder = name.rstrip("/")
         step = step_in(folder)
         if step is not None and step > after and manifest_at(artifacts, folder) is None:
-            found.append(f"{folder} has no whole manifest")
+            found.append(f"{folder} has no complete manifest")
     return found
 
 

@@ -70,7 +70,7 @@ def list_checkpoints(artifacts: Artifacts, *, verify: bool) -> list[ListedCheckp
     ]
     known = {manifest.folder for manifest in manifests}
     entries += [
-        ListedCheckpoint(folder=name.rstrip("/"), step=None, problems=("it has no whole manifest",))
+        ListedCheckpoint(folder=name.rstrip("/"), step=None, problems=("it has no complete manifest",))
         for name in sorted(artifacts.list(ROOT))
         if name.startswith(f"{ROOT}/step_")
         and name.rstrip("/") not in known

@@ -78,7 +78,7 @@ class CheckpointManifest:
             manifest = cls(**values, files=files)
             _check_types(manifest)
         except (ValueError, TypeError, KeyError, AttributeError) as exc:
-            raise DataError(f"this is no checkpoint manifest: {exc}") from exc
+            raise DataError(f"this is not a checkpoint manifest: {exc}") from exc
         return manifest
 
 
@@ -88,13 +88,13 @@ def _check_types(manifest: CheckpointManifest) -> None:
     texts = [manifest.kind, manifest.model, manifest.dataset_digest, manifest.place]
     texts += [text for entry in manifest.files for text in (entry.name, entry.sha256, entry.path)]
     if not all(type(number) is int and number >= 0 for number in numbers):
-        raise TypeError("a step, epoch or size is no whole number")
+        raise TypeError("a step, epoch or size is not a whole number")
     if not all(isinstance(text, str) for text in texts):
-        raise TypeError("a name, sum or path is no text")
+        raise TypeError("a name, checksum or path is not text")
     if not isinstance(manifest.metrics, dict) or not isinstance(manifest.versions, dict):
-        raise TypeError("metrics or versions are no mapping")
+        raise TypeError("metrics or versions are not a mapping")
     if not all(type(value) in (int, float) for value in manifest.metrics.values()):
-        raise TypeError("a metric is no number")
+        raise TypeError("a metric is not a number")
 
 
 def step_folder(step: int) -> str:

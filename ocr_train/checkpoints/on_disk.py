@@ -32,9 +32,9 @@ def from_path(text: str, folder: Path, *, weights_only: bool) -> Placed:
     prefix = _prefix(path)
     if prefix is None:
         raise ConfigError(
-            f"resume={text!r} is no run id, not auto, latest or best, and no checkpoint on this machine "
+            f"resume={text!r} is not a run id, not auto, latest or best, and not a checkpoint on this machine "
             f"(looked for {path}.pdparams and {path}/model.pdparams).",
-            hint="Give a run id from the MLflow page, or the path of a checkpoint without its ending.",
+            hint="Give a run id from the MLflow page, or the path of a checkpoint without its suffix.",
         )
     return _copy(prefix, folder, weights_only=weights_only)
 
@@ -127,6 +127,6 @@ def refuse_missing(checkpoint: str, missing: list[str]) -> None:
     """Raise `DataError` where files of a checkpoint are missing: PaddleOCR goes on silently, from a colder start."""
     if missing:
         raise DataError(
-            f"the checkpoint {checkpoint} has no {' and no '.join(missing)}: training cannot go on from it as it was.",
+            f"the checkpoint {checkpoint} has no {' and no '.join(missing)}: training cannot continue from it.",
             hint="weights_only=true starts a new training from its weights alone.",
         )

@@ -65,7 +65,7 @@ def screen(path: Path) -> Screened:
     except Exception as exc:  # whatever foreign bytes make pickletools raise
         if not machine.foreign:
             raise DataError(
-                f"{path} is no pickle that PaddleOCR writes: {exc or type(exc).__name__}.",
+                f"{path} is not a pickle that PaddleOCR writes: {exc or type(exc).__name__}.",
                 hint="It is damaged or something else: take another checkpoint.",
             ) from exc
     if machine.foreign:
@@ -178,7 +178,7 @@ class _Machine:
     def pop(self) -> Any:
         """Take the uppermost value, which must lie above the last mark."""
         if len(self._stack) <= (self._marks[-1] if self._marks else 0):
-            raise Refused("it takes more than there is")
+            raise Refused("it takes more values than there are")
         return self._stack.pop()
 
     def top(self) -> Any:
@@ -208,7 +208,7 @@ class _Machine:
     def get(self, index: Any) -> None:
         """Put a remembered value on the stack."""
         if index not in self._memo:
-            raise Refused("it asks for what it never remembered")
+            raise Refused("it reads a value that it never stored")
         self.push(self._memo[index])
 
     def named(self, text: str) -> Name:
@@ -232,7 +232,7 @@ class _Machine:
         """REDUCE: the value that the call would make, in place of it."""
         arguments, callee = self.pop(), self.pop()
         if not isinstance(callee, Name):
-            raise Refused("it calls something that is no import")
+            raise Refused("it calls something that is not an import")
         known = callee.text in ALLOWED  # else it is refused at the end, with all others of its kind
         self.push(values.call(callee.text, arguments) if known else values.Scalar())
 
@@ -240,28 +240,28 @@ class _Machine:
         """BUILD: the state of the array or type below it."""
         state, target = self.pop(), self.top()
         if not isinstance(target, (values.ArrayValue, values.Dtype)) or target.whole:
-            raise Refused("it changes what it did not make")
+            raise Refused("it changes an object that it did not create")
         target.build(state)
 
     def set_items(self, items: list[Any]) -> None:
         """Into the dictionary that is uppermost."""
         target = self.top()
         if not isinstance(target, Table) or len(items) % 2:
-            raise Refused("it sets items of what is no dictionary, or a key without a value")
+            raise Refused("it sets items of something that is not a dictionary, or a key without a value")
         target.set(list(zip(items[::2], items[1::2], strict=True)))
 
     def extend(self, items: list[Any]) -> None:
         """Into the list that is uppermost."""
         target = self.top()
         if not isinstance(target, List):
-            raise Refused("it appends to what is no list")
+            raise Refused("it appends to something that is not a list")
         target.extend(items)
 
     def stop(self, _: Any) -> None:
         """The end: the one value that is left is the result."""
         self.result = self.pop()
         if self._stack or self._marks:
-            raise Refused("it leaves something over")
+            raise Refused("it leaves values over at its end")
         _require_small_result(self.result, self._size)
 
 

@@ -18,7 +18,7 @@ from ocr_train.tracking.artifacts import Artifacts, sha256_of
 
 
 def find(artifacts: Artifacts, which: str) -> CheckpointManifest | None:
-    """The first of `candidates`; None where the run has no whole checkpoint."""
+    """The first of `candidates`; None where the run has no complete checkpoint."""
     return next(candidates(artifacts, which), None)
 
 
@@ -105,7 +105,7 @@ def restore(artifacts: Artifacts, manifest: CheckpointManifest, folder: Path) ->
     for entry in manifest.files:
         if "/" in entry.name or entry.name in ("", ".", ".."):
             raise DataError(
-                f"the manifest of {manifest.folder} names the file {entry.name!r}: that is no file name."
+                f"the manifest of {manifest.folder} names the file {entry.name!r}: that is not a file name."
             )
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             got = artifacts.download(entry.path or f"{manifest.folder}/{entry.name}", Path(scratch))

@@ -24,7 +24,7 @@ def add_commands(commands: Commands) -> None:
         "compare",
         help="runs side by side: one HTML page and PNGs",
         description="Compare runs: learning curves on step, epoch, wall time and cost, best and last scores, what "
-        "differs, validation images, checkpoints and how to go on from each. One run alone gives a report on it.",
+        "differs, validation images, checkpoints and how to continue from each. One run alone gives a report on it.",
     )
     add = parser.add_argument
     add(
@@ -70,7 +70,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     echo = say_for(arguments)
     if arguments.limit > MOST:
         raise ConfigError(
-            f"--limit {arguments.limit}: more than {MOST} runs cannot be told apart on a page.",
+            f"--limit {arguments.limit}: more than {MOST} runs cannot be distinguished on one page.",
             hint="Narrow the --filter, or compare in several pages.",
         )
     client = tracker.connect()

@@ -58,7 +58,7 @@ def _add_convert(commands: Commands) -> None:
         "--text-from",
         choices=TEXT_PLACES,
         metavar="FIELD",
-        help="labelme: where a shape's text stands, label (the default) or description",
+        help="labelme: where a shape's text is, label (the default) or description",
     )
     parser.add_argument(
         "--only-confirmed",
@@ -99,7 +99,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     give_json(arguments, vars(done))
     if not samples:
         raise DataError(
-            f"{arguments.source} gave no sample.", hint="What was skipped, and why, stands above."
+            f"{arguments.source} has no usable sample.", hint="The lines above say what was skipped, and why."
         )
     echo(f"next: python -m ocr_train validate --task det {shlex.quote(str(done.labels))}")
     return 0
@@ -168,7 +168,9 @@ def _crop(arguments: argparse.Namespace) -> int:
     echo(f"{done.crops} crops of {done.pages} pages, {done.turned} of them turned upright: {done.labels}")
     give_json(arguments, vars(done))
     if not done.crops:
-        raise DataError(f"{arguments.labels} gave no crop.", hint="What was skipped, and why, stands above.")
+        raise DataError(
+            f"{arguments.labels} has no usable crop.", hint="The lines above say what was skipped, and why."
+        )
     echo(
         f"next: python -m ocr_train split {shlex.quote(str(done.labels))} {shlex.quote(str(arguments.out))} --val 0.2"
     )
@@ -180,7 +182,7 @@ def _add_split(commands: Commands) -> None:
         "split",
         help="one label file to train.txt, val.txt and test.txt",
         description="Split a label file, the same way every time: OUT/train.txt, OUT/val.txt and, with --test, "
-        "OUT/test.txt. A page and its crops stay together, and samples that are added later move no old one. "
+        "OUT/test.txt. A page and its crops stay together, and samples that are added later do not move older ones. "
         "Images stay where they are.",
     )
     add = parser.add_argument
@@ -192,7 +194,7 @@ def _add_split(commands: Commands) -> None:
     add(
         "--group-by",
         metavar="REGEX",
-        help=r"keep images together whose paths agree in what this finds, such as '([^/]+)_\d+\.jpg$'",
+        help=r"keep images together whose paths have the same match of this expression, such as '([^/]+)_\d+\.jpg$'",
     )
     add(
         "--earlier",
@@ -239,6 +241,6 @@ def _after_split(labels: Path, out: Path, *, outside: bool) -> str:
     if not outside:
         return f"next: python -m ocr_train train --data {shlex.quote(str(out))}"
     return (
-        f"next: training wants images below its folder, and these lie outside {out}: split into "
+        f"next: training needs the images below its folder, and these are outside {out}: split into "
         f"{labels.parent}, or use `prepare`, which copies them"
     )

@@ -41,7 +41,7 @@ def _add_parse_log(commands: Commands) -> None:
         "parse-log",
         help="a trainer's log as one JSON event a line",
         description="Read a log of PaddleOCR's training, of any version, and print one JSON event a line. A line "
-        "that is none of the known ones is a LogLine.",
+        "of no known kind is a LogLine.",
     )
     parser.add_argument("file", metavar="FILE", help="the log ('-': from stdin)")
     parser.add_argument(
@@ -92,7 +92,7 @@ def _add_demo_data(commands: Commands) -> None:
     parser = commands.add_parser(
         "demo-data",
         help="draw a small labelled data set",
-        description="Draw images with text and their labels, to try everything without data of one's own. The same "
+        description="Draw images with text and their labels, to try everything without your own data. The same "
         "options draw the same images.",
     )
     parser.add_argument(

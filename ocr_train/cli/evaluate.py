@@ -37,7 +37,7 @@ def add_commands(commands: Commands) -> None:
         "sample counts (default: the run's own)",
     )
     parser.add_argument("--new-run", action="store_true", help="log to a run of its own in any case")
-    parser.add_argument("--no-log", action="store_true", help="only say it: nothing is logged")
+    parser.add_argument("--no-log", action="store_true", help="only print the metrics: nothing is logged")
     parser.add_argument("--gpus", default="auto", help="auto, cpu, or the number of one GPU (default: auto)")
     add_trainer(parser)
     add_json(parser)
@@ -106,7 +106,7 @@ def _gpus(text: str) -> str | tuple[int, ...]:
         return text
     if text.isdecimal():
         return (int(text),)
-    raise ConfigError(f"gpus: {text!r} is none of auto, cpu, or the number of one GPU.")
+    raise ConfigError(f"gpus: {text!r} is not one of auto, cpu, or the number of one GPU.")
 
 
 def _log(

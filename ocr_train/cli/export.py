@@ -30,8 +30,8 @@ def add_commands(commands: Commands) -> None:
         "export",
         help="an inference model of a checkpoint, checked to give the same answers",
         description="Export a checkpoint with PaddleOCR's export_model.py, and check on validation images that the "
-        "exported model gives the checkpoint's answers: boxes within a pixel, texts equal. One that does not is no "
-        "model: exit code 6, and the folder is left as NAME.failed.",
+        "exported model gives the checkpoint's answers: boxes within a pixel, texts equal. Where it does not, "
+        "there is no model: exit code 6, and the folder is left as NAME.failed.",
     )
     add_source(parser)
     parser.add_argument(
@@ -51,9 +51,7 @@ def add_commands(commands: Commands) -> None:
         default=IMAGES,
         help=f"how many images to check on (default: {IMAGES})",
     )
-    parser.add_argument(
-        "--no-check", action="store_true", help="do not check; model.json says that nobody has"
-    )
+    parser.add_argument("--no-check", action="store_true", help="do not check; model.json records that")
     parser.add_argument("--log", action="store_true", help="store the folder as the run's artifact export/")
     add_trainer(parser)
     add_json(parser)
@@ -99,7 +97,7 @@ def _export(arguments: argparse.Namespace) -> int:
         source = find_source(arguments.model, client, Path(scratch) / "model")
         echo(f"model: {source.said}")
         if arguments.log and not source.run_id:
-            raise ConfigError(f"{source.said} belongs to no run: --log has nowhere to log to.")
+            raise ConfigError(f"{source.said} does not belong to a run: --log has no run to log to.")
         try:
             exported = _make(arguments, source, Path(scratch), echo)
         except OcrTrainError as exc:

@@ -37,7 +37,7 @@ def _add_register(commands: Commands) -> None:
         "register",
         help="a model in MLflow's registry, ready to be served: one, or detection and recognition together",
         description="Register a run's model, so that `mlflow models serve -m models:/NAME@ALIAS` serves it. A run "
-        "without a logged model is exported and checked first. Of a detection and a recognition one model is made: "
+        "without a logged model is exported and checked first. A detection and a recognition model become one model: "
         "image in, lines of text out.",
     )
     parser.add_argument(

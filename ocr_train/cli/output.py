@@ -101,7 +101,7 @@ def require_apart(inputs: Iterable[Path], outputs: Iterable[Path | str | None]) 
     for output in outputs:
         if output is not None and str(output) != "-" and Path(output).resolve() in read:
             raise ConfigError(
-                f"{str(output)!r} is what is read; it would be overwritten.",
+                f"{str(output)!r} is the input; it would be overwritten.",
                 hint="Name another file or folder.",
             )
 
@@ -110,7 +110,7 @@ def require_labels(path: Path) -> None:
     """Raise `DataError` where `path` is no file that can be read; for a folder, name the label files in it."""
     if path.is_dir():
         inside = ", ".join(sorted(found.name for found in path.glob("*.txt"))[:8])
-        hint = f"It holds {inside}: name one of these." if inside else "It holds no .txt file either."
+        hint = f"It has {inside}: name one of these." if inside else "There is no .txt file in it either."
         raise DataError(f"{str(path)!r} is a folder, not a label file.", hint=hint)
     if not path.exists():
         raise DataError(f"There is no label file {str(path)!r}.", hint=_neighbours(path))

@@ -64,7 +64,7 @@ class Parser(argparse.ArgumentParser):
         command = message.startswith("the following arguments are required: COMMAND")
         if command:
             message = "no command was given"
-        self._print_message(f"error: {message}\n`{self.prog} --help` says what there is.\n", sys.stderr)
+        self._print_message(f"error: {message}\n`{self.prog} --help` lists what there is.\n", sys.stderr)
         raise WrongUsage(message)
 
 
@@ -100,7 +100,7 @@ def _long_options(arguments: Iterable[str]) -> Iterable[str]:
 def _say_choice(argument: str, given: str, known: list[str]) -> str:
     if argument == "COMMAND":
         return f"unknown command {given!r}{nearest(given, known)}"
-    return f"{argument}: {given!r} is none of {', '.join(known)}{nearest(given, known)}"
+    return f"{argument}: {given!r} is not one of {', '.join(known)}{nearest(given, known)}"
 
 
 def _words(choices: str) -> list[str]:

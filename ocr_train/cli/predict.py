@@ -125,7 +125,7 @@ def _root(checkout: str) -> Path:
     root = Path(checkout).expanduser().absolute()
     if not (root / "ppocr").is_dir():
         raise ConfigError(
-            f"paddleocr {checkout!r} holds no ppocr.",
+            f"paddleocr {checkout!r} has no ppocr.",
             hint="Give the folder of a PaddleOCR checkout, or nothing.",
         )
     return root
@@ -143,7 +143,8 @@ def _images(given: Sequence[Path]) -> list[Path]:
         )
         if not inside:
             raise ConfigError(
-                f"the folder {str(path)!r} holds no images.", hint="Name image files, or another."
+                f"there are no images in the folder {str(path)!r}.",
+                hint="Name image files, or another folder.",
             )
         found.update(dict.fromkeys(inside))
     return list(found)

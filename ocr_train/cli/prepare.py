@@ -43,14 +43,14 @@ def add_prepare(commands: Commands) -> None:
         "--on-bad-sample",
         default="stop",
         choices=("stop", "quarantine"),
-        help="stop at bad samples with the list of them, or go on without them (default: stop)",
+        help="stop at bad samples with the list of them, or continue without them (default: stop)",
     )
     add(
         "--link",
         action="store_true",
         help="hard-link images of a local folder: no space, but an edit of one then changes both",
     )
-    add("--overwrite", action="store_true", help="replace an earlier prepared set of another content")
+    add("--overwrite", action="store_true", help="replace an earlier prepared set with other content")
     add_json(parser)
     parser.set_defaults(command=guarded(_prepare))
 
@@ -62,12 +62,12 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
         dest="source_format",
         default="auto",
         choices=("auto", "paddleocr", "labelme", "ppocrlabel"),
-        help="whose labels the data are (default: auto, which looks)",
+        help="the tool that made the labels (default: auto, found from the files)",
     )
     add(
         "--text-from",
         choices=("label", "description"),
-        help="labelme: where a shape's text stands (default: label)",
+        help="labelme: where a shape's text is (default: label)",
     )
     add(
         "--only-confirmed",
@@ -86,7 +86,11 @@ def _add_split(parser: argparse.ArgumentParser) -> None:
         help="share to validate on, where the data do not say (default: 0.2; 0: none)",
     )
     add("--seed", type=int, default=0, metavar="N", help="another seed gives another split (default: 0)")
-    add("--group-by", metavar="REGEX", help="keep images in one set whose paths agree in what this finds")
+    add(
+        "--group-by",
+        metavar="REGEX",
+        help="keep images in one set whose paths have the same match of this expression",
+    )
 
 
 def _prepare(arguments: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ def add_commands(commands: Commands) -> None:
     """Add `runs`."""
     parser = commands.add_parser(
         "runs",
-        help="list the runs; --reap: end those that nobody tracks any more",
+        help="list the runs; --reap: end those that no process tracks any more",
         description="List this project's runs in the MLflow experiment, the newest first.",
     )
     parser.add_argument(

@@ -30,8 +30,8 @@ def add_commands(commands: Commands) -> None:
 def _add_sync(commands: Commands) -> None:
     parser = commands.add_parser(
         "sync",
-        help="bring MLflow what it missed: records, files, checkpoints, whole runs made with offline=true",
-        description="Bring the MLflow server what it missed of a run, from the run's own folder. Doing it again "
+        help="send MLflow what it missed: records, files, checkpoints, and complete runs made with offline=true",
+        description="Send the MLflow server what it missed of a run, from the run's own folder. A second time "
         "changes nothing. The server is MLFLOW_TRACKING_URI, else the one that the run was started with. "
         "Exit status 8 while something is still pending.",
     )
@@ -41,7 +41,7 @@ def _add_sync(commands: Commands) -> None:
     parser.add_argument(
         "--new-run",
         action="store_true",
-        help="make a run anew that the server does not know any more, from what is on this machine; without RUN_DIR: "
+        help="create a run again that the server does not know any more, from what is on this machine; without RUN_DIR: "
         "every such run with something pending",
     )
     # MLproject has values, not flags.
@@ -73,7 +73,7 @@ def _sync(arguments: argparse.Namespace) -> int:
         result = sync_run(folder, tracker.connect, echo, new_run=new_run)
         echo(f"  {_say_synced(result)}")
         if result.not_brought:
-            echo(f"  only the lost run had, and it is not brought: {', '.join(result.not_brought)}")
+            echo(f"  only the lost run had, which cannot be sent: {', '.join(result.not_brought)}")
         done.append(result)
     pending = [result for result in done if not result.complete and not result.running]
     give_json(
@@ -92,14 +92,14 @@ def _run_folder(text: str, output: Path) -> Path:
         if (folder / "run.json").is_file():
             return folder
     raise ConfigError(
-        f"{text!r} is no run's folder, and there is no run of that name in {output}.",
-        hint="A run's folder is outputs/<run id> and holds a run.json.",
+        f"{text!r} is not a run's folder, and there is no run of that name in {output}.",
+        hint="A run's folder is outputs/<run id>, with a run.json in it.",
     )
 
 
 def _say_synced(result: Synced) -> str:
     if result.running:
-        return "this run goes on; it delivers by itself"
+        return "this run is still running; it sends its records itself"
     refused = f"; MLflow refused {result.refused} value(s) for good" if result.refused else ""
     if result.complete:
         return f"all of it is in MLflow: run {result.server_run_id}, {result.status}{refused}"
@@ -116,7 +116,7 @@ def _add_checkpoints(commands: Commands) -> None:
         help="a run's checkpoints: list, verify, prune",
         description="List the checkpoints of a run. --verify reads every artifact back and compares the sums (exit "
         "status 3 where one is damaged). --prune deletes all but the newest N, the best, and what a registered "
-        "model, a run that went on from this one or another checkpoint relies on; with --dry-run it only shows which.",
+        "model, a run that continued from this one or another checkpoint relies on; with --dry-run it only shows which.",
     )
     parser.add_argument("run", metavar="RUN", help="a run's id, or its folder (offline=true)")
     parser.add_argument("--verify", action="store_true", help="read every artifact back and compare the sums")
@@ -137,7 +137,7 @@ def _checkpoints(arguments: argparse.Namespace) -> int:
     if arguments.prune != bool(arguments.keep_last) or (arguments.dry_run and not arguments.prune):
         raise ConfigError(
             "--prune, --keep-last N and --dry-run belong together.",
-            hint="To see what would go: --prune --keep-last N --dry-run.",
+            hint="To see what would be deleted: --prune --keep-last N --dry-run.",
         )
     echo = say_for(arguments)
     artifacts, client = _artifacts_of(arguments.run, _output(arguments))
@@ -170,7 +170,7 @@ def _artifacts_of(text: str, output: Path) -> tuple[RunArtifacts | FolderArtifac
             break
     if not run_id:
         raise ConfigError(
-            f"{text!r} is no run's id, and no run's folder.", hint="Copy the run id from the MLflow page."
+            f"{text!r} is not a run id, and not a run's folder.", hint="Copy the run id from the MLflow page."
         )
     client = tracker.connect(uri)
     tracker.get_run(client, run_id)
@@ -200,12 +200,12 @@ def _prune(
     pinned = pinned_by_others(client, artifacts.run_id) if isinstance(artifacts, RunArtifacts) else Pinned()
     planned = plan_for(artifacts, pinned, Retention(arguments.keep_last))
     for step, reason in planned.keep.items():
-        echo(f"step {step} stays: {reason}")
+        echo(f"step {step} is kept: {reason}")
     steps = [manifest.step for manifest in planned.prune]
     if not arguments.dry_run:
         prune(artifacts, planned.prune)
     for step in steps:
-        echo(f"step {step} {'would go' if arguments.dry_run else 'is gone'}")
+        echo(f"step {step} {'would be deleted' if arguments.dry_run else 'is deleted'}")
     return {
         "kept": {str(step): reason for step, reason in planned.keep.items()},
         "pruned": steps,

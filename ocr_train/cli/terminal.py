@@ -53,7 +53,7 @@ class _Writer:
             with self._lock:
                 self._waiting -= len(text)
                 if self._left_out and not self._waiting:
-                    text += f"... {self._left_out} line(s) were left out: the terminal stood still\n"
+                    text += f"... {self._left_out} line(s) were left out: the terminal did not accept them\n"
                     self._left_out = 0
             number = stream.fileno()
             if number not in gone:

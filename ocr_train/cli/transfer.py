@@ -55,7 +55,7 @@ def fetch_exactly(uri: str, folder: Path, echo: Echo, stream: TextIO) -> Path:
     result = _shown(
         "data", stream, lambda on_progress: fetch(uri, folder, delete=True, on_progress=on_progress)
     )
-    gone = f", {result.deleted} gone from the source" if result.deleted else ""
+    gone = f", {result.deleted} no longer at the source" if result.deleted else ""
     fetched = f"{result.fetched} files fetched ({human_bytes(result.bytes)})"
     echo(f"data: {fetched}, {result.skipped} unchanged here{gone}")
     return folder
@@ -70,7 +70,7 @@ def add_transfer(commands: Commands) -> None:
         "file is checked. An archive (.zip, .tar, .tar.gz, ...) is extracted. Interrupted: run it again.",
     )
     fetch.add_argument("source", metavar=S3, help="the S3 address: a prefix, one object, or one archive")
-    fetch.add_argument("target", metavar="DIR", help="the folder to bring it to")
+    fetch.add_argument("target", metavar="DIR", help="the folder to fetch it to")
     push = commands.add_parser(
         "push",
         help="a folder to s3://bucket/prefix, incrementally and verified",
@@ -81,12 +81,12 @@ def add_transfer(commands: Commands) -> None:
     push.add_argument("target", metavar=S3, help="the S3 address to send it to")
     for parser, command in ((fetch, _fetch), (push, _push)):
         parser.add_argument(
-            "--rehash", action="store_true", help="trust nothing noted before: compare the bytes"
+            "--rehash", action="store_true", help="ignore the records of earlier transfers: compare the bytes"
         )
         parser.add_argument(
             "--delete",
             action="store_true",
-            help="remove what an earlier transfer brought and what is gone at the source",
+            help="delete what an earlier transfer stored and the source no longer has",
         )
         parser.add_argument(
             "--workers",
@@ -104,7 +104,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
     if is_s3_uri(arguments.target) and not is_s3_uri(arguments.source):
         raise ConfigError(
-            f"fetch goes from S3 to a folder, and {arguments.source!r} is no S3 address.",
+            f"fetch goes from S3 to a folder, and {arguments.source!r} is not an S3 address.",
             hint=f"To send a folder: python -m ocr_train push {shlex.quote(str(arguments.source))} {shlex.quote(str(arguments.target))}",
         )
     _require_folder(arguments.target)
@@ -128,7 +128,7 @@ def _push(arguments: argparse.Namespace) -> int:
 
     if is_s3_uri(arguments.source) and not is_s3_uri(arguments.target):
         raise ConfigError(
-            f"push goes from a folder to S3, and {arguments.target!r} is no S3 address.",
+            f"push goes from a folder to S3, and {arguments.target!r} is not an S3 address.",
             hint=f"To fetch a folder: python -m ocr_train fetch {shlex.quote(str(arguments.source))} {shlex.quote(str(arguments.target))}",
         )
     done = _shown(
@@ -148,7 +148,7 @@ def _push(arguments: argparse.Namespace) -> int:
 
 def _require_folder(target: str) -> None:
     if Path(target).exists() and not Path(target).is_dir():
-        raise ConfigError(f"{target!r} is a file.", hint="Name the folder that the data is to come to.")
+        raise ConfigError(f"{target!r} is a file.", hint="Name the folder for the data.")
 
 
 def _shown(what: str, stream: TextIO, transfer: Callable[[OnProgress], SyncResult]) -> SyncResult:

@@ -122,4 +122,4 @@ def _next(report: ValidationReport, images: Path) -> str:
     missing = report.counts.get("image_missing", 0)
     if missing and missing >= report.labels:
         return f"no image was found in {images}: name their folder with --images"
-    return "mend the lines, or train on the rest with --on-bad-sample quarantine"
+    return "fix the lines, or train on the rest with --on-bad-sample quarantine"

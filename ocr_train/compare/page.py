@@ -102,7 +102,7 @@ def warnings(runs: Shown) -> list[str]:
         )
     running = [runs.labels[place] for place, run in enumerate(runs.runs) if run.status == "RUNNING"]
     if running:
-        found.append(f"Still running: {', '.join(running)}. Their figures are those of now.")
+        found.append(f"Still running: {', '.join(running)}. Their values are those of this moment.")
     bare = [runs.labels[place] for place, run in enumerate(runs.runs) if not run.series]
     if bare:
         found.append(f"Without metrics: {', '.join(bare)}.")

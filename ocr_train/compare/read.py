@@ -1,4 +1,4 @@
-"""One run of MLflow as values: facts, metric histories, checkpoints, the newest look at its validation images."""
+"""One run of MLflow as values: facts, metric histories, checkpoints, the newest opens validation images."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def _score_tile(runs: Shown, scores: Sequence[Score]) -> list[Tile]:
         return [_tile(f"Best {top.metric}", figure(top.best or 0), runs.label(top.run_id), at, first=True)]
     equal = [score for score in known if score.best == top.best]
     if len(equal) > 1:
-        who = f"{len(equal)} runs are level"
+        who = f"{len(equal)} runs are equal"
         return [_tile(f"Best {top.metric}", figure(top.best or 0), who, "no winner", first=True)]
     ahead = abs((top.best or 0) - (known[1].best or 0))
     why = f"{at}; {figure(ahead)} better than {runs.label(known[1].run_id)}"

@@ -39,7 +39,7 @@ def read_run_samples(artifacts: Artifacts, *, most: int) -> RunSamples:
                 return RunSamples(problem=_NONE)
             folder = str(_json(artifacts, LATEST, scratch).get("path", "")).rstrip("/")
             if not _STEP_FOLDER.fullmatch(folder):
-                return RunSamples(problem=f"{LATEST} names no folder of samples.")
+                return RunSamples(problem=f"{LATEST} does not name a folder of samples.")
             document = _json(artifacts, f"{folder}/samples.json", scratch)
             entries = [entry for entry in document.get("images", ()) if isinstance(entry, dict)]
             sizes = artifacts.list(folder)
@@ -49,7 +49,7 @@ def read_run_samples(artifacts: Artifacts, *, most: int) -> RunSamples:
                 step=step if isinstance(step, int) else 0,
                 task=str(document.get("task", "")),
                 pictures=tuple(pictures),
-                problem="" if pictures else "its samples hold no picture.",
+                problem="" if pictures else "its samples have no picture.",
             )
         except (OcrTrainError, OSError, ValueError, TypeError) as exc:
             return RunSamples(problem=f"its samples cannot be read: {exc}")
@@ -58,7 +58,7 @@ def read_run_samples(artifacts: Artifacts, *, most: int) -> RunSamples:
 def _json(artifacts: Artifacts, path: str, scratch: Path) -> dict[str, Any]:
     document = read_json(artifacts.download(path, scratch))
     if not isinstance(document, dict):
-        raise TypeError(f"{path} is no JSON object")
+        raise TypeError(f"{path} is not a JSON object")
     return document
 
 

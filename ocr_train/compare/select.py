@@ -13,7 +13,7 @@ from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.tracking.tracker import first_line
 
 KIND_TAG, KIND = "ocr_train.kind", "compare"
-"""The mark of a run that holds a comparison: it is no training run and is never compared itself."""
+"""The mark of a run that holds a comparison: it is not a training run and is never compared itself."""
 MAX_RUNS = 20
 _PAGE = 500
 _COUNT_LIMIT = 5000
@@ -86,7 +86,7 @@ def _with_filter(
         if not total and not named:
             raise ConfigError(
                 f"no run matches --filter {filter_string!r} in {len(search.experiments)} experiment(s).",
-                hint="A metric's name with a slash stands between backticks: metrics.`best/hmean` > 0.5.",
+                hint="Put a metric's name with a slash between backticks: metrics.`best/hmean` > 0.5.",
             )
         if not total:
             notes.append(f"No run matches the filter {filter_string}: only the named runs are shown.")
@@ -123,8 +123,8 @@ class _Search:
             except MlflowException as exc:
                 if exc.error_code in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
                     raise ConfigError(
-                        f"{said or filter_string} is no filter that MLflow takes: {first_line(exc)}",
-                        hint="As in: metrics.`best/hmean` > 0.5 AND tags.model = 'det'. Texts stand in quotes, "
+                        f"{said or filter_string} is not a filter that MLflow accepts: {first_line(exc)}",
+                        hint="As in: metrics.`best/hmean` > 0.5 AND tags.model = 'det'. Put texts in quotes, "
                         "names with a slash in backticks.",
                     ) from exc
                 raise TrackingError(f"the runs cannot be searched: {first_line(exc)}") from exc
@@ -193,7 +193,7 @@ def _by_id(search: _Search, run_id: str) -> tuple[Any, str]:
             return None, f"there is no run {run_id!r} in this MLflow."
         raise TrackingError(f"run {run_id} cannot be read: {first_line(exc)}") from exc
     if run.data.tags.get(KIND_TAG) == KIND:
-        return None, f"run {run_id!r} holds a comparison; it is no training run."
+        return None, f"run {run_id!r} holds a comparison; it is not a training run."
     return run, ""
 
 

@@ -49,7 +49,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSamples:
-    """A run's newest look at its fixed validation images; `problem` says why there is none."""
+    """A run's newest opens fixed validation images; `problem` says why there is none."""
 
     step: int = 0
     task: str = ""

@@ -142,7 +142,7 @@ def describe_sampler(config: Mapping[str, Any], steps: int) -> str:
     if sampler is None:
         return ""
     if sampler.get("name") != MULTI_SCALE:
-        known = "" if is_known(config) else "; how many steps an epoch has, PaddleOCR's log will tell"
+        known = "" if is_known(config) else "; PaddleOCR's log will say how many steps an epoch has"
         return f"batches are made by Train.sampler ({sampler.get('name')}){known}"
     batches = ", ".join(f"{one.batch} of {one.width}x{one.height}" for one in scales_of(sampler))
     return f"batches are made by Train.sampler ({MULTI_SCALE}), which varies them: {batches}; {steps} steps an epoch"

@@ -186,11 +186,11 @@ def _read_model(model: str, experiments: Path) -> tuple[Path, Mapping[str, Any]]
         raise ConfigError(f"model {model!r}: {path} cannot be read: {exc}") from exc
     except DocumentError as exc:
         raise ConfigError(
-            f"model {model!r}: {path} is not YAML: {exc}", hint="Mend the file at that line."
+            f"model {model!r}: {path} is not YAML: {exc}", hint="Fix the file at that line."
         ) from exc
     if not isinstance(document, dict):
         raise ConfigError(
-            f"model {model!r}: {path} holds no mapping: it is neither an experiment nor PaddleOCR's."
+            f"model {model!r}: {path} is not a mapping: it is neither an experiment nor a PaddleOCR configuration."
         )
     return path, document
 

@@ -135,7 +135,7 @@ def _override(config: dict[str, Any], key: str, value: Any) -> str:
     if name in RESERVED_KEYS:
         return f"{name!r} is filled in by the run: {RESERVED_KEYS[name]}"
     if not forced and name not in OPTIONAL_KEYS and not has_key(config, name):
-        return f"unknown key {name!r}{_nearest(config, name)} (+{name}=... sets it all the same)"
+        return f"unknown key {name!r}{_nearest(config, name)} (+{name}=... sets it anyway)"
     try:
         set_key(config, name, value)
     except ConfigError as exc:
@@ -199,7 +199,7 @@ def set_key(config: Any, key: str, value: Any) -> None:
             current = container[index]
         except (KeyError, IndexError, TypeError):
             raise ConfigError(
-                f"{key!r} leads nowhere: {'.'.join(parts[:position])!r} has no {part!r}"
+                f"{key!r} does not exist: {'.'.join(parts[:position])!r} has no {part!r}"
             ) from None
 
 

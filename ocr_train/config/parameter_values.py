@@ -77,7 +77,7 @@ def seconds(text: str, name: str, problems: list[str]) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        problems.append(f"{name}: {text!r} is no number of seconds, such as 1800, or 0 for never")
+        problems.append(f"{name}: {text!r} is not a number of seconds, such as 1800, or 0 for never")
         return 0.0
     return value
 
@@ -85,7 +85,7 @@ def seconds(text: str, name: str, problems: list[str]) -> float:
 def choice(text: str, name: str, choices: tuple[str, ...], problems: list[str]) -> str:
     """One of `choices`."""
     if text not in choices:
-        problems.append(f"{name}: {text!r} is none of {', '.join(choices)}{nearest(text, list(choices))}")
+        problems.append(f"{name}: {text!r} is not one of {', '.join(choices)}{nearest(text, list(choices))}")
     return text
 
 
@@ -97,6 +97,6 @@ def gpus(text: str, problems: list[str]) -> str | tuple[int, ...]:
         return "cpu"
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts) or len(set(map(int, parts))) != len(parts):
-        problems.append(f"gpus: {text!r} is none of auto, cpu, or device numbers such as 0 or 0,1")
+        problems.append(f"gpus: {text!r} is not one of auto, cpu, or device numbers such as 0 or 0,1")
         return "auto"
     return tuple(int(part) for part in parts)

@@ -27,7 +27,7 @@ class Launch:
     resume: str = _parameter(
         "",
         "a run id (its newest checkpoint; ID:best its best, 'ID:step N'), latest, best, auto "
-        "(an interrupted run of the same training, else afresh), runs:/..., models:/..., "
+        "(an interrupted run of the same training, else from the beginning), runs:/..., models:/..., "
         "s3://..., or a path",
     )
     weights_only: str = _parameter(
@@ -55,22 +55,22 @@ class Launch:
     )
     stall_timeout_s: str = _parameter(
         "1800",
-        "end a training that shows no progress for so many seconds (three times as many "
+        "end a training that shows no progress for this many seconds (three times as many "
         "before its first step); 0: never",
     )
     nan_windows: str = _parameter(
         "5",
-        "end a training after so many progress lines in a row whose loss is NaN or infinite; 0: never",
+        "end a training after this many progress lines in a row whose loss is NaN or infinite; 0: never",
     )
-    offline: str = _parameter("false", "true: no server is asked; `sync` brings the run to one later")
+    offline: str = _parameter("false", "true: no MLflow server is used; `sync` sends the run to one later")
     keep_last: str = _parameter("", "keep this many checkpoints, and the best; empty: all")
     sample_images: str = _parameter(
         "8",
-        "so many validation images are looked at in each evaluation, shown in MLflow by step; 0: none",
+        "how many validation images are read in each evaluation and shown in MLflow by step; 0: none",
     )
     evaluation_images: str = _parameter(
         "1000",
-        "so many validation images at most are read at the end, for tables and plots; 0: none",
+        "how many validation images are read at most at the end, for tables and plots; 0: none",
     )
     export: str = _parameter(
         "true",

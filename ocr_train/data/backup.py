@@ -65,7 +65,7 @@ def check_target(target: str, source_uri: str) -> tuple[str, str]:
         within = not source_prefix or f"{prefix}/".startswith(f"{source_prefix}/")
         if bucket == source_bucket and within:
             raise ConfigError(
-                f"backup {target!r} lies within the data, {source_uri!r}.",
+                f"backup {target!r} is inside the data, {source_uri!r}.",
                 hint="Give a prefix beside it: the data would grow by its own backups otherwise.",
             )
     return bucket, prefix
@@ -123,8 +123,8 @@ def _items(manifest: DatasetManifest, images: Path, labels: Mapping[str, Path]) 
     if outside:
         shown = ", ".join(map(repr, outside[:5]))
         raise DataError(
-            f"{len(outside)} file(s) of the dataset lie outside of {str(images)!r}, such as {shown}: a backup would "
-            "not hold what the labels name.",
+            f"{len(outside)} file(s) of the dataset are outside of {str(images)!r}, such as {shown}: a backup would "
+            "not have all files that the labels name.",
             hint="Move them into the data folder, or train without `backup`.",
         )
     refuse(check_names([*items, MANIFEST]), where=str(images))
@@ -247,7 +247,7 @@ class _BackupJob:
                 f"{len(wrong)} file(s) below {self.uri} are not what was stored there:\n"
                 + "\n".join(wrong[:10])
                 + more,
-                hint="Does something else write there? Run the command again: it goes on from here.",
+                hint="Does something else write there? Run the command again: it continues from here.",
             )
 
     def _listed(self) -> dict[str, RemoteObject]:

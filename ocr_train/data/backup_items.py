@@ -118,5 +118,5 @@ def _sha256(path: Path) -> str:
 def _changed(item: Item) -> DataError:
     return DataError(
         f"{str(item.path)!r} is not what it was when the dataset was checked.",
-        hint="Run the command again once nobody writes there.",
+        hint="Run the command again when no other program writes there.",
     )

@@ -80,7 +80,7 @@ def _check(entries: Sequence[str], *, use_space_char: bool) -> list[tuple[int, F
     for line, entry in enumerate(entries, start=1):
         first = first_lines.setdefault(entry, line)
         if not entry:
-            hint = "remove the line; for a space use use_space_char, or a line that holds a space"
+            hint = "remove the line; for a space use use_space_char, or a line with a space"
             findings.append((line, Finding("dict_blank_line", "", hint)))
         elif first != line:
             hint = f"first at line {first}: remove one, unless a checkpoint was trained with both"

@@ -108,7 +108,7 @@ def _make_room(out: Path, manifest: DatasetManifest, dictionary: bytes | None, *
             else "another dict.txt"
         )
         raise DataError(
-            f"{str(out)!r} holds a prepared set of another content ({what}).",
+            f"{str(out)!r} has a prepared set with other content ({what}).",
             hint="Name a new folder, or replace the set with --overwrite.",
         )
     kept = {entry.path for entry in manifest.entries}

@@ -168,7 +168,7 @@ def _dictionary(experiment: Experiment, layout: Layout, echo: Echo) -> Path | No
     if experiment.task != "rec":
         return None
     if layout.dictionary is not None and not experiment.dictionary_fixed:
-        echo(f"dictionary: {layout.dictionary}, which lies with the data")
+        echo(f"dictionary: {layout.dictionary}, which is with the data")
         return layout.dictionary
     return Path(experiment.dictionary) if experiment.dictionary else None
 

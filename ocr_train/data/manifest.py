@@ -201,17 +201,17 @@ def read_manifest(path: Path) -> DatasetManifest:
         if header["format"] != _FORMAT or header["version"] != _VERSION:
             raise DataError(
                 f"{path} is format {header['format']!r}, version {header['version']!r}",
-                hint=f"This version reads {_FORMAT!r}, version {_VERSION}: make the manifest anew.",
+                hint=f"This version reads {_FORMAT!r}, version {_VERSION}: make the manifest again.",
             )
         manifest = DatasetManifest(tuple(_read_entry(row) for row in rows))
     except OSError as exc:
         raise DataError(f"{path} cannot be read: {exc.strerror}", hint="Check the path.") from exc
     except (ValueError, KeyError, TypeError) as exc:
-        raise DataError(f"{path} is not a manifest: {exc!r}", hint="Make it anew with `prepare`.") from exc
+        raise DataError(f"{path} is not a manifest: {exc!r}", hint="Make it again with `prepare`.") from exc
     if manifest.digest != header.get("digest"):
         raise DataError(
             f"{path} was changed: its files give digest {manifest.digest}, it says {header.get('digest')!r}",
-            hint="Make it anew with `prepare`.",
+            hint="Make it again with `prepare`.",
         )
     return manifest
 

@@ -140,7 +140,7 @@ def _claim(out: Path, source: Path | None) -> None:
         inner, outer = sorted((source.resolve(), out.resolve()), key=lambda path: len(path.parts))
         if inner == outer or inner in outer.parents:
             raise DataError(
-                f"{str(out)!r} and the data {str(source)!r} lie in one another.",
+                f"{str(out)!r} and the data {str(source)!r} are one inside the other.",
                 hint="Name a folder beside the data.",
             )
     marker = out / PRIVATE_FOLDER / MARKER
@@ -150,7 +150,7 @@ def _claim(out: Path, source: Path | None) -> None:
         )
         if found:
             raise DataError(
-                f"{str(out)!r} holds other data ({', '.join(found[:5])}); it is left alone.",
+                f"{str(out)!r} has other data ({', '.join(found[:5])}); it was not changed.",
                 hint="Name a new or an empty folder.",
             )
         write_bytes(marker, b"This folder was filled by `prepare`, which may fill it anew.\n")
@@ -220,7 +220,7 @@ def _dictionary(wish: PrepareOptions, layout: Layout, echo: Echo) -> tuple[Dicti
     own = wish.dictionary or layout.dictionary
     path = own or wish.model_dictionary
     if path is None:
-        echo("dictionary: none was named and none lies with the data: characters are not checked")
+        echo("dictionary: none was named and there is none with the data: characters are not checked")
         return None, False
     echo(f"dictionary: {path}")
     return read_dictionary(path, use_space_char=wish.use_space_char), own is not None

@@ -221,7 +221,9 @@ def _fill_empty_sets(groups: Mapping[str, _Group], *, val: float, test: float) -
             if not group.fixed and (sizes[group.side] > 1 or group.side not in needed)
         ]
         if not free:
-            notes.append(f"{name} is empty: the earlier split holds every group that could go there.")
+            notes.append(
+                f"{name} is empty: the earlier split has already placed every group that could go there."
+            )
             continue
         chosen = min(free, key=_nearest_to(name, uses))
         chosen.side = name
@@ -267,7 +269,7 @@ def _cover_characters(groups: Mapping[str, _Group], *, move: bool) -> list[str]:
     notes = []
     if moved:
         notes.append(
-            f"{len(moved)} groups went from val to train, which lacked characters of theirs: "
+            f"{len(moved)} groups were moved from val to train, which did not have all their characters: "
             f"{_listed(group.key for group in moved)}."
         )
     for name in ("val", "test"):
@@ -355,5 +357,5 @@ def _read_earlier(folder: Path, root: Path) -> Split:
                 for line in read_samples(path)[0]
             )
     if not any(sets.values()):
-        raise DataError(f"{folder} holds no earlier split", hint="It should have train.txt and val.txt.")
+        raise DataError(f"{folder} has no earlier split", hint="It should have train.txt and val.txt.")
     return Split(train=sets["train"], val=sets["val"], test=sets["test"])

@@ -109,7 +109,7 @@ def _sarabun_paths() -> list[Path]:
 
 def _missing_package(package: str, fonts: str) -> SetupError:
     return SetupError(
-        f"The demo set cannot be drawn: {package!r}, which brings the fonts {fonts}, is not installed.",
+        f"The demo set cannot be drawn: {package!r}, which has the fonts {fonts}, is not installed.",
         hint=f"`python -m pip install {package}`",
     )
 

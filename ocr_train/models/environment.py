@@ -48,7 +48,7 @@ class ModelEnvironment:
 def model_environment(parts: Sequence[ModelPart], *, own_paddleocr: bool = False) -> ModelEnvironment:
     """What a model of these parts needs to run on CPU.
 
-    Paddle is of the newest version that exported a part: what a newer one wrote need not load in an older one.
+    Paddle is of the newest version that exported a part: what a newer one wrote may not load in an older one.
     `own_paddleocr`: the model brings a PaddleOCR checkout along, so the package is left out, and what that imports
     (`requires` of the parts) is named, in the versions that it was checked with.
     """
@@ -60,7 +60,7 @@ def model_environment(parts: Sequence[ModelPart], *, own_paddleocr: bool = False
     paddle = release(paddle) or "3.0.0"
     notes = []
     if _order(paddle) < _order(_FIRST_PADDLE):
-        notes.append(f"there is no {_PADDLE} {paddle} for a CPU: {_FIRST_PADDLE} stands in its place")
+        notes.append(f"there is no {_PADDLE} {paddle} for a CPU: {_FIRST_PADDLE} is used instead")
         paddle = _FIRST_PADDLE
     names = _ALWAYS if own_paddleocr else (*_ALWAYS, PADDLEOCR, "albumentations", "albucore", *_OPENCV)
     pins = {name: version for name in names if (version := installed(name))}

@@ -98,9 +98,7 @@ def evaluate_config(
 
 
 def _read(source: ModelSource) -> dict[str, Any]:
-    config = read_config(
-        source.config, hint="A checkpoint is evaluated with the config.yml that lies beside it."
-    )
+    config = read_config(source.config, hint="A checkpoint is evaluated with the config.yml beside it.")
     if not isinstance(get_key(config, "Eval.dataset", None), dict):
         raise DataError(f"the checkpoint's configuration {source.config} has no 'Eval.dataset'.")
     if get_key(config, "Eval.dataset.data", None) is not None:

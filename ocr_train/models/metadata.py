@@ -61,12 +61,12 @@ def read_part(folder: Path) -> ModelPart:
         document = read_json(path)
     except (OSError, ValueError) as exc:
         raise DataError(
-            f"{str(folder)!r} is no exported model: {path.name} cannot be read: {exc}",
+            f"{str(folder)!r} is not an exported model: {path.name} cannot be read: {exc}",
             hint="`python -m ocr_train export RUN` makes one.",
         ) from exc
     if not isinstance(document, dict) or document.get("task") not in _TASKS:
         raise DataError(
-            f"{str(path)!r} names no task that is one of {', '.join(_TASKS)}.",
+            f"{str(path)!r} does not name one of the tasks {', '.join(_TASKS)}.",
             hint="Export the model again.",
         )
     return _part(document)

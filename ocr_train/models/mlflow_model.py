@@ -112,7 +112,7 @@ def log_model(
 def owner_of(client: Any, exported: Sequence[Path]) -> str:
     """The run that a model of these folders is logged to: that of the first whose run is on this server.
 
-    Detection comes first. Raises `DataError` for what is no exported model, `ConfigError` where there is no such run.
+    Detection comes first. Raises `DataError` for what is not an exported model, `ConfigError` where there is no such run.
     """
     parts = sorted((read_part(folder) for folder in exported), key=lambda part: part.task)
     for part in parts:
@@ -346,7 +346,7 @@ def _example(path: Path | None) -> str:
         raise DataError(f"the input example {str(path)!r} cannot be read: {exc.strerror}.") from exc
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:
-        raise DataError(f"the input example {str(path)!r} is no image.", hint="Give a JPEG or PNG file.")
+        raise DataError(f"the input example {str(path)!r} is not an image.", hint="Give a JPEG or PNG file.")
     side = max(image.shape[:2])
     if side > _EXAMPLE_SIDE:
         size = [max(1, round(length * _EXAMPLE_SIDE / side)) for length in image.shape[1::-1]]

@@ -52,5 +52,5 @@ def try_model(code: Path, exported: Path, example: str, *, timeout_s: float = 30
 def _broken(why: str) -> SetupError:
     return SetupError(
         f"the model does not work in the environment that it names: {why}.",
-        hint="It was not logged; the exported folder is whole, and `python -m ocr_train register FOLDER` logs it later.",
+        hint="It was not logged; the exported folder is complete, and `python -m ocr_train register FOLDER` logs it later.",
     )

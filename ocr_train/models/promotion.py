@@ -87,7 +87,7 @@ def _metric(text: str) -> str:
     match = _METRIC.fullmatch(text)
     if match is None or "loss" in text:
         raise ConfigError(
-            f"{text!r} is no metric to promote by: the greater one must be the better one.",
+            f"{text!r} is not a metric to promote by: the greater one must be the better one.",
             hint="Give best/hmean for detection, best/acc for recognition, or one of evaluate/...",
         )
     return text if match["where"] == "evaluate" else match["name"]
@@ -164,7 +164,7 @@ def _holder(client: Any, name: str, alias: str) -> Any:
     except MlflowException as exc:
         if exc.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
-        raise TrackingError(f"who is {name}@{alias} cannot be asked: {first_line(exc)}") from exc
+        raise TrackingError(f"the version {name}@{alias} could not be read: {first_line(exc)}") from exc
 
 
 def _refuse_incomparable(
@@ -172,13 +172,11 @@ def _refuse_incomparable(
 ) -> None:
     """Raise `DataError` where the two are not of one sort and on the same data."""
     who = f"the champion, {champion.name} version {champion.version},"
-    by_hand = (
-        "If it shall win all the same, move the alias on the Models page of MLflow, by hand and on purpose."
-    )
+    by_hand = "To let it win anyway, move the alias by hand on the Models page of MLflow."
     others = {part.task: part for part in theirs}
     if set(others) != {part.task for part in mine}:
         raise DataError(
-            f"not promoted: {who} is a model of {'+'.join(sorted(others)) or 'an unknown sort (its run is gone)'}, "
+            f"not promoted: {who} is a model of {'+'.join(sorted(others)) or 'an unknown kind (its run is deleted)'}, "
             f"this one of {'+'.join(sorted(part.task for part in mine))}.",
             hint=by_hand,
         )

@@ -71,7 +71,7 @@ def logged_model(client: Any, model_uri: str) -> Any:
     match = _LOGGED.fullmatch(model_uri)
     if match is None:
         raise ConfigError(
-            f"{model_uri!r} is no logged model.",
+            f"{model_uri!r} is not a logged model.",
             hint="Give models:/ and its id, as its MLflow page shows it.",
         )
     try:
@@ -83,7 +83,7 @@ def logged_model(client: Any, model_uri: str) -> Any:
         ) from exc
     if str(getattr(model.status, "value", model.status)) != "READY":
         raise ConfigError(
-            f"{model_uri} is not whole: its upload was not finished.",
+            f"{model_uri} is not complete: its upload was not finished.",
             hint="Export and log the run's model again.",
         )
     return model
@@ -146,7 +146,7 @@ def find_version(client: Any, text: str, *, name: str = "") -> Any:
     run_id = text.removeprefix("runs:/").partition("/")[0]
     if not re.fullmatch(r"[0-9a-f]{32}", run_id):
         raise ConfigError(
-            f"{text!r} is no run id and no version of a model.",
+            f"{text!r} is not a run id and not a version of a model.",
             hint="Give the id of a run, models:/NAME/VERSION or models:/NAME@ALIAS.",
         )
     if name:
@@ -176,7 +176,7 @@ def _addressed(client: Any, text: str, name: str) -> Any:
     match = re.fullmatch(r"models:/([^@/]+)(?:@([^@/]+)|/(\d+))", text)
     if match is None or (name and match[1] != name):
         raise ConfigError(
-            f"{text!r} names no version of {name or 'a registered model'}.",
+            f"{text!r} does not name a version of {name or 'a registered model'}.",
             hint="Give models:/NAME/VERSION or models:/NAME@ALIAS.",
         )
     with contextlib.suppress(MlflowException):

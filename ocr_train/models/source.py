@@ -87,7 +87,7 @@ def find_source(text: str, client_factory: ClientFactory, folder: Path, *, which
     found = find_sources(text, client_factory, folder, which=which)
     if len(found) > 1:
         names = ", ".join(str(source.path) for source in found)
-        raise ConfigError(f"{text!r} holds {len(found)} models, not one: {names}", hint="Name one of them.")
+        raise ConfigError(f"{text!r} has {len(found)} models, not one: {names}", hint="Name one of them.")
     return found[0]
 
 
@@ -98,7 +98,7 @@ def find_sources(
     if exported := exported_folders(Path(text).expanduser()):
         return tuple(_exported(path, str(path)) for path in exported)
     if text in (AUTO, LATEST, BEST):
-        raise ConfigError(f"{text!r} names no run.", hint=HINT)
+        raise ConfigError(f"{text!r} does not name a run.", hint=HINT)
     with _in_our_words():
         spec = parse_resume(text)
         if spec.kind == MODEL:
@@ -185,7 +185,7 @@ def _of_run(spec: ResumeSpec, client: Any, folder: Path) -> ModelSource:
             f"the run {run.info.run_name!r} ({spec.run_id}) has no checkpoint.",
             hint="`python -m ocr_train checkpoints RUN` lists those of a run.",
         )
-    passed = f"; passed over: {'; '.join(found.passed_over)}" if found.passed_over else ""
+    passed = f"; skipped: {'; '.join(found.passed_over)}" if found.passed_over else ""
     return _checkpoint(
         found.prefix,
         found.manifest,
@@ -210,7 +210,7 @@ def _from_path(path: str, named: str, folder: Path) -> ModelSource:
         placed = from_path(path, folder, weights_only=True)
     except ConfigError as exc:
         raise ConfigError(
-            f"{named!r} is no run id, and neither a checkpoint nor an exported model on this machine.",
+            f"{named!r} is not a run id, and neither a checkpoint nor an exported model on this machine.",
             hint=HINT,
         ) from exc
     home = Path(placed.source).parent
@@ -226,7 +226,7 @@ def _of_placed(placed: Placed, folder: Path) -> ModelSource:
     config = folder / "config.yml"
     if not config.is_file():
         raise DataError(
-            f"there is no config.yml beside the checkpoint {placed.source}: what it is cannot be told.",
+            f"there is no config.yml beside the checkpoint {placed.source}: its kind of model is not known.",
             hint="Put the configuration that it was trained with there, and its dictionary as dict.txt.",
         )
     screen(Path(f"{placed.prefix}.pdparams"))
@@ -237,7 +237,7 @@ def _checkpoint(prefix: Path, manifest: CheckpointManifest | None, *, run_id: st
     config = prefix.parent / "config.yml"
     if not config.is_file():
         raise DataError(
-            f"{said} has no config.yml: what it is cannot be told.", hint="Take another checkpoint."
+            f"{said} has no config.yml: its kind of model is not known.", hint="Take another checkpoint."
         )
     return ModelSource(
         kind=CHECKPOINT,
@@ -281,7 +281,7 @@ def read_config(config: Path, *, hint: str = "", ours: Sequence[str] = ()) -> di
     except (OSError, DocumentError) as exc:
         raise DataError(f"{config} cannot be read: {' '.join(str(exc).split())}", hint=hint) from exc
     if not isinstance(values, dict):
-        raise DataError(f"{config} holds no mapping: it is no configuration of PaddleOCR.", hint=hint)
+        raise DataError(f"{config} is not a mapping, so not a configuration of PaddleOCR.", hint=hint)
     require_plain({key: value for key, value in values.items() if key not in ours}, config)
     return values
 

@@ -50,8 +50,8 @@ def parse_yaml(text: str) -> Any:
         raise
     except yaml.YAMLError as exc:
         raise DocumentError(" ".join(str(exc).split())) from exc
-    except Exception as exc:  # a date such as 2020-13-01, a tag on what is none of its kind
-        raise DocumentError(f"it holds a value that is none: {exc or type(exc).__name__}") from exc
+    except Exception as exc:  # a date such as 2020-13-01, a tag on a value of another kind
+        raise DocumentError(f"it has a value that is not valid: {exc or type(exc).__name__}") from exc
 
 
 def _values(text: str) -> Any:
@@ -74,7 +74,7 @@ class _Limits:
         for event in yaml.parse(text, Loader=_LOADER):
             if isinstance(event, yaml.AliasEvent):
                 if any(anchor == event.anchor for anchor, _ in self._open):
-                    raise DocumentError("it holds itself (an alias inside what it names)")
+                    raise DocumentError("it contains itself (an alias inside what it names)")
                 self._add(self._sizes.get(str(event.anchor), 1))
             elif isinstance(event, yaml.ScalarEvent):
                 self._number(event)
@@ -94,13 +94,11 @@ class _Limits:
     def _add(self, size: int) -> None:
         self._open[-1][1] += size
         if self._open[-1][1] > MAX_VALUES:
-            raise DocumentError(
-                f"it holds more than {MAX_VALUES:,} values, aliases replaced by what they name"
-            )
+            raise DocumentError(f"it has more than {MAX_VALUES:,} values, aliases replaced by what they name")
 
     def _number(self, event: Any) -> None:
         if len(event.value) > MAX_DIGITS and event.implicit[0] and event.value[:1] in "0123456789+-.":
-            raise DocumentError(f"it holds a number with more than {MAX_DIGITS} digits")
+            raise DocumentError(f"it has a number with more than {MAX_DIGITS} digits")
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -39,7 +39,7 @@ def decode_image(data: bytes, *, ignore_orientation: bool = False) -> Any:
     except cv2.error as exc:
         raise ImageError(f"it cannot be decoded: {reason(exc)}") from exc
     if picture is None:
-        raise ImageError("it is no image that OpenCV can decode")
+        raise ImageError("it is not an image that OpenCV can decode")
     return picture
 
 
@@ -48,6 +48,6 @@ def require_picture(picture: Any) -> None:
     import numpy as np
 
     if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
-        raise ImageError("it is no array of 8-bit pixels")
+        raise ImageError("it is not an array of 8-bit pixels")
     if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
         raise ImageError(f"its shape is {picture.shape}, not (height, width, 3)")

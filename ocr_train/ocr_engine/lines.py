@@ -26,7 +26,7 @@ class Reader:
     def __init__(self, det: Engine, rec: Engine) -> None:
         if (det.task, rec.task) != ("det", "rec"):
             raise EngineError(
-                f"detection and recognition are wanted, these are a {det.task} and a {rec.task} model"
+                f"a detection and a recognition model are needed, these are a {det.task} and a {rec.task} model"
             )
         self._det = det
         self._rec = rec

@@ -108,7 +108,7 @@ def open_paddle_network(settings: Any, folder: Path, gpu: bool) -> Any:
     )
     weights = folder / "inference.pdiparams"
     if program is None or not weights.is_file():
-        raise EngineError(f"{folder} holds no inference.pdmodel or inference.json with inference.pdiparams")
+        raise EngineError(f"{folder} has no inference.pdmodel or inference.json with inference.pdiparams")
     try:
         predictor = inference.create_predictor(_inference_config(inference, program, weights, gpu))
     except Exception as exc:
@@ -142,7 +142,7 @@ def open_onnx_network(settings: Any, folder: Path, gpu: bool) -> Any:
     """`model.onnx` in `folder`; raises `EngineError` where it is not there or cannot be loaded."""
     path = folder / "model.onnx"
     if not path.is_file():
-        raise EngineError(f"{folder} holds no model.onnx")
+        raise EngineError(f"{folder} has no model.onnx")
     try:
         onnxruntime: Any = importlib.import_module("onnxruntime")
     except ImportError as exc:

@@ -69,7 +69,7 @@ def require_harmless(config: Path, values: Any, used: Any, root: str) -> None:
 def refusal(config: Any, found: list[str]) -> str:
     """The message for a configuration with the problems `found`."""
     listed = "; ".join(found[:20]) + (f"; and {len(found) - 20} more" if len(found) > 20 else "")
-    return f"{config} holds what PaddleOCR would run as code, or does not know: {listed}"
+    return f"{config} has parts that PaddleOCR would run as code, or does not know: {listed}"
 
 
 def problems(values: Any, vocabulary: dict[str, Part] | None = None) -> list[str]:
@@ -109,13 +109,13 @@ class _Screening:
         if isinstance(value, dict):
             for key, inner in value.items():
                 if not isinstance(key, (str, int, float, bool, type(None))):
-                    self._echo(where, key, "is no key of a configuration")
+                    self._echo(where, key, "is not a key of a configuration")
                 self.plain(inner, f"{where}.{key}" if where else str(key)[:_SHOWN], depth + 1)
         elif isinstance(value, list):
             for number, inner in enumerate(value):
                 self.plain(inner, f"{where}[{number}]", depth + 1)
         elif isinstance(value, (bytes, bytearray, tuple, set, frozenset)):
-            self._echo(where, value, f"is {type(value).__name__}, which no configuration holds")
+            self._echo(where, value, f"is {type(value).__name__}, which no configuration has")
 
     def sections(self, values: dict[Any, Any]) -> None:
         """Each part of the configuration by the rules of the code that reads it."""
@@ -178,10 +178,10 @@ class _Screening:
             return
         where = f"{section}.dataset.transforms"
         if not isinstance(dataset["transforms"], list):
-            self._echo(where, dataset["transforms"], "is no list of operators")
+            self._echo(where, dataset["transforms"], "is not a list of operators")
         for number, entry in enumerate(_list(dataset["transforms"])):
             if not isinstance(entry, dict):
-                self._echo(f"{where}[{number}]", entry, "is no operator with its parameters")
+                self._echo(f"{where}[{number}]", entry, "is not an operator with its parameters")
                 continue
             for name, given in entry.items():
                 self._known(name, f"{where}[{number}]", OPERATORS)
@@ -202,8 +202,8 @@ class _Screening:
                 name = entry[0] if isinstance(entry, list) and entry else entry
             plain = isinstance(name, str) and bool(_WORD.match(name)) and name[:1].isupper()
             if not plain or name in _EFFECTS:
-                self._echo(where, name, "is no augmenter")
-        self._each(values, where, _is_no_word, "is no plain word")
+                self._echo(where, name, "is not an augmenter")
+        self._each(values, where, _is_no_word, "is not a plain word")
 
     def _name(self, values: dict[Any, Any], key: str, where: str, kind: str) -> None:
         if values.get(key) is not None:
@@ -216,7 +216,8 @@ class _Screening:
         if name == "None" and kind == POST_PROCESSES:  # PaddleOCR's word for no post-processing
             return
         if not plain or (strict and part is not None and name not in part.names):
-            self._echo(where, name, f"is no {kind} of PaddleOCR")
+            article = "an" if kind.startswith(("a", "e", "i", "o", "u")) else "a"
+            self._echo(where, name, f"is not {article} {kind} of PaddleOCR")
 
     def _values(self, values: Any, where: str, kind: str) -> None:
         """Values that PaddleOCR evaluates, wherever they stand."""

@@ -84,7 +84,7 @@ def _load(config: Path) -> Any:
     ]
     if missing:
         raise EngineError(
-            "{} is no configuration of PaddleOCR: it has no {}".format(config, ", ".join(missing))
+            "{} is not a configuration of PaddleOCR: it has no {}".format(config, ", ".join(missing))
         )
     return values
 

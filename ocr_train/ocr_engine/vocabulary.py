@@ -51,7 +51,7 @@ def read_vocabulary(ppocr: str) -> dict[str, Part]:
     folder = Path(ppocr)
     if not (folder / "data" / "imaug" / "__init__.py").is_file():
         raise EngineError(
-            f"{folder} holds no source of PaddleOCR (data/imaug): the configuration cannot be checked"
+            f"{folder} has no source of PaddleOCR (data/imaug): the configuration cannot be checked"
         )
     return {kind: _read_part(folder.joinpath(*inside), kind) for kind, inside in PACKAGES.items()}
 

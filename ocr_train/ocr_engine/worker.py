@@ -79,7 +79,7 @@ def _load_package() -> None:
         "ocr_engine", folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
     if spec is None or spec.loader is None:
-        raise ImportError(f"{folder} is no package")
+        raise ImportError(f"{folder} is not a package")
     module = importlib.util.module_from_spec(spec)
     sys.modules["ocr_engine"] = module
     spec.loader.exec_module(module)

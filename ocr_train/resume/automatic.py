@@ -51,14 +51,20 @@ def find_interrupted(
     same = [run for run in runs if all(run.data.tags.get(key) == value for key, value in wanted.items())]
     for run in same:
         if run.info.status == "RUNNING" and is_alive(run, beat, patience):
-            patience.echo(f"resume=auto: the run {run.info.run_id} is being trained; starting afresh")
+            patience.echo(
+                f"resume=auto: the run {run.info.run_id} is being trained; starting from the beginning"
+            )
             return None
         if run.info.status not in (*INTERRUPTED, "RUNNING"):
-            patience.echo(f"resume=auto: the run {run.info.run_id} is {run.info.status}; starting afresh")
+            patience.echo(
+                f"resume=auto: the run {run.info.run_id} is {run.info.status}; starting from the beginning"
+            )
             return None
         if has_checkpoint(run):
             return str(run.info.run_id)
-    patience.echo("resume=auto: no interrupted run of this configuration and dataset; starting afresh")
+    patience.echo(
+        "resume=auto: no interrupted run of this configuration and dataset; starting from the beginning"
+    )
     return None
 
 

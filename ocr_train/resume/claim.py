@@ -30,14 +30,14 @@ def require_idle(client: Any, run_id: str, patience: Waiter) -> Any:
     if run.info.status == "RUNNING" and is_alive(
         run, lambda one: tracker.get_run(client, one.info.run_id), patience
     ):
-        raise _refused(run_id, read_holder(run.data.tags.get(HOLDER_TAG, "")), "its heartbeat moves")
+        raise _refused(run_id, read_holder(run.data.tags.get(HOLDER_TAG, "")), "its heartbeat still changes")
     return run
 
 
 def claim(client: Any, idle: Any, holder: Holder, patience: Waiter) -> None:
     """Make `holder` the only one that goes on with the run `idle`, which `require_idle` returned.
 
-    Raises `ConfigError` where another start was first, `TrackingError` where the server does not answer.
+    Raises `ConfigError` where another start came first, `TrackingError` where the server does not answer.
     """
     run_id = idle.info.run_id
     own = f"{CLAIM}{holder.token}"
@@ -55,7 +55,7 @@ def claim(client: Any, idle: Any, holder: Holder, patience: Waiter) -> None:
             hint="Use resume_mode=new, or check that you may change that run.",
         ) from exc
     if winner is not None:
-        raise _refused(run_id, winner, "another start was first")
+        raise _refused(run_id, winner, "another start came first")
 
 
 def _look(client: Any, idle: Any, holder: Holder, patience: Waiter) -> tuple[Holder | None, list[str]]:
@@ -95,6 +95,6 @@ def _refused(run_id: str, other: Holder | None, why: str) -> ConfigError:
     return ConfigError(
         f"the run {run_id} is being trained by another process{who}: {why}.",
         hint="Stop that training, or wait for its end, and start again. If its machine is gone, its heartbeat stops: "
-        f"a start looks for {WATCH_S:g} s whether it moves, and {DEAD_AFTER_S / 60:g} minutes after the last one "
-        "goes on at once. Or start a run of its own from its checkpoint: resume_mode=new.",
+        f"a start then waits {WATCH_S:g} s to see whether it still changes, and {DEAD_AFTER_S / 60:g} minutes after "
+        "the last heartbeat it continues at once. Or start a run of its own from its checkpoint: resume_mode=new.",
     )

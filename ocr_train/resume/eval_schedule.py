@@ -35,6 +35,6 @@ def keep_phase(config: dict[str, Any], *, offset: int, epochs_done: int, steps: 
         return ""
     set_key(config, "Global.eval_batch_step", [0, rest])
     return (
-        f"no evaluation of every {every} steps falls in the rest of this run: one comes at its end, "
+        f"no evaluation of every {every} steps is due in the rest of this run: one runs at its end, "
         f"after step {offset + rest}"
     )

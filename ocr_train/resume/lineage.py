@@ -26,7 +26,7 @@ def record_origin(point: ResumePoint, tracker: Tracker, echo: Echo) -> None:
         echo(f"starting from the weights of {point.source}; steps and epochs count from 0")
         tracker.set_tags({"weights_from": origin})
     else:
-        echo(f"resuming from {point.source}: on with epoch {point.epoch + 1} after step {point.step}")
+        echo(f"resuming from {point.source}: continuing with epoch {point.epoch + 1} after step {point.step}")
         tracker.set_tags(
             {"resumed_from": origin, "resumed_from_step": point.step, "resumed_from_epoch": point.epoch}
         )

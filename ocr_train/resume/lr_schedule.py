@@ -1,7 +1,7 @@
 """The learning rate after a resume: laid anew where epochs, steps of an epoch or the schedule itself are others.
 
 A checkpoint's `.pdopt` holds where its schedule stood, and Paddle goes on from there with the new settings: a cosine
-that has come to 0 is multiplied on and stays 0 for ever. So the state becomes that of the schedule as it is configured
+that has come to 0 is multiplied on and stays 0 forever. So the state becomes that of the schedule as it is configured
 now, at the step where training goes on; the optimizer's moments stay. Where nothing has changed, neither does the file.
 """
 
@@ -42,7 +42,7 @@ def lay_anew(standing: Standing, trainer: Trainer, config: Path, *, timeout_s: f
     """
     root = trainer.paddleocr.root
     if not (root / "ppocr" / "optimizer").is_dir():
-        return _not_done(f"{root} holds no ppocr/optimizer")
+        return _not_done(f"{root} has no ppocr/optimizer")
     argv = [str(trainer.python), "-B", str(SCRIPT), str(root), str(config.absolute())]
     argv += [f"{standing.prefix.absolute()}.pdopt", str(standing.epoch), str(standing.steps)]
     argv += [str(standing.old_steps), standing.kind]
@@ -56,7 +56,7 @@ def lay_anew(standing: Standing, trainer: Trainer, config: Path, *, timeout_s: f
 
 def _not_done(why: str) -> str:
     return (
-        f"the learning rate's schedule could not be compared with the checkpoint's ({why}): it goes on as PaddleOCR "
+        f"the learning rate's schedule could not be compared with the checkpoint's ({why}): it continues as PaddleOCR "
         "does it, which is wrong where epochs, batch size, data or rate have changed"
     )
 
@@ -65,7 +65,7 @@ def _said(answer: Mapping[str, Any]) -> str:
     old = answer.get("old_rate")
     was = f", where the checkpoint had {old:.6g}" if isinstance(old, float) and math.isfinite(old) else ""
     return (
-        f"the learning rate's schedule is laid anew over {answer['total']} steps: at step {answer['at']} it is "
+        f"the learning rate's schedule is calculated again over {answer['total']} steps: at step {answer['at']} it is "
         f"{answer['rate']:.6g}{was}"
     )
 

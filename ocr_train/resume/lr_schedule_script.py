@@ -132,7 +132,7 @@ def prove(restored: Any, continued: Any, state: dict[str, Any], left: int) -> No
         restored.step()
         continued.step()
         if not math.isclose(restored(), continued(), rel_tol=1e-4, abs_tol=1e-12):
-            raise ValueError(f"the schedule does not go on from its state: {restored()} {continued()}")
+            raise ValueError(f"the schedule does not continue from its state: {restored()} {continued()}")
 
 
 def read(path: Path) -> tuple[dict[str, Any], int]:
@@ -141,7 +141,7 @@ def read(path: Path) -> tuple[dict[str, Any], int]:
     protocol = data[1] if data[:1] == b"\x80" else 2
     content = ArrayUnpickler(io.BytesIO(data), encoding="latin1").load()
     if not isinstance(content, dict):
-        raise TypeError("the optimizer's file holds no dictionary")
+        raise TypeError("the optimizer's file is not a dictionary")
     return content, min(protocol, pickle.HIGHEST_PROTOCOL)
 
 

@@ -45,13 +45,13 @@ def check_resume(resume: str, mode: str, *, weights_only: bool, offline: bool = 
     if offline and (mode == SAME or spec.kind not in (PATH, S3)):
         raise ConfigError(
             f"resume={resume}{' with resume_mode=same' if mode == SAME else ''} and offline=true: runs are looked up "
-            "on a server, and none is asked.",
+            "on a server, and offline=true uses none.",
             hint="Without a server, resume takes the path of a checkpoint on this machine (or in S3), such as "
             "outputs/<run id>/artifacts/checkpoints/step_00000120.",
         )
     if weights_only and spec.kind == AUTO:
         raise ConfigError(
-            "resume=auto and weights_only=true exclude each other: the one goes on, the other begins anew.",
+            "resume=auto and weights_only=true exclude each other: auto continues a training, weights_only starts a new one.",
             hint="Name the checkpoint whose weights to start from.",
         )
     if mode != SAME:
@@ -64,7 +64,7 @@ def check_resume(resume: str, mode: str, *, weights_only: bool, offline: bool = 
     newest_of_a_run = spec.kind == RUN and spec.which == LATEST and spec.step is None
     if not newest_of_a_run and spec.kind not in (AUTO, LATEST):
         raise ConfigError(
-            f"resume={resume} with resume_mode=same: a run goes on from its own newest checkpoint only.",
+            f"resume={resume} with resume_mode=same: a run continues from its own newest checkpoint only.",
             hint="Give resume=<run id>, latest or auto, or start a run of its own there: resume_mode=new.",
         )
 
@@ -84,7 +84,7 @@ def reopen(client: Any, run_id: str, folder: Path, *, launched_as: str = "") -> 
                 client.delete_tag(run_id, tag)
         if launched_as and launched_as != run_id:
             client.set_tag(launched_as, "continued_in", run_id)
-            client.set_tag(launched_as, "mlflow.note.content", f"This launch goes on with the run {run_id}.")
+            client.set_tag(launched_as, "mlflow.note.content", f"This launch continues the run {run_id}.")
     except Exception as exc:
         raise TrackingError(
             f"the run {run_id} cannot be opened again: {tracker.first_line(exc)}",

@@ -111,7 +111,7 @@ def _named_run(spec: ResumeSpec, request: ResumeRequest, client: Any, folder: Pa
     point = _of_run(client, run, spec, request, folder)
     if point is None:
         raise ConfigError(
-            f"resume={request.text}: the run {run.info.run_name!r} has no whole checkpoint.",
+            f"resume={request.text}: the run {run.info.run_name!r} has no complete checkpoint.",
             hint="A checkpoint is stored after the first epoch. Choose another run, or leave resume empty.",
         )
     return point
@@ -134,7 +134,7 @@ def _auto(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | No
         left = max((one.step for one in manifests if one.epoch < request.epochs), default=None)
         if left is not None:
             request.patience.echo(
-                f"resume=auto: the run {run_id} was at its end; on from before its last epoch"
+                f"resume=auto: the run {run_id} had reached its end; continuing from before its last epoch"
             )
             return _named_run(replace(spec, step=left), request, client, folder)
         problem = f"the run {run_id} has nothing left to train"
@@ -142,9 +142,10 @@ def _auto(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | No
         problem = exc.problem
     if request.run_id:
         raise ConfigError(
-            f"resume=auto: {problem}.", hint="resume_mode=new can start afresh, in a run of its own."
+            f"resume=auto: {problem}.",
+            hint="resume_mode=new can start from the beginning, in a run of its own.",
         )
-    request.patience.echo(f"resume=auto: {problem}; starting afresh")
+    request.patience.echo(f"resume=auto: {problem}; starting from the beginning")
     return None
 
 
@@ -166,7 +167,7 @@ def run_to_go_on(request: ResumeRequest, client: Any) -> Any | None:
 
 def _nothing_to_go_on_with(request: ResumeRequest) -> ConfigError:
     return ConfigError(
-        f"resume=latest: no run of the model {request.model!r} in this experiment has a whole checkpoint.",
+        f"resume=latest: no run of the model {request.model!r} in this experiment has a complete checkpoint.",
         hint="Check MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME, or leave resume empty.",
     )
 
@@ -215,7 +216,7 @@ def _best(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
         if point is not None:
             return point
     raise ConfigError(
-        f"resume=best: no run of the model {request.model!r} on this very dataset has a best checkpoint.",
+        f"resume=best: no run of the model {request.model!r} on this dataset has a best checkpoint.",
         hint="Name a run: resume=<run id>:best, or use resume=latest.",
     )
 
@@ -242,7 +243,7 @@ def _point(
     found: FoundCheckpoint, best: float | None, alias: Mapping[str, Any] | None, request: ResumeRequest
 ) -> ResumePoint:
     manifest = found.manifest
-    passed = f" (passed over: {'; '.join(found.passed_over)})" if found.passed_over else ""
+    passed = f" (skipped: {'; '.join(found.passed_over)})" if found.passed_over else ""
     fresh = request.weights_only
     if best is None and not fresh:
         best = manifest.metrics.get(request.main_metric)

@@ -1,4 +1,4 @@
-"""The runs of an experiment as MLflow knows them, and those among them that nobody tracks any more."""
+"""The runs of an experiment as MLflow knows them, and those among them that no process tracks any more."""
 
 from __future__ import annotations
 

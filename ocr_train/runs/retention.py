@@ -85,7 +85,7 @@ def _keep_referenced(by_step: Mapping[int, Sequence[CheckpointManifest]], keep: 
         for entry in (entry for manifest in by_step[step] for entry in manifest.files):
             match = _STEP.search(entry.path)
             if match and int(match[1]) in by_step and int(match[1]) not in keep:
-                keep[int(match[1])] = f"holds bytes of step {step}"
+                keep[int(match[1])] = f"has bytes of step {step}"
                 todo.append(int(match[1]))
 
 
@@ -134,7 +134,7 @@ def pinned_by_registry(client: Any, run_id: str) -> Pinned:
             steps.update(dict.fromkeys(_steps_in(texts), f"logged model {model.name}"))
     except Exception as exc:
         raise TrackingError(
-            f"which checkpoints of run {run_id} the model registry relies on cannot be asked: {first_line(exc)}",
+            f"which checkpoints of run {run_id} the model registry relies on could not be read: {first_line(exc)}",
             hint="Nothing is deleted without knowing that.",
         ) from exc
     return Pinned(steps=steps)
@@ -181,13 +181,13 @@ def pinned_by_runs(client: Any, run_id: str) -> dict[int, str]:
             line.update(todo)
     except Exception as exc:
         raise TrackingError(
-            f"which runs went on from the run {run_id} cannot be asked: {first_line(exc)}",
+            f"which runs continued from the run {run_id} could not be read: {first_line(exc)}",
             hint="Nothing is deleted without knowing that.",
         ) from exc
     for child in sorted(line - {run_id}):
         values = alias_values(RunArtifacts(client, child), BEST)
         if values.get("run_id") == run_id and type(values.get("step")) is int:
-            pinned[values["step"]] = f"the best of run {child}, which went on from it"
+            pinned[values["step"]] = f"the best of run {child}, which continued from it"
     return pinned
 
 

@@ -111,7 +111,7 @@ def sync_run(folder: Path, connect: Connect, echo: Echo, *, new_run: bool = Fals
     facts = read_facts(folder)
     if facts is None:
         raise TrackingError(
-            f"{folder} holds no run: it has no run.json.", hint="Name a folder below outputs/."
+            f"{folder} is not a run's folder: it has no run.json.", hint="Name a folder below outputs/."
         )
     lock = RunLock(folder)
     if not lock.take():
@@ -206,7 +206,7 @@ def _replay(folder: Path, client: Any, run_id: str, errors: list[str]) -> int:
     )
     delivery.deliver_now()
     if delivery.pending_bytes:
-        errors.append(f"the server does not take some records: {delivery.last_error}")
+        errors.append(f"the server does not accept some records: {delivery.last_error}")
     return delivery.refused
 
 

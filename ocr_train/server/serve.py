@@ -210,7 +210,7 @@ class LocalServers:
         while (complaint := probe()) and not cancelled():
             died = self.died()
             if died is not None:
-                raise SetupError(_obituary(died, "while starting"), hint=f"The whole log: {died.log}")
+                raise SetupError(_obituary(died, "while starting"), hint=f"The complete log: {died.log}")
             if time.monotonic() > deadline:
                 tails = "\n".join(child.log_tail() for child in self._children)
                 raise SetupError(f"{what} did not answer in {self._timeout_s:.0f} s: {complaint}\n{tails}")

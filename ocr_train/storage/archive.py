@@ -78,7 +78,7 @@ def extract_archive(
             return _move(written, parts, folder)
     except _BROKEN as exc:
         raise StorageError(
-            f"{shown} is not a whole archive: {exc or type(exc).__name__}.",
+            f"{shown} is not a complete archive: {exc or type(exc).__name__}.",
             hint="Make it again and upload it again.",
         ) from exc
     except (OSError, RuntimeError) as exc:
@@ -87,7 +87,7 @@ def extract_archive(
 
 def _check(members: list[Member], folder: Path, shown: str, limit_bytes: int) -> None:
     if not members:
-        raise StorageError(f"{shown} holds no file.", hint="Check how it was made.")
+        raise StorageError(f"{shown} has no file in it.", hint="Check how it was made.")
     names = [member.name for member in members]
     refuse(check_names(names), where=shown)
     refuse(place_problems(folder, names), where=shown)

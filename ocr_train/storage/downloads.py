@@ -73,7 +73,7 @@ class BodyWriter:
                 break
         where = f"s3://{self._bucket.name}/{wanted.key} from {self._bucket.endpoint}"
         raise StorageError(
-            f"{where} came {_CONTENT_ATTEMPTS} times with other content than its ETag {wanted.etag!r} says: "
+            f"{where} was received {_CONTENT_ATTEMPTS} times with other content than its ETag {wanted.etag!r} says: "
             f"{written.size} bytes, MD5 {written.md5}.",
             hint="Something on the way changes the data (a proxy?), or it is damaged: upload it again.",
         )

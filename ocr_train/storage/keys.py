@@ -46,7 +46,7 @@ def parse_s3_uri(uri: str) -> tuple[str, str]:
         raise ConfigError(f"{uri!r} is not an S3 address.", hint=hint)
     bucket, _, prefix = uri[5:].partition("/")
     if not _BUCKET.fullmatch(bucket):
-        raise ConfigError(f"{uri!r} names no valid bucket: {bucket!r}.", hint=hint)
+        raise ConfigError(f"{uri!r} does not name a valid bucket: {bucket!r}.", hint=hint)
     prefix = prefix[:-1] if prefix.endswith("/") else prefix
     problem = name_problem(prefix) if prefix else ""
     if problem:

@@ -138,5 +138,5 @@ def _checked_files(folder: Path) -> dict[str, LocalFile]:
     local = local_files(folder)
     refuse(check_names(list(local)), where=str(folder))
     if not local:
-        raise StorageError(f"The folder {str(folder)!r} holds no file.", hint="Check the path.")
+        raise StorageError(f"There is no file in the folder {str(folder)!r}.", hint="Check the path.")
     return local

@@ -214,7 +214,7 @@ class S3Bucket:
         if etag.strip('"') != wanted.etag:
             raise StorageError(
                 self._about(wanted.key, "changed while it was being fetched"),
-                hint="Run the command again once nobody writes there; what was fetched is kept.",
+                hint="Run the command again when no other program writes there; what was fetched is kept.",
             )
 
     def _put_once(self, key: str, source: Path, part_bytes: int, *, fast: bool) -> str:

@@ -21,7 +21,7 @@ def require_taken(client: Any, run_id: str, batch: Batch) -> None:
     ]
     if lacking:
         raise TrackingError(
-            f"what answers for MLflow said that it took {len(batch)} value(s), and does not have {lacking[0]!r}."
+            f"the MLflow server confirmed {len(batch)} value(s), but does not have {lacking[0]!r}."
         )
 
 
@@ -29,7 +29,7 @@ def require_dataset(client: Any, run_id: str, digest: str) -> None:
     """Raise `TrackingError` where the run lacks the dataset."""
     inputs = check_run(client, run_id).inputs
     if digest not in [one.dataset.digest for one in (inputs.dataset_inputs if inputs else ())]:
-        raise TrackingError("what answers for MLflow said that it took the dataset, and does not have it.")
+        raise TrackingError("the MLflow server confirmed the dataset, but does not have it.")
 
 
 def end_run(client: Any, run_id: str, status: str, end_time: int) -> None:
@@ -37,4 +37,4 @@ def end_run(client: Any, run_id: str, status: str, end_time: int) -> None:
     client.set_terminated(run_id, status=status, end_time=end_time)
     there = str(check_run(client, run_id).info.status)
     if there != status:
-        raise TrackingError(f"what answers for MLflow took the status {status}, and says {there!r}.")
+        raise TrackingError(f"the MLflow server confirmed the status {status}, but shows {there!r}.")

@@ -67,7 +67,7 @@ def _require_mlflow(client: Any) -> None:
         return
     with contextlib.suppress(RestException):  # an error in MLflow's own words
         if client.get_experiment("0").experiment_id != "0":
-            raise MlflowException("it answers as another service does, or a proxy in front of it")
+            raise MlflowException("another service answers there, or a proxy in front of it")
 
 
 def send_batch(client: Any, run_id: str, batch: Batch) -> None:

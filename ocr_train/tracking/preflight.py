@@ -46,7 +46,7 @@ def check_answers(uri: str) -> None:
         ) from exc
     except requests.exceptions.ProxyError as exc:
         raise TrackingError(
-            f"the proxy on the way to {shown} does not let us through: {_innermost(exc)}",
+            f"the proxy on the way to {shown} does not allow the connection: {_innermost(exc)}",
             hint="Correct HTTP_PROXY and HTTPS_PROXY, or name the server in NO_PROXY.",
         ) from exc
     except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as exc:
@@ -61,7 +61,7 @@ def check_answers(uri: str) -> None:
         raise _no_address(uri, exc) from exc
     except OSError as exc:  # a file of certificates that is not there
         raise TrackingError(
-            f"the MLflow server at {shown} cannot be asked: {exc}", hint=_CERTIFICATE_HINT
+            f"the MLflow server at {shown} could not be asked: {exc}", hint=_CERTIFICATE_HINT
         ) from exc
 
 
@@ -83,7 +83,7 @@ def _verify() -> bool | str:
 
 def _no_address(uri: str, exc: Exception) -> TrackingError:
     return TrackingError(
-        f"{without_password(uri)!r} is no address of an MLflow server: {redacted(str(exc))}",
+        f"{without_password(uri)!r} is not the address of an MLflow server: {redacted(str(exc))}",
         hint="Correct MLFLOW_TRACKING_URI, as in http://host:5000.",
     )
 

@@ -39,11 +39,13 @@ def check_run(client: Any, run_id: str) -> Any:
         if exc.error_code == "RESOURCE_DOES_NOT_EXIST":
             raise RunUnknown(
                 f"this MLflow server does not know the run {run_id}: it is another server, or it has lost the run.",
-                hint="Where MLFLOW_TRACKING_URI is right, `sync --new-run` with the run's folder makes it anew.",
+                hint="Where MLFLOW_TRACKING_URI is right, `sync --new-run` with the run's folder creates it again.",
             ) from exc
         raise
     if run.info.run_id != run_id:
-        raise TrackingError(f"what answers for MLflow is none: asked for the run {run_id}, it names none.")
+        raise TrackingError(
+            f"the server that answers is not an MLflow server: asked for the run {run_id}, it names none."
+        )
     if run.info.lifecycle_stage != "active":
         raise _deleted(client, run)
     return run

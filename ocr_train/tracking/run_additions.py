@@ -38,6 +38,6 @@ def add_to_run(
         send_batch(client, run_id, batch)
     except Exception as exc:
         raise TrackingError(
-            f"the run {run_id} does not take what was found out: {first_line(exc)}",
+            f"the run {run_id} does not accept what was found out: {first_line(exc)}",
             hint="Check MLFLOW_TRACKING_URI and that the run is not deleted.",
         ) from exc

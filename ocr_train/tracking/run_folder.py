@@ -102,7 +102,7 @@ class RunLock:
         """Take it; raises `TrackingError` where another process has it."""
         if not self.take():
             raise TrackingError(
-                f"another process is at work on the run in {self._path.parent}.",
+                f"another process is using the run in {self._path.parent}.",
                 hint="Wait for it, or end it first.",
             )
 

@@ -114,6 +114,6 @@ class Dispatcher:
 
 def _failure(callback: EventHandler, exc: Exception) -> CallbackFailed:
     return CallbackFailed(
-        f"the callback {callback.name} failed and training cannot go on without it: {exc}",
-        hint="The checkpoints stored before this are whole; resume from them when the cause is mended.",
+        f"the callback {callback.name} failed and training cannot continue without it: {exc}",
+        hint="The checkpoints stored before this are complete; resume from them when the cause is fixed.",
     )

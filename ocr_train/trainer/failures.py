@@ -29,7 +29,7 @@ REASONS = (
 
 TRACKER_LOST = "tracker_lost"
 TRACKER_LOST_EXPLANATION = (
-    "the process that tracked this run is gone without a word: it was killed (SIGKILL, out of memory, a spot "
+    "the process that tracked this run ended without a message: it was killed (SIGKILL, out of memory, a spot "
     "instance taken away), or its machine lost power or the network. The trainer was ended with it. "
     "Checkpoints stored before are whole: resume from them. What was not delivered is in the run's folder on that "
     "machine, if it is still there: `python -m ocr_train sync` brings it."
@@ -98,16 +98,16 @@ DISK_FULL = Failure(
 )
 PORT_IN_USE = Failure(
     reason="port_in_use",
-    explanation="The processes of a multi-GPU training could not meet: the port they agreed on belongs to "
-    "somebody else, often to processes left over from an earlier run.",
+    explanation="The processes of a multi-GPU training could not connect to each other: the port they agreed on is "
+    "in use, often by processes left over from an earlier run.",
     hint="End what is left of earlier trainings, or set FLAGS_START_PORT to a range of free ports; "
     "starting again is often enough.",
     fatal=False,
 )
 NCCL = Failure(
     reason="nccl",
-    explanation="The GPUs could not talk to each other: NCCL, which carries gradients between them, "
-    "failed. One process may still wait for the others for ever.",
+    explanation="The GPUs could not communicate: NCCL, which carries gradients between them, "
+    "failed. One process may still wait for the others forever.",
     hint="Try one GPU first. With several, run once with NCCL_DEBUG=INFO, and check that all GPUs "
     "are visible, that the driver fits this PaddlePaddle, and that /dev/shm is large enough.",
     fatal=True,
@@ -124,7 +124,7 @@ MISSING_WEIGHTS = Failure(
 RECURSION = Failure(
     reason="recursion",
     explanation="Sample after sample could not be read. PaddleOCR replaces a bad sample by another one, "
-    "which was bad too, until Python gave up; without worker processes this repeats for ever.",
+    "which was bad too, until Python stopped; without worker processes this repeats forever.",
     hint="Look at the first `When parsing line` error above: it names a sample and what is wrong "
     "with it. `validate` finds such samples before training. If every sample fails, suspect a "
     "library (numpy must be <2).",
@@ -133,7 +133,7 @@ RECURSION = Failure(
 READER_THREAD = Failure(
     reason="reader_thread",
     explanation="The thread or a process that loads data died. The training loop may wait for its next "
-    "batch for ever.",
+    "batch forever.",
     hint="The traceback around this line names the cause, often one bad sample. Set num_workers to "
     "0 once to see it in full.",
     fatal=True,

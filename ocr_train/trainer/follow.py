@@ -164,7 +164,7 @@ def _reason(stop: StopFlag, error: OcrTrainError | None, watch: LogWatch) -> Sto
 def let_save_finish(folder: Path, *, patience_s: float | None = None) -> None:
     """Wait for the checkpoint that is being written: PaddleOCR writes in place, a kill in between would tear it.
 
-    Only for the one that was begun when we were asked: the next save may follow at once, for ever.
+    Only for the one that was begun when we were asked: the next save may follow at once, forever.
     """
     deadline = time.monotonic() + (SAVE_PATIENCE_S if patience_s is None else patience_s)
     begun = _unfinished(folder)

@@ -4,7 +4,7 @@
     for line in child.stdout:
         for event in parser.feed(line): ...
 
-- A line that is none of the known ones becomes a `LogLine`; nothing is dropped but redraws of tqdm's bars,
+- A line that is not one of the known ones becomes a `LogLine`; nothing is dropped but redraws of tqdm's bars,
   which would flood whoever listens. A line may hold several records and then makes several events, in order.
 - Lines are recognised by their message. The logger's prefix may be missing or of another make; which texts
   count as a message and which are only quotations is decided in `logparse_lines`.

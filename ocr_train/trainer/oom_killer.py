@@ -1,4 +1,4 @@
-"""Whether the kernel killed something for want of memory, since we looked first.
+"""Whether the kernel killed something because memory ran out, since we looked first.
 
 Sources: Documentation/ABI/testing/dev-kmsg and Documentation/admin-guide/cgroup-v1/memory.rst, cgroup-v2.rst
 of the Linux kernel. Elsewhere, and where reading is not allowed, nothing is known and nothing is said.

@@ -91,7 +91,7 @@ _SIGNALS = {
     ),
     "SIGBUS": (
         "shared_memory",
-        "the trainer died of a bus error: most often /dev/shm is full.",
+        "the trainer ended with a bus error: most often /dev/shm is full.",
         "overrides='Train.loader.use_shared_memory=false Eval.loader.use_shared_memory=false', or a larger "
         "/dev/shm (docker run --shm-size).",
     ),
@@ -107,7 +107,9 @@ def _broken_off(ended: Exit, kernel: str) -> Outcome:
     name = ended.signal or _SIGNAL_CODES.get(ended.code or 0, "")
     if name == "SIGKILL" and kernel:
         return _failed(
-            HOST_OOM.reason, f"the trainer was killed ({ended}) for want of memory. {kernel}", HOST_OOM.hint
+            HOST_OOM.reason,
+            f"the trainer was killed ({ended}) because memory ran out. {kernel}",
+            HOST_OOM.hint,
         )
     reason, explanation, hint = _SIGNALS.get(
         name,

@@ -60,7 +60,7 @@ def find_paddleocr(checkout: str, facts: Facts) -> PaddleOcr:
         root = Path(checkout).expanduser().absolute()
         if not (root / TRAIN_SCRIPT).is_file():
             raise SetupError(
-                f"paddleocr {checkout!r} holds no {TRAIN_SCRIPT}.",
+                f"paddleocr {checkout!r} has no {TRAIN_SCRIPT}.",
                 hint="Give the folder of a PaddleOCR checkout, or leave `paddleocr` empty.",
             )
         return PaddleOcr(root=root, version=git_version(root))

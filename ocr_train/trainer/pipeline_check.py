@@ -128,7 +128,7 @@ def require_working(check: PipelineCheck) -> str:
         return ""
     return (
         f"{len(check.failed)} of {sum(check.tried.values())} samples that were tried fail in PaddleOCR, which "
-        f"puts other ones in their place: {check.failed[0]}"
+        f"replaces them with other samples: {check.failed[0]}"
     )
 
 

@@ -106,7 +106,7 @@ def require_tool(trainer: Trainer, script: str) -> Path:
     path = trainer.paddleocr.root / "tools" / script
     if not path.is_file():
         raise SetupError(
-            f"the PaddleOCR in {trainer.paddleocr.root} holds no tools/{script}.",
+            f"the PaddleOCR in {trainer.paddleocr.root} has no tools/{script}.",
             hint="Give a PaddleOCR that has it: --paddleocr FOLDER.",
         )
     return path

@@ -88,13 +88,13 @@ def finish(
         return Finishing(notes=(f"model: a {experiment.task!r} model is neither read nor exported here",))
     if not (ready.paddleocr.root / "ppocr").is_dir():
         return Finishing(
-            notes=(f"model: {ready.paddleocr.root} holds no ppocr, which reads and exports checkpoints",)
+            notes=(f"model: {ready.paddleocr.root} has no ppocr, which reads and exports checkpoints",)
         )
     try:
         source = _best(experiment, ready, results, tracker)
     except Exception as exc:  # noqa: BLE001 - the training is finished and stays so
         tracker.set_tags({TAG: f"failed: {exc}"})
-        return Finishing(notes=(f"model: the best checkpoint cannot be had: {exc}",))
+        return Finishing(notes=(f"model: the best checkpoint could not be fetched: {exc}",))
     work = _Work(experiment=experiment, ready=ready, source=source, tracker=tracker, parts=parts)
     notes: list[str] = []
     finding = _guarded(work, "evaluation", _evaluate, notes) if wanted[0] else ""
@@ -109,14 +109,14 @@ def _guarded(work: _Work, tag: str, stage: Callable[[_Work], str], notes: list[s
     try:
         return stage(work)
     except _StopError:
-        notes.append(f"{command}: left out, because we were asked to stop; {later} does it")
+        notes.append(f"{command}: skipped because a stop was requested; run it later: {later}")
         return ""
     except OcrTrainError as exc:
         problem, hint = exc.problem, exc.hint
     except Exception as exc:  # noqa: BLE001 - the training is finished and stays so
         problem, hint = f"{type(exc).__name__}: {exc}", ""
     work.tracker.set_tags({tag: f"failed: {problem}"})
-    sentences = (f"{command}: {problem.rstrip('.')}.", hint, f"Once that is mended: {later}")
+    sentences = (f"{command}: {problem.rstrip('.')}.", hint, f"When that is fixed: {later}")
     notes.append(" ".join(filter(None, sentences)))
     return ""
 
@@ -177,7 +177,7 @@ def _read(work: _Work, images: Sequence[Path]) -> Sequence[Reading]:
         while not process.poll():
             _require_going_on(work)
             if time.monotonic() > deadline:
-                raise OcrTrainError(f"the images are not read after {READ_TIMEOUT_S:g} s")
+                raise OcrTrainError(f"the images were not read within {READ_TIMEOUT_S:g} s")
             time.sleep(POLL_S)
         return process.result()
     finally:
@@ -192,7 +192,7 @@ def _require_going_on(work: _Work) -> None:
 def _make_model(work: _Work) -> str:
     """Export, check, log and register; where the model is."""
     _require_going_on(work)
-    work.parts.echo(f"export: {work.source.said} becomes an inference model, compared with itself ...")
+    work.parts.echo(f"export: {work.source.said} is exported and compared with the checkpoint ...")
     dataset = work.ready.dataset
     images = choose_images(image_paths(dataset.val, dataset.images), CHECK_IMAGES, 0)
     checkout = bool(work.experiment.paddleocr)

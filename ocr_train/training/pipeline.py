@@ -203,7 +203,7 @@ def _with_lost_checkpoints(outcome: Outcome, results: Results) -> Outcome:
         status=FAILED,
         reason="checkpoint_lost",
         explanation=f"the trainer finished, but its checkpoint(s) {', '.join(lost)} could not be kept anywhere.",
-        hint="Free space on the disk, or write elsewhere with --output; the other checkpoints are whole.",
+        hint="Free space on the disk, or write elsewhere with --output; the other checkpoints are complete.",
         exit_code=CheckpointLost.exit_code,
     )
 

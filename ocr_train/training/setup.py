@@ -218,7 +218,7 @@ def _require_room(experiment: Experiment, tracker: Tracker) -> None:
 
 
 def _try_samples(model: ModelToTrain, tracker: Tracker, echo: Echo) -> None:
-    """Run PaddleOCR's own data pipeline on a few samples: where all fail, its training would hang for ever."""
+    """Run PaddleOCR's own data pipeline on a few samples: where all fail, its training would hang forever."""
     with Guard.start() as guard:
         env = {**model.env, **guard.env}
         check = check_pipeline(model.python, model.paddleocr, model.config, env=env)

@@ -36,11 +36,11 @@ def summary_lines(summary: Summary, launch: Launch, started: Started = TYPED) ->
     if outcome.hint:
         lines.append(outcome.hint)
     if outcome.status == KILLED and summary.results.stored:
-        lines.append("What was stored before is whole: resume from it.")
+        lines.append("The checkpoints stored before are complete: resume from them.")
     lines += [f"  {name:<12} {text}" for name, text in _facts(summary, started)]
     lines += [f"  {name:<12} {command}" for name, command in _next(summary, launch, started)]
     if launch.offline.lower() != "true":
-        lines.append(f"  {'look at it':<12} {_look(summary.run_id, summary.experiment_id)}")
+        lines.append(f"  {'open':<12} {_look(summary.run_id, summary.experiment_id)}")
     return lines
 
 
@@ -57,7 +57,7 @@ def _next(summary: Summary, launch: Launch, started: Started) -> list[tuple[str,
         resumed = replace(
             resumed, epochs=str(summary.epochs * 2), overrides=_without_epochs(launch.overrides)
         )
-    name = "go on with" if summary.results.stored else "when stored"
+    name = "resume with" if summary.results.stored else "when stored"
     return [(name, started.train(resumed))]
 
 

@@ -120,7 +120,7 @@ def _read(path: Path) -> Weights | None:
     arrays = screen(path).arrays
     if not arrays:
         raise ConfigError(
-            f"{path} holds no layers, so nothing of it can be taken over.",
+            f"{path} has no layers, so nothing can be taken from it.",
             hint="Give a .pdparams file of a model: overrides='Global.pretrained_model=/path/to/it.pdparams'.",
         )
     dictionary = path.parent / "dict.txt"

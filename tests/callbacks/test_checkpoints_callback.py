@@ -284,7 +284,7 @@ def test_a_store_that_is_away_for_long_is_tried_as_long_as_training_lasts(traini
     training.callback.close()
     assert training.callback.results(Results()).kept == ()
     assert training.pending() == []
-    assert [text for text in training.said if "training goes on" in text]
+    assert [text for text in training.said if "training continues" in text]
     assert [text for text in training.said if "is back" in text]
 
 

@@ -25,7 +25,7 @@ def said(folder: Path, rates: Sequence[float | None], *, offset: int = 0) -> str
 
 def test_a_rate_of_0_in_every_line_is_said(tmp_path: Path) -> None:
     """A schedule that has ended: the run says FINISHED, and no weight has moved."""
-    assert "read 0 in all 8 progress lines" in said(tmp_path, [0.0] * 8)
+    assert "printed as 0 in all 8 progress lines" in said(tmp_path, [0.0] * 8)
 
 
 def test_a_rate_of_0_for_the_last_half_is_said_with_the_runs_steps(tmp_path: Path) -> None:

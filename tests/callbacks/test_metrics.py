@@ -139,7 +139,7 @@ def test_what_a_run_has_logged_is_not_logged_again_when_it_goes_on(tmp_path: Pat
 
 
 def test_a_new_best_in_the_overlap_is_logged_after_it(tmp_path: Path) -> None:
-    """PaddleOCR repeats the line; the score must not be missing for ever."""
+    """PaddleOCR repeats the line; the score must not be missing forever."""
     callback, sink = opened(tmp_path, step_offset=8, best=0.4, logged_until={"best/hmean": 10})
     for step in (2, 4):
         callback.handle(BestUpdated(metrics={"best/hmean": 0.6}, step=step))

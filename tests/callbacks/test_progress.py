@@ -117,7 +117,7 @@ class TestPlain:
         screen = Screen(io.StringIO(), tmp_path, step_offset=20, epochs_done=2)
         screen.callback.handle(LogLine(text="[2026/11/25 22:42:43] ppocr INFO: train dataloader has 3 iters"))
         screen.progress(5)
-        assert "an epoch has 3 steps, as PaddleOCR counts them, and not 10" in screen.lines[0]
+        assert "an epoch has 3 steps, as PaddleOCR counts them, and not the calculated 10" in screen.lines[0]
         assert "step 25/26" in screen.lines[1]
 
     def test_a_count_as_expected_is_no_news(self, tmp_path: Path) -> None:

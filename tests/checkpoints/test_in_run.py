@@ -74,7 +74,7 @@ class TestSteps:
         (torn / "model.pdparams").write_bytes(b"half")
         point = resume(runs, run_id)
         assert point.step == 10
-        assert "step_00000020 has no whole manifest" in point.source
+        assert "step_00000020 has no complete manifest" in point.source
 
     def test_a_damaged_best_gives_way_to_one_before_it(self, runs: Runs) -> None:
         """Never to what came after it."""
@@ -184,7 +184,7 @@ class TestLineOfBest:
         parent = runs.add(steps={10: 0.6}, best=10)
         child = self.child(runs, parent, steps={30: 0.5})
         shutil.rmtree(runs.artifact(parent, "checkpoints"))
-        with pytest.raises(ConfigError, match="no whole checkpoint"):
+        with pytest.raises(ConfigError, match="no complete checkpoint"):
             resume(runs, f"{child}:best")
         assert resume(runs, child).best == 0.5
 
@@ -251,7 +251,7 @@ class TestModels:
 
     def test_a_model_without_version_is_a_config_error(self, runs: Runs) -> None:
         """latest of a registered model is no good idea: it says what to give."""
-        with pytest.raises(ConfigError, match="names no version"):
+        with pytest.raises(ConfigError, match="does not name a version"):
             resume(runs, "models:/rec")
 
     def test_a_logged_model(self, runs: Runs) -> None:

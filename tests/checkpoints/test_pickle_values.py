@@ -158,5 +158,5 @@ def test_what_writers_write_passes(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", EVIL_VALUES)
 def test_arguments_and_states_are_closed_lists(tmp_path: Path, name: str) -> None:
     """NumPy believes what it is told; so nothing is told to it that no checkpoint says."""
-    with pytest.raises(DataError, match="no pickle that PaddleOCR writes"):
+    with pytest.raises(DataError, match="not a pickle that PaddleOCR writes"):
         screen(written(tmp_path, b"\x80\x04}" + text("a") + EVIL_VALUES[name] + b"s."))

@@ -218,7 +218,7 @@ class TestTakeSnapshot:
         assert not list((tmp_path / "snapshots").iterdir())
 
     def test_a_set_without_states_says_neither_epoch_nor_step(self, tmp_path: Path) -> None:
-        """Where PaddleOCR wrote no `.states` the weights are kept all the same."""
+        """Where PaddleOCR wrote no `.states` the weights are kept anyway."""
         prefix = write_checkpoint(tmp_path / "latest")
         Path(f"{prefix}.states").unlink()
         snapshot = take_snapshot(prefix, LATEST, tmp_path / "snapshots")
@@ -409,7 +409,7 @@ class TestManifest:
     )
     def test_anything_else_is_a_data_error(self, text: str) -> None:
         """Broken or foreign JSON is refused with a message, not a traceback."""
-        with pytest.raises(DataError, match="no checkpoint manifest"):
+        with pytest.raises(DataError, match="not a checkpoint manifest"):
             CheckpointManifest.from_json(text)
 
     def test_an_unknown_key_is_a_data_error(self) -> None:
@@ -530,7 +530,7 @@ class TestRestore:
         good = read_manifest(three_steps, 30)
         hostile = replace(good.files[0], name=name, path=f"{good.folder}/{good.files[0].name}")
         before = everything_under(tmp_path)
-        with pytest.raises(DataError, match="is no file name") as caught:
+        with pytest.raises(DataError, match="is not a file name") as caught:
             restore(three_steps, replace(good, files=(hostile,)), tmp_path / "back")
         assert repr(name) in caught.value.problem
         assert everything_under(tmp_path) == before

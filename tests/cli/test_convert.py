@@ -82,7 +82,7 @@ def test_a_folder_that_gives_no_sample_exits_3(capsys: Capsys, shared: Path, tmp
     ran = command(capsys, "convert", "labelme", tmp_path / "src", tmp_path / "out")
     assert ran.code == 3
     assert "image_missing" in ran.out
-    assert "gave no sample" in ran.err
+    assert "has no usable sample" in ran.err
 
 
 def test_other_content_is_only_replaced_with_overwrite(capsys: Capsys, shared: Path, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_no_crop_at_all_exits_3(capsys: Capsys, tmp_path: Path) -> None:
     ran = command(capsys, "crop", rec_data(tmp_path, ["abc"]), tmp_path / "out")
     assert ran.code == 3
     assert "bad_json" in ran.out
-    assert "gave no crop" in ran.err
+    assert "has no usable crop" in ran.err
 
 
 def test_cropping_never_replaces_its_own_input(capsys: Capsys, tmp_path: Path) -> None:

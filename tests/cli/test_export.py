@@ -22,7 +22,7 @@ def test_a_checkpoint_without_a_run_has_nowhere_to_log(
     """Said before anything is exported."""
     ran = command(capsys, "export", checkpoint, "--log")
     assert ran.code == 2
-    assert "nowhere to log to" in ran.err
+    assert "no run to log to" in ran.err
 
 
 def test_who_has_no_images_is_told_of_both_ways_out(

@@ -79,11 +79,11 @@ def test_another_commands_option_is_not_suggested(capsys: Capsys) -> None:
 
 def test_an_unknown_choice_names_the_nearest(capsys: Capsys) -> None:
     """Of an option and of a positional argument."""
-    assert "'dett' is none of det, rec, cls. Did you mean 'det'?" in refused(
+    assert "'dett' is not one of det, rec, cls. Did you mean 'det'?" in refused(
         capsys, "validate", "--task", "dett"
     )
     error = refused(capsys, "convert", "labelm", "a", "b")
-    assert "'labelm' is none of labelme, ppocrlabel. Did you mean 'labelme'?" in error
+    assert "'labelm' is not one of labelme, ppocrlabel. Did you mean 'labelme'?" in error
 
 
 def test_numbers_are_checked_as_they_are_read(capsys: Capsys) -> None:

@@ -54,7 +54,7 @@ def test_pages_become_json_lines_and_pictures(kit: Kit, tmp_path: Path) -> None:
     assert any(line["text"] for answer in answers[:4] for line in answer["lines"])
     assert answers[4] == {
         "image": str(pages / "zz_torn.jpg"),
-        "error": "it is no image that OpenCV can decode",
+        "error": "it is not an image that OpenCV can decode",
     }
 
 
@@ -79,8 +79,8 @@ def test_a_checkpoint_s_texts_go_to_a_file(kit: Kit, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("{folder}/det", "{folder}/empty"), 2, "holds no images"),
-        (("{folder}/det", "{page}", "--paddleocr", "{folder}/empty"), 2, "holds no ppocr"),
+        (("{folder}/det", "{folder}/empty"), 2, "there are no images in"),
+        (("{folder}/det", "{page}", "--paddleocr", "{folder}/empty"), 2, "has no ppocr"),
         (
             ("{folder}/det", "{page}", "--rec", "{folder}/det"),
             2,

@@ -296,7 +296,7 @@ def test_source_and_result_may_not_lie_in_one_another(capsys: Capsys, tmp_path: 
     det_data(tmp_path / "a" / "src", 4)
     ran = prepare(capsys, "det", tmp_path / "a" / "src", tmp_path / "a" / "src" / out)
     assert ran.code == 3
-    assert "lie in one another" in ran.err
+    assert "are one inside the other" in ran.err
     assert not (tmp_path / "a" / "src" / "sub").exists()
 
 

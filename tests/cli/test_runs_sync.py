@@ -133,7 +133,7 @@ def test_what_is_no_run_is_refused(
     """Neither an id nor a folder."""
     monkeypatch.chdir(tmp_path)
     ran = command(capsys, "checkpoints", "latest")
-    assert (ran.code, "is no run's id" in ran.err) == (2, True)
+    assert (ran.code, "is not a run id" in ran.err) == (2, True)
 
 
 def test_a_run_without_a_server_keeps_its_records(offline_run: Path) -> None:

@@ -121,7 +121,7 @@ def test_what_the_bucket_lost_is_not_prepared(capsys: Capsys, bucket: str, tmp_p
     (tmp_path / "data" / "train_more.txt").unlink()
     command(capsys, "push", tmp_path / "data", bucket, "--delete")
     old = command(capsys, *arguments, tmp_path / "old")
-    assert "1 gone from the source" in old.err
+    assert "1 no longer at the source" in old.err
     assert old.json["digest"] == command(capsys, *arguments, tmp_path / "new").json["digest"]
 
 
@@ -156,4 +156,4 @@ def test_training_data_are_fetched_exactly(bucket: str, tmp_path: Path, capsys: 
     command(capsys, "push", tmp_path / "data", bucket, "--delete")
     assert fetch_for_training(bucket, tmp_path / "cache", said.append) == folder
     assert sorted(path.name for path in (folder / "img").iterdir()) == ["0.jpg", "1.jpg"]
-    assert said[-1] == "data: 0 files fetched (0 B), 3 unchanged here, 1 gone from the source"
+    assert said[-1] == "data: 0 files fetched (0 B), 3 unchanged here, 1 no longer at the source"

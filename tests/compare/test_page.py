@@ -254,7 +254,7 @@ def test_samples_that_are_damaged_are_said_to_be(store: Any) -> None:
     log_text(store, no_json, "samples/latest.json", "{")
     text = Reader(page_of(store, broken, elsewhere, no_json, make_run(store, Made(name="none")))).text
     assert "the picture cannot be read" in text
-    assert "elsewhere: samples/latest.json names no folder of samples." in text
+    assert "elsewhere: samples/latest.json does not name a folder of samples." in text
     assert "no json: its samples cannot be read" in text
     assert "none: this run has no sample pictures" in text
 

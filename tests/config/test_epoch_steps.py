@@ -174,7 +174,7 @@ def test_a_run_says_that_a_sampler_varies_the_batch() -> None:
     said = describe_sampler(config_of(V4), 3)
     assert "96 of 320x32, 64 of 320x48, 48 of 320x64; 3 steps an epoch" in said
     assert describe_sampler(config_of(), 3) == ""
-    assert "PaddleOCR's log will tell" in describe_sampler(config_of({"name": "RatioSampler"}), 3)
+    assert "PaddleOCR's log will say" in describe_sampler(config_of({"name": "RatioSampler"}), 3)
 
 
 @pytest.mark.parametrize(

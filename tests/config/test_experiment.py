@@ -255,7 +255,7 @@ def test_gpus_are_auto_cpu_or_numbers(text: str, gpus: object) -> None:
 )
 def test_other_gpus_are_refused(text: str) -> None:
     """The message quotes what was given and says what would do."""
-    assert f"gpus: {text!r} is none of auto, cpu, or device numbers" in problems_of(data="x", gpus=text)
+    assert f"gpus: {text!r} is not one of auto, cpu, or device numbers" in problems_of(data="x", gpus=text)
 
 
 @pytest.mark.parametrize(
@@ -365,7 +365,7 @@ def test_an_unknown_task_names_the_nearest(experiment_file: Any) -> None:
     """Three tasks are known."""
     folder = experiment_file(task="dett")
     text = problems_of(folder, model="mine", data="x")
-    assert "task: 'dett' is none of det, rec, cls. Did you mean 'det'?" in text
+    assert "task: 'dett' is not one of det, rec, cls. Did you mean 'det'?" in text
 
 
 def test_a_file_without_a_paddleocr_block_is_refused(experiment_file: Any) -> None:
@@ -378,8 +378,8 @@ def test_a_file_without_a_paddleocr_block_is_refused(experiment_file: Any) -> No
     ("content", "problem"),
     [
         (b"a: [1, 2", "is not YAML"),
-        (b"- a\n- b\n", "holds no mapping"),
-        (b"", "holds no mapping"),
+        (b"- a\n- b\n", "is not a mapping"),
+        (b"", "is not a mapping"),
         (b"\xff\xfe\x00", "cannot be read"),
         (b"a: !!python/object/apply:os.getcwd []", "is not YAML"),
     ],
@@ -477,7 +477,7 @@ def test_models_are_listed_in_order(tmp_path: Path) -> None:
         ({"size": 320}, "demo.size is 320: give [width, height]"),
         ({"size": [320]}, "demo.size is [320]: give [width, height]"),
         ({"size": ["a", 320]}, "demo.size: 'a' is not a whole number"),
-        ({"language": "de"}, "demo.language: 'de' is none of en, th"),
+        ({"language": "de"}, "demo.language: 'de' is not one of en, th"),
         ({"epochs": "few"}, "epochs: 'few' is not a whole number"),
         ({"overrides": ["a=b"]}, "`demo.overrides` is not a mapping"),
         (["train"], "`demo` is not a mapping"),

@@ -276,7 +276,7 @@ def test_a_key_below_a_value_leads_nowhere() -> None:
     """`Global.epoch_num` is a number: nothing can be set inside it."""
     _, problems = with_overrides(CONFIG, {"+Global.epoch_num.x": 1})
     assert len(problems) == 1
-    assert "'Global.epoch_num.x' leads nowhere: 'Global.epoch_num' has no 'x'" in problems[0]
+    assert "'Global.epoch_num.x' does not exist: 'Global.epoch_num' has no 'x'" in problems[0]
 
 
 def test_an_operator_that_is_not_in_the_list_leads_nowhere() -> None:

@@ -253,7 +253,7 @@ def test_a_target_within_the_data_is_refused(fetched: Prepared, data: str) -> No
     """A backup that the next fetch of the data would bring along is refused before anything is sent."""
     inside = replace(fetched, target=replace(fetched.target, prefix=f"test-x/data/{data}kept"))
     inside = replace(inside, source_uri=f"s3://{fetched.target.bucket}/test-x/data")
-    with pytest.raises(ConfigError, match="lies within the data"):
+    with pytest.raises(ConfigError, match="is inside the data"):
         inside.backup()
     assert inside.target.all() == {}
 

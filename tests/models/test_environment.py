@@ -45,7 +45,7 @@ def test_requirements_are_few_and_pinned() -> None:
 
 
 def test_the_newest_paddle_of_two_parts_is_taken() -> None:
-    """What a newer one wrote need not load in an older one."""
+    """What a newer one wrote may not load in an older one."""
     environment = model_environment([part(paddle="3.0.0"), part(paddle="3.10.1", task="det")])
     assert "paddlepaddle==3.10.1" in environment.requirements
 
@@ -95,7 +95,7 @@ def test_a_paddle_that_no_cpu_can_have_gives_way_to_the_next_one() -> None:
     """PyPI has no paddlepaddle below 2.6.2 for these Pythons: the environment could not be built at all."""
     environment = model_environment([part(paddle="2.5.2")])
     assert "paddlepaddle==2.6.2" in environment.requirements
-    assert environment.notes == ["there is no paddlepaddle 2.5.2 for a CPU: 2.6.2 stands in its place"]
+    assert environment.notes == ["there is no paddlepaddle 2.5.2 for a CPU: 2.6.2 is used instead"]
 
 
 def test_a_closure_leaves_out_what_is_not_installed() -> None:

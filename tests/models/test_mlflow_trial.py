@@ -51,7 +51,7 @@ def test_a_model_that_does_not_load_is_refused_with_its_reason(tmp_path: Path) -
 
 
 def test_a_model_that_never_loads_is_ended(tmp_path: Path) -> None:
-    """It is not waited for for ever."""
+    """It is not waited for forever."""
     code = write_code(tmp_path, "import time\ntime.sleep(60)\n")
     with pytest.raises(SetupError, match="not answered within 1 s"):
         try_model(code, tmp_path / "exported", "", timeout_s=1.0)

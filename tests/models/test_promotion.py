@@ -137,7 +137,7 @@ def test_a_champion_that_nothing_is_known_of_is_not_overthrown(store: Any, tmp_p
     made = store.create_model_version("ocr", "s3://bucket/x", run_id="0" * 32)
     store.set_registered_model_alias("ocr", "champion", made.version)
     run_id = version(store, tmp_path, metrics={"hmean": 0.9})
-    with pytest.raises(DataError, match="its run is gone"):
+    with pytest.raises(DataError, match="its run is deleted"):
         promote(store, run_id, metric="best/hmean")
 
 

@@ -108,7 +108,7 @@ def test_a_torn_model_cannot_be_registered(store: Any) -> None:
     """Its upload was not finished."""
     run_id = run_with(store)
     torn = store.create_logged_model("0", name="model", source_run_id=run_id)
-    with pytest.raises(ConfigError, match="not whole"):
+    with pytest.raises(ConfigError, match="not complete"):
         register(store, f"models:/{torn.model_id}", "ocr")
 
 

@@ -119,7 +119,7 @@ class TestRuns:
     @pytest.mark.parametrize("word", ["latest", "best", "auto"])
     def test_a_word_of_resume_without_a_run_is_an_error(self, word: str, tmp_path: Path) -> None:
         """There is no model to go by; and no word of resuming."""
-        with pytest.raises(ConfigError, match="names no run") as caught:
+        with pytest.raises(ConfigError, match="does not name a run") as caught:
             find_source(word, no_client, tmp_path)
         assert "resume" not in str(caught.value)
 
@@ -202,7 +202,7 @@ class TestExported:
         write_exported(tmp_path / "both" / "rec", "rec")
         found = find_sources(str(tmp_path / "both"), no_client, tmp_path / "found")
         assert [source.task for source in found] == ["det", "rec"]
-        with pytest.raises(ConfigError, match="holds 2 models, not one"):
+        with pytest.raises(ConfigError, match="has 2 models, not one"):
             find_source(str(tmp_path / "both"), no_client, tmp_path / "found")
 
     def test_a_registered_model_is_its_exported_folder(self, runs: Runs, request: Any) -> None:

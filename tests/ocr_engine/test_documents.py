@@ -64,17 +64,17 @@ class TestYaml:
             ("[" * 100_000, "nested more than 60 deep"),
             ("{a: " * 100_000, "nested more than 60 deep"),
             ("- " * 100_000, "nested more than 60 deep"),
-            ("a: &a [*a]", "holds itself"),
-            ("a: &a {b: [{c: *a}]}", "holds itself"),
+            ("a: &a [*a]", "contains itself"),
+            ("a: &a {b: [{c: *a}]}", "contains itself"),
             ("- x\n" * 300_000, "more than 100,000 values"),
             ("a: " + "9" * 5000, "number with more than 200 digits"),
             ("a: 1" + ":59" * 5000, "number with more than 200 digits"),
             ("a: 0x" + "f" * 5000, "number with more than 200 digits"),
             ("x" * 2_000_001, "more than 2,000,000 characters"),
-            ("a: 2020-13-01", "a value that is none"),
-            ("a: !!timestamp x", "a value that is none"),
-            ("a: !!float [x]", "expected a scalar|a value that is none"),
-            ("a: !!int x", "a value that is none"),
+            ("a: 2020-13-01", "a value that is not valid"),
+            ("a: !!timestamp x", "a value that is not valid"),
+            ("a: !!float [x]", "expected a scalar|a value that is not valid"),
+            ("a: !!int x", "a value that is not valid"),
             ("a: !!python/object/apply:os.system ['touch CANARY']", "could not determine a constructor"),
             ("? [a]\n: b", "unhashable"),
             ("a: *b", "undefined alias"),
@@ -142,7 +142,7 @@ class TestJson:
     """`parse_json`, and what reads JSON from elsewhere."""
 
     def test_what_is_nested_too_deep_is_an_error_of_the_document(self, tmp_path: Path) -> None:
-        """Python's own reader raises RecursionError, which is none of ValueError."""
+        """Python's own reader raises RecursionError, which is not a ValueError."""
         with pytest.raises(ValueError, match="nested too deep"):
             parse_json("[" * 200_000)
         path = tmp_path / "a.json"
@@ -175,7 +175,7 @@ class TestJson:
 
 
 def pipe(folder: Path, name: str) -> Path:
-    """A named pipe that nobody writes to: whoever opens it the usual way waits for ever."""
+    """A named pipe that nobody writes to: whoever opens it the usual way waits forever."""
     path = folder / name
     os.mkfifo(path)
     return path
@@ -233,9 +233,9 @@ def test_no_reader_waits_at_a_pipe(name: str, tmp_path: Path) -> None:
 
 def test_only_regular_files_are_opened(tmp_path: Path) -> None:
     """No pipe, no socket, no device, no folder; a link to a file is one."""
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         open_regular(pipe(tmp_path, "pipe"))
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         read_regular("/dev/zero")
     with pytest.raises(IsADirectoryError):
         open_regular(tmp_path)

@@ -70,7 +70,7 @@ class TestSettings:
         ("text", "said"),
         [
             ("{", "cannot be read"),
-            ("[1]", "no configuration of PaddleOCR"),
+            ("[1]", "not a configuration of PaddleOCR"),
             ("Global: {}\nArchitecture: {}\nPostProcess: {}", "it has no Eval"),
             ("Global: {}\nArchitecture: {model_type: kie}\nPostProcess: {}\nEval: {}", "type 'kie'"),
             ("Global: {}\nArchitecture: {model_type: det}\nPostProcess: {}\nEval: {}", r"no Eval\.dataset"),

@@ -135,7 +135,7 @@ def test_a_run_whose_heart_beats_names_who_trains_it(store: Any, run: Any) -> No
     finally:
         ended.set()
         heart.join()
-    assert "looks for 95 s" in caught.value.hint
+    assert "waits 95 s" in caught.value.hint
 
 
 def test_a_process_has_one_token(tmp_path: Path) -> None:

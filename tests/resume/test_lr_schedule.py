@@ -182,4 +182,4 @@ def test_a_run_says_and_tags_what_became_of_its_schedule(tmp_path: Path, weights
     lay_schedule(point, trainer, tmp_path / "config.yml", 4, tracker, lines.append)
     assert list(tags.values()) == lines
     assert len(lines) == (0 if weights_only else 1)
-    assert all("holds no ppocr/optimizer" in line for line in lines)
+    assert all("has no ppocr/optimizer" in line for line in lines)

@@ -147,7 +147,7 @@ class TestRunId:
     def test_a_run_without_checkpoints_is_a_config_error(self, runs: Runs, ending: str) -> None:
         """The run is named by its name, and the hint says when checkpoints are stored."""
         run_id = runs.add(steps={})
-        with pytest.raises(ConfigError, match="'run 1' has no whole checkpoint") as caught:
+        with pytest.raises(ConfigError, match="'run 1' has no complete checkpoint") as caught:
             resume(runs, run_id + ending)
         assert caught.value.exit_code == 2
         assert "first epoch" in caught.value.hint
@@ -221,7 +221,7 @@ class TestBest:
     def test_without_any_on_this_data_is_a_config_error(self, runs: Runs) -> None:
         """The hint shows how to name a run of other data."""
         runs.add(steps={10: 0.9}, best=10, digest="other data")
-        with pytest.raises(ConfigError, match="on this very dataset") as caught:
+        with pytest.raises(ConfigError, match="on this dataset") as caught:
             resume(runs, "best")
         assert caught.value.exit_code == 2
         assert "<run id>:best" in caught.value.hint
@@ -286,7 +286,7 @@ class TestLocal:
     @pytest.mark.parametrize("text", ["nowhere/latest", "abc123", "F" * 32, "newest"])
     def test_what_is_nothing_is_a_config_error(self, runs: Runs, text: str) -> None:
         """Neither id, word nor path: the message quotes it and says what was looked for."""
-        with pytest.raises(ConfigError, match="is no run id, not auto, latest or best") as caught:
+        with pytest.raises(ConfigError, match="is not a run id, not auto, latest or best") as caught:
             resume(runs, text)
         assert caught.value.exit_code == 2
         assert repr(text) in caught.value.problem

@@ -171,7 +171,7 @@ def test_a_set_without_a_manifest_is_listed_as_torn(
     assert (torn.step, torn.folder, torn.problems) == (
         None,
         "checkpoints/step_00000030",
-        ("it has no whole manifest",),
+        ("it has no complete manifest",),
     )
 
 
@@ -246,7 +246,7 @@ class TestRegistry:
 
     def test_what_cannot_be_asked_is_an_error(self, tracker: Tracker) -> None:
         """Then nothing is deleted."""
-        with pytest.raises(TrackingError, match="cannot be asked"):
+        with pytest.raises(TrackingError, match="could not be read"):
             pinned_by_registry(tracker.client, "f" * 32)
 
     def test_sync_prunes_as_the_run_would_have(self, tracker: Tracker) -> None:

@@ -151,14 +151,14 @@ def test_a_torn_archive_extracts_nothing(
     """A file that ends too early is named as such."""
     path = MAKERS[kind](tmp_path)
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(StorageError, match="is not a whole archive"):
+    with pytest.raises(StorageError, match="is not a complete archive"):
         extract(path)
     assert content(tmp_path / "data") == {}
 
 
 def test_an_empty_archive_is_an_error(tmp_path: Path, extract: Callable[..., list[ExtractedFile]]) -> None:
     """No file is not a data set."""
-    with pytest.raises(StorageError, match="holds no file"):
+    with pytest.raises(StorageError, match="has no file in it"):
         extract(make_tar(tmp_path / "d.tar", {}))
 
 

@@ -265,7 +265,7 @@ def test_two_sources_share_a_folder(source: Prefix, tmp_path: Path) -> None:
 
 
 def test_a_torn_manifest_costs_work_not_correctness(source: Prefix, tmp_path: Path) -> None:
-    """Lines that a killed process left unfinished are passed over: the files are compared instead."""
+    """Lines that a killed process left unfinished are skipped: the files are compared instead."""
     fetch(source.uri, tmp_path)
     (manifest,) = (tmp_path / PRIVATE_FOLDER).glob("fetched-*.jsonl")
     lines = manifest.read_text("utf-8").splitlines()

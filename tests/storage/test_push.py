@@ -101,7 +101,7 @@ def test_an_empty_folder_deletes_nothing(folder: Path, prefix: Prefix) -> None:
     push(folder, prefix.uri)
     for name in FILES:
         (folder / name).unlink()
-    with pytest.raises(StorageError, match="holds no file"):
+    with pytest.raises(StorageError, match="There is no file in"):
         push(folder, prefix.uri, delete=True)
     assert prefix.all() == FILES
 

@@ -62,7 +62,7 @@ def test_what_is_only_said_to_be_done_waits_until_it_is(client: Any, tmp_path: P
     delivered = tracker.finish("FINISHED", timeout_s=0.5)
     assert (delivered.status_set, delivered.pending_items) == (False, 1)
     assert delivered.pending_bytes > 0
-    assert "what answers for MLflow" in delivered.last_error
+    assert "the MLflow server confirmed" in delivered.last_error
     assert not sync_run(tracker.folder, lambda _uri: nodding, lambda _text: None).complete
     nodding.nods = False
     assert sync_run(tracker.folder, lambda _uri: nodding, lambda _text: None).complete

@@ -249,7 +249,7 @@ def test_a_lost_position_sends_the_same_records_again(
 def test_foreign_lines_alone_are_passed_over(
     journal: Journal, deliver: Callable[[Callable[[Batch], None]], Delivery]
 ) -> None:
-    """Lines that are no records do not stay pending for ever."""
+    """Lines that are no records do not stay pending forever."""
     with journal.path.open("ab") as file:
         file.write(b"rubbish\n")
     server = Server()

@@ -233,7 +233,7 @@ def test_a_file_of_certificates_that_is_not_there_is_said(
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:abc", "http://[::1", "http://127.0.0.1:99999"])
 def test_what_is_no_address_is_said(uri: str) -> None:
     """Not as a server that is away."""
-    with pytest.raises(TrackingError, match="is no address of an MLflow server"):
+    with pytest.raises(TrackingError, match="is not the address of an MLflow server"):
         check_answers(uri)
 
 

@@ -167,7 +167,7 @@ def test_a_failure_after_a_bad_sample_is_found() -> None:
 
 
 def test_samples_that_all_fail_are_a_failure() -> None:
-    """A RecursionError in the report of a sample is fatal: the trainer may hang for ever."""
+    """A RecursionError in the report of a sample is fatal: the trainer may hang forever."""
     found = find_failure(SAMPLE.replace("IndexError: list index", "RecursionError: maximum recursion depth"))
     assert found is not None
     assert (found.reason, found.fatal) == ("recursion", True)

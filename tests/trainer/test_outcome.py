@@ -113,7 +113,7 @@ def test_a_failure_that_is_not_fatal_does_not_fail_a_good_end() -> None:
     ],
 )
 def test_a_bad_end_without_words_is_told_by_how_it_ended(ended: Exit, reason: str, word: str) -> None:
-    """A SIGKILL that was not ours is most often the kernel's, for want of memory."""
+    """A SIGKILL that was not ours is most often the kernel's, because memory ran out."""
     found = outcome(ended)
     assert (found.status, found.reason, found.exit_code) == (FAILED, reason, 6)
     assert word in found.explanation

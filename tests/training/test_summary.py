@@ -73,8 +73,8 @@ def test_an_interrupted_run_is_ended_as_it_was_meant() -> None:
         replace(LAUNCH, epochs=""),
         replace(LAUNCH, epochs="", overrides="Global.epoch_num=20"),
     ):
-        assert f"  go on with   {replace(launch, resume=RUN_ID).command()}\n" in text_of(STOPPED, launch)
-    assert "What was stored before is whole: resume from it." in text_of(STOPPED)
+        assert f"  resume with  {replace(launch, resume=RUN_ID).command()}\n" in text_of(STOPPED, launch)
+    assert "The checkpoints stored before are complete: resume from them." in text_of(STOPPED)
 
 
 def test_one_that_was_interrupted_after_its_last_epoch_needs_more() -> None:
@@ -86,7 +86,7 @@ def test_one_that_was_interrupted_after_its_last_epoch_needs_more() -> None:
 def test_the_epochs_of_a_finished_run_are_not_held_back_by_an_override() -> None:
     """It would win over the parameter."""
     launch = replace(LAUNCH, overrides="Global.epoch_num=20 Global.character_dict_path='a b.txt'")
-    (line,) = [line for line in text_of(SUMMARY, launch).splitlines() if "go on with" in line]
+    (line,) = [line for line in text_of(SUMMARY, launch).splitlines() if "resume with" in line]
     assert "epoch_num" not in line
     assert "a b.txt" in line
     assert "-P epochs=40" in line
@@ -109,7 +109,7 @@ def test_a_checkpoint_that_waits_on_this_machine_is_gone_on_from_when_it_is_stor
     assert (
         f"  when stored  mlflow run . -P model=rec -P data='s3://bucket/my data' -P resume={RUN_ID}" in text
     )
-    assert "resume from it" not in text
+    assert "resume from them" not in text
 
 
 def test_commands_begin_as_the_run_was_started() -> None:
@@ -132,7 +132,7 @@ def test_commands_begin_as_the_run_was_started() -> None:
 def test_a_fine_tuned_run_goes_on_whole() -> None:
     """Its optimizer and its steps are its own: the weights alone were another's."""
     lines = summary_lines(SUMMARY, replace(LAUNCH, resume="latest", weights_only="true"))
-    (command,) = [line for line in lines if "go on with" in line]
+    (command,) = [line for line in lines if "resume with" in line]
     assert f"resume={RUN_ID}" in command
     assert "weights_only" not in command
 
@@ -194,7 +194,7 @@ def test_a_run_without_a_server_resumes_from_its_folder() -> None:
     results = Results(stored=3, latest_step=40)
     lines = summary_lines(replace(SUMMARY, results=results), replace(LAUNCH, offline="true"))
     assert f"resume={SUMMARY.folder}/artifacts/checkpoints/step_00000040" in "\n".join(lines)
-    assert not [line for line in lines if "look at it" in line]
+    assert not [line for line in lines if line.startswith("  open ")]
 
 
 def test_a_lost_checkpoint_is_named() -> None:

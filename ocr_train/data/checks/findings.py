@@ -65,7 +65,7 @@ def decide_on_findings(
 def _way_out(report: ValidationReport) -> str:
     if report.counts.get("bad_json", 0) > report.labels * 0.9:
         return "These look like recognition labels (image, tab, text), not detection labels: use a rec model."
-    return "Mend them, or go on with the rest: --on-bad-sample quarantine (-P on_bad_sample=quarantine)"
+    return "Fix them, or continue with the rest: --on-bad-sample quarantine (-P on_bad_sample=quarantine)"
 
 
 def list_quarantine(files: Sequence[Path], report: ValidationReport, source: LabelSource, out: Path) -> None:

@@ -103,9 +103,9 @@ def _mode(path: str) -> int | None:
 def _where(name: str, folder: Path) -> str:
     base = name.rpartition("/")[2]
     if _mode(f"{folder.parent}/{name}") is not None:
-        return "it lies there seen from the folder above: give that as the images folder"
+        return "it is found from the folder above: give that as the images folder"
     if base != name and _mode(f"{folder}/{base}") is not None:
-        return f"{base!r} lies directly in the images folder: correct the path"
+        return f"{base!r} is directly in the images folder: correct the path"
     if name != name.strip() and _mode(f"{folder}/{name.strip()}") is not None:
         return "the path has spaces around it: remove them"
     return "no such file in the images folder"

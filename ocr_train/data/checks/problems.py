@@ -59,15 +59,15 @@ def _both(severity: str, why: str) -> Kind:
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         # the line
-        "empty_file": _both(ERROR, "PaddleOCR ends at once, with exit code 0, where there is no sample"),
+        "empty_file": _both(ERROR, "PaddleOCR ends at once, with exit code 0, when there is no sample"),
         "no_tab": _both(ERROR, "PaddleOCR fails on the line and trains on a random other one"),
         "not_utf8": _both(ERROR, "PaddleOCR fails on the line and trains on a random other one"),
         "empty_image": _both(ERROR, "the line names no image"),
         "extra_tab": Kind(rec=ERROR, det=NOTE, why="PaddleOCR cuts the label at its first tab"),
         "crlf": _both(NOTE, "PaddleOCR would learn the carriage return; the clean copy has none"),
         "bom": _both(NOTE, "PaddleOCR would take it for part of the first path; the clean copy has none"),
-        "duplicate_image": _both(NOTE, "the image counts double, which may be meant"),
-        "duplicate_conflict": _both(ERROR, "the same image with two truths teaches one of them wrongly"),
+        "duplicate_image": _both(NOTE, "the image counts double, which may be intended"),
+        "duplicate_conflict": _both(ERROR, "the same image with two truths teaches one of them wrong"),
         # the image
         "bad_path": _both(ERROR, "the path leads out of the data folder or works on one machine only"),
         "image_missing": _both(ERROR, "PaddleOCR trains on a random other sample instead"),
@@ -77,7 +77,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "bad_json": _both(ERROR, "PaddleOCR fails on the line and trains on a random other one"),
         "not_a_list": _both(ERROR, "a detection label is a list of boxes"),
         "not_a_box": _both(ERROR, "a box is an object with a transcription and points"),
-        "no_boxes": _both(NOTE, "PaddleOCR passes such an image over; the clean copy leaves it out"),
+        "no_boxes": _both(NOTE, "PaddleOCR skips such an image; the clean copy leaves it out"),
         "transcription_missing": _both(ERROR, "PaddleOCR fails on the line"),
         "transcription_not_text": _both(
             ERROR, "it is never taken for '###', and every reader of the text fails"
@@ -96,7 +96,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             rec=ERROR, det=NOTE, why="recognition skips the line; detection never reads the text"
         ),
         "surrounding_spaces": _both(NOTE, "the clean copy has them stripped"),
-        "control_characters": Kind(rec=ERROR, det=NOTE, why="nobody sees them in the image"),
+        "control_characters": Kind(rec=ERROR, det=NOTE, why="they are invisible in the image"),
         "outside_dictionary": _both(ERROR, "PaddleOCR drops the character, from the evaluation's truth too"),
         "too_long": _both(ERROR, "PaddleOCR skips texts longer than max_text_length"),
         "ctc_infeasible": _both(

@@ -34,15 +34,15 @@ def apply_policy(report: ValidationReport, on_bad_sample: str = STOP) -> int:
     if not report.errors:
         return 0
     if on_bad_sample == STOP:
-        hint = "mend the lines, or train on the rest with on_bad_sample=quarantine"
+        hint = "fix the lines, or train on the rest with on_bad_sample=quarantine"
         raise DataError(f"bad samples in the labels: {report.summary()}", hint=hint)
     whole = [problem for problem in report.problems if _is_of_no_sample(problem)]
     if whole:
         places = "\n".join(f"{problem.file}: {problem.kind}: {problem.hint}" for problem in whole)
-        raise DataError(f"quarantine does not help here:\n{places}", hint="mend these first")
+        raise DataError(f"quarantine does not help here:\n{places}", hint="fix these first")
     for file, lines in report.statistics.lines.items():
         if sum(1 for _ in report.bad_lines.of(file)) >= lines:
-            raise DataError(f"no good sample is left in {file}: {report.summary()}", hint="mend the file")
+            raise DataError(f"no good sample is left in {file}: {report.summary()}", hint="fix the file")
     return len(report.bad_lines)
 
 

@@ -98,8 +98,8 @@ def _clear(folder: Path, spec: DemoSpec) -> None:
         found = [name for name in names if (folder / name).exists()]
         if found or (folder.exists() and not folder.is_dir()):
             raise DataError(
-                f"{folder}: holds data that is not a demo set ({', '.join(found) or 'it is a file'});"
-                " it is left alone.",
+                f"{folder}: there is data that is not a demo set ({', '.join(found) or 'it is a file'});"
+                " it was not changed.",
                 hint="Name an empty or a new folder for the demo set.",
             )
     folder.mkdir(parents=True, exist_ok=True)

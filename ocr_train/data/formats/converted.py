@@ -144,7 +144,7 @@ def _finish(source: LabelSource, folder: Path, task: str, work: Path, labels: Pa
     """The source with places for its lines; for recognition, with the boxes cut out first."""
     if not labels.stat().st_size:
         reasons = "".join(f"\n  {one.file}: {one.kind}: {one.hint}" for one in source.problems[:10])
-        raise DataError(f"{folder} gave no image with boxes.{reasons}", hint="Mend the labels in the tool.")
+        raise DataError(f"{folder} has no image with boxes.{reasons}", hint="Fix the labels in the tool.")
     if task == "det":
         return dataclasses.replace(source, origins=_origins(labels, folder))
     pages = _origins(labels, folder)

@@ -186,7 +186,7 @@ def _cut_page(page: _Page, *, root: Path, out: Path, overwrite: bool) -> _Cut:
                 line=page.line,
                 kind="image_missing" if path is None else "unreadable_image",
                 value=page.image,
-                hint=f"looked under {str(root)!r}; give the images' folder, or mend the image",
+                hint=f"looked under {str(root)!r}; give the images' folder, or fix the image",
             ),
         )
     lines: list[str] = []

@@ -47,9 +47,9 @@ TEXT_KEYS = ("label", "description")
 _FIRST_WITH_EXIF = (3, 7)
 
 _SHAPE_HINTS = {
-    "clipped": "these shapes lead out of the image; what lies outside was cut off",
+    "clipped": "these shapes reach outside the image; the part outside was cut off",
     "line_widened": "lines have no height: each became a box 10 px wide; draw polygons or rectangles instead",
-    "mask_missing": "the mask is no PNG; the rectangle between its two corners was taken",
+    "mask_missing": "the mask is not a PNG; the rectangle between its two corners was taken",
     "no_text": "the text is empty: fine for detection, but such boxes give no crops for recognition",
 }
 
@@ -117,7 +117,7 @@ def convert_labelme(src: Path, out: Path, *, text_from: str = "label", overwrite
     source = SourceFiles(src, out)
     jsons = source.with_suffix(".json")
     if not jsons:
-        raise DataError(f"{src} holds no JSON file", hint="LabelMe saves one JSON file for each image.")
+        raise DataError(f"{src} has no JSON file", hint="LabelMe saves one JSON file for each image.")
     work = _Work(src=src, out=out, text_from=text_from, overwrite=overwrite, source=source)
     for path in jsons:
         _convert_file(work, path)
@@ -248,7 +248,7 @@ def _find_usable_image(work: _Work, path: Path, content: Mapping[str, Any]) -> _
 
 _IMAGE_HINTS = {
     "unreadable_image": "OpenCV cannot read it: save it as JPEG or PNG",
-    "size_mismatch": "the image is not as large as the JSON says, its shapes would lie wrong: label it anew",
+    "size_mismatch": "the image is not as large as the JSON says, its shapes would be in wrong places: label it again",
 }
 
 

@@ -115,7 +115,7 @@ def convert_ppocrlabel(
     det, rec = source.named("Label.txt"), source.named("rec_gt.txt")
     if not det and not rec:
         raise DataError(
-            f"{src} holds neither Label.txt nor rec_gt.txt",
+            f"{src} has neither Label.txt nor rec_gt.txt",
             hint="In PPOCRLabel: File, Export Label, and Export Recognition Result.",
         )
     work = _Work(src=src, out=out, overwrite=overwrite, source=source)
@@ -181,9 +181,7 @@ def _unconfirmed_problem(states: _States, count: int, total: int, left_out: bool
         file=str(states.files[0]),
         kind="unconfirmed",
         value=f"{count} of {total} images",
-        hint="left out, as asked"
-        if left_out
-        else "nobody confirmed these labels in PPOCRLabel; kept all the same",
+        hint="left out, as asked" if left_out else "nobody confirmed these labels in PPOCRLabel; kept anyway",
     )
 
 
@@ -264,7 +262,7 @@ def _place_crop(work: _Work, line: LabelLine, found: Path | None) -> str:
     """`crop_img/<folder of rec_gt.txt>/<name>`, so that equal names in different folders stay apart."""
     if found is None:
         work.report(
-            line, "crop_missing", line.image, "export the recognition result again, or cut crops anew"
+            line, "crop_missing", line.image, "export the recognition result again, or cut the crops again"
         )
     folders = line.file.parent.relative_to(work.src).parts
     parts = [safe_name(part) for part in (*folders, base_name(line.image))]

@@ -100,7 +100,7 @@ class Agreement:
         )
         said = f"{self.backend}: agrees with the checkpoint on {self.images} image(s), {self.answers} {kind}, {measured}"
         if not self.answers:
-            said += f". The model gives no {kind} on them: a model that was trained longer says more"
+            said += f". The model gives no {kind} on them: a model that was trained longer is a better test"
         return said
 
 

@@ -103,7 +103,7 @@ def _model(folder: Path, facts: ExportFacts, seed: int) -> dict[str, Any]:
 
 
 def carry_paddleocr(root: Path, folder: Path) -> bool:
-    """Copy PaddleOCR's `ppocr` and `tools` into `folder`: a checkout is no package that could be installed elsewhere."""
+    """Copy PaddleOCR's `ppocr` and `tools` into `folder`: a checkout is not a package that could be installed elsewhere."""
     home = folder / CARRIED
     for part in _CARRIED_PARTS:
         shutil.copytree(

@@ -49,7 +49,7 @@ def _origin(model: Mapping[str, Any]) -> str:
         ("weights (.pdparams)", f"`{model['checkpoint_sha256']}`"),
     ]
     text = "\n".join(f"| {name} | {value} |" for name, value in rows)
-    return f"| | |\n|---|---|\n{text}\n\nA model made by a newer Paddle need not load in an older one."
+    return f"| | |\n|---|---|\n{text}\n\nA model made by a newer Paddle may not load in an older one."
 
 
 def _checked(model: Mapping[str, Any]) -> str:
@@ -129,7 +129,7 @@ def _det(config: Mapping[str, Any]) -> Predictor:
         options += [f"--det_limit_side_len={max(height, width)}", "--det_limit_type=max"]
         note = (
             f"**Its boxes may differ from the checkpoint's**: evaluation resizes every image to {height}x{width} "
-            "pixels, which predict_det.py cannot be told; it limits the longer side instead."
+            "pixels, which predict_det.py cannot do; it limits the longer side instead."
         )
     elif "resize_long" in resize:
         options += [f"--det_limit_side_len={resize['resize_long']}", "--det_limit_type=resize_long"]

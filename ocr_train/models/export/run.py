@@ -107,7 +107,7 @@ def export(
         with tempfile.TemporaryDirectory() as scratch:
             network = _run_export(source, config, part, Path(scratch), trainer, wish, echo)
             if student:
-                echo(f"{source.said} holds several networks: the exported model is {student}")
+                echo(f"{source.said} has several networks: the exported model is {student}")
                 config = student_config(config, student)
             _write_own(source, config, part)
             write_inference_yml(part, config)
@@ -131,7 +131,7 @@ def export(
 def _require_free(target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConfigError(
-            f"{str(target)!r} exists already; nothing is written over it.",
+            f"{str(target)!r} exists already; it is not overwritten.",
             hint="Name another folder with --out, or remove that one.",
         )
 
@@ -142,9 +142,7 @@ def _config_of(source: ModelSource) -> dict[str, Any]:
         raise ConfigError(
             f"{source.said}: it is exported already.", hint="Give a run or a checkpoint to export."
         )
-    config = read_config(
-        source.config, hint="A checkpoint is exported with the config.yml that lies beside it."
-    )
+    config = read_config(source.config, hint="A checkpoint is exported with the config.yml beside it.")
     for key in ("Global", "Architecture.algorithm", "PostProcess", "Eval.dataset.transforms"):
         if get_key(config, key, None) is None:
             raise DataError(
@@ -200,7 +198,7 @@ def _run_export(
             (out / left).unlink(missing_ok=True)
         if pir or not _knows_pir(trainer.versions["paddle"]):
             raise failed(run, f"{said} with tools/export_model.py", _HINT)
-        echo(f"the old format cannot be had: {reason_in(run.lines) or run.ended}")
+        echo(f"the old format is not available: {reason_in(run.lines) or run.ended}")
     raise AssertionError("unreachable: the second round returns or raises")
 
 
@@ -289,6 +287,6 @@ def _disagrees(disagreeing: Sequence[Agreement], kept: Path) -> TrainingFailed:
             )
     return TrainingFailed(
         "\n".join(said),
-        hint=f"No model was exported; what was made lies in {kept}. Another version of Paddle may export it right "
+        hint=f"No model was exported; what was made is in {kept}. Another version of Paddle may export it correctly "
         "(docs/export.md).",
     )

@@ -607,7 +607,7 @@ def test_the_result_may_lie_inside_the_source_but_not_around_it(tmp_path: Path) 
 
 def test_a_source_without_json_is_refused(tmp_path: Path) -> None:
     """An empty folder and a missing one are DataErrors."""
-    with pytest.raises(DataError, match="holds no JSON"):
+    with pytest.raises(DataError, match="has no JSON"):
         convert_labelme(tmp_path, tmp_path / "out")
     with pytest.raises(DataError, match="is not a folder"):
         convert_labelme(tmp_path / "none", tmp_path / "out")

@@ -252,7 +252,7 @@ def test_a_result_is_not_overwritten_unasked(tmp_path: Path) -> None:
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     """No labels, no folder, or the result around the source."""
-    with pytest.raises(DataError, match="holds neither"):
+    with pytest.raises(DataError, match="has neither"):
         convert_ppocrlabel(tmp_path, tmp_path / "out")
     with pytest.raises(DataError, match="is not a folder"):
         convert_ppocrlabel(tmp_path / "none", tmp_path / "out")
