@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 STEPS_METRIC = "data/steps_per_epoch"
 """What a run logs of the length of its epochs."""
+Echo = Callable[[str], None]
+"""Tells the user one line: where it is shown is decided by who passes it in."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.cli.output import (
-    Echo,
     add_json,
     give_json,
     guarded,
@@ -21,6 +20,7 @@ from ocr_train.cli.output import (
     whole_number,
 )
 from ocr_train.errors import ConfigError, DataError
+from ocr_train.run import Echo
 
 if TYPE_CHECKING:
     from ocr_train.cli.output import Commands

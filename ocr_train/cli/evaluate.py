@@ -15,10 +15,11 @@ from ocr_train.cli.output import add_json, give_json, guarded, say_for
 from ocr_train.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ocr_train.cli.output import Commands, Echo
+    from ocr_train.cli.output import Commands
     from ocr_train.models.evaluate import EvaluationResult
     from ocr_train.models.source import ModelSource
     from ocr_train.models.validation_data import ValidationData
+    from ocr_train.run import Echo
 
 
 def add_commands(commands: Commands) -> None:

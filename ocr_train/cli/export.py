@@ -15,9 +15,10 @@ from ocr_train.cli.output import add_json, give_json, guarded, say_for, whole_nu
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 
 if TYPE_CHECKING:
-    from ocr_train.cli.output import Commands, Echo
+    from ocr_train.cli.output import Commands
     from ocr_train.models.export.run import Exported
     from ocr_train.models.source import ModelSource
+    from ocr_train.run import Echo
 
 IMAGES = 32
 SEED = 0

@@ -16,9 +16,10 @@ from ocr_train.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ocr_train.cli.output import Commands, Echo
+    from ocr_train.cli.output import Commands
     from ocr_train.models.registry import Registered
     from ocr_train.models.source import ModelSource
+    from ocr_train.run import Echo
 
 CHECK_IMAGES = 32
 SEED = 0

@@ -15,11 +15,11 @@ from ocr_train.disk import refused
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.ocr_engine.files import open_regular
 from ocr_train.redaction.redactor import redactor
+from ocr_train.run import Echo
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Any]
 
-Echo = Callable[[str], None]
 Command = Callable[[argparse.Namespace], int]
 
 

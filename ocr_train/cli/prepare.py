@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.cli.label_options import add_rules, read_demands
-from ocr_train.cli.output import Echo, add_json, give_json, guarded, require_apart, say_for, share, stream_for
+from ocr_train.cli.output import add_json, give_json, guarded, require_apart, say_for, share, stream_for
 from ocr_train.cli.transfer import fetch_exactly
 from ocr_train.errors import ConfigError
+from ocr_train.run import Echo
 
 if TYPE_CHECKING:
     from ocr_train.cli.output import Commands

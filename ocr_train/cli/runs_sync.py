@@ -9,8 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocr_train.cli.output import Echo, add_json, give_json, guarded, say_for, whole_number
+from ocr_train.cli.output import add_json, give_json, guarded, say_for, whole_number
 from ocr_train.errors import ConfigError, TrackingError
+from ocr_train.run import Echo
 
 if TYPE_CHECKING:
     from ocr_train.checkpoints.listing import ListedCheckpoint

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from ocr_train.cli.output import Echo, add_json, give_json, guarded, say_for, stream_for, whole_number
+from ocr_train.cli.output import add_json, give_json, guarded, say_for, stream_for, whole_number
 from ocr_train.cli.transfer_progress import TransferProgress, human_bytes
 from ocr_train.errors import ConfigError
+from ocr_train.run import Echo
 from ocr_train.storage.progress import OnProgress
 from ocr_train.storage.shared import Leases
 

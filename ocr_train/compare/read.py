@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -13,12 +13,12 @@ from ocr_train.compare.samples import read_run_samples
 from ocr_train.compare.values import Checkpoints, RunData, Series
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.redaction.redactor import redactor
+from ocr_train.run import Echo
 from ocr_train.runs.listing import MAIN_METRICS
 from ocr_train.tracking import heartbeat
 from ocr_train.tracking.artifacts import RunArtifacts
 from ocr_train.tracking.tracker import first_line
 
-Echo = Callable[[str], None]
 READ_PREFIXES = ("train/", "eval/", "best/", "time/", "cost/", "sample/")
 """Metrics with a curve worth reading; system metrics count samples of a clock, not steps."""
 MAX_KEYS = 60

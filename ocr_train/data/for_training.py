@@ -27,8 +27,8 @@ from ocr_train.data.manifest import DatasetManifest, build_manifest
 from ocr_train.data.ratios import files_by_share, say_shares
 from ocr_train.data.sets import clean_sets, labels_text
 from ocr_train.errors import DataError
+from ocr_train.run import Echo
 
-Echo = Callable[[str], None]
 Fetch = Callable[[str, Path, Echo], Path]
 REPORTS = ("problems.json", "report.html", "quarantine.tsv")
 """What the check of the labels leaves in the work folder, for the run's artifacts."""

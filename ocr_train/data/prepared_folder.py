@@ -35,10 +35,10 @@ from ocr_train.data.image_files import write_bytes
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.data.sets import Sets, clean_sets
 from ocr_train.errors import DataError
+from ocr_train.run import Echo
 from ocr_train.storage.keys import PRIVATE_FOLDER, is_s3_uri
 from ocr_train.storage.local import exclusive
 
-Echo = Callable[[str], None]
 Fetch = Callable[[str, Path, Echo], Path]
 MARKER = "prepare"
 

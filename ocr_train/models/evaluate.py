@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from ocr_train.errors import DataError
 from ocr_train.events import EvalCompleted
 from ocr_train.models.source import read_config
 from ocr_train.models.validation_data import ValidationData
+from ocr_train.run import Echo
 from ocr_train.trainer.configurations import for_a_tool, require_known
 from ocr_train.trainer.log_parser import parse_lines
 from ocr_train.trainer.paddleocr import write_config
@@ -21,8 +22,6 @@ from ocr_train.trainer.tools import Trainer, failed, require_tool, require_weigh
 if TYPE_CHECKING:
     pass
 from ocr_train.models.source import ModelSource
-
-Echo = Callable[[str], None]
 
 EVALUATE_TIMEOUT_S = 6 * 3600.0
 LOG_NAME = "evaluate"

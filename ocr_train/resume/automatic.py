@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ocr_train.run import Echo
 from ocr_train.tracking import heartbeat
 from ocr_train.tracking.heartbeat import HEARTBEAT_TAG
 
@@ -29,7 +30,7 @@ class Waiter:
 
     now: Callable[[], float] = time.time
     sleep: Callable[[float], object] = time.sleep
-    echo: Callable[[str], None] = _silent
+    echo: Echo = _silent
 
 
 def find_interrupted(

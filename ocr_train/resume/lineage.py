@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,8 @@ from ocr_train.ocr_engine.documents import DocumentError, read_yaml
 from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.drift import drift, say_drift
 from ocr_train.resume.resolve import ResumePoint
+from ocr_train.run import Echo
 from ocr_train.tracking.tracker import RunArtifacts, Tracker
-
-Echo = Callable[[str], None]
 
 
 def record_origin(point: ResumePoint, tracker: Tracker, echo: Echo) -> None:

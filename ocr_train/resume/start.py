@@ -22,6 +22,7 @@ from ocr_train.resume.lineage import inherit_best, record_drift, record_origin
 from ocr_train.resume.lr_schedule import Standing, lay_anew
 from ocr_train.resume.reopen import SAME, Reopened, check_resume, reopen
 from ocr_train.resume.resolve import ResumePoint, ResumeRequest, resolve, run_to_go_on
+from ocr_train.run import Echo
 from ocr_train.tracking.holder import this_process
 from ocr_train.tracking.launched_run import ended_by_failure
 from ocr_train.tracking.run_folder import require_writable
@@ -29,8 +30,6 @@ from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer.tools import Trainer
 from ocr_train.weights.compatibility import ModelToTrain, compare_layers, require_fit
 from ocr_train.weights.start import Weights, clear_pretrained, screen_named, settle
-
-Echo = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)

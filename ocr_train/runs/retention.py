@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -26,7 +26,6 @@ from ocr_train.run import Retention
 from ocr_train.tracking.artifacts import Artifacts, RunArtifacts
 
 _STEP = re.compile(r"step_(\d{8,})")
-Echo = Callable[[str], None]
 
 
 class Deletable(Artifacts, Protocol):

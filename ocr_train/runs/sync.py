@@ -28,7 +28,7 @@ from ocr_train.checkpoints.store import (
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.ocr_engine.documents import read_yaml
 from ocr_train.redaction.redactor import redactor
-from ocr_train.run import Retention
+from ocr_train.run import Echo, Retention
 from ocr_train.runs.lost_run import make_anew
 from ocr_train.runs.offline import run_on_server
 from ocr_train.runs.retention import apply_retention
@@ -59,7 +59,6 @@ from ocr_train.trainer.paddleocr import write_config
 
 _FINAL = ("FINISHED", "FAILED", "KILLED")
 Connect = Callable[[str], Any]
-Echo = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,7 @@ from types import FrameType, TracebackType
 from typing import IO, Any
 
 from ocr_train.errors import SetupError
+from ocr_train.run import Echo
 from ocr_train.server.folder import (
     fresh_log,
     load_credentials,
@@ -324,8 +325,8 @@ def serve(
     *,
     s3_port: int = 0,
     mlflow_port: int = 0,
-    echo: Callable[[str], None] = print,
-    show: Callable[[str], None] = print,
+    echo: Echo = print,
+    show: Echo = print,
 ) -> int:
     """Run both servers until a signal (exit status 0) or until one of them ends (SetupError's status).
 

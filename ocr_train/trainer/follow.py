@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ocr_train.errors import OcrTrainError, TrainingStopped
 from ocr_train.events import Event, LogLine, Tick, TrainProgress
+from ocr_train.run import Echo
 from ocr_train.trainer.dispatch import Dispatcher
 from ocr_train.trainer.failures import Failure, find_failure
 from ocr_train.trainer.log_parser import LogParser
@@ -31,7 +32,6 @@ FAILURE_PATIENCE_S = 20.0
 GRACE_S = 10.0
 STACKS_FILE = "stacks.txt"
 _STUCK = ("stall", "endless_evaluation")
-Echo = Callable[[str], None]
 
 
 class LogWatch:

@@ -20,7 +20,7 @@ from ocr_train.errors import CheckpointLost, OcrTrainError
 from ocr_train.events import RunFinished, RunStarted
 from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.start import begin
-from ocr_train.run import Results
+from ocr_train.run import Echo, Results
 from ocr_train.tracking.heartbeat import Heartbeat
 from ocr_train.tracking.mlflow_client import name_primary_metric
 from ocr_train.tracking.tracker import CHECKPOINT_BYTES_TAG, PENDING_TAG, Delivered, Tracker
@@ -32,7 +32,7 @@ from ocr_train.trainer.process import Child
 from ocr_train.trainer.stop_signals import StopRequested
 from ocr_train.training.callbacks import make_callbacks
 from ocr_train.training.finish import Finishing, finish
-from ocr_train.training.services import Echo, Services, TrainingSetup
+from ocr_train.training.services import Services, TrainingSetup
 from ocr_train.training.setup import (
     first_tags,
     look_at_data,

@@ -9,12 +9,10 @@ from typing import Any
 
 from ocr_train.data.backup import Backup
 from ocr_train.data.for_training import Dataset, Fetch
-from ocr_train.run import Run
+from ocr_train.run import Echo, Run
 from ocr_train.trainer.interpreter import Facts
 from ocr_train.trainer.paddleocr import Device, PaddleOcr
 from ocr_train.trainer.stop_signals import StopFlag
-
-Echo = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)

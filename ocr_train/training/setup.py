@@ -26,7 +26,7 @@ from ocr_train.errors import OcrTrainError
 from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.resolve import ResumePoint
 from ocr_train.resume.start import StartedRun, apply_point, check_start, find_point, lay_schedule, record
-from ocr_train.run import STEPS_METRIC, Retention, Run
+from ocr_train.run import STEPS_METRIC, Echo, Retention, Run
 from ocr_train.tracking.launched_secrets import say_exposed
 from ocr_train.tracking.run_folder import CLEAN_CONFIG
 from ocr_train.tracking.tracker import Tracker, get_run
@@ -38,7 +38,7 @@ from ocr_train.trainer.interpreter import Facts, interpreter
 from ocr_train.trainer.paddleocr import Device, PaddleOcr
 from ocr_train.trainer.pipeline_check import check_pipeline, require_working
 from ocr_train.trainer.tools import Trainer
-from ocr_train.training.services import Echo, Services, TrainingSetup
+from ocr_train.training.services import Services, TrainingSetup
 from ocr_train.weights.compatibility import ModelToTrain
 from ocr_train.weights.start import fetch_named
 

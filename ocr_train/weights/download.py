@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,8 +20,7 @@ from ocr_train.checkpoints.pickle_scan import screen
 from ocr_train.disk import human
 from ocr_train.errors import DataError, MissingWeights
 from ocr_train.redaction.addresses import first_line, redacted, without_password
-
-Echo = Callable[[str], None]
+from ocr_train.run import Echo
 
 ANSWER_TIMEOUT_S = 8.0
 """For the first bytes of all addresses together, name look-up included: a machine without a network goes no further."""

@@ -8,7 +8,7 @@ PaddleOCR passes over what does not fit, with a warning among thousands of lines
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,9 @@ from typing import Any
 from ocr_train.checkpoints.pickle_scan import Array, screen
 from ocr_train.config.overrides import flatten, set_key
 from ocr_train.errors import ConfigError
+from ocr_train.run import Echo
 from ocr_train.weights.compatibility import ModelToTrain, compare_layers, require_some, take_network
 from ocr_train.weights.download import SUFFIX, fetch_weights, is_address
-
-Echo = Callable[[str], None]
 
 WHOLE = "Global.pretrained_model"
 _NAMES = ("pretrained_model", "pretrained")

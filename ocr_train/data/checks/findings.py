@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ocr_train.data.checks.listing import LISTED, counted, problem_lines
@@ -14,8 +14,7 @@ from ocr_train.data.checks.validate import ValidationReport
 from ocr_train.data.formats.converted import NAMES, LabelSource
 from ocr_train.data.image_files import write_bytes
 from ocr_train.errors import DataError
-
-Echo = Callable[[str], None]
+from ocr_train.run import Echo
 
 
 def say_source(source: LabelSource, echo: Echo) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from ocr_train.errors import SetupError
+from ocr_train.run import Echo
 from ocr_train.trainer.tools import Trainer, failed, run_tool
-
-Echo = Callable[[str], None]
 
 ONNX = "model.onnx"
 OPSET = 14

@@ -38,6 +38,7 @@ from ocr_train.models.export.onnx import ONNX, to_onnx
 from ocr_train.models.inference import Model, read_images
 from ocr_train.models.source import read_config
 from ocr_train.redaction.redactor import redactor
+from ocr_train.run import Echo
 from ocr_train.trainer.configurations import for_a_tool, require_known
 from ocr_train.trainer.failures import reason_in
 from ocr_train.trainer.paddleocr import write_config
@@ -47,7 +48,6 @@ from ocr_train.weights.distillation import student_config, student_of
 if TYPE_CHECKING:
     from ocr_train.models.source import ModelSource
 
-Echo = Callable[[str], None]
 Read = Callable[[Model, Sequence[Path]], Sequence[Answer]]
 
 EXPORT_TIMEOUT_S = 900.0
