@@ -120,14 +120,14 @@ class CheckpointCallback(Callback):
         self._queue(event, snapshot, None)
 
     def _copy_making_room(self, event: CheckpointSaved) -> Snapshot:
-        """Copy the set; a pending `latest` goes first where a newer one has no room beside it."""
+        """Copy the set; a newer `latest` without room replaces a pending one. `iter_epoch_N` needs no copy."""
         prefix = Path(event.prefix)
         try:
             return self._copy(prefix, event.kind)
         except OSError as exc:
             if not is_full(exc):
                 raise
-            if event.kind == EPOCH:  # the trainer never writes these again: they need no copy
+            if event.kind == EPOCH:
                 return self._link(prefix, event.kind)
             if event.kind != LATEST:
                 raise
@@ -221,11 +221,9 @@ class CheckpointCallback(Callback):
         with self._wake:
             waiting = [*self._jobs, *([self._now] if self._now else [])]
             stay = self._run.retention.newest({*self.stored, *(job.step for job in waiting)})
-            for chosen in (
-                [job for job in waiting if job.best],
-                [j for j in waiting if j.snapshot.kind != BEST],
-            ):
-                stay |= {max(job.step for job in chosen)} if chosen else set()  # what the aliases will name
+            # What the aliases will name.
+            aliased = ([j for j in waiting if j.best], [j for j in waiting if j.snapshot.kind != BEST])
+            stay |= {max(job.step for job in chosen) for chosen in aliased if chosen}
         self._drop(lambda job: job.step not in stay)
 
     def _drop(self, unwanted: Callable[[_Job], bool]) -> None:
@@ -313,7 +311,8 @@ class CheckpointCallback(Callback):
             with self._wake:
                 self._now = None
                 if again:
-                    self._jobs.append(job)  # at the end: one that can never go must not hold up the others
+                    # At the end: one that can never go must not hold up the others.
+                    self._jobs.append(job)
             if again:
                 self._drop_superseded(job)
                 with self._wake:
@@ -364,11 +363,11 @@ class CheckpointCallback(Callback):
         if self._retain is not None and self._run.retention:
             try:
                 self._retain(self._run, self._store)
-            except (OcrTrainError, OSError) as exc:  # older ones stay for now: nothing is lost by that
+            except (OcrTrainError, OSError) as exc:
                 self._echo(f"older checkpoints could not be removed: {exc}")
 
     def _wait_for(self, thread: threading.Thread) -> None:
-        """Give the worker time: long while it gets somewhere, `patience_s` while the store does not answer."""
+        """Give the worker time: much while it stores, `patience_s` with short pauses while the store is away."""
         deadline = time.monotonic() + CLOSE_TIMEOUT_S
         away_since: float | None = None
         next_word = time.monotonic()
@@ -378,7 +377,7 @@ class CheckpointCallback(Callback):
                 left = len(self._jobs) + (self._now is not None)
                 away_since = (away_since or now) if self._failures else None
                 if self._failures and self._now is None:
-                    self._wake.notify()  # at the end, pauses are short
+                    self._wake.notify()
             if left and now >= next_word:
                 next_word = now + SAY_EVERY_S
                 self._echo(f"storing {left} checkpoint(s) before the end ...")
@@ -387,7 +386,8 @@ class CheckpointCallback(Callback):
             thread.join(timeout=0.5)
 
     def _echo(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # the terminal may be gone; the uploads go on
+        # The terminal may be gone; the uploads go on.
+        with contextlib.suppress(OSError, ValueError):
             self._report(text)
 
 

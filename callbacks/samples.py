@@ -92,7 +92,8 @@ class SampleCallback(Callback):
         except DataError as exc:
             self._failed(exc)
             return
-        shutil.rmtree(run.folder / "look" / "weights", ignore_errors=True)  # of a process that was killed
+        # Of a process that was killed.
+        shutil.rmtree(run.folder / "look" / "weights", ignore_errors=True)
         if chosen.samples and run.task in tables.COLUMNS:
             self._run, self._chosen = run, chosen
             self._rows = self._earlier_rows(run) if run.logged_until else []
@@ -113,7 +114,8 @@ class SampleCallback(Callback):
         self._due = None
         step = due.step if event.kind == BEST and due.step is not None else self._step
         if run.step_offset + step <= run.logged_until.get(self._main_metric(run), -1):
-            return  # a run that goes on itself comes by steps that it has looked at before
+            # A run that is continued itself repeats steps whose samples it has read before.
+            return
         try:
             request = _copy(run, Path(event.prefix), run.step_offset + step, due.time_ms)
         except (OSError, DataError) as exc:
@@ -175,7 +177,8 @@ class SampleCallback(Callback):
             return
         for path, folder in files.files:
             self._sink.log_file(path, folder)
-        self._rows = [*files.rows, *self._rows][:MAX_ROWS]  # the newest on the page that opens
+        # The newest on the page that opens.
+        self._rows = [*files.rows, *self._rows][:MAX_ROWS]
         columns = tables.COLUMNS[self._run.task]
         self._sink.log_file(tables.write_table(self._run.folder / "look" / TABLE, columns, self._rows), "")
         self._sink.set_tags({**mlflow_images.TAG, **tables.table_tag([TABLE])})

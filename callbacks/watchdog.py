@@ -21,9 +21,11 @@ SLOW_PATIENCE = 3.0
 LONGEST_TICK_S = 5.0
 LOWEST_SCALE = 1.0
 """Paddle's scaler goes no lower (its update_loss_scaling kernel)."""
-_SCALE = re.compile(r"Found inf or nan, current scale is: ([\d.eE+-]+), decrease to: ")  # amp/grad_scaler.py
+# amp/grad_scaler.py
+_SCALE = re.compile(r"Found inf or nan, current scale is: ([\d.eE+-]+), decrease to: ")
 _BAR = re.compile(r"\| *(\d{1,9})/(\d{1,9})\b", re.ASCII)
-_EVALUATION = "eval model"  # the label of PaddleOCR's bar
+# The label of PaddleOCR's bar.
+_EVALUATION = "eval model"
 
 
 class WatchdogCallback(Callback):

@@ -114,7 +114,8 @@ def _polygon(points: BoxPoints) -> Any:
         return None
     try:
         polygon = Polygon(corners)
-    except ValueError:  # fewer than three points
+    except ValueError:
+        # Fewer than three points.
         return None
     return polygon if polygon.is_valid else None
 

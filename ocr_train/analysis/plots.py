@@ -112,6 +112,7 @@ def _save(figure: Figure, path: Path) -> Path:
     there = {entry.name for entry in font_manager.fontManager.ttflist}
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings(), rc_context({"font.family": [n for n in FAMILIES if n in there]}):
-        warnings.simplefilter("ignore")  # a character that no font has is drawn as a box
+        # A character that no font has is drawn as a box.
+        warnings.simplefilter("ignore")
         figure.savefig(path, format="png", dpi=100)
     return path

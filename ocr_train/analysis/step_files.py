@@ -82,7 +82,8 @@ def _write_shown(
         save_png(shown, folder / names[0])
     else:
         (folder / names[0]).unlink(missing_ok=True)
-        (folder / names[0]).hardlink_to(same)  # neither is ever written again
+        # Neither is ever written again.
+        (folder / names[0]).hardlink_to(same)
     mlflow_images.thumbnail(shown).save(folder / names[1], "WEBP")
     return names
 

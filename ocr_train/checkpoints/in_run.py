@@ -92,7 +92,8 @@ def _fetch(artifacts: Artifacts, manifest: CheckpointManifest, folder: Path, *, 
             manifest, files=tuple(entry for entry in manifest.files if entry.name not in unused)
         )
     prefix = restore(artifacts, manifest, folder)
-    for suffix in suffixes:  # the sums say that it is what was stored, not that it is harmless
+    # The sums say that it is what was stored, not that it is harmless.
+    for suffix in suffixes:
         screen(Path(f"{prefix}{suffix}"))
     if not weights_only:
         read_states(Path(f"{prefix}.states"))
@@ -172,7 +173,8 @@ def best_known(client: Any, run_id: str, main_metric: str, *, up_to: int | None 
     try:
         values = alias_values(artifacts, BEST)
         owner, manifest = _line_best(client, run_id)
-    except OcrTrainError:  # the other run is gone, and its best checkpoint with it
+    except OcrTrainError:
+        # The other run is gone, and its best checkpoint with it.
         values, owner, manifest = {}, run_id, None
     value = _number(values.get("metrics"), main_metric)
     if manifest is not None and value is not None and (up_to is None or manifest.step <= up_to):

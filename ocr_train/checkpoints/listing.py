@@ -74,7 +74,8 @@ def list_checkpoints(artifacts: Artifacts, *, verify: bool) -> list[ListedCheckp
         for name in sorted(artifacts.list(ROOT))
         if name.startswith(f"{ROOT}/step_")
         and name.rstrip("/") not in known
-        and artifacts.list(name.rstrip("/"))  # some stores go on listing a folder whose files are deleted
+        # Some stores go on listing a folder whose files are deleted.
+        and artifacts.list(name.rstrip("/"))
     ]
     return entries
 

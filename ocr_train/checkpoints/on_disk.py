@@ -53,7 +53,8 @@ def from_s3(uri: str, folder: Path, *, weights_only: bool) -> Placed:
     local.mkdir(parents=True, exist_ok=True)
     fetch(uri, local)
     if ours and (manifest := _manifest(local)) is not None:
-        for entry in manifest.files:  # bytes that an earlier checkpoint had, too, lie there
+        # Bytes that an earlier checkpoint had, too, lie there.
+        for entry in manifest.files:
             where = PurePosixPath(entry.path)
             if entry.path and ".." not in where.parts and not where.is_absolute():
                 target = home / where.parent

@@ -62,7 +62,8 @@ def screen(path: Path) -> Screened:
             machine.run(data)
     except OSError as exc:
         raise DataError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
-    except Exception as exc:  # whatever foreign bytes make pickletools raise
+    except Exception as exc:
+        # Whatever foreign bytes make pickletools raise.
         if not machine.foreign:
             raise DataError(
                 f"{path} is not a pickle that PaddleOCR writes: {exc or type(exc).__name__}.",
@@ -143,7 +144,8 @@ class _Machine:
         try:
             self._follow(steps, data)
         except Refused:
-            with contextlib.suppress(Exception):  # only to say more of what has been refused
+            # Only to say more of what has been refused.
+            with contextlib.suppress(Exception):
                 for _, (opcode, argument, _) in islice(steps, MAX_OPCODES):
                     if opcode.name in ("GLOBAL", "INST"):
                         self.named(str(argument))
@@ -163,7 +165,8 @@ class _Machine:
             elif name == "FRAME" and argument > self._size - data.tell():
                 raise Refused("it ends too early")
             elif name in ("GLOBAL", "INST") and _has_backslash(data, position or 0):
-                raise Refused("it imports a name with a backslash")  # pickletools reads it as something else
+                # pickletools reads it as something else.
+                raise Refused("it imports a name with a backslash")
             elif (step := _STEPS.get(name)) is None:
                 if name == "INST":
                     self.named(argument)
@@ -233,7 +236,8 @@ class _Machine:
         arguments, callee = self.pop(), self.pop()
         if not isinstance(callee, Name):
             raise Refused("it calls something that is not an import")
-        known = callee.text in ALLOWED  # else it is refused at the end, with all others of its kind
+        # Else it is refused at the end, with all others of its kind.
+        known = callee.text in ALLOWED
         self.push(values.call(callee.text, arguments) if known else values.Scalar())
 
     def build(self, _: Any) -> None:

@@ -239,12 +239,15 @@ def _tensor(pair: Any) -> Tuple | None:
 _ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 _BUILTINS = ("builtins", "__builtin__")
 ALLOWED: Mapping[str, tuple[int, Callable[..., Any]]] = {
-    "numpy ndarray": (0, lambda: None),  # an argument only; called, it could be asked for terabytes
+    # An argument only; called, it could be asked for terabytes.
+    "numpy ndarray": (0, lambda: None),
     "numpy dtype": (3, _dtype),
-    "_codecs encode": (2, _encode),  # how protocol 2 writes bytes
+    # How protocol 2 writes bytes.
+    "_codecs encode": (2, _encode),
     "collections OrderedDict": (0, Table),
     **{f"{module} tuple": (1, _tensor) for module in _BUILTINS},
-    **{f"{module} bytes": (0, lambda: Blob(0, b"")) for module in _BUILTINS},  # b"" in protocol 2
+    # b"" in protocol 2.
+    **{f"{module} bytes": (0, lambda: Blob(0, b"")) for module in _BUILTINS},
     **{f"{module} _reconstruct": (3, _reconstruct) for module in _ARRAY_MODULES},
     **{f"{module} scalar": (2, _scalar) for module in _ARRAY_MODULES},
     **{f"{module} _frombuffer": (4, _frombuffer) for module in ("numpy.core.numeric", "numpy._core.numeric")},

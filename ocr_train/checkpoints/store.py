@@ -140,7 +140,8 @@ class CheckpointStore:
         where = self._stored.get(sha256)
         if where is None:
             where = f"{folder}/{path.name}"
-            if where in self._stored.values():  # other bytes of this name, which a manifest may rely on
+            # Other bytes of this name, which a manifest may rely on.
+            if where in self._stored.values():
                 folder = f"{folder}/{sha256[:12]}"
                 where = f"{folder}/{path.name}"
             upload_verified(self._artifacts, path, folder, sha256=sha256)

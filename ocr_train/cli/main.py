@@ -34,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     if argv is None:
         _require_utf8_names()
     terminal = os.environ.pop(_TERMINAL, None)
-    for stream in (sys.stdout, sys.stderr):  # Thai on a terminal that knows only ASCII is no reason to fail
+    # Thai on a terminal that knows only ASCII is no reason to fail.
+    for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=terminal, errors="backslashreplace")
     sys.excepthook = _say_unforeseen
@@ -72,7 +73,8 @@ def run(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         echo("\nstopped", sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output has gone, as in `... | head`
+    except BrokenPipeError:
+        # The reader of our output has gone, as in `... | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 

@@ -171,7 +171,8 @@ def _names(images: Sequence[Path]) -> Iterator[str]:
     taken: set[str] = set()
     for image in images:
         name, number = f"{image.stem}.png", 1
-        while name.lower() in taken:  # some file systems know no case
+        # Some file systems know no case.
+        while name.lower() in taken:
             number += 1
             name = f"{image.stem}_{number}.png"
         taken.add(name.lower())

@@ -59,7 +59,8 @@ class _Writer:
             if number not in gone:
                 try:
                     _write_all(number, text.encode(stream.encoding, stream.errors or "replace"))
-                except OSError:  # a terminal that was closed, or a reader that has gone, ends no training
+                except OSError:
+                    # A terminal that was closed, or a reader that has gone, ends no training.
                     gone.add(number)
 
 
@@ -67,7 +68,8 @@ def _write_all(number: int, data: bytes) -> None:
     while data:
         try:
             data = data[os.write(number, data) :]
-        except BlockingIOError:  # somebody made it non-blocking, as shells do
+        except BlockingIOError:
+            # Somebody made it non-blocking, as shells do.
             time.sleep(0.05)
 
 

@@ -88,7 +88,8 @@ def epochs_at(run: RunData, steps: Sequence[int]) -> list[float | None]:
     first = min(ends)
     begin = run.parent_step if run.parent and run.parent_step < ends[first] else 0
     known = [(begin, float(first - 1)), *((step, float(epoch)) for epoch, step in sorted(ends.items()))]
-    if len(known) > 2 and run.status == "RUNNING":  # the newest epoch is not over: as long as the one before
+    # The newest epoch is not over: as long as the one before.
+    if len(known) > 2 and run.status == "RUNNING":
         (before, done), (step, epoch) = known[-2:]
         usual = max(1, before - known[-3][0])
         known[-1] = (step, min(epoch, done + (step - before) / usual))

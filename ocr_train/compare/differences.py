@@ -101,7 +101,8 @@ def _launch(run: RunData) -> dict[str, str]:
         key: _without_folders(value, run) for key, value in run.params.items() if CONFIG_PREFIX not in key
     }
     if not any(key in defaults for key in given):
-        return given  # no run of ours: it has params of its own
+        # No run of ours: it has params of its own.
+        return given
     whole = {**defaults, **{key: value for key, value in given.items() if value or key not in defaults}}
     return {key: value for key, value in whole.items() if key not in ("output", "resume_mode")}
 

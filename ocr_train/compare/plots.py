@@ -28,9 +28,8 @@ def write_plots(runs: Shown, scores: Sequence[Score], folder: Path) -> list[Path
     no run has anything of is left out. Raises `OSError`."""
     written = []
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # a character without a glyph, a log axis without room: the page has it all
+        # A character without a glyph, a log axis without room: the page has it all.
+        warnings.simplefilter("ignore")
         for axis in AXES:
             figure = _curves(runs, axis)
             if figure is not None:

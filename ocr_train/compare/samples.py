@@ -100,7 +100,8 @@ def _smaller(path: Path) -> tuple[str, bytes]:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # a decompression bomb is only a warning at first
+            # A decompression bomb is only a warning at first.
+            warnings.simplefilter("error")
             with Image.open(path, formats=("PNG", "JPEG")) as picture:
                 small = picture.convert("RGB")
         small.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))

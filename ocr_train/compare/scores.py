@@ -166,7 +166,8 @@ def _reached(
     parent = known.get(run.parent)
     if parent is None:
         return None
-    others = {run_id: one for run_id, one in known.items() if one is not run}  # a circle would never end
+    # A circle would never end.
+    others = {run_id: one for run_id, one in known.items() if one is not run}
     earlier = _reached(parent, others, metric, axis, value, run.parent_step)
     if earlier is not None:
         return earlier

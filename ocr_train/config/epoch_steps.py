@@ -123,7 +123,8 @@ def scales_of(sampler: Mapping[str, Any]) -> tuple[SamplerScale, ...]:
         if not sampler.get("is_training", True):
             return (SamplerScale(width=sides[0][0], height=sides[0][1], batch=first),)
         floored = [(w // factor[0] * factor[0], h // factor[1] * factor[1]) for w, h in sides]
-        batches = [max(1, pixels // (w * h)) for w, h in floored]  # no pixels: no batch, fixed or not
+        # No pixels: no batch, fixed or not.
+        batches = [max(1, pixels // (w * h)) for w, h in floored]
         return tuple(
             SamplerScale(width=w, height=h, batch=first if sampler.get("fix_bs", True) else batch)
             for (w, h), batch in zip(floored, batches, strict=True)

@@ -94,7 +94,8 @@ def parse_overrides(text: str) -> tuple[dict[str, Any], list[str]]:
         if not equals or not key:
             problems.append(f"overrides: {word!r} is not KEY=VALUE, such as Global.print_batch_step=5")
             continue
-        if HIDDEN in raw:  # from a command that we printed
+        # From a command that we printed.
+        if HIDDEN in raw:
             problems.append(f"overrides: {HIDDEN} in {key!r} stands for a secret: give the secret itself")
             continue
         try:
@@ -151,7 +152,8 @@ def _nearest(config: Mapping[str, Any], name: str) -> str:
 def nearest(name: str, known: list[str]) -> str:
     """`. Did you mean 'x'?` with the known word nearest to `name`, or nothing."""
     matches = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if not matches:  # a wrong case or a missing section outweighs the letters
+    # A wrong case or a missing section outweighs the letters.
+    if not matches:
         folded = {word.lower(): word for word in known}
         tails = {word.lower().rpartition(".")[2]: word for word in known}
         found = difflib.get_close_matches(name.lower(), list(folded), n=1, cutoff=0.5)

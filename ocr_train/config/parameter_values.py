@@ -20,7 +20,8 @@ def parse_number(text: str, name: str, kind: type, problems: list[str], *, least
     if not value >= least or (kind is float and not 0 < value < float("inf")):
         enough = "more than 0" if kind is float else f"at least {least}"
         problems.append(f"{name}: {text!r} is too small: give {enough}")
-        return kind(1)  # a value that gives rise to no second complaint
+        # A value that gives rise to no second complaint.
+        return kind(1)
     return value
 
 

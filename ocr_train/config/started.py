@@ -146,7 +146,8 @@ def mlflow_words(command: Sequence[str]) -> tuple[str, ...] | None:
             kept.append(word)
             continue
         name, equals, _ = word.partition("=")
-        joined = not word.startswith("--") and len(word) > 2  # -Pname=value
+        # -Pname=value
+        joined = not word.startswith("--") and len(word) > 2
         option = word[:2] if joined else name
         value = [] if (equals and not joined) or joined or option in _FLAGS or not rest else [rest.pop(0)]
         if option not in _NOT_REPEATED:

@@ -38,7 +38,8 @@ def settle_batch(config: dict[str, Any], chosen: int | None, overridden: Iterabl
     """
     train = config.get("Train")
     if isinstance(train, dict) and "sampler" in train and not train["sampler"]:
-        del train["sampler"]  # PaddleOCR only asks whether the key is there
+        # PaddleOCR only asks whether the key is there.
+        del train["sampler"]
     key, named = batch_key(config), set(overridden)
     who = f"Train.sampler ({(sampler_of(config) or {}).get('name')})" if sampler_of(config) else key
     if key != LOADER_BATCH and LOADER_BATCH in named:

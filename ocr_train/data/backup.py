@@ -147,7 +147,8 @@ def _with_origins(items: Sequence[Item], images: Path, source_uri: str) -> list[
 def _origin(item: Item, folder: Path, prefix: str, state: SyncState) -> RemoteObject | None:
     path = Path(os.path.normpath(item.path.absolute()))
     if state.archive or not path.is_relative_to(folder):
-        return None  # the files of an archive are no objects of their own
+        # The files of an archive are no objects of their own.
+        return None
     entry = state.entries.get(path.relative_to(folder).as_posix())
     if (
         entry is None

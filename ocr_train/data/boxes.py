@@ -85,6 +85,7 @@ def _read_points(value: Any) -> tuple[Point, ...] | None:
             return None
         for number in point:
             good = isinstance(number, int | float) and not isinstance(number, bool)
-            if not good or not abs(number) <= _LARGEST_COORDINATE:  # NaN fails the comparison, too
+            # NaN fails the comparison, too.
+            if not good or not abs(number) <= _LARGEST_COORDINATE:
                 return None
     return tuple((float(x), float(y)) for x, y in value)

@@ -113,7 +113,8 @@ def _make_room(out: Path, manifest: DatasetManifest, dictionary: bytes | None, *
         )
     kept = {entry.path for entry in manifest.entries}
     stale = [entry for entry in old.entries if entry.path not in kept]
-    for entry in sorted(stale, key=lambda entry: entry.kind == IMAGE):  # label files first
+    # Label files first.
+    for entry in sorted(stale, key=lambda entry: entry.kind == IMAGE):
         _remove(out, entry.path)
     if dictionary is None:
         (out / DICTIONARY).unlink(missing_ok=True)
@@ -129,10 +130,12 @@ def _dictionary_of(out: Path) -> bytes | None:
 def _remove(out: Path, name: str) -> None:
     """Remove a file of ours and the folders that this leaves empty."""
     path = out / name
-    if not path.resolve().is_relative_to(out.resolve()):  # somebody edited the manifest
+    # Somebody edited the manifest.
+    if not path.resolve().is_relative_to(out.resolve()):
         return
     path.unlink(missing_ok=True)
-    with suppress(OSError):  # not empty, or the folder itself
+    # Not empty, or the folder itself.
+    with suppress(OSError):
         while (path := path.parent) != out:
             path.rmdir()
 

@@ -155,7 +155,8 @@ def _draw_beside(folder: Path, spec: DemoSpec) -> None:
         drawn = Path(scratch) / folder.name
         make_demo(drawn, spec)
         if folder.is_dir() and not (folder / "train.txt").is_file():
-            shutil.rmtree(folder)  # an older version drew in place, and was cut off
+            # An older version drew in place, and was cut off.
+            shutil.rmtree(folder)
         try:
             drawn.replace(folder)
         except OSError:

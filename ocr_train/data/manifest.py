@@ -126,7 +126,8 @@ def _relative(path: Path, folder: Path) -> str:
     """`path` relative to `folder` by the names alone, so that links and their targets do not count."""
     try:
         relative = os.path.relpath(path, folder)
-    except ValueError:  # another drive on Windows
+    except ValueError:
+        # Another drive on Windows.
         relative = str(path)
     return posixpath.normpath(Path(relative).as_posix())
 

@@ -170,7 +170,8 @@ def _prepare(
     try:
         quarantined = decide_on_findings(report, shown, source, wish.on_bad_sample, echo)
     except DataError as exc:
-        if whole:  # what a set says of itself is not replaced by what a failed attempt found
+        # What a set says of itself is not replaced by what a failed attempt found.
+        if whole:
             raise
         put_findings(work / "findings", out)
         raise DataError(exc.problem, hint=f"{exc.hint}\nWith pictures: {out / 'report.html'}") from exc

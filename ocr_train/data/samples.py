@@ -41,7 +41,8 @@ def _relocate_one(name: str, root: Path, out: Path) -> str:
         return name
     try:
         return Path(os.path.relpath(root.resolve() / name, out.resolve())).as_posix()
-    except ValueError:  # another drive on Windows
+    except ValueError:
+        # Another drive on Windows.
         return (root.resolve() / name).as_posix()
 
 

@@ -192,7 +192,8 @@ def _texts(label: str) -> Iterator[str]:
 
 def _keep_earlier(groups: Mapping[str, _Group], earlier: Split) -> list[str]:
     sets: dict[str, str] = {}
-    for name in ("test", "val", "train"):  # train last: what was trained on can never be held out again
+    # Train last: what was trained on can never be held out again.
+    for name in ("test", "val", "train"):
         sets.update((line.image, name) for line in earlier.named()[name])
     torn = 0
     for group in groups.values():

@@ -15,7 +15,8 @@ from ocr_train.models.metadata import ModelPart
 
 PADDLEOCR = "unstructured-paddleocr"
 _PADDLE = "paddlepaddle"
-_ALWAYS = ("mlflow", "numpy", "setuptools")  # Paddle 3.0.0 imports setuptools and does not ask for it
+# Paddle 3.0.0 imports setuptools and does not ask for it.
+_ALWAYS = ("mlflow", "numpy", "setuptools")
 _OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-python-headless")
 """Three wheels of one package: of different versions, whichever is installed last wins."""
 _RELEASE = re.compile(r"\d+(?:\.\d+)+(?:(?:a|b|rc)\d+)?")
@@ -71,7 +72,8 @@ def model_environment(parts: Sequence[ModelPart], *, own_paddleocr: bool = False
     pins[_PADDLE] = paddle
     environment = ModelEnvironment(requirements=_lines(pins), constraints=_lines(pins), notes=notes)
     if own_paddleocr and environment.elsewhere:
-        return environment  # what goes with those versions is not known here
+        # What goes with those versions is not known here.
+        return environment
     closed = closure([*pins, f"{_PADDLE}-gpu"])
     rest = {name: version for name, version in closed.items() if name not in pins and _wanted(name)}
     return replace(environment, constraints=_lines({**rest, **pins}))

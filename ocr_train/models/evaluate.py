@@ -90,7 +90,8 @@ def evaluate_config(
     dataset["data_dir"] = str(data.images)
     dataset["label_file_list"] = [str(data.labels)]
     if dataset.get("name") == "LMDBDataSet":
-        dataset["name"] = "SimpleDataSet"  # our data are label files
+        # Our data are label files.
+        dataset["name"] = "SimpleDataSet"
     if isinstance(dataset.get("ratio_list"), list):
         dataset["ratio_list"] = [1.0]
     return document

@@ -198,8 +198,10 @@ def _launch(
                 stdout=answers,
                 stderr=said,
                 env=env,
-                cwd=folder,  # an empty entry of PYTHONPATH means this: never a folder that came with a model
-                start_new_session=True,  # Ctrl-C on the terminal is ours to handle
+                # An empty entry of PYTHONPATH means this: never a folder that came with a model.
+                cwd=folder,
+                # Ctrl-C on the terminal is ours to handle.
+                start_new_session=True,
             )
     except OSError as exc:
         raise SetupError(
@@ -251,7 +253,8 @@ def _parse(output: bytes) -> tuple[dict[int, dict[str, Any]], dict[str, Any] | N
     for line in output.splitlines():
         try:
             value = parse_json(line)
-        except ValueError:  # the child was killed in the middle of a line
+        except ValueError:
+            # The child was killed in the middle of a line.
             continue
         if "failed" in value:
             failed = value
@@ -267,7 +270,8 @@ def _error(failed: Mapping[str, Any], model: Model) -> DataError | SetupError:
             hint=failed.get("hint") or "Weights, config.yml and dict.txt must come from the same run.",
         )
     if "No module named" in failed["failed"]:
-        try:  # the first that is missing is seldom the last
+        # The first that is missing is seldom the last.
+        try:
             require_packages(model.python, _code_of(model), READING)
         except SetupError as exc:
             return exc

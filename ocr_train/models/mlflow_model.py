@@ -91,7 +91,8 @@ def log_model(
         client.finalize_logged_model(entry.model_id, "READY")
         _link(client, entry.model_id, [run_id, *(part.run_id for part in parts)], at)
     except Exception as exc:
-        with contextlib.suppress(Exception):  # the first error is the one to tell
+        # The first error is the one to tell.
+        with contextlib.suppress(Exception):
             client.finalize_logged_model(entry.model_id, "FAILED")
         if isinstance(exc, (DataError, SetupError)):
             raise
@@ -255,9 +256,8 @@ def _quiet() -> Iterator[None]:
     name = "MLFLOW_UV_AUTO_DETECT"
     before = os.environ.get(name)
     os.environ[name] = "false"
-    logger = logging.getLogger(
-        "mlflow.utils.environment"
-    )  # says that there is no pip, as in an environment of uv
+    # Says that there is no pip, as in an environment of uv.
+    logger = logging.getLogger("mlflow.utils.environment")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
@@ -362,7 +362,8 @@ def _link(client: Any, model_id: str, run_ids: Sequence[str], step: int) -> None
     first, *others = dict.fromkeys(run_id for run_id in run_ids if run_id)
     client.log_outputs(first, [LoggedModelOutput(model_id, step)])
     for run_id in others:
-        with contextlib.suppress(MlflowException):  # it may be of another server, or gone: the tags name it
+        # It may be of another server, or gone: the tags name it.
+        with contextlib.suppress(MlflowException):
             client.log_outputs(run_id, [LoggedModelOutput(model_id, step)])
 
 

@@ -30,7 +30,8 @@ def try_model(code: Path, exported: Path, example: str, *, timeout_s: float = 30
     Raises `SetupError` where that fails.
     """
     job = {"code": str(code.absolute()), "exported": str(exported.absolute()), "image": example}
-    with Guard.start() as guard:  # should we be killed meanwhile, it goes with us
+    # If we are killed, the guard ends it.
+    with Guard.start() as guard:
         try:
             done = subprocess.run(
                 [sys.executable, "-I", "-B", "-c", _SCRIPT],

@@ -215,7 +215,8 @@ def _from_path(path: str, named: str, folder: Path) -> ModelSource:
         ) from exc
     home = Path(placed.source).parent
     if not (folder / "config.yml").is_file():
-        for other in (home.parent, home.parent.parent):  # best_model/ and one folder a checkpoint
+        # best_model/, and layouts with one folder for each checkpoint.
+        for other in (home.parent, home.parent.parent):
             if (other / "config.yml").is_file():
                 shutil.copyfile(other / "config.yml", folder / "config.yml")
                 break

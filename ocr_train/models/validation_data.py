@@ -138,7 +138,8 @@ def _experiment(source: ModelSource, client: Callable[[], Any], data: str) -> Ex
         set_key(config, "Global.character_dict_path", str(source.dictionary))
     for part in ("Train.dataset.ratio_list", "Eval.dataset.ratio_list"):
         if get_key(config, part, None) is not None:
-            set_key(config, part, 1.0)  # all validation samples are read, whatever data they are
+            # All validation samples are read, whatever data they are.
+            set_key(config, part, 1.0)
     base = load_experiment(
         Launch(
             model=source.task if source.task in TASKS else "det",

@@ -50,7 +50,8 @@ def parse_yaml(text: str) -> Any:
         raise
     except yaml.YAMLError as exc:
         raise DocumentError(" ".join(str(exc).split())) from exc
-    except Exception as exc:  # a date such as 2020-13-01, a tag on a value of another kind
+    except Exception as exc:
+        # A date such as 2020-13-01, a tag on a value of another kind.
         raise DocumentError(f"it has a value that is not valid: {exc or type(exc).__name__}") from exc
 
 

@@ -31,7 +31,8 @@ def _png(data: bytes) -> tuple[int, int] | None:
 def _jpeg(data: bytes) -> tuple[int, int] | None:
     place = 2
     for _ in range(_MAX_SEGMENTS):
-        if data[place] != 0xFF:  # libjpeg looks for the next marker, too
+        # libjpeg looks for the next marker, too.
+        if data[place] != 0xFF:
             place = data.find(b"\xff", place)
             if place < 0:
                 return None
@@ -49,11 +50,13 @@ def _jpeg(data: bytes) -> tuple[int, int] | None:
 
 
 def _bmp(data: bytes) -> tuple[int, int] | None:
-    if struct.unpack("<I", data[14:18])[0] == 12:  # OS/2's short header
+    # OS/2's short header.
+    if struct.unpack("<I", data[14:18])[0] == 12:
         width, height = struct.unpack("<HH", data[18:22])
         return width, height
     width, height = struct.unpack("<ii", data[18:26])
-    return abs(width), abs(height)  # below zero: from the top down
+    # Below zero: from the top down.
+    return abs(width), abs(height)
 
 
 def _gif(data: bytes) -> tuple[int, int] | None:
@@ -84,7 +87,8 @@ def _tiff(data: bytes) -> tuple[int, int] | None:
     for number in range(count):
         entry = data[place + 2 + 12 * number : place + 14 + 12 * number]
         tag, kind = struct.unpack(order + "HH", entry[:4])
-        if tag in (256, 257) and kind in (3, 4):  # ImageWidth, ImageLength; SHORT or LONG
+        # ImageWidth, ImageLength; SHORT or LONG.
+        if tag in (256, 257) and kind in (3, 4):
             sides[tag] = struct.unpack(
                 order + ("H" if kind == 3 else "I"), entry[8 : 10 if kind == 3 else 12]
             )[0]

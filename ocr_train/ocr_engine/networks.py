@@ -129,11 +129,13 @@ def _inference_config(inference: Any, program: Path, weights: Path, gpu: bool) -
     config = inference.Config(str(program), str(weights))
     config.disable_glog_info()
     if gpu:
-        config.enable_use_gpu(500, 0)  # MB to begin with; it grows
+        # MB at first; it grows.
+        config.enable_use_gpu(500, 0)
     else:
         config.disable_gpu()
         config.set_cpu_math_library_num_threads(int(os.environ.get("OMP_NUM_THREADS") or 1))
-        if hasattr(config, "disable_mkldnn"):  # newer versions turn it on unasked; its sums are other ones
+        # Newer versions turn it on by default; its results differ slightly.
+        if hasattr(config, "disable_mkldnn"):
             config.disable_mkldnn()
     return config
 

@@ -34,7 +34,8 @@ def find_ppocr(root: str) -> Path:
 
 
 def _importable(package: str) -> Path | None:
-    spec = importlib.util.find_spec(package)  # which finds a package without importing it
+    # It finds a package without importing it.
+    spec = importlib.util.find_spec(package)
     places = (spec.submodule_search_locations or []) if spec else []
     return next((Path(place) for place in places), None)
 

@@ -41,7 +41,8 @@ _URL_SAFE = str.maketrans("-_", "+/")
 def _load_pyfunc(path: str) -> OcrModel:
     """The model in the folder `path`, ready to predict: MLflow's hook."""
     limits = limits_from(os.environ)
-    if limits.max_image_pixels:  # OpenCV reads it when it is first loaded; it knows every format
+    # OpenCV reads it when it is first loaded; it knows every format.
+    if limits.max_image_pixels:
         os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(limits.max_image_pixels))
     found = {folder.name: folder for folder in sorted(Path(path).iterdir()) if folder.is_dir()}
     readers = {task: _engine(folder, limits) for task, folder in found.items() if task in OUTPUTS}
@@ -70,7 +71,8 @@ class OcrModel:
         self.task = task
         self._reader = reader
         self._limits = limits or Limits()
-        self._turns = Turns()  # requests come in several threads; a Paddle predictor serves one
+        # Requests come in several threads; a Paddle predictor serves one.
+        self._turns = Turns()
         # On a page there may be a thousand lines: of pages one is a group.
         self._group_size = 1 if task == "det+rec" else getattr(reader, "batch_size", 32)
 
@@ -168,7 +170,8 @@ def image_bytes(value: Any, limits: Limits) -> bytes:
 
     A file's bytes as they are will do, too. File names and addresses are never followed.
     """
-    if isinstance(value, str):  # four letters are three bytes: known before anything is decoded
+    # Four letters are three bytes: known before anything is decoded.
+    if isinstance(value, str):
         least = len(value) * 3 // 4 - len(value) // 8
         limits.require("max_image_bytes", least, f"the image has some {least} bytes")
     data = _bytes_of(value)
@@ -189,7 +192,8 @@ def _pixels(data: bytes, limits: Limits) -> int | None:
 
 
 def _bytes_of(value: Any) -> bytes:
-    if value is None or (isinstance(value, float) and math.isnan(value)):  # NaN: a missing value in tables
+    # NaN: a missing value in tables.
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         raise ImageError("the row has no image: give the base64 text of an image file")
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)

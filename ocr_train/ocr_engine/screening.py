@@ -213,7 +213,8 @@ class _Screening:
         """One of PaddleOCR's own names, or at least (where not `strict`) a plain one."""
         part = self._part(kind)
         plain = isinstance(name, str) and bool(_WORD.match(name)) and name not in _BUILTINS
-        if name == "None" and kind == POST_PROCESSES:  # PaddleOCR's word for no post-processing
+        # PaddleOCR's word for no post-processing.
+        if name == "None" and kind == POST_PROCESSES:
             return
         if not plain or (strict and part is not None and name not in part.names):
             article = "an" if kind.startswith(("a", "e", "i", "o", "u")) else "a"

@@ -82,7 +82,8 @@ def _read_part(folder: Path, kind: str) -> Part:
 def _parse(source: bytes) -> Any:
     try:
         return ast.parse(source)
-    except (SyntaxError, ValueError):  # nothing that Python can import either
+    except (SyntaxError, ValueError):
+        # Nothing that Python can import either.
         return None
 
 

@@ -21,7 +21,8 @@ from typing import Any
 
 def main(argv: list[str]) -> None:
     """Do the job that the file `argv[0]` describes."""
-    del sys.path[0]  # this folder: its modules must not stand in for others of the same name
+    # This folder: its modules must not stand in for others of the same name.
+    del sys.path[0]
     with Path(argv[0]).open(encoding="utf-8") as stream:
         job = json.load(stream)
     out = _private_stdout()

@@ -59,7 +59,8 @@ def redacted(text: str) -> str:
         text = _USER.sub(rf"\g<scheme>{HIDDEN}@", text)
     if "=" not in text:
         return text
-    if _WHOLE.fullmatch(text):  # nothing follows: a value may hold what ends one in a sentence
+    # Nothing follows: a value may hold what ends one in a sentence.
+    if _WHOLE.fullmatch(text):
         return re.sub(r"(?P<lead>[?&;])(?P<name>[^=?&;]{1,80})=(?P<value>[^&;#]+)", _hide, text)
     return _PARAMETER.sub(_hide, text)
 

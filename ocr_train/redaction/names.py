@@ -172,7 +172,8 @@ def _words(name: str) -> Sequence[str]:
 def _ends_secret(words: Sequence[str]) -> bool:
     while len(words) > 1 and (words[-1] in _ENDINGS or words[-1].isdecimal()):
         words = words[:-1]
-    if list(words[-2:]) == ["key", "id"]:  # of AWS
+    # AWS's.
+    if list(words[-2:]) == ["key", "id"]:
         words = words[:-1]
     last, before = (["", "", *words])[:-3:-1]
     if last in _ONLY_AFTER:

@@ -47,7 +47,8 @@ def claim(client: Any, idle: Any, holder: Holder, patience: Waiter) -> None:
         if winner is None:
             _take(client, run_id, holder)
         for tag in (own, *older):
-            with contextlib.suppress(Exception):  # it may be gone already
+            # It may be gone already.
+            with contextlib.suppress(Exception):
                 client.delete_tag(run_id, tag)
     except Exception as exc:
         raise TrackingError(

@@ -22,7 +22,8 @@ def keep_phase(config: dict[str, Any], *, offset: int, epochs_done: int, steps: 
         return ""
     if per_epochs and (interval is None or isinstance(interval, list)):
         if int(per_epochs) == 1:
-            return ""  # every epoch is every epoch, whatever was before
+            # Every epoch is every epoch, whatever was before.
+            return ""
         every = steps * int(per_epochs)
         start = -((epochs_done % int(per_epochs)) * steps)
     else:

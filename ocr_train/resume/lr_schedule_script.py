@@ -81,9 +81,8 @@ def lay_anew(argv: list[str]) -> dict[str, Any]:
     content, protocol = read(Path(pdopt))
     old = content.get(STATE) or {}
     answer = {"changed": False, "total": epochs * per_epoch, "old_rate": old.get("last_lr")}
-    if not hasattr(
-        schedule, "state_dict"
-    ):  # a constant rate, which has no state: PaddleOCR takes it as it is
+    # A constant rate, which has no state: PaddleOCR takes it as it is.
+    if not hasattr(schedule, "state_dict"):
         return answer
     at = place(old.get("last_epoch"), int(epoch), per_epoch, int(old_steps), kind)
     for _ in range(at):

@@ -77,7 +77,8 @@ def resolve(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | 
     try:
         point = _find(request, client, folder)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)  # nothing harmful or half stays behind
+        # Nothing harmful or half stays behind.
+        shutil.rmtree(folder, ignore_errors=True)
         raise
     if point is not None and not request.weights_only and point.epoch >= request.epochs:
         raise ConfigError(

@@ -81,7 +81,8 @@ def begin(
         if run is None:
             tracker, reopened = start(), None
         else:
-            if experiment.resume != AUTO:  # which looks itself
+            # `auto` watches the heartbeat itself.
+            if experiment.resume != AUTO:
                 run = require_idle(client, run.info.run_id, request.patience)
             tracker, reopened = _go_on_with(run, output, client, request.patience)
         if dataset is not None:
@@ -111,7 +112,8 @@ def _bring_log(tracker: Tracker) -> None:
         try:
             tracker.download("logs/train.log", tracker.folder).replace(log)
         except (OcrTrainError, OSError):
-            return  # the run was killed before it stored one
+            # The run was killed before it stored one.
+            return
 
 
 def _moved(dataset: Dataset, old: Path, new: Path) -> Dataset:

@@ -149,11 +149,13 @@ def _deliver(folder: Path, facts: RunFacts, connect: Connect, echo: Echo, *, new
         facts, lost = _find_run(folder, client, facts, echo, new_run=new_run)
         if _report(folder, facts).complete:
             return _report(folder, facts)
-        if not facts.status:  # the tracker was killed: it may have read more than it noted
+        # The tracker was killed: it may have read more than it noted.
+        if not facts.status:
             _note_what_was_printed(folder, facts)
         refused = _replay(folder, client, facts.server_run_id, errors)
         _send_items(folder, client, facts.server_run_id, errors, echo)
-        if not facts.status:  # and the trainer may have finished more than was copied
+        # The trainer may have finished more than was copied.
+        if not facts.status:
             _list_leftovers(folder, RunArtifacts(client, facts.server_run_id))
             _send_items(folder, client, facts.server_run_id, errors, echo)
         facts = _set_status(folder, client, facts)
@@ -224,10 +226,12 @@ def _send_items(folder: Path, client: Any, run_id: str, errors: list[str], echo:
         checkpoints.discard(item)
         keep_last = max(keep_last, item.keep_last if isinstance(item, Checkpoint) else 0)
         echo(f"  stored {_words(item)}")
-    if keep_last:  # as the run itself does after each checkpoint that it stores
+    # As the run itself does after each checkpoint that it stores.
+    if keep_last:
         apply_retention(artifacts, Retention(keep_last), client, run_id)
     if not any(isinstance(item, Checkpoint) for item in outbox.pending().values()):
-        with contextlib.suppress(Exception):  # the tag was never set
+        # The tag was never set.
+        with contextlib.suppress(Exception):
             client.delete_tag(run_id, PENDING_TAG)
 
 
@@ -281,7 +285,8 @@ class _Checkpoints:
         try:
             manifest = self._store.put(snapshot, step=item.step, epoch=item.epoch)
         except BaseException:
-            if not (self._folder / item.path).is_dir():  # it was only linked, for this try
+            # It was only linked, for this try.
+            if not (self._folder / item.path).is_dir():
                 self.discard(item)
             raise
         for alias, wanted in ((BEST, item.best), (LATEST, item.kind != BEST)):

@@ -105,7 +105,8 @@ def _listed(bucket: S3Bucket, prefix: str, meter: Meter) -> dict[str, RemoteObje
     for remote in bucket.objects(below):
         name = remote.key[len(below) :]
         if remote.key.endswith("/") and remote.size == 0:
-            continue  # what a console makes to show an empty folder
+            # What a console makes to show an empty folder.
+            continue
         names.append(name)
         found[name] = remote
         meter.add(files=1, size_bytes=remote.size)

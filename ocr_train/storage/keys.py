@@ -129,7 +129,8 @@ def _folded(name: str) -> str:
     """What a case-insensitive, normalising file system (macOS, Windows) compares."""
     if name.isascii():
         lower = name.lower()
-        return name if lower == name else lower  # no second copy of each name is kept
+        # No second copy of each name is kept.
+        return name if lower == name else lower
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

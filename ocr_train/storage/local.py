@@ -162,7 +162,8 @@ def exclusive(folder: Path) -> Iterator[Path]:
             raise StorageError(f"{str(private)!r} is a symbolic link.", hint="Remove the link.")
         lock = (private / "lock").open("a")
     with lock:
-        with contextlib.suppress(ImportError, OSError):  # Windows, or a network disk without locks
+        # Windows, or a network disk without locks.
+        with contextlib.suppress(ImportError, OSError):
             import fcntl
 
             fcntl.flock(lock, fcntl.LOCK_EX)

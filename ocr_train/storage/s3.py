@@ -246,7 +246,8 @@ class S3Bucket:
         from boto3.exceptions import Boto3Error
         from boto3.s3.transfer import S3Transfer, TransferConfig
 
-        config: Any = TransferConfig(  # Any: the type stubs mean another Config
+        # Any: the type stubs mean another Config.
+        config: Any = TransferConfig(
             multipart_threshold=part_bytes, multipart_chunksize=part_bytes, use_threads=False
         )
         try:

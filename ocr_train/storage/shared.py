@@ -42,7 +42,8 @@ class Leases:
                 _lock(lease, alone=False)
                 self._remove_unused(folder, place)
                 return place
-            _lock(lease, alone=False, wait=True)  # until whoever changes it is done
+            # Until whoever changes it is done.
+            _lock(lease, alone=False, wait=True)
             if is_current(place):
                 self._held[place] = lease
                 return place
@@ -74,7 +75,8 @@ def _places(folder: Path) -> Iterator[Path]:
 
 def _lock(lease: IO[str], *, alone: bool, wait: bool = False) -> bool:
     """Lock the file, or turn the lock that we have into another one; False where somebody else has it."""
-    with contextlib.suppress(ImportError):  # Windows
+    # Windows
+    with contextlib.suppress(ImportError):
         import fcntl
 
         mode = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
@@ -82,6 +84,7 @@ def _lock(lease: IO[str], *, alone: bool, wait: bool = False) -> bool:
             fcntl.flock(lease, mode if wait or not alone else mode | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        except OSError:  # a network disk without locks
+        except OSError:
+            # A network disk without locks.
             return True
     return True

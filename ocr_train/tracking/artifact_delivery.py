@@ -111,7 +111,8 @@ class ArtifactDelivery:
                 self.last_error = first_line(exc)
                 self._pause(RETRY_S[min(self._failures, len(RETRY_S) - 1)])
                 self._failures += 1
-                with self._idle:  # one that can never go must not hold up the others
+                # One that can never go must not hold up the others.
+                with self._idle:
                     self._queue[key] = self._queue.pop(key)
                 continue
             self._failures = 0

@@ -37,7 +37,8 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._stop.is_set():
-            with contextlib.suppress(OSError, ValueError):  # a full disk must not end the heart for good
+            # A full disk must not end the heartbeat for good.
+            with contextlib.suppress(OSError, ValueError):
                 self._set_tags({HEARTBEAT_TAG: now()})
             self._stop.wait(self._interval_s)
 

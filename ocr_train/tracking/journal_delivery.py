@@ -91,7 +91,8 @@ class Delivery:
         deadline = time.monotonic() + timeout_s
         self._aside_tried, self._aside_due = False, 0.0
         while True:
-            self._wake.set()  # again and again: a server that comes back is asked at once, not in half a minute
+            # Again and again: a server that comes back is asked at once, not in half a minute.
+            self._wake.set()
             left = min(FLUSH_STEP_S, deadline - time.monotonic())
             with self._idle:
                 if self._idle.wait_for(self._settled, timeout=max(0.0, left)):

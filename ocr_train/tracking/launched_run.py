@@ -31,7 +31,8 @@ def take_over(client: Any, run_id: str, name: str, tags: Mapping[str, str]) -> A
     if _GENERATED_NAME.fullmatch(run.info.run_name or ""):
         tags = {**tags, "mlflow.runName": name}
     client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
-    if run.info.status != "RUNNING":  # making the environment took so long that somebody took it for lost
+    # Making the environment took so long that `runs --reap` marked it as lost.
+    if run.info.status != "RUNNING":
         client.update_run(run_id, status="RUNNING")
     return run
 
@@ -53,7 +54,8 @@ def ended_by_failure(client: Any, run_id: str) -> Iterator[None]:
 def end(client: Any, run_id: str, error: BaseException) -> None:
     """Say of the run why nothing came of it, unless that is said already; a server that is away is not waited for."""
     status, reason, text = _why(error)
-    with contextlib.suppress(Exception):  # the error itself is what the user must see
+    # The error itself is what the user must see.
+    with contextlib.suppress(Exception):
         if "failure_reason" in client.get_run(run_id).data.tags:
             return
         client.set_tag(run_id, "failure_reason", reason)
@@ -88,7 +90,8 @@ def tell_mlflow_run(connect: Callable[[], Any], error: BaseException) -> None:
     run_id = os.environ.get("MLFLOW_RUN_ID", "")
     if not run_id or isinstance(error, SystemExit):
         return
-    with contextlib.suppress(Exception):  # the error itself is what the user must see
+    # The error itself is what the user must see.
+    with contextlib.suppress(Exception):
         client = connect()
         holder = read_holder(client.get_run(run_id).data.tags.get(HOLDER_TAG, ""))
         if holder is None or holder.token == this_process(Path(), now=0).token:

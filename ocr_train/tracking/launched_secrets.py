@@ -16,7 +16,8 @@ from ocr_train.redaction.redactor import redactor
 def hide_in_tags(client: Any, run_id: str) -> None:
     """Overwrite those tags of the run that hold credentials; a server that refuses is asked no more."""
     redact = redactor()
-    with contextlib.suppress(Exception):  # whoever needs the run next says what is wrong with it
+    # Whoever needs the run next says what is wrong with it.
+    with contextlib.suppress(Exception):
         for key, value in client.get_run(run_id).data.tags.items():
             if (clean := redact.text(value)) != value:
                 client.set_tag(run_id, key, clean)

@@ -68,7 +68,8 @@ class MetricPoints:
             self.best = value
         step = self._step_of(event.step)
         if step <= self.logged_until.get(main, -1):
-            return None  # PaddleOCR repeats the line: it is logged at the first step that is new
+            # PaddleOCR repeats the line: it is logged at the first step that is new.
+            return None
         self._last_best = dict(event.metrics)
         return self._fresh(event.metrics, step)
 

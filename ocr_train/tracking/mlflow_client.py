@@ -32,13 +32,15 @@ def connect(uri: str = "") -> Any:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # our summary has it
+    # Our summary has it.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     uri = os.environ.get("MLFLOW_TRACKING_URI", "") or uri
     check_answers(uri)
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    logging.getLogger("mlflow").setLevel(logging.WARNING)  # not its "creating tables" and the like
+    # Not its "creating tables" and the like.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     try:
         client = mlflow.MlflowClient(tracking_uri=uri or None)
         _require_mlflow(client)
@@ -65,7 +67,8 @@ def _require_mlflow(client: Any) -> None:
 
     if any(one.experiment_id for one in client.search_experiments(max_results=1)):
         return
-    with contextlib.suppress(RestException):  # an error in MLflow's own words
+    # An error in MLflow's own words.
+    with contextlib.suppress(RestException):
         if client.get_experiment("0").experiment_id != "0":
             raise MlflowException("another service answers there, or a proxy in front of it")
 
@@ -168,7 +171,8 @@ def call_it_training(client: Any, experiment_id: str) -> str:
 
     kind = "mlflow.experimentKind"
     name = ""
-    with contextlib.suppress(MlflowException):  # a nicety: some are not allowed to
+    # A nicety: some are not allowed to.
+    with contextlib.suppress(MlflowException):
         experiment = client.get_experiment(experiment_id)
         name = str(experiment.name)
         if kind not in experiment.tags:
@@ -184,7 +188,8 @@ def name_primary_metric(client: Any, experiment_id: str, metric: str) -> None:
         "mlflow.experiment.primaryMetric.name": metric,
         "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
     }
-    with contextlib.suppress(MlflowException):  # a nicety, as above
+    # A nicety, as above.
+    with contextlib.suppress(MlflowException):
         known = client.get_experiment(experiment_id).tags
         if not tags.keys() & known.keys():
             for key, value in tags.items():

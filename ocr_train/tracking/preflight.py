@@ -59,7 +59,8 @@ def check_answers(uri: str) -> None:
         raise TrackingError(f"no MLflow server answers at {shown}: {exc}", hint=_START_HINT) from exc
     except ValueError as exc:
         raise _no_address(uri, exc) from exc
-    except OSError as exc:  # a file of certificates that is not there
+    except OSError as exc:
+        # A file of certificates that is not there.
         raise TrackingError(
             f"the MLflow server at {shown} could not be asked: {exc}", hint=_CERTIFICATE_HINT
         ) from exc

@@ -66,7 +66,8 @@ def refusal_reason(client: Any, run_id: str, exc: BaseException) -> str:
     """What to tell of an exception that a call for the run raised: what is wrong with the run, where that is it."""
     if isinstance(exc, RunRefused):
         return str(exc)
-    with contextlib.suppress(Exception):  # the first error is the one to tell
+    # The first error is the one to tell.
+    with contextlib.suppress(Exception):
         try:
             raise_if_refused(exc, run_id)
             check_run(client, run_id)
@@ -77,7 +78,8 @@ def refusal_reason(client: Any, run_id: str, exc: BaseException) -> str:
 
 def _deleted(client: Any, run: Any) -> RunRefused:
     info = run.info
-    with contextlib.suppress(Exception):  # without it only the run itself is named
+    # Without it only the run itself is named.
+    with contextlib.suppress(Exception):
         experiment = client.get_experiment(info.experiment_id)
         if experiment.lifecycle_stage != "active":
             return RunRefused(

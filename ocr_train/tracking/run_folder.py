@@ -123,7 +123,8 @@ def require_writable(output: Path, run_id: str = "") -> None:
 
     Raises `StorageError`, and `TrackingError` where another process is at work in it; leaves `output`, and the folder of `run_id`, empty where they are new.
     """
-    folder = output / (run_id or f".try-{uuid.uuid4().hex[:27]}")  # as long as a run's id
+    # As long as a run's id.
+    folder = output / (run_id or f".try-{uuid.uuid4().hex[:27]}")
     tried = folder / f".try-{uuid.uuid4().hex[:8]}" if run_id else folder
     try:
         tried.mkdir(parents=True)

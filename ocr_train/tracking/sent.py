@@ -22,13 +22,13 @@ class Sent:
         self._aside_file = journal.with_suffix(".aside")
         self.position = read_position(self._position_file)
         if self.position > journal.stat().st_size:
-            self.position = 0  # noted for another journal
+            # Noted for another journal.
+            self.position = 0
         self._aside = b""
         with contextlib.suppress(OSError):
             self._aside = self._aside_file.read_bytes()
-            self._aside = self._aside[
-                : self._aside.rfind(b"\n") + 1
-            ]  # a crash may have torn off the last line
+            # A crash may have torn off the last line.
+            self._aside = self._aside[: self._aside.rfind(b"\n") + 1]
 
     @property
     def aside(self) -> bytes:

@@ -341,7 +341,8 @@ class Tracker:
 
     def _note(self, facts: RunFacts) -> None:
         self._facts = facts
-        with contextlib.suppress(OSError):  # a full disk: the server is told all the same
+        # A full disk: the server gets the status anyway.
+        with contextlib.suppress(OSError):
             write_facts(self.folder, facts)
 
     def _send_unwritten(self) -> bool:

@@ -71,7 +71,8 @@ def require_own_words(trainer: Mapping[str, Any], file: Path, root: Path) -> Non
     for part in ("Train", "Eval"):
         dataset = config[part].get("dataset") if isinstance(config.get(part), dict) else None
         if isinstance(dataset, dict) and dataset.get("name") == "LMDBDataSet":
-            dataset["name"] = "SimpleDataSet"  # which it becomes: our data are label files
+            # Our data are label files.
+            dataset["name"] = "SimpleDataSet"
     if found := problems(config, read_vocabulary(str(root / "ppocr"))):
         raise ConfigError(
             f"{refusal(file, found)}.",

@@ -148,30 +148,45 @@ PYTHON_TRACEBACK = Failure(
 FAILURE_SIGNATURES: tuple[tuple[re.Pattern[str], Failure], ...] = tuple(
     (re.compile(pattern, re.MULTILINE | re.IGNORECASE), failure)
     for pattern, failure in (
-        (r"(?:^|: )No Images in train dataset", NO_IMAGES),  # tools/train.py; #14392, #5503
+        # tools/train.py; #14392, #5503
+        (r"(?:^|: )No Images in train dataset", NO_IMAGES),
+        # #11266
         (
             r"Out of memory error on GPU|CUDA error\(2\), out of memory|cudaErrorMemoryAllocation",
             CUDA_OOM,
-        ),  # #11266
-        (r"killed by signal: Bus error|Unexpected BUS error encountered", SHARED_MEMORY),  # #9391, #6530
-        (r"Memory map failed when create shared memory|insufficient shared memory", SHARED_MEMORY),  # #3339
-        (r"killed by signal: Killed|Fail to alloc memory of \d|std::bad_alloc", HOST_OOM),  # #7433, #2489
-        (r"\[Errno 12\] Cannot allocate memory|^MemoryError(?:: *\S.*)?$", HOST_OOM),  # #938
-        (r"ResourceExhausted(?:Error)?\b", CUDA_OOM),  # what is left of it names no other memory
-        (r"No space left on device|Disk quota exceeded", DISK_FULL),  # #2203
-        (r"Address already in use", PORT_IN_USE),  # PaddlePaddle/Paddle#32892
-        (r"\bNCCL error\b|\[unhandled (?:cuda|system) error\]", NCCL),  # #743, PaddleDetection#7380
+        ),
+        # #9391, #6530
+        (r"killed by signal: Bus error|Unexpected BUS error encountered", SHARED_MEMORY),
+        # #3339
+        (r"Memory map failed when create shared memory|insufficient shared memory", SHARED_MEMORY),
+        # #7433, #2489
+        (r"killed by signal: Killed|Fail to alloc memory of \d|std::bad_alloc", HOST_OOM),
+        # #938
+        (r"\[Errno 12\] Cannot allocate memory|^MemoryError(?:: *\S.*)?$", HOST_OOM),
+        # What is left of it names no other memory.
+        (r"ResourceExhausted(?:Error)?\b", CUDA_OOM),
+        # #2203
+        (r"No space left on device|Disk quota exceeded", DISK_FULL),
+        # PaddlePaddle/Paddle#32892
+        (r"Address already in use", PORT_IN_USE),
+        # #743, PaddleDetection#7380
+        (r"\bNCCL error\b|\[unhandled (?:cuda|system) error\]", NCCL),
+        # #7166, #2623
         (
             r"\.pdparams does not exists?!|pdparams\) to load model not exists",
             MISSING_WEIGHTS,
-        ),  # #7166, #2623
+        ),
+        # ppocr/utils/network.py, since 2.9.
         (
             r"RuntimeError: Download(?:ing)? from .* failed",
             MISSING_WEIGHTS,
-        ),  # ppocr/utils/network.py, since 2.9
-        (r"Something went wrong while downloading models", MISSING_WEIGHTS),  # the same, before
-        (r"^RecursionError\b", RECURSION),  # #12163
-        (r"DataLoader reader thread (?:raised an exception|failed)", READER_THREAD),  # #4707
+        ),
+        # The same, before.
+        (r"Something went wrong while downloading models", MISSING_WEIGHTS),
+        # #12163
+        (r"^RecursionError\b", RECURSION),
+        # #4707
+        (r"DataLoader reader thread (?:raised an exception|failed)", READER_THREAD),
         (r"^Exception in thread Thread|DataLoader \d+ workers? exit(?:ed)? unexpectedly", READER_THREAD),
         (r"DataLoader process \(pid +\d+\) exited is killed by signal", READER_THREAD),
     )

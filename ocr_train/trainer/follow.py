@@ -59,7 +59,8 @@ class LogWatch:
         _keep(self._searched, text)
         found = find_failure(text)
         if self._failure is None and found is not None and found.fatal:
-            self._failure = found  # the first one is the cause, the others follow from it
+            # The first one is the cause, the others follow from it.
+            self._failure = found
             self._failed_at = self._progress_at = self._clock()
 
     def see(self, event: Event) -> None:
@@ -69,7 +70,8 @@ class LogWatch:
         self.progressed = self.progressed or isinstance(event, TrainProgress)
         self._progress_at = self._clock()
         if self._failure is not None and self._progress_at - self._failed_at > FAILURE_PATIENCE_S:
-            self._failure = None  # it was not fatal after all
+            # It was not fatal after all.
+            self._failure = None
             self._searched.clear()
 
     def hangs(self) -> Failure | None:
@@ -171,7 +173,8 @@ def let_save_finish(folder: Path, *, patience_s: float | None = None) -> None:
     while time.monotonic() < deadline and begun & _unfinished(folder):
         time.sleep(0.02)
     if folder.is_dir():
-        time.sleep(0.1)  # `.states` is written last, and small
+        # `.states` is written last, and small.
+        time.sleep(0.1)
 
 
 def _unfinished(folder: Path) -> set[tuple[Path, int]]:
@@ -187,6 +190,7 @@ def _unfinished(folder: Path) -> set[tuple[Path, int]]:
             done = states.stat().st_mtime_ns if states.exists() else 0
         except OSError:
             continue
-        if done < began and time.time() - began / 1e9 < SAVE_PATIENCE_S:  # not torn long ago
+        # Not torn long ago.
+        if done < began and time.time() - began / 1e9 < SAVE_PATIENCE_S:
             found.add((first, done))
     return found

@@ -91,7 +91,8 @@ class Guard:
 
     def _tell(self, message: bytes) -> None:
         if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(OSError):  # it may have been killed: then there is no guard any more
+            # It may have been killed: then there is no guard any more.
+            with contextlib.suppress(OSError):
                 self._process.stdin.write(message)
                 self._process.stdin.flush()
 
@@ -102,9 +103,8 @@ def watch(pipe: IO[bytes], mark: str) -> None:
         signal.signal(number, signal.SIG_IGN)
     parent = os.getppid()
     said = b""
-    while (
-        os.getppid() == parent
-    ):  # the pipe alone would do, were there not processes that inherit its other end
+    # The pipe alone is not enough: some processes inherit its other end.
+    while os.getppid() == parent:
         if select.select([pipe], [], [], 1.0)[0]:
             chunk = os.read(pipe.fileno(), 4096)
             if not chunk:

@@ -112,7 +112,8 @@ def _needed(body: Iterable[ast.stmt], model_type: str) -> Iterator[ast.Import | 
             yield node
         elif isinstance(node, ast.If):
             chosen = _decided(node.test, model_type)
-            if chosen is not None:  # what depends on anything else may never be imported
+            # What depends on anything else may never be imported.
+            if chosen is not None:
                 yield from _needed(node.body if chosen else node.orelse, model_type)
         elif isinstance(node, ast.Try):
             if not any(_catches(handler) for handler in node.handlers):

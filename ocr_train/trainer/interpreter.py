@@ -113,7 +113,8 @@ def probe(python: Path, *, env: Mapping[str, str] | None = None) -> Facts:
             check=False,
             stdin=subprocess.DEVNULL,
             env=dict(os.environ if env is None else env),
-            cwd=python.parent,  # not the current folder: its files must not shadow packages
+            # Not the current folder: its files must not shadow packages.
+            cwd=python.parent,
         )
     except OSError as exc:
         raise SetupError(
@@ -155,7 +156,8 @@ def packages_of(python: Path, modules: Sequence[str]) -> Packages:
             timeout=PROBE_TIMEOUT_S,
             check=False,
             stdin=subprocess.DEVNULL,
-            cwd=python.parent,  # not the current folder: its files must not be taken for packages
+            # Not the current folder: its files must not be taken for packages.
+            cwd=python.parent,
         )
     except (OSError, subprocess.TimeoutExpired):
         return Packages()

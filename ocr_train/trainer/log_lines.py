@@ -87,7 +87,8 @@ def _row_records(row: str) -> list[Record]:
 
 def _pieces(row: str) -> Iterator[_Piece]:
     """What is left of a line when bars and carriage returns are taken out."""
-    parts: list[tuple[str, bool]] = []  # a text, and whether a bar follows it
+    # A text, and whether a bar follows it.
+    parts: list[tuple[str, bool]] = []
     for stretch in row.split("\r"):
         start = 0
         for bar in _BAR.finditer(stretch) if "%|" in stretch or "it [" in stretch else ():

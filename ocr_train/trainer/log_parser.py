@@ -41,7 +41,8 @@ from ocr_train.trainer.log_lines import Record, split_line
 _PROGRESS = re.compile(
     r"epoch: (?:\[(\d{1,9})/(\d{1,9})\]|(\d{1,9})), {1,3}(?:global_step|iter): (\d{1,18}), ", re.ASCII
 )
-_EVAL = re.compile(r"cur met(?:ri|ir)c, ")  # 2.0 wrote "metirc"
+# 2.0 wrote "metirc".
+_EVAL = re.compile(r"cur met(?:ri|ir)c, ")
 _BEST = re.compile(r"best met(?:ri|ir)c, ")
 _TEST_1X = re.compile(r"Test iter: (\d{1,18}), ", re.ASCII)
 _SAVED = re.compile(r"(?:save model in|(save best model is to)|Already save model in) (?=\S)")

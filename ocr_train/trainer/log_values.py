@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 
 _SEPARATOR = re.compile(r"[\[({]|[\])}]|,(?:\s+|$)")
-_KEY = re.compile(r"[^\W\d][\w .-]{0,99}")  # what MLflow takes as part of a name
+# What MLflow takes as part of a name.
+_KEY = re.compile(r"[^\W\d][\w .-]{0,99}")
 _NUMBER = re.compile(
     r"([+-]?(?:\d{1,400}(?:\.\d{0,400})?|\.\d{1,400})(?:e[+-]?\d{1,4})?|[+-]?(?:nan|inf)x{0,3})"
     r"\s?(s|samples/s|MB)?",
@@ -72,7 +73,8 @@ def numbers_in(text: str, *, prefix: str, cut: bool = False) -> dict[str, float]
 
 
 def _named(found: list[Pair], *, prefix: str) -> dict[str, float]:
-    renamed = [(key.replace("<=", "_le_"), raw) for key, raw in found]  # formula models: "exp_rate<=1"
+    # Formula models: "exp_rate<=1".
+    renamed = [(key.replace("<=", "_le_"), raw) for key, raw in found]
     return {
         f"{prefix}/{key}": value
         for key, raw in renamed

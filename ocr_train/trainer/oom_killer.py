@@ -54,7 +54,8 @@ class OomKillMonitor:
         while self._log is not None and len(parts) < 10_000:
             try:
                 part = os.read(self._log, _RECORD_BYTES)
-            except BrokenPipeError:  # what was next has been overwritten: on with what is left
+            except BrokenPipeError:
+                # The next record was overwritten: continue with what is left.
                 continue
             except OSError:
                 break
@@ -80,7 +81,8 @@ def _counters(cgroups: Path, own_cgroup: Path) -> Path | None:
                 if file.is_file():
                     return file
         for file in (cgroups / "memory.events", cgroups / "memory" / "memory.oom_control"):
-            if file.is_file():  # a container sees its own group as the root
+            # A container sees its own group as the root.
+            if file.is_file():
                 return file
     return None
 

@@ -154,15 +154,15 @@ def render_config(
         # A GPU build without a driver crashes on its first progress line otherwise.
         set_key(config, "Global.print_mem_info", False)
         if get_key(config, "Global.use_sync_bn", False):
-            set_key(
-                config, "Global.use_sync_bn", False
-            )  # it synchronises GPUs: there is no such layer for the CPU
+            # It synchronises GPUs: there is no such layer for the CPU.
+            set_key(config, "Global.use_sync_bn", False)
     for part, labels in (("Train", data.train_labels), ("Eval", data.val_labels)):
         dataset = config[part]["dataset"]
         dataset["data_dir"] = str(data.images)
         dataset["label_file_list"] = [str(path) for path in labels]
         if dataset.get("name") == "LMDBDataSet":
-            dataset["name"] = "SimpleDataSet"  # our data are label files
+            # Our data are label files.
+            dataset["name"] = "SimpleDataSet"
         ratios = dataset.get("ratio_list")
         if isinstance(ratios, list) and len(ratios) != len(labels):
             _require_one(ratios, f"{part}.dataset.ratio_list", len(labels))
@@ -206,7 +206,8 @@ def evaluate_at_least_once(config: dict[str, Any], steps: int, epochs_to_go: int
     `steps` is per epoch. Without an evaluation a run has neither a score nor a best checkpoint.
     """
     interval = get_key(config, "Global.eval_batch_step", None)
-    epochs = get_key(config, "Global.eval_batch_epoch", None)  # outweighs the steps in PaddleOCR
+    # In PaddleOCR this has precedence over the steps.
+    epochs = get_key(config, "Global.eval_batch_epoch", None)
     if not epochs and interval is None:
         return ""
     if epochs:
@@ -261,7 +262,8 @@ def trainer_env(base: Mapping[str, str], device: Device) -> dict[str, str]:
     env = {key: value for key, value in base.items() if not key.startswith("MLFLOW_")}
     env["PYTHONUNBUFFERED"] = "1"
     env["PYTHONIOENCODING"] = "utf-8"
-    env.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network for a newer version at import
+    # It asks the network for a newer version at import.
+    env.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     if not device.gpus:
         # Two OpenMP threads were slower than one on small machines, for DB and for CRNN (docs/requirements.md).
         env.setdefault("OMP_NUM_THREADS", "1")

@@ -87,8 +87,10 @@ def check_pipeline(
             check=False,
             stdin=subprocess.DEVNULL,
             env={**env, "PYTHONIOENCODING": "utf-8", "NO_ALBUMENTATIONS_UPDATE": "1"},
-            cwd=config.absolute().parent,  # as the trainer: relative paths in the configuration start there
-            start_new_session=True,  # some versions answer a signal by killing their whole process group
+            # As the trainer: relative paths in the configuration start there.
+            cwd=config.absolute().parent,
+            # Some versions answer a signal by killing their whole process group.
+            start_new_session=True,
         )
     except OSError as exc:
         raise SetupError(

@@ -166,7 +166,8 @@ def read_sample(raw: bytes, dataset: dict[str, Any]) -> dict[str, Any]:
         raise SampleFailed("", f"the line has no {dataset.get('delimiter', chr(9))!r}")
     name = fields[0]
     if name.startswith("["):
-        with contextlib.suppress(Exception):  # PaddleOCR then takes the text for a path, too
+        # PaddleOCR then takes the text for a path, too.
+        with contextlib.suppress(Exception):
             name = random.choice(json.loads(name))  # noqa: S311 - sampling, no secret
     try:
         path = Path(dataset["data_dir"]) / name

@@ -185,18 +185,21 @@ class Child:
 
     def _read(self) -> None:
         pipe = self._process.stdout
-        if pipe is None:  # never with stdout=PIPE
+        # Never with stdout=PIPE.
+        if pipe is None:
             return
         pending = bytearray()
         try:
             while chunk := pipe.read1(1 << 16):  # type: ignore[attr-defined]  # a BufferedReader
-                with contextlib.suppress(OSError, ValueError):  # a full disk must not stop the reading
+                # A full disk must not stop the reading.
+                with contextlib.suppress(OSError, ValueError):
                     self._log.write(chunk)
                 pending += chunk
                 self._put_lines(pending)
                 self._unfinished = bytes(pending[-UNFINISHED_BYTES:])
         except (OSError, ValueError):
-            pass  # the pipe was closed under us: the process is gone
+            # The pipe was closed: the process has ended.
+            pass
         finally:
             if pending:
                 self._put(bytes(pending))
@@ -219,5 +222,6 @@ class Child:
 def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
-    except ValueError:  # most real-time signals have no name
+    except ValueError:
+        # Most real-time signals have no name.
         return f"SIG{number}"

@@ -74,7 +74,7 @@ def train(experiment: Experiment, output: Path, parts: Services) -> Summary:
     tracker = begun.tracker
     parts.echo(f"run {tracker.run_id} in {tracker.folder}")
     try:
-        with Heartbeat(tracker.set_tags) as heart:
+        with Heartbeat(tracker.set_tags) as heartbeat:
             tracker.set_tags(first_tags(experiment))
             if not tracker.offline:
                 name_primary_metric(parts.client, tracker.experiment_id, f"best/{experiment.main_metric}")
@@ -84,13 +84,13 @@ def train(experiment: Experiment, output: Path, parts: Services) -> Summary:
                 outcome, last_lines, results = _run_trainer(experiment, ready, tracker, parts)
                 outcome = _with_lost_checkpoints(outcome, results)
                 results = _with_findings(results, ready, tracker)
-                finishing = Finishing()
-                if outcome.status == "FINISHED":
-                    finishing = finish(experiment, ready, results, tracker, parts)
+                finished = outcome.status == "FINISHED"
+                finishing = finish(experiment, ready, results, tracker, parts) if finished else Finishing()
                 _log_costs(experiment, ready, results, tracker, parts)
                 log = tracker.folder / "train.log"
                 _log_end(tracker, outcome, last_lines, log, results)
-                heart.close()  # before the journal that it writes to
+                # It writes to the journal, so it ends first.
+                heartbeat.close()
                 delivered = tracker.finish(outcome.status)
     except OcrTrainError as exc:
         _end_early(tracker, FAILED, failure_reason_of(exc), str(exc))
@@ -164,7 +164,8 @@ def _run_trainer(
             kernel=witness.message(),
         )
         finished = RunFinished(status=outcome.status, reason=outcome.reason, time_ms=int(time.time() * 1000))
-        with contextlib.suppress(OcrTrainError):  # a callback that failed before; the outcome says so already
+        # A callback that failed before; the outcome says so already.
+        with contextlib.suppress(OcrTrainError):
             dispatcher.send(finished)
     finally:
         if child is not None:
@@ -234,7 +235,8 @@ def _log_end(
         }
     )
     tail = tracker.folder / "last_lines.txt"
-    with contextlib.suppress(OSError):  # a full disk
+    # A full disk.
+    with contextlib.suppress(OSError):
         tail.write_text("\n".join(last_lines) + "\n", encoding="utf-8")
     for path in (log, tail, tracker.folder / STACKS_FILE):
         if path.exists():

@@ -304,7 +304,8 @@ def _log_start(
     """Params, dataset and configuration, before the first step."""
     tracker, before = begun.tracker, begun.reopened
     params = {f"cfg/{key}": value for key, value in flatten(config)}
-    if not os.environ.get("MLFLOW_RUN_ID"):  # `mlflow run` logs them itself
+    # `mlflow run` logs them itself.
+    if not os.environ.get("MLFLOW_RUN_ID"):
         params |= {key: value for key, value in vars(experiment.launch).items() if value}
     # MLflow never changes a param: what a run that goes on was started with stays, param_drift has the rest.
     tracker.log_params(

@@ -51,7 +51,7 @@ def _next(summary: Summary, launch: Launch, started: Started) -> list[tuple[str,
     kept = bool(summary.results.kept)
     if not (summary.results.stored or kept):
         return [] if done else [("start again", started.train(launch))]
-    # Its own checkpoint is gone on from whole, even where it began with the weights of another.
+    # Its own checkpoint is resumed completely, even if it began with the weights of another.
     resumed = replace(launch, resume=_newest(summary, launch), weights_only="")
     if done:
         resumed = replace(
@@ -63,7 +63,8 @@ def _next(summary: Summary, launch: Launch, started: Started) -> list[tuple[str,
 
 def _without_epochs(overrides: str) -> str:
     """Overrides come after parameters: one of the epochs would win."""
-    words = shlex.split(overrides)  # it was read before
+    # It was read before.
+    words = shlex.split(overrides)
     kept = [word for word in words if not word.startswith("Global.epoch_num=")]
     return overrides if kept == words else shlex.join(kept)
 

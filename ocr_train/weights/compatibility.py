@@ -251,7 +251,8 @@ def _answer(arguments: Sequence[str], model: ModelToTrain, timeout_s: float) -> 
 
 def _output(argv: Sequence[str], model: ModelToTrain, timeout_s: float) -> str:
     """What the command prints; nothing where it cannot be started or does not end, and then nothing of it stays."""
-    with Guard.start() as guard:  # should we be killed meanwhile, it goes with us
+    # If we are killed, the guard ends it.
+    with Guard.start() as guard:
         try:
             process = subprocess.Popen(
                 argv,

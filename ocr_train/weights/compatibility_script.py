@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 
-class Built(BaseException):  # no `except Exception` of PaddleOCR's must keep it from ending the build
+# No `except Exception` of PaddleOCR's must keep it from ending the build.
+class Built(BaseException):
     """The model is there."""
 
 
@@ -69,9 +70,8 @@ def without_pretrained(part: Any) -> Any:
 
 def shapes(root: str, config_path: str) -> None:
     """Build the model and print its layers."""
-    sys.path[0] = (
-        root  # our own modules lie beside this file: they must not stand in for others of the same name
-    )
+    # Our own modules are beside this file: they must not be imported instead of others of the same name.
+    sys.path[0] = root
     import paddle
     import yaml
 

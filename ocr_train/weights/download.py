@@ -50,7 +50,8 @@ def fetch_weights(addresses: Mapping[str, str], cache: Path, echo: Echo) -> dict
     for url, answer in answers.items():
         try:
             path = _download(url, answer, cache, echo)
-        except OSError as exc:  # the errors of `requests` are, too
+        except OSError as exc:
+            # The errors of `requests` are, too.
             raise _missing(addresses, {url: first_line(exc)}) from exc
         found |= {key: path for key, other in addresses.items() if other == url}
     return found

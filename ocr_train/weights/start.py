@@ -89,7 +89,8 @@ def settle(
     for key, value in named_weights(config).items():
         weights = given if given and key == WHOLE else _read(weights_file(value))
         if weights is None:
-            continue  # PaddleOCR says what it cannot find
+            # PaddleOCR says what it cannot find.
+            continue
         fit = compare_layers(
             model,
             arrays=weights.arrays,

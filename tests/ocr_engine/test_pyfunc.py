@@ -76,9 +76,9 @@ def test_an_image_is_read_however_it_is_wrapped(value: Any) -> None:
         ("http://127.0.0.1/a.png", "addresses are not read"),
         ("data:image/png,abc", "data:image/png;base64,"),
         ("ภาพ", "not base64"),
-        ("/etc/passwd0", "no image"),
-        (base64.b64encode(b"plain text").decode(), "no image"),
-        (base64.b64encode(PNG[:20]).decode(), "no image"),
+        ("/etc/passwd0", "not an image"),
+        (base64.b64encode(b"plain text").decode(), "not an image"),
+        (base64.b64encode(PNG[:20]).decode(), "not an image"),
     ],
 )
 def test_what_is_no_image_says_why(value: Any, said: str) -> None:

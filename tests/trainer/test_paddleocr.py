@@ -461,7 +461,7 @@ def test_a_checkout_tells_its_version(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_checkout_is_a_setup_error(tmp_path: Path) -> None:
     """Even where the interpreter has a package: what was asked for is not replaced in silence."""
     checkout(tmp_path / "package")
-    with pytest.raises(SetupError, match=r"holds no tools/train\.py"):
+    with pytest.raises(SetupError, match=r"has no tools/train\.py"):
         find_paddleocr(str(tmp_path), Facts(roots={"paddleocr": str(tmp_path / "package")}))
 
 

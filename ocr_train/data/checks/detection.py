@@ -137,7 +137,8 @@ def _number(value: object) -> float | None:
         return None
     try:
         number = float(value)
-    except OverflowError:  # an integer of hundreds of digits
+    except OverflowError:
+        # An integer of hundreds of digits.
         return None
     # PaddleOCR holds points as 32-bit floats; areas of larger ones would not be finite.
     return number if math.isfinite(number) and abs(number) < 1e15 else None

@@ -165,7 +165,8 @@ def _looks_whole(file: BinaryIO, image: Image.Image) -> bool:
     try:
         return _ends_well(file, image.format)
     finally:
-        file.seek(start)  # Pillow goes on reading from here
+        # Pillow continues reading from here.
+        file.seek(start)
 
 
 def _ends_well(file: BinaryIO, kind: str | None) -> bool:

@@ -218,9 +218,8 @@ class _Checker:
         if not new:
             return
         while len(self.known) + len(new) > REMEMBERED_IMAGES and self.known:
-            name, _ = self.known.popitem(
-                last=False
-            )  # the first of a plain dict is slow to find after deletions
+            # The first of a plain dict is slow to find after deletions.
+            name, _ = self.known.popitem(last=False)
             if name in names:
                 new.append(name)
         self.known.update(

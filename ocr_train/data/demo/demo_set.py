@@ -67,7 +67,8 @@ def make_demo(folder: Path, spec: DemoSpec) -> None:
         lines = []
         for index in range(spec.train if part == "train" else spec.val):
             # A stream of its own for each image: asking for more images leaves the first ones as they were.
-            rng = Random(f"{spec.seed}/{spec.task}/{spec.language}/{part}/{index}")  # drawing, not secrecy
+            # Drawing, not secrecy.
+            rng = Random(f"{spec.seed}/{spec.task}/{spec.language}/{part}/{index}")
             image = f"{part}/{index:05}.jpg"
             lines.append(format_line(image, draw(rng, style, spec, folder / image, index)))
         labels[part] = "".join(lines)

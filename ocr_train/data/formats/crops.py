@@ -215,7 +215,8 @@ def _cut_box(image: Any, box: Box) -> Crop | str:
     if max(across) <= 0 or max(down) <= 0 or min(across) >= width or min(down) >= height:
         return "outside_image"
     if max(across) - min(across) > 3 * width or max(down) - min(down) > 3 * height:
-        return "outside_image"  # such a crop would be mostly made up, and might not fit into memory
+        # Such a crop would be mostly made up, and might not fit into memory.
+        return "outside_image"
     return cut_crop(image, box.points) or "too_small"
 
 

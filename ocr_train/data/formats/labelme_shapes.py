@@ -29,7 +29,8 @@ LINE_WIDTH_PX = 10.0
 _CIRCLE_POINTS = 16
 _LARGEST_COORDINATE = 1e6
 _MASK_PIXELS = 200_000_000
-_EDGE_PX = 1.0  # how far outside is not worth a word: editors differ in whether the last pixel is w or w - 1
+# How far outside is not reported: editors differ in whether the last pixel is w or w - 1.
+_EDGE_PX = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,8 @@ def _read_point(point: object) -> Point:
         raise NoRegion("bad_points")
     for value in point:
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not abs(value) <= _LARGEST_COORDINATE:  # NaN fails the comparison, too
+        # NaN fails the comparison, too.
+        if not number or not abs(value) <= _LARGEST_COORDINATE:
             raise NoRegion("bad_points")
     return float(point[0]), float(point[1])
 
@@ -108,7 +110,8 @@ def _rectangle(points: list[Point], shape: Mapping[str, Any]) -> _Outline:
 def _oriented_rectangle(points: list[Point], shape: Mapping[str, Any]) -> _Outline:
     if len(points) != 4:
         return _polygon(points, shape)
-    if signed_area(points) < 0:  # drawn along the text's foot: the other long edge is its top
+    # Drawn along the text's foot: the other long edge is its top.
+    if signed_area(points) < 0:
         return [points[3], points[2], points[1], points[0]], ()
     return points, ()
 
@@ -123,7 +126,8 @@ def _circle(points: list[Point], _: Mapping[str, Any]) -> _Outline:
 
 
 def _line(points: list[Point], shape: Mapping[str, Any]) -> _Outline:
-    if len(points) > 4 and points[0] == points[-1]:  # drawn around the text and closed
+    # Drawn around the text and closed.
+    if len(points) > 4 and points[0] == points[-1]:
         return _polygon(points, shape)
     if len(set(points)) < 2:
         raise NoRegion("too_few_points")
@@ -202,7 +206,8 @@ def order_corners(points: Sequence[Point]) -> list[Point]:
     centre_x = sum(x for x, _ in points) / 4
     centre_y = sum(y for _, y in points) / 4
     turned = sorted(points, key=lambda point: math.atan2(point[1] - centre_y, point[0] - centre_x))
-    if not _convex(turned):  # a dent: the angles around the centre need not follow the outline
+    # A dent: the angles around the centre need not follow the outline.
+    if not _convex(turned):
         turned = list(points) if signed_area(points) >= 0 else list(points[::-1])
     start = min(range(4), key=lambda index: (sum(turned[index]), turned[index][1]))
     return turned[start:] + turned[:start]

@@ -48,7 +48,8 @@ def _names(lines: Iterable[bytes]) -> list[str]:
 def _moved(line: bytes, folder: str) -> bytes:
     row = _row(line)
     if row is None:
-        return line  # PaddleOCR says what is wrong with it
+        # PaddleOCR says what is wrong with it.
+        return line
     text = json.dumps({**row, "filename": f"{folder}/{row['filename']}"}, ensure_ascii=False)
     return text.encode("utf-8", "surrogatepass") + b"\n"
 

@@ -112,7 +112,8 @@ def carry_paddleocr(root: Path, folder: Path) -> bool:
             ignore=shutil.ignore_patterns("__pycache__", "*.pyc", ".git"),
             ignore_dangling_symlinks=True,
         )
-    for name in _OPTIONAL:  # the licence goes where the code goes
+    # The licence goes where the code goes.
+    for name in _OPTIONAL:
         if (root / name).is_file():
             shutil.copyfile(root / name, home / name)
     return True

@@ -103,7 +103,8 @@ def export(
     student = student_of(config)
     part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        part.chmod(0o755)  # mkdtemp's are for the owner alone, and a server may run as somebody else
+        # mkdtemp's are for the owner alone, and a server may run as somebody else.
+        part.chmod(0o755)
         with tempfile.TemporaryDirectory() as scratch:
             network = _run_export(source, config, part, Path(scratch), trainer, wish, echo)
             if student:
