@@ -148,7 +148,7 @@ def test_bad_images_cost_the_others_nothing(kit: Kit, texts: Sequence[Reading], 
     assert readings["pixel.png"].text
     assert readings["empty.jpg"].error == "the file is empty"
     assert "No such file" in readings["absent.jpg"].error
-    assert "no image" in readings["text.jpg"].error
+    assert "not an image" in readings["text.jpg"].error
     assert readings["torn.png"].error
     assert not any(readings[path.name].error for path in paths[:4])
 

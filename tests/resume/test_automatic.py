@@ -94,7 +94,7 @@ def test_none_is_a_fresh_start_and_says_so() -> None:
     """The first start of a spot instance."""
     world = World()
     assert world.find() is None
-    assert "afresh" in world.said[-1]
+    assert "from the beginning" in world.said[-1]
 
 
 def test_a_running_one_without_heartbeats_for_long_is_taken_at_once() -> None:
