@@ -17,6 +17,7 @@ from ocr_train.cli.prepare import add_prepare
 from ocr_train.cli.transfer import add_transfer, fetch_for_training
 from ocr_train.cli.validate import add_validate
 from ocr_train.errors import DataError
+from ocr_train.ocr_engine.settings import TASKS
 
 if TYPE_CHECKING:
     from ocr_train.cli.output import Commands
@@ -98,9 +99,7 @@ def _add_demo_data(commands: Commands) -> None:
     parser.add_argument(
         "folder", metavar="DIR", type=Path, help="a new folder, or one with an earlier demo set"
     )
-    parser.add_argument(
-        "--task", default="det", choices=("det", "rec", "cls"), help="what the labels are for (default: det)"
-    )
+    parser.add_argument("--task", default="det", choices=TASKS, help="what the labels are for (default: det)")
     parser.add_argument(
         "--language", default="en", choices=("en", "th"), help="the language of the texts (default: en)"
     )

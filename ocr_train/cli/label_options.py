@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ocr_train.cli.output import whole_number
 from ocr_train.errors import ConfigError
+from ocr_train.ocr_engine.settings import TASKS
 
 if TYPE_CHECKING:
     from ocr_train.data.checks.validate import Rules
     from ocr_train.data.dictionary import Dictionary
-
-TASKS = ("det", "rec", "cls")
 
 
 def add_rules(parser: argparse.ArgumentParser) -> None:

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_train.cli.output import guarded, print_json, require_apart
+from ocr_train.data.image_files import IMAGE_SUFFIXES
 from ocr_train.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from ocr_train.cli.output import Commands
     from ocr_train.models.inference import Reading
     from ocr_train.models.source import ModelSource
-
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 
 
 def add_commands(commands: Commands) -> None:

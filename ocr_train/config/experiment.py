@@ -18,13 +18,13 @@ from ocr_train.config.parameters import PARAMETERS, Launch
 from ocr_train.config.trainer_settings import check_trainer, settle_batch, settle_rate
 from ocr_train.errors import ConfigError
 from ocr_train.ocr_engine.documents import DocumentError, read_yaml
+from ocr_train.ocr_engine.settings import TASKS
 
 __all__ = [
     "DEMO_KEYS",
     "EXPERIMENTS",
     "EXPERIMENT_KEYS",
     "PARAMETERS",
-    "TASKS",
     "Demo",
     "Experiment",
     "Launch",
@@ -32,7 +32,6 @@ __all__ = [
     "load_experiment",
 ]
 
-TASKS = ("det", "rec", "cls")
 _PROJECT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = next(
     folder

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_train.config.experiment import TASKS, Demo, Experiment
+from ocr_train.config.experiment import Demo, Experiment
 from ocr_train.config.overrides import get_key
 from ocr_train.config.started import this_start
 from ocr_train.data.archive_source import is_archive_path, unpack_once
@@ -27,6 +27,7 @@ from ocr_train.data.manifest import DatasetManifest, build_manifest
 from ocr_train.data.ratios import files_by_share, say_shares
 from ocr_train.data.sets import clean_sets, labels_text
 from ocr_train.errors import DataError
+from ocr_train.ocr_engine.settings import TASKS
 from ocr_train.run import Echo
 
 Fetch = Callable[[str, Path, Echo], Path]

@@ -16,10 +16,10 @@ from typing import Any
 
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.documents import read_json
+from ocr_train.ocr_engine.settings import TASKS
 
 MODEL_FILE = "model.json"
 PAIR = "det+rec"
-_TASKS = ("det", "rec", "cls")
 _PACKAGE = re.compile(r"[A-Za-z0-9][\w.-]{0,99}", re.ASCII)
 _VERSION = re.compile(r"(?:\d[\w.+!-]{0,99})?", re.ASCII)
 _EMPTY: Mapping[str, Any] = {}
@@ -64,9 +64,9 @@ def read_part(folder: Path) -> ModelPart:
             f"{str(folder)!r} is not an exported model: {path.name} cannot be read: {exc}",
             hint="`python -m ocr_train export RUN` makes one.",
         ) from exc
-    if not isinstance(document, dict) or document.get("task") not in _TASKS:
+    if not isinstance(document, dict) or document.get("task") not in TASKS:
         raise DataError(
-            f"{str(path)!r} does not name one of the tasks {', '.join(_TASKS)}.",
+            f"{str(path)!r} does not name one of the tasks {', '.join(TASKS)}.",
             hint="Export the model again.",
         )
     return _part(document)
@@ -151,7 +151,7 @@ def parts_of(tags: Mapping[str, str]) -> tuple[ModelPart, ...]:
     task = tags.get("task", "")
     if task == PAIR:
         return tuple(_from_tags(one, f"{one}.", tags) for one in ("det", "rec"))
-    return (_from_tags(task, "", tags),) if task in _TASKS else ()
+    return (_from_tags(task, "", tags),) if task in TASKS else ()
 
 
 def _from_tags(task: str, start: str, tags: Mapping[str, str]) -> ModelPart:

@@ -13,12 +13,13 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocr_train.config.experiment import EXPERIMENTS, TASKS, Experiment, Launch, load_experiment
+from ocr_train.config.experiment import EXPERIMENTS, Experiment, Launch, load_experiment
 from ocr_train.config.overrides import get_key, set_key
 from ocr_train.data.for_training import Dataset, Fetch, prepare
 from ocr_train.data.samples import image_paths
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 from ocr_train.models.source import read_config
+from ocr_train.ocr_engine.settings import TASKS
 from ocr_train.run import Echo
 from ocr_train.tracking.tracker import RunArtifacts
 

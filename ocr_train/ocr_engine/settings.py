@@ -12,6 +12,7 @@ from .errors import EngineError
 from .screening import require_harmless
 
 TASKS = ("det", "rec", "cls")
+"""What a model can be: detection, recognition, or classification of the direction of text."""
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,14 @@ from pathlib import Path
 from ocr_train.analysis.report import analyse_validation
 from ocr_train.checkpoints.states_file import read_states
 from ocr_train.checkpoints.store import sha256_of
-from ocr_train.config.experiment import TASKS, Experiment
+from ocr_train.config.experiment import Experiment
 from ocr_train.data.samples import image_paths
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.models.export.check import choose_images
 from ocr_train.models.export.run import Exported, ExportOptions, export
 from ocr_train.models.inference import CHECKPOINT, Reading, ReadingProcess
 from ocr_train.models.source import ModelSource, find_source
+from ocr_train.ocr_engine.settings import TASKS
 from ocr_train.run import Results
 from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer.tools import Trainer

@@ -12,10 +12,11 @@ from ocr_train.data.checks.detection import parse_boxes
 from ocr_train.data.checks.problems import ERROR, KINDS, Problem
 from ocr_train.data.checks.recognition import text_for_trainer
 from ocr_train.data.checks.statistics import BadLines
-from ocr_train.data.checks.validate import TASKS, ValidationReport
+from ocr_train.data.checks.validate import ValidationReport
 from ocr_train.data.labels import BadLine, LabelLine, format_boxes, format_line, read_labels
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.ocr_engine.files import open_regular
+from ocr_train.ocr_engine.settings import TASKS
 
 STOP = "stop"
 QUARANTINE = "quarantine"

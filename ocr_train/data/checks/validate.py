@@ -29,8 +29,8 @@ from ocr_train.data.labels import BadLine, Box, LabelLine, read_labels
 from ocr_train.data.samples import image_names
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.ocr_engine.files import open_regular
+from ocr_train.ocr_engine.settings import TASKS
 
-TASKS = ("det", "rec", "cls")
 LINES_PER_CHUNK = 2048
 REMEMBERED_IMAGES = 100_000
 """So many images' sizes are remembered (some 25 MB); one named again later than that is checked again."""

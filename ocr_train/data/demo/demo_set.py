@@ -23,8 +23,8 @@ from ocr_train.data.demo.texts import LANGUAGES, make_text
 from ocr_train.data.labels import format_boxes, format_line
 from ocr_train.drawing.fonts import find_typefaces
 from ocr_train.errors import ConfigError, DataError
+from ocr_train.ocr_engine.settings import TASKS
 
-TASKS = ("det", "rec", "cls")
 PARTS = ("val", "train")
 """Train is last: where `train.txt` is, the whole set is."""
 MARKER = "demo.json"

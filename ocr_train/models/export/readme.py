@@ -8,7 +8,7 @@ from typing import Any
 
 from ocr_train.config.overrides import get_key
 
-TASKS = {"det": "text detection", "rec": "text recognition", "cls": "text direction classification"}
+_KINDS = {"det": "text detection", "rec": "text recognition", "cls": "text direction classification"}
 _RESIZERS = ("RecResizeImg", "SVTRRecResizeImg", "ClsResizeImg", "ABINetRecResizeImg", "NRTRRecResizeImg")
 
 
@@ -24,7 +24,7 @@ class ReadmeFacts:
 def readme(facts: ReadmeFacts) -> str:
     """The text, in Markdown."""
     model = facts.model
-    kind = TASKS.get(model["task"], model["task"])
+    kind = _KINDS.get(model["task"], model["task"])
     sections = [
         f"# {model['model']}: {kind}\n\n{_origin(model)}",
         f"## Checked\n\n{_checked(model)}",

@@ -22,6 +22,7 @@ from ocr_train.data.demo.texts import MAX_TEXT_LENGTH, make_text, words
 from ocr_train.data.labels import BadLine, LabelLine, read_labels
 from ocr_train.drawing.fonts import Typeface, choose_typeface, find_typefaces, load_font
 from ocr_train.errors import ConfigError, DataError, SetupError
+from ocr_train.ocr_engine.settings import TASKS
 
 DICTS = Path(__file__).resolve().parents[3] / "experiments" / "dicts"
 LANGUAGES = ("en", "th")
@@ -29,7 +30,7 @@ NO_SUCH_CHARACTER = "\U0010ffff"
 
 needs_raqm = pytest.mark.skipif(not features.check("raqm"), reason="Pillow's Raqm layout is absent")
 each_language = pytest.mark.parametrize("language", ["en", pytest.param("th", marks=needs_raqm)])
-each_task = pytest.mark.parametrize("task", demo_set.TASKS)
+each_task = pytest.mark.parametrize("task", TASKS)
 
 _BASE, _UPPER, _TONE = "[ก-ฮฤฦ]", "[ัิีึืฺุู็ํ]", "[่้๊๋์]"
 THAI_SYLLABLES = re.compile(f"(?:[เแโใไ]*{_BASE}{_UPPER}?{_TONE}?[ะาำๅ]*[ๆฯ]?)+")
