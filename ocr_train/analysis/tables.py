@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ocr_train.atomic_files import write_bytes
+
 TAG = "mlflow.loggedArtifacts"
 COLUMNS = {
     "det": (
@@ -57,11 +59,9 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
 
 def write_json(path: Path, document: Any, *, indent: int | None = 1) -> Path:
     """Write JSON, whole or not at all; Thai stays readable."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
     text = json.dumps(document, ensure_ascii=False, indent=indent)
-    part.write_bytes(text.encode("utf-8", "backslashreplace"))
-    return part.replace(path)
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+    return path
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> Path:

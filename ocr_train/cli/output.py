@@ -55,7 +55,7 @@ def give_json(arguments: argparse.Namespace, answer: Mapping[str, Any]) -> None:
     if arguments.json == "-":
         print_json(text)
     else:
-        from ocr_train.data.image_files import write_bytes
+        from ocr_train.atomic_files import write_bytes
 
         write_bytes(Path(arguments.json), f"{text}\n".encode("utf-8", "backslashreplace"))
 

@@ -206,6 +206,6 @@ def _give(answers: Sequence[dict[str, Any]], file: str | None) -> None:
         for line in lines:
             print_json(line)
         return
-    from ocr_train.data.image_files import write_bytes
+    from ocr_train.atomic_files import write_bytes
 
     write_bytes(Path(file), "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))

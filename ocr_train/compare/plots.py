@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ocr_train.atomic_files import whole_file
 from ocr_train.compare.axes import AXES, LABELS
 from ocr_train.compare.chart import MAX_DOTS, Drawn
 from ocr_train.compare.curves import drawn, main_metrics
@@ -152,10 +153,6 @@ def _scores(runs: Shown, scores: Sequence[Score]) -> Any:
 
 
 def _save(figure: Any, path: Path) -> Path:
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with whole_file(path) as part:
         figure.savefig(part, format="png", metadata={"Software": None})
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return path

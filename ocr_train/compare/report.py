@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ocr_train.atomic_files import write_bytes
 from ocr_train.compare.differences import Differences, Row, differences
 from ocr_train.compare.page import make_page, warnings
 from ocr_train.compare.plots import write_plots
@@ -42,14 +43,7 @@ def write_report(
     together, found = labelled(runs), scores(runs)
     pictures = write_plots(together, found, folder)
     page = folder / PAGE
-    part = folder / f".{PAGE}.part"
-    try:
-        part.write_text(
-            make_page(runs, notes=notes, source=source, now=now), encoding="utf-8", errors="replace"
-        )
-        part.replace(page)
-    finally:
-        part.unlink(missing_ok=True)
+    write_bytes(page, make_page(runs, notes=notes, source=source, now=now).encode("utf-8", "replace"))
     differ = differences(runs)
     return ComparisonReport(
         page=page,

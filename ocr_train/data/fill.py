@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from ocr_train.data.image_files import write_bytes
+from ocr_train.atomic_files import whole_file, write_bytes
 from ocr_train.data.manifest import (
     IMAGE,
     DatasetManifest,
@@ -152,13 +152,9 @@ def _place(entry: ManifestEntry, *, images: Path, out: Path, link: bool) -> str:
     if _is_there(target, entry) and (link or not target.samefile(source)):
         return "kept"
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name[-60:]}.{os.getpid()}.tmp")
-    try:
-        if not (link and _linked(source, temporary)):
-            _copy(source, temporary, entry)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(target) as part:
+        if not (link and _linked(source, part)):
+            _copy(source, part, entry)
     return "written"
 
 

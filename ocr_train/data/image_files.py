@@ -6,7 +6,6 @@ and a path that is not ASCII works on every system.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -120,17 +119,6 @@ def encode_image(image: Any, suffix: str) -> bytes:
 
     _, data = cv2.imencode(suffix, image)
     return bytes(data.tobytes())
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, then rename: it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name[-60:]}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def require_unchanged(path: Path, text: str) -> None:

@@ -21,7 +21,8 @@ from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 
-from ocr_train.data.image_files import is_file, slashed, write_bytes
+from ocr_train.atomic_files import write_bytes
+from ocr_train.data.image_files import is_file, slashed
 from ocr_train.data.samples import image_names, read_samples
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.ocr_engine.documents import parse_json

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ocr_train.atomic_files import write_bytes
 from ocr_train.data.checks.findings import (
     all_counts,
     decide_on_findings,
@@ -31,7 +32,6 @@ from ocr_train.data.checks.validate import Rules, ValidationReport, validate
 from ocr_train.data.dictionary import Dictionary, read_dictionary
 from ocr_train.data.fill import DICTIONARY, MANIFEST, Filled, fill, put_findings
 from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_source_lines
-from ocr_train.data.image_files import write_bytes
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.data.sets import Sets, clean_sets
 from ocr_train.errors import DataError

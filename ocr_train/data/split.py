@@ -25,7 +25,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ocr_train.data.image_files import require_unchanged, slashed, write_bytes
+from ocr_train.atomic_files import write_bytes
+from ocr_train.data.image_files import require_unchanged, slashed
 from ocr_train.data.labels import LabelLine, format_line, shorten
 from ocr_train.data.samples import image_names, image_root, read_samples, relocate
 from ocr_train.errors import ConfigError, DataError

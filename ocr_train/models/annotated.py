@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocr_train.atomic_files import whole_file
 from ocr_train.drawing.fonts import Typeface, find_typefaces, load_font
 from ocr_train.errors import SetupError
 from ocr_train.models.inference import Point, Reading
@@ -48,9 +49,8 @@ def draw_reading(reading: Reading, target: Path) -> str:
     elif text := _caption(reading):
         picture, said = _with_strip(picture, text)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
-    picture.save(part, "PNG")
-    part.replace(target)
+    with whole_file(target) as part:
+        picture.save(part, "PNG")
     return said
 
 

@@ -22,6 +22,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ocr_train.atomic_files import write_bytes
 from ocr_train.redaction.addresses import redacted, secrets_in
 from ocr_train.redaction.names import HIDDEN, can_be_secret, is_secret_name, is_secret_variable
 from ocr_train.redaction.shapes import hide_shapes
@@ -101,12 +102,7 @@ class Redactor:
         clean = self.log(text)
         if clean == text:
             return
-        part = path.with_name(f".{path.name}.part")
-        try:
-            part.write_bytes(clean.encode("utf-8", "surrogateescape"))
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_bytes(path, clean.encode("utf-8", "surrogateescape"))
 
     def _overrides(self, text: str) -> str:
         """`KEY=VALUE KEY=VALUE`: what is under a secret key is hidden whole, whatever it holds."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import IO, Any
 
+from ocr_train.atomic_files import write_text
 from ocr_train.errors import SetupError
 
 
@@ -15,7 +15,7 @@ def load_credentials(path: Path) -> tuple[str, str]:
     """The access key and secret key of a folder, made at random the first time; the file is 0600."""
     if not path.exists():
         fresh = {"access_key": "OCR" + secrets.token_hex(8).upper(), "secret_key": secrets.token_urlsafe(30)}
-        write_private(path, json.dumps(fresh))
+        write_text(path, json.dumps(fresh), private=True)
     stored = read_json_or_empty(path)
     try:
         return str(stored["access_key"]), str(stored["secret_key"])
@@ -24,16 +24,6 @@ def load_credentials(path: Path) -> tuple[str, str]:
             f"{path} does not hold an access_key and a secret_key.",
             hint="Put the file back, or delete it: new credentials are made, the data stays.",
         ) from exc
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    part.replace(path)
 
 
 def read_json_or_empty(path: Path) -> dict[str, Any]:
@@ -48,7 +38,7 @@ def make_folders(folder: Path) -> None:
     try:
         for part in (folder, folder / "s3", folder / "mlflow", folder / "logs"):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(folder / ".writable", "")
+        write_text(folder / ".writable", "", private=True)
         (folder / ".writable").unlink()
     except OSError as exc:
         raise SetupError(

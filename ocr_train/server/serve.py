@@ -32,6 +32,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO, Any
 
+from ocr_train.atomic_files import write_text
 from ocr_train.errors import SetupError
 from ocr_train.run import Echo
 from ocr_train.server.folder import (
@@ -41,7 +42,6 @@ from ocr_train.server.folder import (
     make_folders,
     read_json_or_empty,
     write_lock,
-    write_private,
 )
 from ocr_train.server.ports import GRPC_OFFSET, LOOPBACK, Ports, choose_ports
 from ocr_train.server.process import ServerProcess, spawn
@@ -185,7 +185,7 @@ class LocalServers:
         folder = self.folder.resolve()
         ports = choose_ports(*self._wanted, read_json_or_empty(folder / "ports.json"))
         access_key, secret_key = load_credentials(folder / "credentials.json")
-        write_private(folder / "ports.json", json.dumps(vars(ports), indent=1))
+        write_text(folder / "ports.json", json.dumps(vars(ports), indent=1), private=True)
         address = ServerAddress(
             s3_endpoint=f"http://{LOOPBACK}:{ports.s3}",
             tracking_uri=f"http://{LOOPBACK}:{ports.mlflow}",
@@ -347,7 +347,7 @@ def serve(
         env_file = folder / "env.sh"
         try:
             script = env_script(address)
-            write_private(env_file, script)
+            write_text(env_file, script, private=True)
             echo(f"Both are ready. In another shell: source {shlex.quote(str(env_file.resolve()))}")
             show(f"or copy these lines:\n\n{script}")
             echo(f"MLflow: {address.tracking_uri}   S3: s3://{address.bucket}   Ctrl-C stops both.")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ocr_train.atomic_files import whole_file
 from ocr_train.storage.keys import PRIVATE_FOLDER, name_problem
 
 VERSION = 1
@@ -91,13 +92,11 @@ class SyncState:
             self._journal = None
         if not self._changed:
             return
-        part = self.path.with_name(self.path.name + ".part")
-        with part.open("w", encoding="utf-8") as file:
+        with whole_file(self.path) as part, part.open("w", encoding="utf-8") as file:
             file.write(self._header())
             file.writelines(map(_entry_line, self.entries.values()))
             file.flush()
             os.fsync(file.fileno())
-        part.replace(self.path)
         self._changed = False
 
     def _header(self) -> str:

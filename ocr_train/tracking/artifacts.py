@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Protocol
 
+from ocr_train.atomic_files import whole_file
 from ocr_train.errors import TrackingError
 from ocr_train.redaction.addresses import first_line
 
@@ -119,12 +120,8 @@ class FolderArtifacts:
         """Copy `local` to `folder`/<its name>, whole or not at all; raises `OSError`."""
         target = self.root / folder / local.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.part")
-        try:
+        with whole_file(target) as part:
             shutil.copyfile(local, part)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
 
     def delete(self, path: str) -> None:
         """Remove a file or a folder with all that is in it; raises `OSError`."""

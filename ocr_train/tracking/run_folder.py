@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO
 
+from ocr_train.atomic_files import whole_file
 from ocr_train.disk import refused
 from ocr_train.errors import DataError, StorageError, TrackingError
 from ocr_train.ocr_engine.documents import read_json
@@ -57,9 +58,8 @@ class RunFacts:
 
 def write_facts(folder: Path, facts: RunFacts) -> None:
     """Write `run.json`, whole or not at all; raises `OSError`."""
-    part = folder / f"{FACTS}.part"
-    part.write_text(json.dumps(asdict(facts), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    part.replace(folder / FACTS)
+    with whole_file(folder / FACTS) as part:
+        part.write_text(json.dumps(asdict(facts), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def read_facts(folder: Path) -> RunFacts | None:

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from ocr_train.atomic_files import whole_file
 from ocr_train.tracking.journal import Record, Tag, batches_of, encoded, whole_size
 
 
@@ -94,6 +95,5 @@ def write_position(path: Path, position: int) -> None:
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    part.replace(path)
+    with whole_file(path) as part:
+        part.write_bytes(data)

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from ocr_train.atomic_files import write_text
 from ocr_train.config.epoch_steps import batch_size, is_known, samples_per_epoch, steps_per_epoch
 from ocr_train.config.overrides import flatten, get_key, set_key
 from ocr_train.errors import ConfigError, SetupError
@@ -236,13 +237,7 @@ def evaluate_by_steps(config: dict[str, Any], steps: int) -> None:
 
 def write_config(config: Mapping[str, Any], path: Path, *, private: bool = False) -> None:
     """Write `config` as YAML, whole or not at all; `private`: for its owner alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    if private:
-        part.unlink(missing_ok=True)
-        part.touch(mode=0o600)
-    part.write_text(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), encoding="utf-8")
-    part.replace(path)
+    write_text(path, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), private=private)
 
 
 def trainer_argv(

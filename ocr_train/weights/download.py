@@ -12,10 +12,12 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from ocr_train.atomic_files import whole_file
 from ocr_train.checkpoints.pickle_scan import screen
 from ocr_train.disk import human
 from ocr_train.errors import DataError, MissingWeights
@@ -120,8 +122,7 @@ def _download(url: str, answer: Any, cache: Path, echo: Echo) -> Path:
     echo(f"fetching the weights {shown}{f' ({human(length)})' if length else ''} ...")
     cache.mkdir(parents=True, exist_ok=True)
     target = _place(url, cache)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    with closing(answer), whole_file(target) as part:
         with part.open("wb") as stream:
             for chunk in answer.iter_content(_CHUNK_BYTES):
                 stream.write(chunk)
@@ -129,10 +130,6 @@ def _download(url: str, answer: Any, cache: Path, echo: Echo) -> Path:
         if length and size != length:
             raise OSError(f"{size} of {length} bytes came")
         _screen(part, shown)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-        answer.close()
     return target
 
 

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from ocr_train.atomic_files import write_bytes
 from ocr_train.data.checks.listing import LISTED, counted, problem_lines
 from ocr_train.data.checks.quarantine import STOP, apply_policy, write_quarantine
 from ocr_train.data.checks.report import write_html
 from ocr_train.data.checks.validate import ValidationReport
 from ocr_train.data.formats.converted import NAMES, LabelSource
-from ocr_train.data.image_files import write_bytes
 from ocr_train.errors import DataError
 from ocr_train.run import Echo
 

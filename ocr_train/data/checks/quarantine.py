@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from ocr_train.atomic_files import whole_file
 from ocr_train.data.checks.detection import parse_boxes
 from ocr_train.data.checks.problems import ERROR, KINDS, Problem
 from ocr_train.data.checks.recognition import text_for_trainer
@@ -111,12 +111,6 @@ def _bad_texts(path: Path, bad: Iterable[tuple[int, str]]) -> Iterator[tuple[int
 def replacing(out: Path) -> Iterator[TextIO]:
     """A text file that appears as `out` only when it is whole."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        # What JSON can spell but UTF-8 cannot write (lone surrogates) becomes "?".
-        with temporary.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
-            yield file
-        temporary.replace(out)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    # What JSON can spell but UTF-8 cannot write (lone surrogates) becomes "?".
+    with whole_file(out) as part, part.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+        yield file

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
+from ocr_train.atomic_files import write_text
 from ocr_train.data.demo.pages import Style, draw_page, make_crop
 from ocr_train.data.demo.scenes import save_jpeg
 from ocr_train.data.demo.texts import LANGUAGES, make_text
@@ -73,7 +74,7 @@ def make_demo(folder: Path, spec: DemoSpec) -> None:
             lines.append(format_line(image, draw(rng, style, spec, folder / image, index)))
         labels[part] = "".join(lines)
     for part in PARTS:
-        _write_whole(folder / f"{part}.txt", labels[part])
+        write_text(folder / f"{part}.txt", labels[part])
 
 
 def _check(spec: DemoSpec) -> None:
@@ -109,14 +110,7 @@ def _clear(folder: Path, spec: DemoSpec) -> None:
     for part in PARTS:
         if (folder / part).exists():
             shutil.rmtree(folder / part)
-    _write_whole(marker, json.dumps({"demo": asdict(spec)}) + "\n")
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write `path` so that it is either absent or whole."""
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_bytes(text.encode("utf-8"))
-    temporary.replace(path)
+    write_text(marker, json.dumps({"demo": asdict(spec)}) + "\n")
 
 
 def _draw_page(rng: Random, style: Style, spec: DemoSpec, path: Path, _index: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_train.data.image_files import write_bytes
+from ocr_train.atomic_files import write_bytes
 from ocr_train.errors import DataError, StorageError
 
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
