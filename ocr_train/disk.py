@@ -1,16 +1,19 @@
-"""Free space: whether the next checkpoints will fit, and whether an error says that they did not."""
+"""Files on a disk: their sums, whether the next checkpoints will fit, and whether an error says that they did not."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 from ocr_train.errors import SetupError, StorageError
 
 UNKNOWN_BYTES = 1 << 30
 """What must be free where nothing is known about the size of a checkpoint."""
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_BLOCK_BYTES = 1 << 20
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
 
@@ -24,6 +27,20 @@ def free_bytes(folder: Path) -> int:
 def folder_size(folder: Path) -> int:
     """The bytes of all files below `folder`; 0 where there is none."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file as hexadecimal text; raises `OSError`."""
+    with path.open("rb") as stream:
+        return sha256_of_stream(stream)
+
+
+def sha256_of_stream(stream: BinaryIO) -> str:
+    """The SHA-256 of what is left to read, in blocks: memory does not grow with the file."""
+    total = hashlib.sha256()
+    while block := stream.read(_BLOCK_BYTES):
+        total.update(block)
+    return total.hexdigest()
 
 
 def is_full(exc: BaseException) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.judge import Kept, Point, Printed, Saved, Stored
-from ocr_train.tracking.artifacts import sha256_of
+from ocr_train.disk import sha256_of
 from tests.commands import client, ocr_train
 
 _WEIGHTS = "model.pdparams"

@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ocr_train.checkpoints.store import BEST, LATEST, ROOT, CheckpointManifest, alias_values, all_manifests
-from ocr_train.disk import human
+from ocr_train.disk import human, sha256_of
 from ocr_train.errors import TrackingError
-from ocr_train.tracking.artifacts import Artifacts, sha256_of
+from ocr_train.tracking.artifacts import Artifacts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,8 @@ from ocr_train.checkpoints.reader import (
     restore,
 )
 from ocr_train.checkpoints.snapshots import Snapshot, open_snapshot, take_snapshot
-from ocr_train.tracking.artifacts import Artifacts, ArtifactSink, sha256_of, upload_verified
+from ocr_train.disk import sha256_of
+from ocr_train.tracking.artifacts import Artifacts, ArtifactSink, upload_verified
 
 __all__ = [
     "BEST",
@@ -55,7 +56,6 @@ __all__ = [
     "manifest_at",
     "open_snapshot",
     "restore",
-    "sha256_of",
     "step_folder",
     "take_snapshot",
 ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from ocr_train.disk import sha256_of
 from ocr_train.errors import DataError, StorageError, TransientStorageError
 from ocr_train.storage.local import look, md5_of, storage_errors
 from ocr_train.storage.plan import looks_like_md5
@@ -71,7 +70,7 @@ class ItemKeeper:
             if (
                 before is None
                 or before.size != item.size
-                or (item.sha256 and _sha256(item.path) != item.sha256)
+                or (item.sha256 and sha256_of(item.path) != item.sha256)
             ):
                 raise _changed(item)
             there = item.there if item.there and _comparable(item.there, item) else None
@@ -105,14 +104,6 @@ class ItemKeeper:
 def _comparable(there: RemoteObject, item: Item) -> bool:
     """Whether an object may be the file's content, told by its MD5."""
     return there.size == item.size and looks_like_md5(there.etag)
-
-
-def _sha256(path: Path) -> str:
-    total = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(partial(file.read, _READ_BYTES), b""):
-            total.update(block)
-    return total.hexdigest()
 
 
 def _changed(item: Item) -> DataError:

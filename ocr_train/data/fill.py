@@ -23,6 +23,7 @@ from ocr_train.data.manifest import (
     write_manifest,
 )
 from ocr_train.data.sets import Sets, labels_text
+from ocr_train.disk import sha256_of
 from ocr_train.errors import DataError
 
 MANIFEST = "manifest.jsonl"
@@ -161,11 +162,7 @@ def _place(entry: ManifestEntry, *, images: Path, out: Path, link: bool) -> str:
 def _is_there(target: Path, entry: ManifestEntry) -> bool:
     if not target.is_file() or target.stat().st_size != entry.size_bytes:
         return False
-    digest = hashlib.sha256()
-    with target.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest() == entry.sha256
+    return sha256_of(target) == entry.sha256
 
 
 def _linked(source: Path, target: Path) -> bool:

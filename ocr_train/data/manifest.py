@@ -17,13 +17,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 from ocr_train.atomic_files import write_bytes
 from ocr_train.data.image_files import is_file, slashed
 from ocr_train.data.samples import image_names, read_samples
+from ocr_train.disk import sha256_of_stream
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.ocr_engine.documents import parse_json
 from ocr_train.ocr_engine.files import open_regular, read_regular
@@ -159,15 +160,12 @@ def _batches(paths: Iterable[Path]) -> Iterator[list[Path]]:
 
 
 def _hash_file(path: Path) -> tuple[int, str]:
-    total, size = hashlib.sha256(), 0
     try:
         with open_regular(path) as file:
-            for block in iter(partial(file.read, _BLOCK_BYTES), b""):
-                total.update(block)
-                size += len(block)
+            total = sha256_of_stream(file)
+            return file.tell(), total
     except OSError as exc:
         raise DataError(f"{path} cannot be read: {exc.strerror}", hint="Check its permissions.") from exc
-    return size, total.hexdigest()
 
 
 def write_manifest(manifest: DatasetManifest, path: Path) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ocr_train.disk import sha256_of
 from ocr_train.errors import ConfigError, DataError, SetupError, TrackingError
 from ocr_train.models.environment import ModelEnvironment, model_environment
 from ocr_train.models.metadata import MODEL_FILE, PAIR, ModelPart, read_part, tags_of, task_of
@@ -30,7 +31,6 @@ from ocr_train.ocr_engine.files import read_regular
 from ocr_train.ocr_engine.pyfunc import IMAGE, OUTPUTS
 from ocr_train.redaction.addresses import first_line, is_unknown_call
 from ocr_train.redaction.redactor import redactor
-from ocr_train.tracking.artifacts import sha256_of
 from ocr_train.tracking.tracker import get_run
 from ocr_train.trainer.imports import requirements_of
 from ocr_train.trainer.paddleocr import write_config

@@ -21,8 +21,9 @@ from ocr_train.checkpoints.in_registry import locate
 from ocr_train.checkpoints.in_run import FoundCheckpoint, fetch_checkpoint
 from ocr_train.checkpoints.on_disk import Placed, from_path, from_s3
 from ocr_train.checkpoints.pickle_scan import screen
-from ocr_train.checkpoints.store import BEST, LATEST, CheckpointManifest, sha256_of
+from ocr_train.checkpoints.store import BEST, LATEST, CheckpointManifest
 from ocr_train.config.overrides import get_key
+from ocr_train.disk import sha256_of
 from ocr_train.errors import ConfigError, DataError, OcrTrainError, StorageError
 from ocr_train.models.inference import CHECKPOINT, EXPORTED, ONNX, Model
 from ocr_train.ocr_engine.documents import DocumentError, read_json, read_yaml

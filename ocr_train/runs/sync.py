@@ -25,6 +25,7 @@ from ocr_train.checkpoints.store import (
     open_snapshot,
     take_snapshot,
 )
+from ocr_train.disk import sha256_of
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.ocr_engine.documents import read_yaml
 from ocr_train.redaction.redactor import redactor
@@ -35,7 +36,7 @@ from ocr_train.runs.retention import apply_retention
 from ocr_train.runs.uncopied import finished_sets
 from ocr_train.runs.unnoted import unnoted_points
 from ocr_train.tracking.artifact_delivery import log_input, send_file
-from ocr_train.tracking.artifacts import RunArtifacts, sha256_of, upload_verified, verify
+from ocr_train.tracking.artifacts import RunArtifacts, upload_verified, verify
 from ocr_train.tracking.confirmed import end_run
 from ocr_train.tracking.journal import Journal, last_tags
 from ocr_train.tracking.journal_delivery import Delivery

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, Protocol
 
 from ocr_train.atomic_files import whole_file
+from ocr_train.disk import sha256_of
 from ocr_train.errors import TrackingError
 from ocr_train.redaction.addresses import first_line
 
@@ -130,15 +130,6 @@ class FolderArtifacts:
             shutil.rmtree(target)
         else:
             target.unlink(missing_ok=True)
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def verify(artifacts: Artifacts, where: str, sha256: str) -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from ocr_train.analysis.report import analyse_validation
 from ocr_train.checkpoints.states_file import read_states
-from ocr_train.checkpoints.store import sha256_of
 from ocr_train.config.experiment import Experiment
 from ocr_train.data.samples import image_paths
+from ocr_train.disk import sha256_of
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.models.export.check import choose_images
 from ocr_train.models.export.run import Exported, ExportOptions, export

@@ -27,9 +27,9 @@ from ocr_train.checkpoints.store import (
     StoredFile,
     find,
     restore,
-    sha256_of,
     take_snapshot,
 )
+from ocr_train.disk import sha256_of
 from ocr_train.errors import DataError, TrackingError
 from tests.builders import (
     FolderArtifacts,

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ocr_train.config.overrides import get_key
+from ocr_train.disk import sha256_of
 from ocr_train.models.export.check import Agreement
 from ocr_train.models.export.readme import ReadmeFacts, readme
 from ocr_train.redaction.redactor import redactor
-from ocr_train.tracking.artifacts import sha256_of
 from ocr_train.trainer.imports import requirements_of
 from ocr_train.trainer.tools import Trainer
 
