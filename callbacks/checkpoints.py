@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from callbacks.base import Callback
-from ocr_train.checkpoints.store import BEST, LATEST, SUFFIXES, CheckpointStore, Snapshot, take_snapshot
+from ocr_train.checkpoints.store import BEST, LATEST, CheckpointStore, Snapshot, take_snapshot
 from ocr_train.disk import free_bytes, human, is_full
 from ocr_train.errors import DataError, OcrTrainError
 from ocr_train.events import CheckpointSaved, EvalCompleted, Tick, TrainProgress
 from ocr_train.run import Results, Run
 from ocr_train.tracking.outbox import Checkpoint, Outbox
 from ocr_train.tracking.run_folder import PENDING
+from ocr_train.trainer.files import files_of
 
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 CLOSE_TIMEOUT_S = 600.0
@@ -177,7 +178,7 @@ class CheckpointCallback(Callback):
 
     def _copy(self, prefix: Path, kind: str) -> Snapshot:
         """Copy the set, if that leaves the trainer room for its next one; raises `OSError` ENOSPC where not."""
-        size = sum(path.stat().st_size for path in _set_of(prefix))
+        size = sum(path.stat().st_size for path in files_of(prefix))
         self._bytes = size or self._bytes
         free = free_bytes(self._run.folder)
         if free < 2 * size + RESERVE_BYTES:
@@ -391,10 +392,6 @@ class CheckpointCallback(Callback):
             self._report(text)
 
 
-def _set_of(prefix: Path) -> list[Path]:
-    return [path for path in (Path(f"{prefix}{suffix}") for suffix in SUFFIXES) if path.is_file()]
-
-
 def _mark(prefix: Path) -> tuple[tuple[int, int], ...]:
     """What changes when the trainer writes the set again."""
-    return tuple((stat.st_size, stat.st_mtime_ns) for stat in (path.stat() for path in _set_of(prefix)))
+    return tuple((stat.st_size, stat.st_mtime_ns) for stat in (path.stat() for path in files_of(prefix)))

@@ -15,11 +15,12 @@ from ocr_train.analysis import mlflow_images, tables
 from ocr_train.analysis.sample_reader import Looking, SampleRequest, StartReading
 from ocr_train.analysis.sampling import ValidationSet, validation_set
 from ocr_train.analysis.step_files import TABLE, StepFiles
-from ocr_train.checkpoints.store import BEST, LATEST, SUFFIXES
+from ocr_train.checkpoints.store import BEST, LATEST
 from ocr_train.disk import free_bytes
 from ocr_train.errors import DataError, OcrTrainError
 from ocr_train.events import CheckpointSaved, EvalCompleted, RunFinished, Tick, TrainProgress
 from ocr_train.run import Results, Run
+from ocr_train.trainer.files import files_of, weights_of
 
 IMAGES = 8
 CLOSE_TIMEOUT_S = 60.0
@@ -212,14 +213,13 @@ def _copy(run: Run, prefix: Path, step: int, time_ms: int) -> SampleRequest:
     """
     parent = run.folder / "look" / "weights"
     parent.mkdir(parents=True, exist_ok=True)
-    weights = Path(f"{prefix}.pdparams")
-    files = [Path(f"{prefix}{suffix}") for suffix in SUFFIXES]
-    size = sum(path.stat().st_size for path in files if path.is_file())
+    weights = weights_of(prefix)
+    size = sum(path.stat().st_size for path in files_of(prefix))
     if free_bytes(run.folder) < ROOM_FOR_SETS * size:
         raise DataError("the disk has room for checkpoints only.")
     folder = Path(tempfile.mkdtemp(prefix=f"step-{step}-", dir=parent))
     try:
-        _copy_at_rest(weights, folder / "model.pdparams")
+        _copy_at_rest(weights, weights_of(folder / "model"))
         shutil.copyfile(run.config, folder / "config.yml")
         if run.dictionary is not None:
             shutil.copyfile(run.dictionary, folder / "dict.txt")

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ocr_train.checkpoints.store import SUFFIXES, CheckpointManifest, CheckpointStore, Snapshot, take_snapshot
+from ocr_train.checkpoints.store import CheckpointManifest, CheckpointStore, Snapshot, take_snapshot
 from ocr_train.errors import TrackingError
 from ocr_train.run import Run
+from ocr_train.trainer.files import SUFFIXES
 
 
 def write_checkpoint(

@@ -19,7 +19,6 @@ from ocr_train.checkpoints.store import (
     BEST,
     LATEST,
     ROOT,
-    SUFFIXES,
     Artifacts,
     CheckpointManifest,
     alias_values,
@@ -30,6 +29,7 @@ from ocr_train.checkpoints.store import (
 )
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 from ocr_train.tracking import tracker
+from ocr_train.trainer.files import SUFFIXES, states_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ def _fetch(artifacts: Artifacts, manifest: CheckpointManifest, folder: Path, *, 
     for suffix in suffixes:
         screen(Path(f"{prefix}{suffix}"))
     if not weights_only:
-        read_states(Path(f"{prefix}.states"))
+        read_states(states_of(prefix))
     return prefix
 
 

@@ -12,7 +12,6 @@ from ocr_train.errors import DataError
 from ocr_train.ocr_engine.documents import parse_json
 
 ROOT = "checkpoints"
-SUFFIXES = (".pdparams", ".pdopt", ".states")
 LATEST, BEST = "latest", "best"
 
 

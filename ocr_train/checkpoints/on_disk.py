@@ -6,9 +6,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ocr_train.checkpoints.store import ROOT, SUFFIXES, CheckpointManifest, check_sums
+from ocr_train.checkpoints.store import ROOT, CheckpointManifest, check_sums
 from ocr_train.errors import ConfigError, DataError, StorageError
 from ocr_train.ocr_engine.files import read_regular
+from ocr_train.trainer.files import BEST_NAME, LATEST_NAME, SUFFIXES, WEIGHTS, weights_of
 
 BESIDE = ("config.yml", "dict.txt")
 """What tells a checkpoint's configuration and dictionary, where they are kept with it."""
@@ -71,13 +72,13 @@ def from_s3(uri: str, folder: Path, *, weights_only: bool) -> Placed:
 
 
 def _prefix(path: Path) -> Path | None:
-    if path.suffix == ".pdparams":
+    if path.suffix == WEIGHTS:
         path = path.with_suffix("")
-    for prefix in (path, path / "model", path / "latest", path / "best_accuracy", path / path.name):
-        if Path(f"{prefix}.pdparams").is_file():
+    for prefix in (path, path / "model", path / LATEST_NAME, path / BEST_NAME, path / path.name):
+        if weights_of(prefix).is_file():
             return prefix
     manifest = _manifest(path)
-    if manifest is not None and _stored_at(path, manifest, "model.pdparams") is not None:
+    if manifest is not None and _stored_at(path, manifest, f"model{WEIGHTS}") is not None:
         return path / "model"
     return None
 

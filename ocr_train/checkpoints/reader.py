@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ocr_train.checkpoints.manifest import BEST, ROOT, SUFFIXES, CheckpointManifest
+from ocr_train.checkpoints.manifest import BEST, ROOT, CheckpointManifest
 from ocr_train.disk import sha256_of
 from ocr_train.errors import DataError, OcrTrainError
 from ocr_train.ocr_engine.documents import read_json
 from ocr_train.ocr_engine.files import read_regular
 from ocr_train.tracking.artifacts import Artifacts
+from ocr_train.trainer.files import SUFFIXES
 
 
 def find(artifacts: Artifacts, which: str) -> CheckpointManifest | None:

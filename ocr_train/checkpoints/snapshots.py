@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_train.checkpoints.manifest import SUFFIXES
 from ocr_train.checkpoints.states_file import read_states
 from ocr_train.errors import DataError
+from ocr_train.trainer.files import WEIGHTS, files_of, states_of
 
 SNAPSHOT_TRIES = 5
 SNAPSHOT_PAUSE_S = 0.2
@@ -57,10 +57,10 @@ def take_snapshot(prefix: Path, kind: str, parent: Path, *, link: bool = False) 
 
 def open_snapshot(folder: Path, kind: str, name: str) -> Snapshot:
     """The snapshot that lies in `folder`; raises `DataError` where it is no whole one."""
-    files = tuple(path for path in (folder / f"model{suffix}" for suffix in SUFFIXES) if path.is_file())
-    if not any(path.suffix == ".pdparams" for path in files):
+    files = files_of(folder / "model")
+    if not any(path.suffix == WEIGHTS for path in files):
         raise DataError(f"there is no checkpoint in {folder}.")
-    states = folder / "model.states"
+    states = states_of(folder / "model")
     read = read_states(states) if states.is_file() else None
     return Snapshot(
         folder=folder,
@@ -76,8 +76,8 @@ def open_snapshot(folder: Path, kind: str, name: str) -> Snapshot:
 def _copy_set(prefix: Path, folder: Path, copy: Callable[[Path, Path], object]) -> None:
     """Copy the set as model.* into `folder`, again and again until it was at rest meanwhile."""
     for _ in range(SNAPSHOT_TRIES):
-        sources = [path for path in (Path(f"{prefix}{suffix}") for suffix in SUFFIXES) if path.is_file()]
-        if not any(path.suffix == ".pdparams" for path in sources):
+        sources = files_of(prefix)
+        if not any(path.suffix == WEIGHTS for path in sources):
             raise DataError(
                 f"the checkpoint {prefix} has no .pdparams: it was removed before it could be kept."
             )

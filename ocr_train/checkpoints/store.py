@@ -19,7 +19,6 @@ from ocr_train.checkpoints.manifest import (
     BEST,
     LATEST,
     ROOT,
-    SUFFIXES,
     CheckpointManifest,
     StoredFile,
     step_folder,
@@ -36,12 +35,12 @@ from ocr_train.checkpoints.reader import (
 from ocr_train.checkpoints.snapshots import Snapshot, open_snapshot, take_snapshot
 from ocr_train.disk import sha256_of
 from ocr_train.tracking.artifacts import Artifacts, ArtifactSink, upload_verified
+from ocr_train.trainer.files import OPTIMIZER, WEIGHTS
 
 __all__ = [
     "BEST",
     "LATEST",
     "ROOT",
-    "SUFFIXES",
     "ArtifactSink",
     "Artifacts",
     "CheckpointManifest",
@@ -159,10 +158,8 @@ class CheckpointStore:
 
 
 def _weights(manifest: CheckpointManifest) -> dict[str, str]:
-    return {
-        entry.name: entry.sha256 for entry in manifest.files if entry.name.endswith((".pdparams", ".pdopt"))
-    }
+    return {entry.name: entry.sha256 for entry in manifest.files if entry.name.endswith((WEIGHTS, OPTIMIZER))}
 
 
 def _weights_of(hashed: Sequence[tuple[Path, str]]) -> dict[str, str]:
-    return {path.name: sha for path, sha in hashed if path.suffix in (".pdparams", ".pdopt")}
+    return {path.name: sha for path, sha in hashed if path.suffix in (WEIGHTS, OPTIMIZER)}

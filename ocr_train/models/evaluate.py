@@ -15,6 +15,7 @@ from ocr_train.models.source import read_config
 from ocr_train.models.validation_data import ValidationData
 from ocr_train.run import Echo
 from ocr_train.trainer.configurations import for_a_tool, require_known
+from ocr_train.trainer.files import weights_of
 from ocr_train.trainer.log_parser import parse_lines
 from ocr_train.trainer.paddleocr import write_config
 from ocr_train.trainer.tools import Trainer, failed, require_tool, require_weights_loaded, run_tool
@@ -53,7 +54,7 @@ def evaluate(
     Raises `TrainingFailed` with the tool's last lines where it fails or says no metric, or where layers of the
     checkpoint do not fit; `DataError` where the checkpoint is damaged or harmful.
     """
-    screen(Path(f"{source.path}.pdparams"))
+    screen(weights_of(source.path))
     script = require_tool(trainer, "eval.py")
     config = _read(source)
     path = work / "evaluate.yml"

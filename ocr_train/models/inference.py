@@ -25,6 +25,7 @@ from ocr_train.checkpoints.pickle_scan import screen
 from ocr_train.errors import DataError, SetupError
 from ocr_train.ocr_engine.documents import parse_json
 from ocr_train.trainer.failures import reason_in
+from ocr_train.trainer.files import weights_of
 from ocr_train.trainer.guard import Guard
 from ocr_train.trainer.imports import READING, require_packages
 
@@ -112,7 +113,7 @@ class ReadingProcess:
         models = [model] if rec is None else [model, rec]
         for one in models:
             if one.kind == CHECKPOINT:
-                screen(Path(f"{one.path}.pdparams"))
+                screen(weights_of(one.path))
         folder = Path(tempfile.mkdtemp(prefix="reading-"))
         guard = Guard.start()
         try:

@@ -32,6 +32,7 @@ from ocr_train.ocr_engine.pyfunc import IMAGE, OUTPUTS
 from ocr_train.redaction.addresses import first_line, is_unknown_call
 from ocr_train.redaction.redactor import redactor
 from ocr_train.tracking.tracker import get_run
+from ocr_train.trainer.files import SUFFIXES
 from ocr_train.trainer.imports import requirements_of
 from ocr_train.trainer.paddleocr import write_config
 
@@ -41,7 +42,7 @@ EXPORTED = "exported"
 """Inside the model the exported folders lie in data/exported/det, .../rec, .../cls."""
 _EXAMPLE_SIDE = 640
 _SETTINGS = ("config.yml", "inference.yml")
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pdparams", "*.pdopt", "*.states")
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", *(f"*{suffix}" for suffix in SUFFIXES))
 
 
 class NoLoggedModels(TrackingError):  # noqa: N818 - it is about the server, and nothing went wrong

@@ -29,6 +29,7 @@ from ocr_train.models.inference import CHECKPOINT, EXPORTED, ONNX, Model
 from ocr_train.ocr_engine.documents import DocumentError, read_json, read_yaml
 from ocr_train.tracking import tracker
 from ocr_train.trainer.configurations import require_plain
+from ocr_train.trainer.files import LATEST_NAME, WEIGHTS, weights_of
 
 ClientFactory = Callable[[], Any]
 HINT = (
@@ -119,7 +120,9 @@ def exported_folders(folder: Path) -> tuple[Path, ...]:
         return ()
     if _is_exported(folder):
         return (folder,)
-    if any((folder / name).is_file() for name in ("manifest.json", "model.pdparams", "latest.pdparams")):
+    if any(
+        (folder / name).is_file() for name in ("manifest.json", f"model{WEIGHTS}", f"{LATEST_NAME}{WEIGHTS}")
+    ):
         return ()
     levels = ("*", "*/*", "*/*/*")
     below = sorted(path.parent for level in levels for path in folder.glob(f"{level}/config.yml"))
@@ -231,7 +234,7 @@ def _of_placed(placed: Placed, folder: Path) -> ModelSource:
             f"there is no config.yml beside the checkpoint {placed.source}: its kind of model is not known.",
             hint="Put the configuration that it was trained with there, and its dictionary as dict.txt.",
         )
-    screen(Path(f"{placed.prefix}.pdparams"))
+    screen(weights_of(placed.prefix))
     return _checkpoint(placed.prefix, placed.manifest, run_id="", said=f"the checkpoint {placed.source}")
 
 
@@ -253,7 +256,7 @@ def _checkpoint(prefix: Path, manifest: CheckpointManifest | None, *, run_id: st
         epoch=manifest.epoch if manifest else 0,
         dataset_digest=manifest.dataset_digest if manifest else "",
         versions=dict(manifest.versions) if manifest else {},
-        sha256=sha256_of(Path(f"{prefix}.pdparams")),
+        sha256=sha256_of(weights_of(prefix)),
         metrics=dict(manifest.metrics) if manifest else {},
         said=said,
     )

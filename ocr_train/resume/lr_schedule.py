@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ocr_train.trainer.files import optimizer_of
 from ocr_train.trainer.tools import Trainer, run_tool
 
 SCRIPT = Path(__file__).with_name("lr_schedule_script.py")
@@ -44,7 +45,7 @@ def lay_anew(standing: Standing, trainer: Trainer, config: Path, *, timeout_s: f
     if not (root / "ppocr" / "optimizer").is_dir():
         return _not_done(f"{root} has no ppocr/optimizer")
     argv = [str(trainer.python), "-B", str(SCRIPT), str(root), str(config.absolute())]
-    argv += [f"{standing.prefix.absolute()}.pdopt", str(standing.epoch), str(standing.steps)]
+    argv += [str(optimizer_of(standing.prefix.absolute())), str(standing.epoch), str(standing.steps)]
     argv += [str(standing.old_steps), standing.kind]
     run = run_tool(argv, trainer, work=standing.prefix.parent, name="lr_schedule", timeout_s=timeout_s)
     answer = _answer(run.lines)

@@ -14,12 +14,13 @@ from ocr_train.checkpoints.in_run import FoundCheckpoint, best_known, fetch_chec
 from ocr_train.checkpoints.on_disk import Placed, from_path, from_s3
 from ocr_train.checkpoints.pickle_scan import Array, screen
 from ocr_train.checkpoints.states_file import read_states
-from ocr_train.checkpoints.store import BEST, LATEST, SUFFIXES, all_manifests, find
+from ocr_train.checkpoints.store import BEST, LATEST, all_manifests, find
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 from ocr_train.resume.automatic import Waiter, find_interrupted
 from ocr_train.run import STEPS_METRIC
 from ocr_train.tracking import tracker
 from ocr_train.trainer.configurations import require_plain_file
+from ocr_train.trainer.files import EPOCH_START, LATEST_NAME, SUFFIXES, states_of, weights_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,7 +268,7 @@ def _placed(placed: Placed, request: ResumeRequest) -> ResumePoint:
     """A checkpoint outside of MLflow: screened, and read for where it stands."""
     prefix, manifest = placed.prefix, placed.manifest
     if request.weights_only:
-        screen(Path(f"{prefix}.pdparams"))
+        screen(weights_of(prefix))
         return ResumePoint(
             prefix=prefix,
             step=0,
@@ -279,7 +280,7 @@ def _placed(placed: Placed, request: ResumeRequest) -> ResumePoint:
         )
     for suffix in SUFFIXES:
         screen(Path(f"{prefix}{suffix}"))
-    states = read_states(Path(f"{prefix}.states"))
+    states = read_states(states_of(prefix))
     return ResumePoint(
         prefix=prefix,
         step=manifest.step if manifest else states.step or 0,
@@ -294,7 +295,7 @@ def _placed(placed: Placed, request: ResumeRequest) -> ResumePoint:
 def _kind(source: str) -> str:
     """By PaddleOCR's name of the checkpoint; one of another name may be of the middle of an epoch, as a best one is."""
     name = source.rstrip("/").rpartition("/")[2]
-    return LATEST if name == LATEST or name.startswith("iter_epoch_") else BEST
+    return LATEST if name == LATEST_NAME or name.startswith(EPOCH_START) else BEST
 
 
 def _beside(prefix: Path) -> dict[str, Any]:
@@ -303,7 +304,7 @@ def _beside(prefix: Path) -> dict[str, Any]:
     if config.is_file():
         require_plain_file(config)
     return {
-        "arrays": screen(Path(f"{prefix}.pdparams")).arrays,
+        "arrays": screen(weights_of(prefix)).arrays,
         "config": config if config.is_file() else None,
         "dictionary": dictionary if dictionary.is_file() else None,
     }

@@ -27,6 +27,7 @@ from ocr_train.tracking.holder import this_process
 from ocr_train.tracking.launched_run import ended_by_failure
 from ocr_train.tracking.run_folder import require_writable
 from ocr_train.tracking.tracker import Tracker
+from ocr_train.trainer.files import weights_of
 from ocr_train.trainer.tools import Trainer
 from ocr_train.weights.compatibility import ModelToTrain, compare_layers, require_fit
 from ocr_train.weights.start import Weights, clear_pretrained, screen_named, settle
@@ -226,7 +227,7 @@ def check_start(
     given = None
     if point is not None:
         given = Weights(
-            path=Path(f"{point.prefix}.pdparams"),
+            path=weights_of(point.prefix),
             arrays=point.arrays,
             source=point.source,
             config=point.config,

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ocr_train.checkpoints.pickle_scan import screen
 from ocr_train.checkpoints.states_file import States, read_states
-from ocr_train.checkpoints.store import BEST, LATEST, SUFFIXES
+from ocr_train.checkpoints.store import BEST, LATEST
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.documents import read_yaml
 from ocr_train.tracking.outbox import Checkpoint
+from ocr_train.trainer.files import STATES, SUFFIXES, checkpoint_kind
 
 TRAINER = "trainer"
-_KINDS = ((BEST, "best_accuracy"), (LATEST, "latest"), ("epoch", r"iter_epoch_\d{1,9}"))
+_KINDS = (BEST, LATEST, "epoch")
 
 
 def finished_sets(folder: Path, tags: Mapping[str, str], best: Mapping[str, float]) -> Sequence[Checkpoint]:
@@ -30,9 +30,9 @@ def finished_sets(folder: Path, tags: Mapping[str, str], best: Mapping[str, floa
     offset = int(tags.get("resumed_from_step", "0") or 0)
     metric = main_metric(config)
     found = []
-    for kind, pattern in _KINDS:
-        for path in sorted((folder / TRAINER).glob("*.states")):
-            states = _whole(path, started) if re.fullmatch(pattern, path.stem) else None
+    for kind in _KINDS:
+        for path in sorted((folder / TRAINER).glob(f"*{STATES}")):
+            states = _whole(path, started) if checkpoint_kind(path.stem) == kind else None
             if states is not None and states.step is not None:
                 score = states.metrics.get(metric)
                 found.append(

@@ -20,6 +20,7 @@ from ocr_train.events import Event, LogLine, Tick, TrainProgress
 from ocr_train.run import Echo
 from ocr_train.trainer.dispatch import Dispatcher
 from ocr_train.trainer.failures import Failure, find_failure
+from ocr_train.trainer.files import OPTIMIZER, STATES
 from ocr_train.trainer.log_parser import LogParser
 from ocr_train.trainer.process import Child, Line
 from ocr_train.trainer.stacks import dump_stacks
@@ -183,8 +184,8 @@ def _unfinished(folder: Path) -> set[tuple[Path, int]]:
     Each with the time its last save ended, so that a later save of the same name is another one.
     """
     found = set()
-    for first in folder.rglob("*.pdopt"):
-        states = first.with_suffix(".states")
+    for first in folder.rglob(f"*{OPTIMIZER}"):
+        states = first.with_suffix(STATES)
         try:
             began = first.stat().st_mtime_ns
             done = states.stat().st_mtime_ns if states.exists() else 0

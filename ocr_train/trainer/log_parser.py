@@ -36,6 +36,7 @@ from ocr_train.events import (
     WeightsLoaded,
 )
 from ocr_train.trainer import log_values as values
+from ocr_train.trainer.files import checkpoint_kind
 from ocr_train.trainer.log_lines import Record, split_line
 
 _PROGRESS = re.compile(
@@ -47,7 +48,6 @@ _BEST = re.compile(r"best met(?:ri|ir)c, ")
 _TEST_1X = re.compile(r"Test iter: (\d{1,18}), ", re.ASCII)
 _SAVED = re.compile(r"(?:save model in|(save best model is to)|Already save model in) (?=\S)")
 _LOADED = re.compile(r"(resume from|load pretrain successful from|load pretrained model from) (?=\S)")
-_NAME = re.compile(r"latest|best_accuracy|iter_epoch_\d{1,9}", re.ASCII)
 _EVAL_HEADER = re.compile(r"metric eval \*+")
 _EVAL_ROW = re.compile(r"([\w .<=>/+-]{1,80}):(\S.*)")
 
@@ -176,9 +176,10 @@ def _saved(record: Record) -> list[Event]:
         return []
     prefix = record.message[found.end() :]
     name = re.split(r"[\\/]", prefix.rstrip("\\/"))[-1]
-    if not _NAME.fullmatch(name) and (not record.named or found[0].startswith("Already")):
+    named = checkpoint_kind(name)
+    if not named and (not record.named or found[0].startswith("Already")):
         return []
-    kind = "best" if found[1] or name == "best_accuracy" else "latest" if name == "latest" else "epoch"
+    kind = "best" if found[1] else named or "epoch"
     return [CheckpointSaved(name=name, kind=kind, prefix=prefix)]
 
 

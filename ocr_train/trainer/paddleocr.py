@@ -17,6 +17,7 @@ from ocr_train.atomic_files import write_text
 from ocr_train.config.epoch_steps import batch_size, is_known, samples_per_epoch, steps_per_epoch
 from ocr_train.config.overrides import flatten, get_key, set_key
 from ocr_train.errors import ConfigError, SetupError
+from ocr_train.trainer.files import WEIGHTS
 from ocr_train.trainer.interpreter import Facts
 
 TRAIN_SCRIPT = Path("tools") / "train.py"
@@ -285,7 +286,7 @@ def resolve_paths(trainer: Mapping[str, Any], source: Path, paddleocr: PaddleOcr
         value = get_key(config, key, None)
         if not value or not isinstance(value, str) or value.startswith(("http://", "https://")):
             continue
-        ending = "" if key.endswith("_path") else ".pdparams"
+        ending = "" if key.endswith("_path") else WEIGHTS
         places = (Path.cwd(), source.parent.absolute(), paddleocr.root)
         found = next((place / value for place in places if _is_there(place / value, ending)), None)
         if _ADDRESS.match(value):

@@ -28,6 +28,7 @@ from ocr_train.models.source import ModelSource, find_source
 from ocr_train.ocr_engine.settings import TASKS
 from ocr_train.run import Results
 from ocr_train.tracking.tracker import Tracker
+from ocr_train.trainer.files import states_of, weights_of
 from ocr_train.trainer.tools import Trainer
 from ocr_train.training.services import Services, TrainingSetup
 
@@ -125,9 +126,9 @@ def _guarded(work: _Work, tag: str, stage: Callable[[_Work], str], notes: list[s
 def _best(experiment: Experiment, ready: TrainingSetup, results: Results, tracker: Tracker) -> ModelSource:
     """The best checkpoint of the run: the trainer's own files, or, where an earlier run's is still the best, that."""
     prefix = results.best_prefix
-    if prefix is None or not Path(f"{prefix}.pdparams").is_file():
+    if prefix is None or not weights_of(prefix).is_file():
         return find_source(tracker.run_id, lambda: tracker.client, tracker.folder / "best")
-    run, states = ready.run, read_states(Path(f"{prefix}.states"))
+    run, states = ready.run, read_states(states_of(prefix))
     step = run.step_offset + (states.step if states.step is not None else results.best_step or 0)
     return ModelSource(
         kind=CHECKPOINT,
@@ -141,7 +142,7 @@ def _best(experiment: Experiment, ready: TrainingSetup, results: Results, tracke
         epoch=states.epoch,
         dataset_digest=run.dataset_digest,
         versions=run.versions,
-        sha256=sha256_of(Path(f"{prefix}.pdparams")),
+        sha256=sha256_of(weights_of(prefix)),
         metrics=dict(states.metrics),
         said=f"the best checkpoint, step {step}",
     )

@@ -23,12 +23,12 @@ from ocr_train.disk import human
 from ocr_train.errors import DataError, MissingWeights
 from ocr_train.redaction.addresses import first_line, redacted, without_password
 from ocr_train.run import Echo
+from ocr_train.trainer.files import WEIGHTS
 
 ANSWER_TIMEOUT_S = 8.0
 """For the first bytes of all addresses together, name look-up included: a machine without a network goes no further."""
 READ_TIMEOUT_S = 30.0
 _CHUNK_BYTES = 1 << 20
-SUFFIX = ".pdparams"
 
 
 def is_address(value: object) -> bool:
@@ -72,7 +72,7 @@ def _place(url: str, cache: Path) -> Path:
 
 
 def _name(url: str) -> str:
-    return f"{PurePosixPath(urlsplit(url).path).name.removesuffix(SUFFIX) or 'weights'}{SUFFIX}"
+    return f"{PurePosixPath(urlsplit(url).path).name.removesuffix(WEIGHTS) or 'weights'}{WEIGHTS}"
 
 
 def _ask(urls: list[str]) -> dict[str, Any]:
@@ -151,5 +151,5 @@ def _missing(addresses: Mapping[str, str], problems: Mapping[str, str]) -> Missi
     return MissingWeights(
         "the weights to start from cannot be fetched:\n" + "\n".join(lines),
         hint="Download them on a machine that reaches the address and give the file: "
-        f"overrides='{key}=/path/to/it{SUFFIX}'; or start from scratch: overrides='{key}='. Nothing was trained.",
+        f"overrides='{key}=/path/to/it{WEIGHTS}'; or start from scratch: overrides='{key}='. Nothing was trained.",
     )

@@ -17,8 +17,9 @@ from ocr_train.checkpoints.pickle_scan import Array, screen
 from ocr_train.config.overrides import flatten, set_key
 from ocr_train.errors import ConfigError
 from ocr_train.run import Echo
+from ocr_train.trainer.files import WEIGHTS
 from ocr_train.weights.compatibility import ModelToTrain, compare_layers, require_some, take_network
-from ocr_train.weights.download import SUFFIX, fetch_weights, is_address
+from ocr_train.weights.download import fetch_weights, is_address
 
 WHOLE = "Global.pretrained_model"
 _NAMES = ("pretrained_model", "pretrained")
@@ -47,7 +48,7 @@ def named_weights(config: Mapping[str, Any]) -> dict[str, str]:
 
 def weights_file(value: str) -> Path:
     """The file that PaddleOCR takes a path for, with or without its ending."""
-    return Path(value.removesuffix(SUFFIX) + SUFFIX)
+    return Path(value.removesuffix(WEIGHTS) + WEIGHTS)
 
 
 def screen_named(config: Mapping[str, Any]) -> None:
@@ -104,7 +105,7 @@ def settle(
         if said := require_some(fit, weights.source):
             left_out.append(said)
         if fit.prefix:
-            target = folder / f"{key}{SUFFIX}"
+            target = folder / f"{key}{WEIGHTS}"
             take_network(model, weights.path, fit.prefix, target)
             screen(target)
             set_key(config, key, str(target))

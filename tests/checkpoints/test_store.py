@@ -22,7 +22,6 @@ from ocr_train.checkpoints.states_file import read_states
 from ocr_train.checkpoints.store import (
     BEST,
     LATEST,
-    SUFFIXES,
     CheckpointManifest,
     StoredFile,
     find,
@@ -31,6 +30,7 @@ from ocr_train.checkpoints.store import (
 )
 from ocr_train.disk import sha256_of
 from ocr_train.errors import DataError, TrackingError
+from ocr_train.trainer.files import SUFFIXES
 from tests.builders import (
     FolderArtifacts,
     read_manifest,

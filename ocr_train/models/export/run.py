@@ -41,6 +41,7 @@ from ocr_train.redaction.redactor import redactor
 from ocr_train.run import Echo
 from ocr_train.trainer.configurations import for_a_tool, require_known
 from ocr_train.trainer.failures import reason_in
+from ocr_train.trainer.files import weights_of
 from ocr_train.trainer.paddleocr import write_config
 from ocr_train.trainer.tools import Trainer, failed, require_tool, require_weights_loaded, run_tool
 from ocr_train.weights.distillation import student_config, student_of
@@ -98,7 +99,7 @@ def export(
     _require_free(target)
     # Before anything is made of it: what is checked below is what is handed over, to the last byte.
     config = redactor().mapping(_config_of(source))
-    screen(Path(f"{source.path}.pdparams"))
+    screen(weights_of(source.path))
     target.parent.mkdir(parents=True, exist_ok=True)
     student = student_of(config)
     part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
