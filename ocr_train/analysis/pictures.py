@@ -10,7 +10,7 @@ from ocr_train.analysis.box_scores import ALONE, IGNORED, BoxScore
 from ocr_train.analysis.text_scores import TextScore
 from ocr_train.analysis.values import BoxPoints, Prediction, Sample
 from ocr_train.data.checks.images import FORMATS
-from ocr_train.drawing.label_fonts import load_label_font
+from ocr_train.drawing.fonts import load_label_font
 from ocr_train.ocr_engine.files import open_regular
 
 if TYPE_CHECKING:

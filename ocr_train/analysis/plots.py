@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ocr_train.analysis.characters import code, visible
 from ocr_train.analysis.error_analysis import ClassRow, Confusion, LengthRow
-from ocr_train.drawing.label_fonts import FAMILIES, font_files
+from ocr_train.drawing.fonts import FAMILIES, label_font_files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,7 +91,7 @@ def _start(title: str, x: str, y: str, *, height: float = 4.0) -> tuple[Figure, 
     from matplotlib.figure import Figure
 
     known = {entry.fname for entry in font_manager.fontManager.ttflist}
-    for file in font_files():
+    for file in label_font_files():
         if str(file) not in known:
             font_manager.fontManager.addfont(str(file))
     there = {entry.name for entry in font_manager.fontManager.ttflist}

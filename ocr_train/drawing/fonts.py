@@ -1,4 +1,4 @@
-"""The fonts that the demo set is drawn with, and the proof that a font has the glyphs of a text.
+"""The fonts for the demo set, for pictures and for plots, and whether a font has the glyphs of a text.
 
 DejaVu and STIX come with matplotlib (Latin only), Sarabun with `fontpkg-sarabun` (Thai and Latin).
 """
@@ -17,6 +17,12 @@ from ocr_train.errors import SetupError
 if TYPE_CHECKING:
     from PIL import ImageFont
 
+FAMILIES = ("Sarabun", "DejaVu Sans")
+"""For matplotlib, which takes each character from the first of them that has it."""
+_FOLDERS = {"fontpkg_sarabun": "files", "matplotlib": "mpl-data/fonts/ttf"}
+"""Packages with fonts and the folder in each."""
+_LABEL_FILES = {"fontpkg_sarabun": "Sarabun-Regular.ttf", "matplotlib": "DejaVuSans.ttf"}
+"""Packages and their font for labels, the one with Thai first."""
 _LATIN_FILES = (
     "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSans-Oblique.ttf",
     "DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf",
@@ -47,10 +53,10 @@ def find_typefaces(language: str) -> tuple[Typeface, ...]:
     """
     if language == "th":
         require_raqm()
-        paths = _sarabun_paths()
-    else:
-        paths = _matplotlib_paths() + _sarabun_paths()
-    return tuple(Typeface(path=path, characters=_characters(path)) for path in paths)
+    paths = [] if language == "th" else [_folder("matplotlib") / name for name in _LATIN_FILES]
+    sarabun = sorted(_folder("fontpkg_sarabun").glob("*.ttf"))
+    paths += [path for path in sarabun if not any(weight in path.stem for weight in _TOO_THIN)]
+    return tuple(Typeface(path=path, characters=_characters(path)) for path in paths if path.is_file())
 
 
 def require_raqm() -> None:
@@ -90,28 +96,37 @@ def load_font(path: Path, size_px: int, *, shaped: bool) -> ImageFont.FreeTypeFo
     return ImageFont.truetype(str(path), size_px, layout_engine=layout)
 
 
-def _matplotlib_paths() -> list[Path]:
-    if find_spec("matplotlib") is None:
-        raise _missing_package("matplotlib", "DejaVu and STIX")
-    import matplotlib as mpl
-
-    folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
-    return [folder / name for name in _LATIN_FILES if (folder / name).is_file()]
+def label_font_files() -> list[Path]:
+    """The font files for labels in pictures that are installed, the one with Thai first."""
+    paths = [_folder(package) / name for package, name in _LABEL_FILES.items() if find_spec(package)]
+    return [path for path in paths if path.is_file()]
 
 
-def _sarabun_paths() -> list[Path]:
-    spec = find_spec("fontpkg_sarabun")
+@lru_cache(maxsize=16)
+def load_label_font(size_px: int, *, text: str = "") -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """A font for Pillow that has the characters of `text`, else the first there is, else Pillow's own.
+
+    Thai marks are set in their places where Pillow's Raqm layout works; a picture is drawn without it, too.
+    """
+    from PIL import ImageFont, features
+
+    files = label_font_files()
+    if not files:
+        return ImageFont.load_default()
+    path = next((path for path in files if _characters(path).issuperset(text)), files[0])
+    return load_font(path, size_px, shaped=features.check("raqm"))
+
+
+def _folder(package: str) -> Path:
+    """The folder with the fonts of an installed package."""
+    spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise _missing_package("fontpkg-sarabun", "Sarabun")
-    files = sorted((Path(spec.origin).parent / "files").glob("*.ttf"))
-    return [path for path in files if not any(weight in path.stem for weight in _TOO_THIN)]
-
-
-def _missing_package(package: str, fonts: str) -> SetupError:
-    return SetupError(
-        f"The demo set cannot be drawn: {package!r}, which has the fonts {fonts}, is not installed.",
-        hint=f"`python -m pip install {package}`",
-    )
+        name = package.replace("_", "-")
+        raise SetupError(
+            f"The demo set cannot be drawn: {name!r}, which has the fonts, is not installed.",
+            hint=f"`python -m pip install {name}`",
+        )
+    return Path(spec.origin).parent / _FOLDERS[package]
 
 
 @lru_cache(maxsize=64)

@@ -62,7 +62,8 @@ def decide_on_findings(
 
 
 def _way_out(report: ValidationReport) -> str:
-    if report.counts.get("bad_json", 0) > report.labels * 0.9:
+    # A text of digits alone is JSON, too: a number and not a list of boxes.
+    if report.counts.get("bad_json", 0) + report.counts.get("not_a_list", 0) > report.labels * 0.9:
         return "These look like recognition labels (image, tab, text), not detection labels: use a rec model."
     return "Fix them, or continue with the rest: --on-bad-sample quarantine (-P on_bad_sample=quarantine)"
 

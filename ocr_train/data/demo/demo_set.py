@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 from ocr_train.atomic_files import write_text
-from ocr_train.data.demo.pages import Style, draw_page, make_crop
-from ocr_train.data.demo.scenes import save_jpeg
+from ocr_train.data.demo.pages import Style, draw_line_crop, draw_page
 from ocr_train.data.demo.texts import LANGUAGES, make_text
 from ocr_train.data.labels import format_boxes, format_line
 from ocr_train.drawing.fonts import find_typefaces
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.ocr_engine.settings import TASKS
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 PARTS = ("val", "train")
 """Train is last: where `train.txt` is, the whole set is."""
@@ -52,16 +54,13 @@ class DemoSpec:
 def make_demo(folder: Path, spec: DemoSpec) -> None:
     """Draw the set that `spec` describes into `folder`, in place of a demo set that is already there.
 
-    The same spec gives the same bytes under the same versions of Pillow, NumPy and the fonts.
+    The same spec gives the same bytes under the same versions of Python, Pillow and the fonts.
     Raises `ConfigError` for a wrong spec, `DataError` where `folder` holds other data, `SetupError` where
     fonts or the layout that Thai needs are missing, `OSError` where the disk refuses.
     """
     _check(spec)
-    style = Style(
-        language=spec.language, typefaces=find_typefaces(spec.language), shaped=spec.language == "th"
-    )
+    style = Style(language=spec.language, typefaces=find_typefaces(spec.language))
     _clear(folder, spec)
-    draw = _DRAWERS[spec.task]
     labels: dict[str, str] = {}
     for part in PARTS:
         (folder / part).mkdir()
@@ -70,8 +69,10 @@ def make_demo(folder: Path, spec: DemoSpec) -> None:
             # A stream of its own for each image: asking for more images leaves the first ones as they were.
             # Drawing, not secrecy.
             rng = Random(f"{spec.seed}/{spec.task}/{spec.language}/{part}/{index}")
-            image = f"{part}/{index:05}.jpg"
-            lines.append(format_line(image, draw(rng, style, spec, folder / image, index)))
+            name = f"{part}/{index:05}.jpg"
+            image, label = _draw(rng, style, spec, index)
+            image.save(folder / name, "JPEG", quality=rng.randint(55, 95))
+            lines.append(format_line(name, label))
         labels[part] = "".join(lines)
     for part in PARTS:
         write_text(folder / f"{part}.txt", labels[part])
@@ -113,28 +114,13 @@ def _clear(folder: Path, spec: DemoSpec) -> None:
     write_text(marker, json.dumps({"demo": asdict(spec)}) + "\n")
 
 
-def _draw_page(rng: Random, style: Style, spec: DemoSpec, path: Path, _index: int) -> str:
-    pixels, boxes = draw_page(rng, style, spec.size)
-    save_jpeg(rng, pixels, path)
-    return format_boxes(boxes)
-
-
-def _draw_crop(rng: Random, style: Style, _spec: DemoSpec, path: Path, _index: int) -> str:
-    text = make_text(rng, style.language, max_length=_MAX_CROP_TEXT)
-    save_jpeg(rng, make_crop(rng, style, text), path)
-    return text
-
-
-def _draw_turned(rng: Random, style: Style, _spec: DemoSpec, path: Path, index: int) -> str:
-    """Every other crop is upside down: halves to the image."""
-    text = make_text(rng, style.language, max_length=_MAX_CROP_TEXT, turnable=False)
-    turned = index % 2 == 1
-    save_jpeg(rng, make_crop(rng, style, text), path, turned=turned)
-    return "180" if turned else "0"
-
-
-_DRAWERS: dict[str, Callable[[Random, Style, DemoSpec, Path, int], str]] = {
-    "det": _draw_page,
-    "rec": _draw_crop,
-    "cls": _draw_turned,
-}
+def _draw(rng: Random, style: Style, spec: DemoSpec, index: int) -> tuple[Image.Image, str]:
+    """An image and its label. Every other crop for "cls" is upside down: halves to the image."""
+    if spec.task == "det":
+        image, boxes = draw_page(rng, style, spec.size)
+        return image, format_boxes(boxes)
+    text = make_text(rng, style.language, max_length=_MAX_CROP_TEXT, turnable=spec.task == "rec")
+    crop = draw_line_crop(rng, style, text)
+    if spec.task == "rec":
+        return crop, text
+    return (crop.rotate(180), "180") if index % 2 else (crop, "0")

@@ -1,119 +1,86 @@
-"""Backgrounds and camera faults for the demo set: paper, walls, light, blur, noise, JPEG."""
+"""Backgrounds and camera faults for the demo set: paper, walls, light, blur, noise."""
 
 from __future__ import annotations
 
 from random import Random
 from typing import TYPE_CHECKING
 
-from ocr_train.data.demo.lines import blend, random_color
-
 if TYPE_CHECKING:
-    from pathlib import Path
+    from PIL import Image
 
-    import numpy as np
-
-    from ocr_train.data.demo.lines import Pixels
-
-
-def noise_source(rng: Random) -> np.random.Generator:
-    """A NumPy generator that depends on `rng` alone."""
-    import numpy as np
-
-    return np.random.default_rng(rng.getrandbits(64))
+Color = tuple[int, int, int]
+_UNIFORM_SIGMA = 73.9
+"""The standard deviation of bytes that are all equally likely."""
 
 
-def paper(rng: Random, size: tuple[int, int]) -> Pixels:
+def random_color(rng: Random, low: int, high: int) -> Color:
+    """Three channels, each from `low` to `high`, nearer to grey than to a pure hue."""
+    base, spread = rng.randint(low, high), rng.choice([4, 20, 90])
+    red, green, blue = (max(low, min(high, base + rng.randint(-spread, spread))) for _ in range(3))
+    return red, green, blue
+
+
+def paper(rng: Random, size: tuple[int, int]) -> Image.Image:
     """A light sheet of `size` (width, height): a tint, uneven light, fibres."""
-    pixels = _gradient(rng, size, low=190, high=255)
-    pixels += _clouds(rng, size, cells=rng.choice([3, 6, 12]), strength=rng.uniform(1, 8))
-    pixels += _grain(rng, size, rng.uniform(0.5, 3))
-    return pixels
+    sheet = _gradient(rng, size, random_color(rng, 190, 255), random_color(rng, 190, 255))
+    cells = rng.choice([3, 6, 12])
+    sheet = _with_noise(rng, sheet, rng.uniform(1, 8), cells=(cells, cells))
+    return _with_noise(rng, sheet, rng.uniform(0.5, 3))
 
 
-def wall(rng: Random, size: tuple[int, int]) -> Pixels:
+def wall(rng: Random, size: tuple[int, int]) -> Image.Image:
     """A wall, a board or a machine of `size` (width, height): any colour, with blobs, out of focus."""
+    from PIL import ImageDraw, ImageFilter
+
     low = rng.choice([0, 40, 90, 150])
-    pixels = _gradient(rng, size, low=low, high=low + 105)
-    _add_blobs(rng, pixels, count=rng.randint(0, 7))
-    pixels += _clouds(rng, size, cells=rng.choice([4, 9, 24]), strength=rng.uniform(2, 14))
-    pixels += _grain(rng, size, rng.uniform(0.5, 4))
-    return pixels
+    view = _gradient(rng, size, random_color(rng, low, low + 105), random_color(rng, low, low + 105))
+    # In the mode "RGBA" Pillow lays a half transparent colour over what is there.
+    pen = ImageDraw.Draw(view, "RGBA")
+    for _ in range(rng.randint(0, 7)):
+        x, y = rng.uniform(-0.2, 0.9) * size[0], rng.uniform(-0.2, 0.9) * size[1]
+        box = (x, y, x + rng.uniform(0.05, 0.6) * size[0], y + rng.uniform(0.05, 0.6) * size[1])
+        rng.choice([pen.ellipse, pen.rectangle])(box, fill=(*random_color(rng, 0, 255), rng.randint(40, 150)))
+    view = view.filter(ImageFilter.GaussianBlur(rng.choice([1, 3, 8])))
+    cells = rng.choice([4, 9, 24])
+    view = _with_noise(rng, view, rng.uniform(2, 14), cells=(cells, cells))
+    return _with_noise(rng, view, rng.uniform(0.5, 4))
 
 
-def photograph(rng: Random, pixels: Pixels, *, max_blur: float) -> Pixels:
-    """What a camera or a scanner adds to `pixels`: shade, blur up to `max_blur` pixels, sensor noise."""
-    import numpy as np
-    from PIL import Image, ImageFilter
+def photograph(rng: Random, image: Image.Image, *, max_blur: float) -> Image.Image:
+    """What a camera or a scanner makes of `image`: shade, blur up to `max_blur` pixels, sensor noise."""
+    from PIL import ImageChops, ImageFilter
 
-    height, width = pixels.shape[:2]
-    lit = pixels * _ramp(rng, (width, height), rng.uniform(0.72, 1.0), rng.uniform(0.9, 1.08))[..., None]
-    image = Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))
-    image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, max_blur)))
-    shot = np.asarray(image, dtype=np.float32)
+    dark = rng.randint(180, 255)
+    shade = _gradient(rng, image.size, (255, 255, 255), (dark, dark, dark))
+    shot = ImageChops.multiply(image, shade).filter(ImageFilter.GaussianBlur(rng.uniform(0, max_blur)))
     sigma = rng.choice([0.0, rng.uniform(1, 5), rng.uniform(4, 10)])
-    shot = shot + noise_source(rng).normal(0, sigma, shot.shape).astype(np.float32)
-    return np.clip(shot, 0, 255)
+    return _with_noise(rng, shot, sigma, mode="RGB") if sigma else shot
 
 
-def save_jpeg(rng: Random, pixels: Pixels, path: Path, *, turned: bool = False) -> None:
-    """Write `pixels` to `path` as JPEG of a random quality, upside down if `turned`."""
-    import numpy as np
+def _gradient(rng: Random, size: tuple[int, int], first: Color, last: Color) -> Image.Image:
+    """Each corner somewhere between `first` and `last`, smooth in between."""
     from PIL import Image
 
-    if turned:
-        pixels = np.ascontiguousarray(pixels[::-1, ::-1])
-    image = Image.fromarray(np.clip(pixels, 0, 255).round().astype(np.uint8))
-    image.save(path, "JPEG", quality=rng.randint(55, 95))
+    reach = rng.choice([0.15, 0.5, 1.0])
+    shares = [rng.uniform(0, reach) for _ in range(4)]
+    corners = bytes(round(a + (b - a) * share) for share in shares for a, b in zip(first, last, strict=True))
+    return Image.frombytes("RGB", (2, 2), corners).resize(size, Image.Resampling.BILINEAR)
 
 
-def _ramp(rng: Random, size: tuple[int, int], start: float, end: float) -> Pixels:
-    """Values from `start` to `end` along a random direction."""
-    import numpy as np
+def _with_noise(
+    rng: Random,
+    image: Image.Image,
+    sigma: float,
+    *,
+    cells: tuple[int, int] | None = None,
+    mode: str = "L",
+) -> Image.Image:
+    """`image` with noise of standard deviation `sigma`: grey ("L") or coloured ("RGB"), in `cells` or in each pixel."""
+    from PIL import Image, ImageChops
 
-    width, height = size
-    turn = rng.uniform(0, 2 * np.pi)
-    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :] * np.float32(np.cos(turn))
-    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * np.float32(np.sin(turn))
-    share = (x + y + 1.4143) / 2.8286
-    return (start + (end - start) * share).astype(np.float32)
-
-
-def _gradient(rng: Random, size: tuple[int, int], *, low: int, high: int) -> Pixels:
-    import numpy as np
-
-    first, second = (np.array(random_color(rng, low, high), dtype=np.float32) for _ in range(2))
-    share = _ramp(rng, size, 0.0, rng.choice([0.15, 0.5, 1.0]))[..., None]
-    return (first + (second - first) * share).astype(np.float32)
-
-
-def _clouds(rng: Random, size: tuple[int, int], *, cells: int, strength: float) -> Pixels:
-    """Smooth grey noise of `cells` patches a side and standard deviation `strength`."""
-    import numpy as np
-    from PIL import Image
-
-    coarse = noise_source(rng).normal(0, strength, (cells, cells)).astype(np.float32)
-    fine = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
-    return np.asarray(fine, dtype=np.float32)[..., None]
-
-
-def _grain(rng: Random, size: tuple[int, int], sigma: float) -> Pixels:
-    import numpy as np
-
-    return noise_source(rng).normal(0, sigma, (size[1], size[0], 1)).astype(np.float32)
-
-
-def _add_blobs(rng: Random, pixels: Pixels, *, count: int) -> None:
-    """Paint `count` soft ellipses and bars: the things around a text that are no text."""
-    import numpy as np
-    from PIL import Image, ImageDraw, ImageFilter
-
-    height, width = pixels.shape[:2]
-    for _ in range(count):
-        canvas = Image.new("L", (width, height), 0)
-        x, y = rng.uniform(-0.2, 0.9) * width, rng.uniform(-0.2, 0.9) * height
-        box = (x, y, x + rng.uniform(0.05, 0.6) * width, y + rng.uniform(0.05, 0.6) * height)
-        draw = ImageDraw.Draw(canvas)
-        rng.choice([draw.ellipse, draw.rectangle])(box, fill=255)
-        soft = canvas.filter(ImageFilter.GaussianBlur(rng.choice([1, 3, 8])))
-        coverage = np.asarray(soft, dtype=np.float32) / 255
-        blend(pixels, coverage, random_color(rng, 0, 255), rng.uniform(0.15, 0.6))
+    width, height = cells or image.size
+    # `Image.effect_noise` has no seed.
+    noise = Image.frombytes(mode, (width, height), rng.randbytes(width * height * len(mode)))
+    table = [round(128 + (value - 127.5) * sigma / _UNIFORM_SIGMA) for value in range(256)] * len(mode)
+    noise = noise.resize(image.size, Image.Resampling.BICUBIC).point(table).convert("RGB")
+    return ImageChops.add(image, noise, offset=-128)

@@ -1,11 +1,12 @@
 """The texts of the built-in demo set: what signs, receipts and forms say, in English and in Thai.
 
-Every character comes from `experiments/dicts/<language>.txt` or is a space, spaces are single and never at
-an end, and Thai is spelled in its canonical order (consonant, vowel above or below, tone mark).
+Every character comes from `experiments/dicts/<language>.txt` or is a space. Spaces are single and never at
+an end. Thai is spelled in its canonical order: consonant, vowel above or below, tone mark.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -18,22 +19,17 @@ MAX_TEXT_LENGTH = 25
 _UPSIDE_DOWN = frozenset("0123456789HINOSXZMWdnopbqsuxzlmw-=+|/\\.,:;'`*%#()[]{}<>~_^ ")
 """Characters that are still characters after a turn by 180 degrees, or nearly so."""
 
-_EN_MONTHS = (
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-)  # fmt: skip
-_TH_MONTHS = (
-    "มกราคม", "กุมภาพันธ์", "มีนาคม", "เมษายน", "พฤษภาคม", "มิถุนายน", "กรกฎาคม", "สิงหาคม",
-    "กันยายน", "ตุลาคม", "พฤศจิกายน", "ธันวาคม",
-)  # fmt: skip
-_TH_SHORT_MONTHS = (
-    "ม.ค.", "ก.พ.", "มี.ค.", "เม.ย.", "พ.ค.", "มิ.ย.", "ก.ค.", "ส.ค.", "ก.ย.", "ต.ค.", "พ.ย.",
-    "ธ.ค.",
-)  # fmt: skip
-_TH_REPEATED = (
-    "ช้า", "เร็ว", "ใหญ่", "เล็ก", "ดี", "มาก", "เบา", "ใกล้", "ไกล", "เก่า", "ใหม่", "บ่อย",
-    "ต่าง", "อื่น",
-)  # fmt: skip
-_TH_DIGITS = str.maketrans("0123456789", "๐๑๒๓๔๕๖๗๘๙")
+_LISTS = {
+    "en": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
+    "th": "มกราคม กุมภาพันธ์ มีนาคม เมษายน พฤษภาคม มิถุนายน กรกฎาคม สิงหาคม กันยายน ตุลาคม พฤศจิกายน ธันวาคม "
+    "ม.ค. ก.พ. มี.ค. เม.ย. พ.ค. มิ.ย. ก.ค. ส.ค. ก.ย. ต.ค. พ.ย. ธ.ค.",
+    "repeated": "ช้า เร็ว ใหญ่ เล็ก ดี มาก เบา ใกล้ ไกล เก่า ใหม่ บ่อย ต่าง อื่น",
+    "latin": "Wi-Fi ATM VIP LED CCTV LINE WC SALE BTS MRT OK HD",
+    "baht": "5 10 20 25 35 40 45 59 99 120 199 350 1,250 2,900 15,000",
+}
+"""Words by what they are for; months by their language."""
+_THAI_CONSONANTS = "กขคฆงจฉชซฌญฎฐฒณดตถทธนบผพภมยรลวศษสฬอฮ"
+_THAI_DIGITS = str.maketrans("0123456789", "๐๑๒๓๔๕๖๗๘๙")
 _CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))
 
@@ -50,10 +46,12 @@ def make_text(rng: Random, language: str, *, max_length: int = MAX_TEXT_LENGTH, 
 
     With `turnable=False` it is one that nobody can take for itself, or for another text, upside down.
     """
-    kinds = _EN_KINDS if language == "en" else _TH_KINDS
-    makers, weights = [maker for maker, _ in kinds], [weight for _, weight in kinds]
+    kinds = _KINDS[language]
     while True:
-        text = rng.choices(makers, weights)[0](rng)
+        (_, patterns) = rng.choices(kinds, [weight for weight, _ in kinds])[0]
+        text = rng.choice(patterns).format_map(_Fields(rng, language))
+        if language == "th" and not re.search("[A-Za-z]", text) and rng.random() < 0.5:
+            text = text.translate(_THAI_DIGITS)
         if len(text) <= max_length and (turnable or not _reads_upside_down(text)):
             return text
 
@@ -63,213 +61,108 @@ def _reads_upside_down(text: str) -> bool:
     return sum(char not in _UPSIDE_DOWN for char in text) < 2
 
 
-def _number(rng: Random, digits: int) -> str:
-    return str(rng.randrange(10 ** (digits - 1), 10**digits))
+class _Fields(dict[str, object]):
+    """The values for the fields of a pattern: each time that a field is met, its value is a new one."""
+
+    def __init__(self, rng: Random, language: str) -> None:
+        super().__init__()
+        self._rng, self._language = rng, language
+
+    def __missing__(self, field: str) -> object:
+        return _FIELDS[field](self._rng, self._language)
 
 
-def _code_letters(rng: Random, count: int) -> str:
-    return "".join(rng.choices(_CAPITALS, k=count))
+def _one_of(rng: Random, name: str) -> str:
+    return rng.choice(_LISTS[name].split())
 
 
-def _en_word(rng: Random) -> str:
-    word = rng.choice(words("en"))
-    return rng.choice([word, word.title(), word.upper()])
+def _pick(letters: str, *counts: int) -> Callable[[Random, str], str]:
+    return lambda rng, _: "".join(rng.choices(letters, k=rng.choice(counts)))
 
 
-def _en_phrase(rng: Random) -> str:
-    case = rng.choice([str.lower, str.capitalize, str.title, str.upper])
-    phrase = case(" ".join(rng.sample(words("en"), rng.choice([2, 2, 3]))))
-    return phrase + rng.choice(["", "", "", "", "!", "?", ".", ":", "..."])
+def _number(least: int, most: int) -> Callable[[Random, str], int]:
+    return lambda rng, _: rng.randint(least, most)
 
 
-def _en_joined(rng: Random) -> str:
-    one, two = rng.sample(words("en"), 2)
-    patterns = (
-        '"{0}"', "'{0}'", "({0})", "[{0}]", "{0} & {1}", "{0}/{1}", "{0}-{1}", "{0}_{1}.txt", "{0}@{1}.com",
-        "www.{0}.com", "<{0}>", "#{0}", "{0} = {1}", "{0}; {1}", "C:\\{0}", "~/{0}", "{{{0}}}", "{0} | {1}",
-        "*{0}*", "`{0}`", "{0}^2", "{0}: {1}",
-    )  # fmt: skip
-    return rng.choice(patterns).format(one, two)
+_FIELDS: dict[str, Callable[[Random, str], object]] = {
+    "word": lambda rng, language: rng.choice(words(language)),
+    "Word": lambda rng, _: rng.choice(words("en")).title(),
+    "WORD": lambda rng, _: rng.choice(words("en")).upper(),
+    "repeated": lambda rng, _: _one_of(rng, "repeated"),
+    "latin": lambda rng, _: _one_of(rng, "latin"),
+    "month": _one_of,
+    # Any printable ASCII, so that no character of the dictionary is never seen.
+    "symbols": _pick(_PRINTABLE, 4, 5, 6, 7, 8),
+    "A": _pick(_CAPITALS, 1, 2, 3),
+    "a": _pick(_CAPITALS, 0, 0, 1, 2),
+    "plate": _pick(_THAI_CONSONANTS, 2),
+    "n": lambda rng, _: rng.randrange(10 ** rng.randint(1, 6)),
+    "n1": _number(1, 9),
+    "n2": _number(10, 99),
+    "n3": _number(100, 999),
+    "n4": _number(1000, 9999),
+    "code": lambda rng, _: rng.randrange(10, 10 ** rng.randint(2, 5)),
+    "percent": _number(0, 99),
+    "money": lambda rng, _: rng.uniform(0.5, 5000),
+    "baht": lambda rng, _: _one_of(rng, "baht"),
+    "day": _number(1, 28),
+    "mm": _number(1, 12),
+    "year": lambda rng, language: rng.randint(1990, 2035) + (543 if language == "th" else 0),
+    "hour": _number(0, 23),
+    "hour12": _number(1, 12),
+    "minute": _number(0, 59),
+}
 
-
-def _en_number(rng: Random) -> str:
-    value = int(_number(rng, rng.randint(1, 7)))
-    return rng.choice(
-        [str(value), f"{value:,}", f"{value / 100:.2f}", f"{value % 100}%", f"+{value}", f"-{value}"]
-    )
-
-
-def _en_code(rng: Random) -> str:
-    head, tail = _code_letters(rng, rng.randint(1, 3)), _number(rng, rng.randint(2, 5))
-    end = _code_letters(rng, rng.choice([0, 0, 1, 2]))
-    return rng.choice(
-        [f"{head}-{tail}{end}", f"{head}{tail}{end}", f"{head} {tail}", f"{head}/{tail}", f"No. {tail}"]
-    )
-
-
-def _en_date(rng: Random) -> str:
-    day, month, year = rng.randint(1, 28), rng.randint(1, 12), rng.randint(1990, 2035)
-    name = _EN_MONTHS[month - 1]
-    return rng.choice(
-        [
-            f"{day:02}/{month:02}/{year}",
-            f"{year}-{month:02}-{day:02}",
-            f"{day} {name} {year}",
-            f"{name} {day}, {year}",
-        ]
-    )
-
-
-def _en_price(rng: Random) -> str:
-    amount = rng.randint(50, 500_000) / 100
-    return rng.choice(
-        [
-            f"${amount:,.2f}",
-            f"${amount:.0f}",
-            f"USD {amount:,.2f}",
-            f"{rng.choice(words('en'))} ${amount:.2f}",
-        ]
-    )
-
-
-def _en_time(rng: Random) -> str:
-    hour, minute = rng.randint(0, 23), rng.randint(0, 59)
-    return rng.choice(
-        [
-            f"{hour:02}:{minute:02}",
-            f"{hour % 12 + 1}:{minute:02} {rng.choice(['AM', 'PM'])}",
-            f"{hour % 12 + 1}pm",
-        ]
-    )
-
-
-def _en_phone(rng: Random) -> str:
-    return rng.choice(
-        [
-            f"({_number(rng, 3)}) {_number(rng, 3)}-{_number(rng, 4)}",
-            f"+{_number(rng, 2)} {_number(rng, 4)} {_number(rng, 4)}",
-        ]
-    )
-
-
-def _symbols(rng: Random) -> str:
-    """Any printable ASCII, so that no character of the dictionary is never seen."""
-    return "".join(rng.choices(_PRINTABLE, k=rng.randint(4, 8)))
-
-
-def _thai_digits(rng: Random, text: str) -> str:
-    """`text` with its digits in Thai, as often as not."""
-    return text.translate(_TH_DIGITS) if rng.random() < 0.5 else text
-
-
-def _th_word(rng: Random) -> str:
-    return rng.choice(words("th"))
-
-
-def _th_phrase(rng: Random) -> str:
-    """Words run together, as Thai is written, sometimes two groups with a space between."""
-    return rng.choice(["", "", " "]).join(rng.sample(words("th"), rng.choice([2, 2, 3])))
-
-
-def _th_repeated(rng: Random) -> str:
-    return rng.choice(_TH_REPEATED) + "ๆ"
-
-
-def _th_bracketed(rng: Random) -> str:
-    one, two = rng.sample(words("th"), 2)
-    return rng.choice(
-        ["({0})", '"{0}"', "{0}/{1}", "{0}-{1}", "{0} : {1}", "{0}!", "{0}?", "* {0}", "{0}, {1}"]
-    ).format(one, two)
-
-
-def _th_number(rng: Random) -> str:
-    value = int(_number(rng, rng.randint(1, 6)))
-    return _thai_digits(
-        rng,
-        rng.choice([str(value), f"{value:,}", f"{value / 100:.2f}", f"{value % 100}%", f"ลด {value % 100}%"]),
-    )
-
-
-def _th_date(rng: Random) -> str:
-    day, month, year = rng.randint(1, 28), rng.randrange(12), rng.randint(2535, 2578)
-    patterns = (
-        f"{day} {_TH_MONTHS[month]} {year}",
-        f"{day} {_TH_SHORT_MONTHS[month]} {year}",
-        f"{day} {_TH_SHORT_MONTHS[month]} {year % 100}",
-        f"{day:02}/{month + 1:02}/{year}",
-        f"พ.ศ. {year}",
-        f"{_TH_MONTHS[month]} {year}",
-    )
-    return _thai_digits(rng, rng.choice(patterns))
-
-
-def _th_price(rng: Random) -> str:
-    amount = rng.choice([5, 10, 20, 25, 35, 40, 45, 59, 99, 120, 199, 350, 1_250, 2_900, 15_000])
-    patterns = (
-        f"{amount:,} บาท",
-        f"ราคา {amount:,} บาท",
-        f"฿{amount:,}",
-        f"{amount:,}.-",
-        f"{_th_word(rng)} {amount:,} บาท",
-        f"{amount:,}.50 บาท",
-    )
-    return _thai_digits(rng, rng.choice(patterns))
-
-
-def _th_address(rng: Random) -> str:
-    patterns = (
-        "ถ.{0}",
-        "ซ.{1}",
-        "จ.{0}",
-        "อ.{0}",
-        "ต.{0}",
-        "เลขที่ {1}",
-        "หมู่ {1}",
-        "ชั้น {1}",
-        "ห้อง {1}",
-        "ข้อ {1}",
-        "มาตรา {1}",
-        "หน้า {1}",
-        "{1} ถ.{0}",
-    )
-    return _thai_digits(rng, rng.choice(patterns).format(_th_word(rng), _number(rng, rng.randint(1, 3))))
-
-
-def _th_time(rng: Random) -> str:
-    return _thai_digits(rng, f"{rng.randint(0, 23):02}.{rng.randrange(0, 60, 5):02} น.")
-
-
-def _th_phone(rng: Random) -> str:
-    return _thai_digits(rng, f"โทร. 0{_number(rng, 1)}-{_number(rng, 3)}-{_number(rng, 4)}")
-
-
-def _th_plate(rng: Random) -> str:
-    """A number plate: two consonants and up to four digits."""
-    return (
-        "".join(rng.choices("กขคฆงจฉชซฌญฎฐฒณดตถทธนบผพภมยรลวศษสฬอฮ", k=2))
-        + " "
-        + _number(rng, rng.randint(2, 4))
-    )
-
-
-def _th_mixed(rng: Random) -> str:
-    latin = rng.choice(
-        ["Wi-Fi", "ATM", "VIP", "LED", "CCTV", "LINE", "WC", "SALE", "BTS", "MRT", "OK", "HD", _en_code(rng)]
-    )
-    return rng.choice([f"{latin} {_th_word(rng)}", f"{_th_word(rng)} {latin}"])
-
-
-def _latin(rng: Random) -> str:
-    return rng.choice([_en_word, _en_word, _en_code, _en_joined, _symbols])(rng)
-
-
-_Kinds = tuple[tuple[Callable[[Random], str], int], ...]
-_EN_KINDS: _Kinds = (
-    (_en_word, 30), (_en_phrase, 18), (_en_joined, 10), (_en_number, 9), (_en_code, 12), (_en_date, 8),
-    (_en_price, 8), (_en_time, 4), (_en_phone, 3), (_symbols, 4),
-)  # fmt: skip
-_TH_KINDS: _Kinds = (
-    (_th_word, 34), (_th_phrase, 20), (_th_repeated, 3), (_th_bracketed, 4), (_th_number, 7), (_th_date, 9),
-    (_th_price, 8), (_th_address, 6), (_th_time, 2), (_th_phone, 2), (_th_plate, 2), (_th_mixed, 5),
-    (_latin, 4),
-)  # fmt: skip
+_CODES = ("{A}-{code}{a}", "{A}{code}{a}", "{A} {code}", "{A}/{code}", "No. {code}")
+_KINDS: dict[str, list[tuple[int, tuple[str, ...]]]] = {
+    "en": [
+        (30, ("{word}", "{Word}", "{WORD}")),
+        (18, (
+            "{word} {word}", "{Word} {word}", "{Word} {Word}", "{WORD} {WORD}", "{word} {word} {word}",
+            "{Word} {word} {word}", "{Word} {Word} {Word}", "{WORD} {WORD} {WORD}", "{Word} {word}!", "{WORD} {WORD}!",
+            "{Word} {word}?", "{word} {word}.", "{Word} {word} {word}.", "{Word} {Word}:", "{WORD} {WORD}:",
+            "{word} {word}...",
+        )),
+        (10, (
+            '"{word}"', "'{word}'", "({word})", "[{word}]", "{word} & {word}", "{word}/{word}", "{word}-{word}",
+            "{word}_{word}.txt", "{word}@{word}.com", "www.{word}.com", "<{word}>", "#{word}", "{word} = {word}",
+            "{word}; {word}", "C:\\{word}", "~/{word}", "{{{word}}}", "{word} | {word}", "*{word}*", "`{word}`",
+            "{word}^2", "{word}: {word}",
+        )),
+        (9, ("{n}", "{n:,}", "{money:.2f}", "{percent}%", "+{n}", "-{n}")),
+        (12, _CODES),
+        (8, ("{day:02}/{mm:02}/{year}", "{year}-{mm:02}-{day:02}", "{day} {month} {year}", "{month} {day}, {year}")),
+        (8, ("${money:,.2f}", "${money:.0f}", "USD {money:,.2f}", "{word} ${money:.2f}")),
+        (4, ("{hour:02}:{minute:02}", "{hour12}:{minute:02} AM", "{hour12}:{minute:02} PM", "{hour12}pm")),
+        (3, ("({n3}) {n3}-{n4}", "+{n2} {n4} {n4}")),
+        (4, ("{symbols}",)),
+    ],
+    "th": [
+        (34, ("{word}",)),
+        # Words run together, as Thai is written, sometimes two groups with a space between.
+        (20, ("{word}{word}", "{word}{word}{word}", "{word}{word} {word}", "{word} {word}")),
+        (3, ("{repeated}ๆ",)),
+        (4, (
+            "({word})", '"{word}"', "{word}/{word}", "{word}-{word}", "{word} : {word}", "{word}!", "{word}?",
+            "* {word}", "{word}, {word}",
+        )),
+        (7, ("{n}", "{n:,}", "{money:.2f}", "{percent}%", "ลด {percent}%")),
+        (9, (
+            "{day} {month} {year}", "{day} {month} {n2}", "{day:02}/{mm:02}/{year}", "พ.ศ. {year}",
+            "{month} {year}",
+        )),
+        (8, (
+            "{baht} บาท", "ราคา {baht} บาท", "฿{baht}", "{baht}.-", "{word} {baht} บาท",
+            "{baht}.50 บาท",
+        )),
+        (6, (
+            "ถ.{word}", "ซ.{n1}", "จ.{word}", "อ.{word}", "ต.{word}", "เลขที่ {n3}", "หมู่ {n1}", "ชั้น {n2}",
+            "ห้อง {n3}", "ข้อ {n1}", "มาตรา {n3}", "หน้า {n2}", "{n3} ถ.{word}",
+        )),
+        (4, ("{hour:02}.{minute:02} น.", "โทร. 0{n1}-{n3}-{n4}")),
+        (2, ("{plate} {n2}", "{plate} {n3}", "{plate} {n4}")),
+        (5, ("{latin} {word}", "{word} {latin}", "{A}-{code} {word}")),
+        (4, ("{Word}", "{WORD}", *_CODES[:2], "{Word}/{Word}", "({Word})", "{symbols}")),
+    ],
+}  # fmt: skip
+"""Kinds of texts by language: how often (a weight), and the patterns that are equally likely."""
