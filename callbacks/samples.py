@@ -12,7 +12,7 @@ from typing import Protocol
 
 from callbacks.base import Callback
 from ocr_train.analysis import mlflow_images, tables
-from ocr_train.analysis.sample_reader import Looking, SampleRequest, StartReading
+from ocr_train.analysis.sample_reader import SampleReading, SampleRequest, StartReading
 from ocr_train.analysis.sampling import ValidationSet, validation_set
 from ocr_train.analysis.step_files import TABLE, StepFiles
 from ocr_train.checkpoints.store import BEST, LATEST
@@ -76,7 +76,7 @@ class SampleCallback(Callback):
         self._chosen: ValidationSet | None = None
         self._due: EvalCompleted | None = None
         self._step = 0
-        self._looking: Looking | None = None
+        self._reading: SampleReading | None = None
         self._waiting: SampleRequest | None = None
         self._rows: list[tables.Row] = []
         self._failures = 0
@@ -140,13 +140,13 @@ class SampleCallback(Callback):
         """Wait for what is under way and for the newest that waits, for a while; end what takes longer."""
         deadline = time.monotonic() + self._close_timeout_s
         self._go_on()
-        while self._looking is not None and self._looking.wait(deadline - time.monotonic()):
+        while self._reading is not None and self._reading.wait(deadline - time.monotonic()):
             self._go_on()
         if self._waiting is not None:
             self._waiting.discard()
             self._waiting = None
-        if self._looking is not None:
-            self._looking.stop()
+        if self._reading is not None:
+            self._reading.stop()
             self._go_on()
         self._run = None
 
@@ -156,16 +156,16 @@ class SampleCallback(Callback):
 
     def _go_on(self) -> None:
         """Take the result of a look that is done, then begin the next."""
-        if self._looking is not None and self._looking.done:
-            looking, self._looking = self._looking, None
-            self._harvest(looking)
-        if self._looking is None and self._waiting is not None and self._run and self._chosen:
+        if self._reading is not None and self._reading.done:
+            reading, self._reading = self._reading, None
+            self._collect(reading)
+        if self._reading is None and self._waiting is not None and self._run and self._chosen:
             request, self._waiting = self._waiting, None
-            self._looking = Looking(request, self._chosen, self._run.folder / "look", self._start)
+            self._reading = SampleReading(request, self._chosen, self._run.folder / "look", self._start)
 
-    def _harvest(self, looking: Looking) -> None:
+    def _collect(self, reading: SampleReading) -> None:
         try:
-            files = looking.result()
+            files = reading.result()
         except Exception as exc:  # noqa: BLE001 - whatever it is, the training goes on
             self._failed(exc)
             return

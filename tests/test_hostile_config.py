@@ -184,7 +184,11 @@ class TestTools:
         )
         with pytest.raises(DataError, match="'Popen' is not an operator"):
             export(
-                source, tmp_path / "out", trainer=trainer, wish=ExportOptions(images=[]), echo=lambda _: None
+                source,
+                tmp_path / "out",
+                trainer=trainer,
+                options=ExportOptions(images=[]),
+                echo=lambda _: None,
             )
         with pytest.raises(DataError, match="'Popen' is not an operator"):
             evaluate(source, data, trainer=trainer, use_gpu=False, work=tmp_path, echo=lambda _: None)

@@ -31,7 +31,7 @@ class Scored:
         return 1 - self.score.similarity, float(self.score.edit_distance)
 
     @property
-    def said(self) -> tuple[str, str]:
+    def shown_pair(self) -> tuple[str, str]:
         """Truth and prediction for a table: texts as they were written and read, or how many boxes."""
         if isinstance(self.score, BoxScore):
             true = sum(not box.ignored for box in self.sample.boxes)

@@ -23,7 +23,7 @@ from ocr_train.analysis.values import Prediction
 
 FOLDER = "evaluation"
 LIMIT = 1000
-"""So many validation images are read at the most; which ones follows from their names (`look.choose`)."""
+"""So many validation images are read at the most; which ones follows from their names (`sampling`)."""
 WORST_SHOWN = 12
 _LOW = 0.5
 
@@ -110,7 +110,7 @@ def _write_rec(scored: Sequence[Scored], folder: Path) -> tuple[list[Path], str]
 
 
 def _write_cls(scored: Sequence[Scored], folder: Path) -> tuple[list[Path], str]:
-    pairs = Counter(one.said for one in scored if one.said[0] != one.said[1])
+    pairs = Counter(one.shown_pair for one in scored if one.shown_pair[0] != one.shown_pair[1])
     rows = [(truth, said, count) for (truth, said), count in pairs.most_common()]
     files = [
         _write_predictions(scored, folder),
@@ -125,7 +125,7 @@ def _write_predictions(scored: Sequence[Scored], folder: Path) -> Path:
         if isinstance(one.score, TextScore):
             distance, similarity = one.score.edit_distance, one.score.similarity
             rows.append(
-                (one.sample.name, *one.said, distance, similarity, one.answer.score, one.answer.error)
+                (one.sample.name, *one.shown_pair, distance, similarity, one.answer.score, one.answer.error)
             )
     columns = ("name", "truth", "prediction", "edit_distance", "similarity", "score", "error")
     return tables.write_csv(folder / "predictions.csv", columns, rows)

@@ -48,7 +48,7 @@ class SampleRequest:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Looking:
+class SampleReading:
     """Begins at once; ask `done`, then `result`. `stop` ends the process; the copy of the weights goes either way."""
 
     def __init__(

@@ -89,13 +89,13 @@ def _write_shown(
 
 
 def _entry(one: Scored, picture: str, task: str) -> dict[str, Any]:
-    truth, prediction = one.said
+    truth, prediction = one.shown_pair
     entry = {"name": one.sample.name, "picture": picture, "truth": truth, "prediction": prediction}
     return {**entry, **score_columns(one, task), **({"error": one.answer.error} if one.answer.error else {})}
 
 
 def _row(one: Scored, pictures: Sequence[str], task: str, step: int) -> tables.Row:
-    truth, prediction = one.said
+    truth, prediction = one.shown_pair
     values = {
         "step": step,
         "image": tables.image_cell(*pictures),

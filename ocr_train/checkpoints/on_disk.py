@@ -16,7 +16,7 @@ BESIDE = ("config.yml", "dict.txt")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placed:
+class LocalCheckpoint:
     """A checkpoint copied as model.* under `prefix`; `manifest` is None where it has none."""
 
     prefix: Path
@@ -24,7 +24,7 @@ class Placed:
     manifest: CheckpointManifest | None
 
 
-def from_path(text: str, folder: Path, *, weights_only: bool) -> Placed:
+def from_path(text: str, folder: Path, *, weights_only: bool) -> LocalCheckpoint:
     """Copy the checkpoint at the path `text` into `folder`.
 
     Raises `ConfigError` where there is none, `DataError` where a file is missing or not the one that was stored.
@@ -40,7 +40,7 @@ def from_path(text: str, folder: Path, *, weights_only: bool) -> Placed:
     return _copy(prefix, folder, weights_only=weights_only)
 
 
-def from_s3(uri: str, folder: Path, *, weights_only: bool) -> Placed:
+def from_s3(uri: str, folder: Path, *, weights_only: bool) -> LocalCheckpoint:
     """Fetch the checkpoint below `uri` (a folder as we store it, or PaddleOCR's own) into `folder`.
 
     Raises as `from_path`, and `StorageError`.
@@ -68,7 +68,7 @@ def from_s3(uri: str, folder: Path, *, weights_only: bool) -> Placed:
             hint="Give the folder of one checkpoint, such as s3://bucket/.../checkpoints/step_00000120.",
         )
     placed = _copy(prefix, folder, weights_only=weights_only)
-    return Placed(prefix=placed.prefix, source=uri, manifest=placed.manifest)
+    return LocalCheckpoint(prefix=placed.prefix, source=uri, manifest=placed.manifest)
 
 
 def _prefix(path: Path) -> Path | None:
@@ -102,7 +102,7 @@ def _stored_at(folder: Path, manifest: CheckpointManifest, name: str) -> Path | 
     return next((place for place in places if place.is_file()), None)
 
 
-def _copy(prefix: Path, folder: Path, *, weights_only: bool) -> Placed:
+def _copy(prefix: Path, folder: Path, *, weights_only: bool) -> LocalCheckpoint:
     home = prefix.parent
     manifest = _manifest(home)
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def _copy(prefix: Path, folder: Path, *, weights_only: bool) -> Placed:
         found = _stored_at(home, manifest, name) if manifest is not None else home / name
         if found is not None and found.is_file():
             shutil.copyfile(found, folder / name)
-    return Placed(prefix=folder / "model", source=str(prefix), manifest=manifest)
+    return LocalCheckpoint(prefix=folder / "model", source=str(prefix), manifest=manifest)
 
 
 def refuse_missing(checkpoint: str, missing: list[str]) -> None:

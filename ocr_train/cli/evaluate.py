@@ -49,7 +49,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from ocr_train.cli.transfer import fetch_for_training
     from ocr_train.models.evaluate import evaluate
     from ocr_train.models.source import find_source
-    from ocr_train.models.validation_data import recorded_data
+    from ocr_train.models.validation_data import find_validation_data
     from ocr_train.trainer.tools import find_trainer
 
     echo = say_for(arguments)
@@ -58,13 +58,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="ocr-train-evaluate-") as folder:
         scratch = Path(folder)
         source = find_source(arguments.model, client, scratch / "model")
-        echo(f"model: {source.said}")
+        echo(f"model: {source.description}")
         if source.kind != "checkpoint":
             raise ConfigError(
-                f"{source.said}: PaddleOCR evaluates checkpoints, not exported models.",
+                f"{source.description}: PaddleOCR evaluates checkpoints, not exported models.",
                 hint=f"Evaluate its run: {source.run_id}:step {source.step}" if source.run_id else "",
             )
-        data = recorded_data(
+        data = find_validation_data(
             source,
             client,
             scratch / "data",

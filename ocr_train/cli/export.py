@@ -96,9 +96,9 @@ def _export(arguments: argparse.Namespace) -> int:
     client.cache_clear()
     with tempfile.TemporaryDirectory(prefix="ocr-train-export-") as scratch:
         source = find_source(arguments.model, client, Path(scratch) / "model")
-        echo(f"model: {source.said}")
+        echo(f"model: {source.description}")
         if arguments.log and not source.run_id:
-            raise ConfigError(f"{source.said} does not belong to a run: --log has no run to log to.")
+            raise ConfigError(f"{source.description} does not belong to a run: --log has no run to log to.")
         try:
             exported = _make(arguments, source, Path(scratch), echo)
         except OcrTrainError as exc:
@@ -128,8 +128,8 @@ def _make(arguments: argparse.Namespace, source: ModelSource, scratch: Path, ech
     for name, before in source.versions.items():
         if name != "python" and trainer.versions.get(name, before) != before:
             echo(f"note: trained with {name} {before}, exported with {trainer.versions[name]}")
-    wish = ExportOptions(images=images, seed=SEED, onnx=arguments.onnx, carry=bool(arguments.paddleocr))
-    return export(source, target, trainer=trainer, wish=wish, echo=echo)
+    options = ExportOptions(images=images, seed=SEED, onnx=arguments.onnx, carry=bool(arguments.paddleocr))
+    return export(source, target, trainer=trainer, options=options, echo=echo)
 
 
 def _images(arguments: argparse.Namespace, source: ModelSource, scratch: Path, echo: Echo) -> list[Path]:

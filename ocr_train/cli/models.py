@@ -208,14 +208,16 @@ def _exported(
 
     if source.kind != "checkpoint":
         return source.path, None
-    echo(f"exporting: {source.said}")
+    echo(f"exporting: {source.description}")
     work, cache = target.with_name(f"{target.name}-data"), output_folder() / "cache"
     found = check_validation_images(
         source, client, work, cache, data=data, fetch=fetch_for_training, echo=echo
     )
     images = choose_images(found, CHECK_IMAGES, SEED)
     if not images:
-        raise DataError(f"there is no image to check {source.said} on.", hint="--data FOLDER gives some.")
+        raise DataError(
+            f"there is no image to check {source.description} on.", hint="--data FOLDER gives some."
+        )
     trainer, _ = find_trainer(arguments.trainer_python, arguments.paddleocr)
-    wish = ExportOptions(images=images, seed=SEED, carry=bool(arguments.paddleocr))
-    return export(source, target, trainer=trainer, wish=wish, echo=echo).folder, images[0]
+    options = ExportOptions(images=images, seed=SEED, carry=bool(arguments.paddleocr))
+    return export(source, target, trainer=trainer, options=options, echo=echo).folder, images[0]

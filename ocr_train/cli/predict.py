@@ -98,7 +98,7 @@ def _models(arguments: argparse.Namespace, work: Path) -> tuple[ModelSource, Mod
     if arguments.onnx:
         found = [source.onnx() for source in found]
     for source in found:
-        print(f"{source.task}: {source.said}", file=sys.stderr)
+        print(f"{source.task}: {source.description}", file=sys.stderr)
     tasks = [source.task for source in found]
     if len(found) > 1 and sorted(tasks) != ["det", "rec"]:
         raise ConfigError(

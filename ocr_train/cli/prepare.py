@@ -97,7 +97,7 @@ def _add_split(parser: argparse.ArgumentParser) -> None:
 def _prepare(arguments: argparse.Namespace) -> int:
     from ocr_train.data.prepared_folder import prepare_folder
 
-    wish = _wish(arguments)
+    options = _options(arguments)
     if arguments.dict is not None:
         require_apart([arguments.dict], [arguments.out / "dict.txt", arguments.json])
     echo, stream = say_for(arguments), stream_for(arguments)
@@ -105,13 +105,13 @@ def _prepare(arguments: argparse.Namespace) -> int:
     def fetch(uri: str, folder: Path, echo: Echo) -> Path:
         return fetch_exactly(uri, folder, echo, stream)
 
-    done = prepare_folder(wish, arguments.out, fetch=fetch, echo=echo)
+    done = prepare_folder(options, arguments.out, fetch=fetch, echo=echo)
     _say_prepared(echo, done, arguments)
     give_json(arguments, {"source": arguments.data, "task": arguments.task, **vars(done)})
     return 0
 
 
-def _wish(arguments: argparse.Namespace) -> PrepareOptions:
+def _options(arguments: argparse.Namespace) -> PrepareOptions:
     from ocr_train.data.prepared_folder import PrepareOptions
 
     if not arguments.data.strip():

@@ -59,7 +59,7 @@ def _train(arguments: argparse.Namespace) -> int:
         experiment = load_experiment(launch, EXPERIMENTS)
         _remember_secrets(experiment.trainer)
         # Looking into the trainer's interpreter and loading MLflow take seconds each: at the same time.
-        looking = ThreadPoolExecutor(1, thread_name_prefix="probe").submit(
+        probing = ThreadPoolExecutor(1, thread_name_prefix="probe").submit(
             probe, interpreter(experiment.trainer_python)
         )
         from ocr_train.training.pipeline import train
@@ -67,9 +67,9 @@ def _train(arguments: argparse.Namespace) -> int:
 
         output = this_start().output(launch.output or os.environ.get("OCR_TRAIN_OUTPUT", ""))
         client = _connect(launch)
-        parts = Services(
+        services = Services(
             client=client,
-            probe=looking.result,
+            probe=probing.result,
             fetch=cli_data.fetch_for_training,
             backup=_back_up,
             echo=echo,
@@ -77,7 +77,7 @@ def _train(arguments: argparse.Namespace) -> int:
             started=started,
         )
         with detached_output():
-            summary = train(experiment, output, parts)
+            summary = train(experiment, output, services)
         _print_summary(summary, launch)
     return summary.outcome.exit_code
 

@@ -79,7 +79,7 @@ def _with_filter(
     named = len(found)
     total = 0
     if filter_string:
-        for run in search.runs(filter_string, most=_COUNT_LIMIT, said=f"--filter {filter_string!r}"):
+        for run in search.runs(filter_string, most=_COUNT_LIMIT, shown=f"--filter {filter_string!r}"):
             total += 1
             if len(found) < max(limit, named):
                 found.setdefault(run.info.run_id, run)
@@ -106,7 +106,7 @@ class _Search:
         self.experiments = experiments
         self._without = without
 
-    def runs(self, filter_string: str, *, most: int, said: str = "") -> Iterator[Any]:
+    def runs(self, filter_string: str, *, most: int, shown: str = "") -> Iterator[Any]:
         """At most `most` runs, the newest first. Raises `ConfigError` for a filter that MLflow does not take."""
         from mlflow.exceptions import MlflowException
 
@@ -123,7 +123,7 @@ class _Search:
             except MlflowException as exc:
                 if exc.error_code in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
                     raise ConfigError(
-                        f"{said or filter_string} is not a filter that MLflow accepts: {first_line(exc)}",
+                        f"{shown or filter_string} is not a filter that MLflow accepts: {first_line(exc)}",
                         hint="As in: metrics.`best/hmean` > 0.5 AND tags.model = 'det'. Put texts in quotes, "
                         "names with a slash in backticks.",
                     ) from exc

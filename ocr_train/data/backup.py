@@ -22,7 +22,7 @@ from ocr_train.data.backup_items import Item, ItemKeeper, Kept
 from ocr_train.data.manifest import IMAGE, DatasetManifest, write_manifest
 from ocr_train.errors import ConfigError, DataError, StorageError
 from ocr_train.storage.keys import check_names, is_s3_uri, parse_s3_uri, refuse
-from ocr_train.storage.local import look
+from ocr_train.storage.local import local_file
 from ocr_train.storage.parallel import run_all
 from ocr_train.storage.plan import is_unchanged
 from ocr_train.storage.progress import Meter, OnProgress
@@ -153,7 +153,7 @@ def _origin(item: Item, folder: Path, prefix: str, state: SyncState) -> RemoteOb
     if (
         entry is None
         or entry.size != item.size
-        or not is_unchanged(entry.size, entry.etag, entry, look(path))
+        or not is_unchanged(entry.size, entry.etag, entry, local_file(path))
     ):
         return None
     return RemoteObject(

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ocr_train.disk import sha256_of
 from ocr_train.errors import DataError, StorageError, TransientStorageError
-from ocr_train.storage.local import look, md5_of, storage_errors
+from ocr_train.storage.local import local_file, md5_of, storage_errors
 from ocr_train.storage.plan import looks_like_md5
 from ocr_train.storage.progress import Meter
 from ocr_train.storage.s3 import RemoteObject
@@ -66,7 +66,7 @@ class ItemKeeper:
     def upload(self, item: Item) -> Kept:
         """Send the file, unless exactly its content is already there."""
         with storage_errors(item.path):
-            before = look(item.path.resolve())
+            before = local_file(item.path.resolve())
             if (
                 before is None
                 or before.size != item.size
@@ -76,7 +76,7 @@ class ItemKeeper:
             there = item.there if item.there and _comparable(item.there, item) else None
             sender = BodySender(self._bucket, item.path.parent, meter=self._meter)
             sent = sender(Upload(item.path.name, self._key(item), item.size, before.mtime_ns, there))
-            if look(item.path.resolve()) != before:
+            if local_file(item.path.resolve()) != before:
                 raise _changed(item)
         return Kept(item, sent.entry.etag, "uploaded" if sent.transferred else "there")
 

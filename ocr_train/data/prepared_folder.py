@@ -89,14 +89,14 @@ class PreparedFolder:
     notes: tuple[str, ...]
 
 
-def prepare_folder(wish: PrepareOptions, out: Path, *, fetch: Fetch, echo: Echo) -> PreparedFolder:
-    """Make `out` hold what `wish` asks for; the same data and wish give the same digest everywhere.
+def prepare_folder(options: PrepareOptions, out: Path, *, fetch: Fetch, echo: Echo) -> PreparedFolder:
+    """Make `out` hold what `options` asks for; the same data and options give the same digest everywhere.
 
     Raises `DataError` with every problem of the labels (then `out` has problems.json and report.html), where
-    `out` holds other data, or a set of another digest and `wish.overwrite` is not set; `StorageError` where
+    `out` holds other data, or a set of another digest and `options.overwrite` is not set; `StorageError` where
     data cannot be fetched. A second call goes on from where the first was interrupted.
     """
-    local = None if is_s3_uri(wish.data) else Path(wish.data).expanduser()
+    local = None if is_s3_uri(options.data) else Path(options.data).expanduser()
     if local is not None and not local.is_dir():
         raise DataError(
             f"data: there is no folder {str(local)!r}.",
@@ -108,17 +108,17 @@ def prepare_folder(wish: PrepareOptions, out: Path, *, fetch: Fetch, echo: Echo)
         work = private / "work"
         shutil.rmtree(work, ignore_errors=True)
         try:
-            folder = local if local is not None else _fetch(wish.data, private / "source", fetch, echo)
+            folder = local if local is not None else _fetch(options.data, private / "source", fetch, echo)
             source = as_paddleocr(
                 folder,
-                wish.task,
+                options.task,
                 work / "converted",
-                source_format=wish.source_format,
-                text_from=wish.text_from,
-                only_confirmed=wish.only_confirmed,
+                source_format=options.source_format,
+                text_from=options.text_from,
+                only_confirmed=options.only_confirmed,
             )
             say_source(source, echo)
-            return _prepare(wish, out, work, source, ours=local is None or source.converted, echo=echo)
+            return _prepare(options, out, work, source, ours=local is None or source.converted, echo=echo)
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
@@ -157,18 +157,18 @@ def _claim(out: Path, source: Path | None) -> None:
 
 
 def _prepare(
-    wish: PrepareOptions, out: Path, work: Path, source: LabelSource, *, ours: bool, echo: Echo
+    options: PrepareOptions, out: Path, work: Path, source: LabelSource, *, ours: bool, echo: Echo
 ) -> PreparedFolder:
-    layout = find_layout(source.folder, wish.task)
-    dictionary, copied = _dictionary(wish, layout, echo)
+    layout = find_layout(source.folder, options.task)
+    dictionary, copied = _dictionary(options, layout, echo)
     files = (*layout.train, *layout.val)
     known = dictionary.problems if dictionary else ()
-    report = validate(files, layout.images, wish.rules(dictionary), known=known)
+    report = validate(files, layout.images, options.rules(dictionary), known=known)
     shown = map_to_source_lines(report, source)
     write_findings(work / "findings", shown, source, layout.images)
     whole = (out / MANIFEST).exists()
     try:
-        quarantined = decide_on_findings(report, shown, source, wish.on_bad_sample, echo)
+        quarantined = decide_on_findings(report, shown, source, options.on_bad_sample, echo)
     except DataError as exc:
         # What a set says of itself is not replaced by what a failed attempt found.
         if whole:
@@ -178,7 +178,13 @@ def _prepare(
     if quarantined:
         list_quarantine(files, report, source, work / "findings" / "quarantine.tsv")
     sets = clean_sets(
-        layout, report, task=wish.task, val=wish.val, seed=wish.seed, group_by=wish.group_by, work=work
+        layout,
+        report,
+        task=options.task,
+        val=options.val,
+        seed=options.seed,
+        group_by=options.group_by,
+        work=work,
     )
     done = fill(
         out,
@@ -186,8 +192,8 @@ def _prepare(
         layout.images,
         work=work,
         dictionary=dictionary.path.read_bytes() if dictionary and copied else None,
-        link=ours or wish.link,
-        overwrite=wish.overwrite,
+        link=ours or options.link,
+        overwrite=options.overwrite,
     )
     put_findings(work / "findings", out)
     return _result(out, source, sets, done, quarantined, shown)
@@ -214,14 +220,14 @@ def _result(
     )
 
 
-def _dictionary(wish: PrepareOptions, layout: Layout, echo: Echo) -> tuple[Dictionary | None, bool]:
+def _dictionary(options: PrepareOptions, layout: Layout, echo: Echo) -> tuple[Dictionary | None, bool]:
     """The dictionary of recognition labels, and whether the folder gets a copy: a model's own needs none."""
-    if wish.task != "rec":
+    if options.task != "rec":
         return None, False
-    own = wish.dictionary or layout.dictionary
-    path = own or wish.model_dictionary
+    own = options.dictionary or layout.dictionary
+    path = own or options.model_dictionary
     if path is None:
         echo("dictionary: none was named and there is none with the data: characters are not checked")
         return None, False
     echo(f"dictionary: {path}")
-    return read_dictionary(path, use_space_char=wish.use_space_char), own is not None
+    return read_dictionary(path, use_space_char=options.use_space_char), own is not None

@@ -61,10 +61,10 @@ def evaluate(
     document = evaluate_config(config, source, data, use_gpu=use_gpu)
     require_known(document, source.config, trainer.paddleocr.root)
     write_config(document, path)
-    echo(f"evaluating {source.said} on {data.samples} samples ...")
+    echo(f"evaluating {source.description} on {data.samples} samples ...")
     argv = [str(trainer.python), str(script), "-c", str(path)]
     run = run_tool(argv, trainer, work=work, name=LOG_NAME, timeout_s=timeout_s)
-    what = f"the evaluation of {source.said} with tools/eval.py"
+    what = f"the evaluation of {source.description} with tools/eval.py"
     if not run.ok:
         raise failed(run, what, "The last lines say why.")
     require_weights_loaded(run, what)

@@ -4,7 +4,7 @@
     models:/NAME@ALIAS  models:/NAME/VERSION  models:/m-ID            a registered or logged model
     s3://bucket/prefix  a path                                        a checkpoint, or an exported model's folder
 
-Finding is that of a resume (resume_spec, resume_runs, resume_place, resume_models), for the weights alone.
+Finding is that of a resume (`address`, `in_run`, `on_disk`, `in_registry` of `checkpoints`), for the weights alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from ocr_train.checkpoints.address import AUTO, MODEL, RUN, S3, ResumeSpec, parse_resume
 from ocr_train.checkpoints.in_registry import locate
 from ocr_train.checkpoints.in_run import FoundCheckpoint, fetch_checkpoint
-from ocr_train.checkpoints.on_disk import Placed, from_path, from_s3
+from ocr_train.checkpoints.on_disk import LocalCheckpoint, from_path, from_s3
 from ocr_train.checkpoints.pickle_scan import screen
 from ocr_train.checkpoints.store import BEST, LATEST, CheckpointManifest
 from ocr_train.config.overrides import get_key
@@ -46,7 +46,7 @@ class ModelSource:
     `path` is a checkpoint's path without `.pdparams` (`kind` "checkpoint") or an exported folder ("exported",
     "onnx"); `config` is the run's config.yml and `dictionary` what lies or is named with it. `task` is det, rec,
     cls, ...; `name` the experiment's model; `sha256` is that of the .pdparams it comes from. What is not known is
-    empty (`step` and `epoch`: 0). `said` is one line for people.
+    empty (`step` and `epoch`: 0). `description` is one line for people.
     """
 
     kind: str
@@ -62,7 +62,7 @@ class ModelSource:
     versions: Mapping[str, str] = field(default_factory=dict)
     sha256: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
-    said: str = ""
+    description: str = ""
 
     def model(self, python: Path, root: Path, env: Mapping[str, str] | None = None) -> Model:
         """What `ocr_train.models.inference` reads images with; `root` is PaddleOCR's folder."""
@@ -73,7 +73,7 @@ class ModelSource:
         """The same exported model through its model.onnx; raises `ConfigError` where it has none."""
         if self.kind == CHECKPOINT or not (self.path / "model.onnx").is_file():
             raise ConfigError(
-                f"{self.said} has no model.onnx.",
+                f"{self.description} has no model.onnx.",
                 hint="`export --onnx` makes one; then name the exported folder.",
             )
         return replace(self, kind=ONNX)
@@ -167,7 +167,7 @@ def _exported(folder: Path, named: str) -> ModelSource:
         versions=versions,
         sha256=str(facts.get("checkpoint_sha256") or ""),
         metrics=dict(metrics) if isinstance(metrics, dict) else {},
-        said=f"the exported model {named}",
+        description=f"the exported model {named}",
     )
 
 
@@ -194,7 +194,7 @@ def _of_run(spec: ResumeSpec, client: Any, folder: Path) -> ModelSource:
         found.prefix,
         found.manifest,
         run_id=found.run_id,
-        said=f"the checkpoint of run {found.run_id}, step {found.manifest.step}{passed}",
+        description=f"the checkpoint of run {found.run_id}, step {found.manifest.step}{passed}",
     )
 
 
@@ -206,7 +206,7 @@ def _from_s3(uri: str, folder: Path) -> tuple[ModelSource, ...]:
         if not exported:
             raise
         return tuple(_exported(path, uri) for path in exported)
-    return (_of_placed(placed, folder),)
+    return (_of_local(placed, folder),)
 
 
 def _from_path(path: str, named: str, folder: Path) -> ModelSource:
@@ -224,10 +224,10 @@ def _from_path(path: str, named: str, folder: Path) -> ModelSource:
             if (other / "config.yml").is_file():
                 shutil.copyfile(other / "config.yml", folder / "config.yml")
                 break
-    return _of_placed(placed, folder)
+    return _of_local(placed, folder)
 
 
-def _of_placed(placed: Placed, folder: Path) -> ModelSource:
+def _of_local(placed: LocalCheckpoint, folder: Path) -> ModelSource:
     config = folder / "config.yml"
     if not config.is_file():
         raise DataError(
@@ -235,14 +235,19 @@ def _of_placed(placed: Placed, folder: Path) -> ModelSource:
             hint="Put the configuration that it was trained with there, and its dictionary as dict.txt.",
         )
     screen(weights_of(placed.prefix))
-    return _checkpoint(placed.prefix, placed.manifest, run_id="", said=f"the checkpoint {placed.source}")
+    return _checkpoint(
+        placed.prefix, placed.manifest, run_id="", description=f"the checkpoint {placed.source}"
+    )
 
 
-def _checkpoint(prefix: Path, manifest: CheckpointManifest | None, *, run_id: str, said: str) -> ModelSource:
+def _checkpoint(
+    prefix: Path, manifest: CheckpointManifest | None, *, run_id: str, description: str
+) -> ModelSource:
     config = prefix.parent / "config.yml"
     if not config.is_file():
         raise DataError(
-            f"{said} has no config.yml: its kind of model is not known.", hint="Take another checkpoint."
+            f"{description} has no config.yml: its kind of model is not known.",
+            hint="Take another checkpoint.",
         )
     return ModelSource(
         kind=CHECKPOINT,
@@ -258,7 +263,7 @@ def _checkpoint(prefix: Path, manifest: CheckpointManifest | None, *, run_id: st
         versions=dict(manifest.versions) if manifest else {},
         sha256=sha256_of(weights_of(prefix)),
         metrics=dict(manifest.metrics) if manifest else {},
-        said=said,
+        description=description,
     )
 
 

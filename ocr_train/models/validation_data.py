@@ -48,7 +48,7 @@ class ValidationData:
         return image_paths(self.labels, self.images)
 
 
-def recorded_data(
+def find_validation_data(
     source: ModelSource,
     client: Callable[[], Any],
     work: Path,
@@ -100,7 +100,7 @@ def check_validation_images(
     echo: Echo,
 ) -> list[Path]:
     """Images to check an exported model on: of `data`, which may be a folder of nothing but images or one image, else
-    the run's validation images. Raises as `recorded_data`."""
+    the run's validation images. Raises as `find_validation_data`."""
     path = Path(data).expanduser()
     if data and path.is_file() and path.suffix.lower() in PICTURES:
         return [path.absolute()]
@@ -113,7 +113,7 @@ def check_validation_images(
         return found
     if not data and not source.run_id:
         return _beside(source)
-    return recorded_data(source, client, work, cache, data=data, fetch=fetch, echo=echo).paths()
+    return find_validation_data(source, client, work, cache, data=data, fetch=fetch, echo=echo).paths()
 
 
 def _beside(source: ModelSource) -> list[Path]:
@@ -123,7 +123,7 @@ def _beside(source: ModelSource) -> list[Path]:
     labels = [Path(str(path)) for path in get_key(config, "Eval.dataset.label_file_list", None) or []]
     if not labels or not all(path.is_file() for path in labels):
         raise ConfigError(
-            f"{source.said}: its validation data are not known.",
+            f"{source.description}: its validation data are not known.",
             hint="Give images or labelled data: --data FOLDER.",
         )
     return list(dict.fromkeys(image for path in labels for image in image_paths(path, folder)))
@@ -162,7 +162,7 @@ def _record(source: ModelSource, client: Callable[[], Any], *, required: bool) -
     if not source.run_id:
         if required:
             raise ConfigError(
-                f"{source.said} belongs to no known run, so its validation data are not known.",
+                f"{source.description} belongs to no known run, so its validation data are not known.",
                 hint="Give data: --data FOLDER or --data s3://bucket/prefix.",
             )
         return {}

@@ -40,47 +40,47 @@ def find_interrupted(
     config_digest: str,
     has_checkpoint: Callable[[Any], bool],
     beat: Callable[[Any], Any],
-    patience: Waiter,
+    waiter: Waiter,
 ) -> str | None:
-    """The id of the newest of `runs` (newest first) to go on with, None to start afresh.
+    """The id of the newest of `runs` (newest first) to continue, None to start from the beginning.
 
     Only runs on the same data with the same configuration count. A finished one means that the work is done; one
-    whose heart still beats, that somebody does it. One that was interrupted before its first checkpoint gives
-    way to the one before it. `beat` fetches a run anew.
+    whose heartbeat still changes, that a process trains it. One that was interrupted before its first checkpoint gives
+    way to the one before it. `beat` fetches a run again.
     """
     wanted = {"dataset_digest": dataset_digest, CONFIG_TAG: config_digest}
     same = [run for run in runs if all(run.data.tags.get(key) == value for key, value in wanted.items())]
     for run in same:
-        if run.info.status == "RUNNING" and is_alive(run, beat, patience):
-            patience.echo(
+        if run.info.status == "RUNNING" and is_alive(run, beat, waiter):
+            waiter.echo(
                 f"resume=auto: the run {run.info.run_id} is being trained; starting from the beginning"
             )
             return None
         if run.info.status not in (*INTERRUPTED, "RUNNING"):
-            patience.echo(
+            waiter.echo(
                 f"resume=auto: the run {run.info.run_id} is {run.info.status}; starting from the beginning"
             )
             return None
         if has_checkpoint(run):
             return str(run.info.run_id)
-    patience.echo(
+    waiter.echo(
         "resume=auto: no interrupted run of this configuration and dataset; starting from the beginning"
     )
     return None
 
 
-def is_alive(run: Any, beat: Callable[[Any], Any], patience: Waiter) -> bool:
+def is_alive(run: Any, beat: Callable[[Any], Any], waiter: Waiter) -> bool:
     """Whether the tag moves while we look: clocks of two machines need not agree."""
     last = run.data.tags.get(HEARTBEAT_TAG, "")
     sign = heartbeat.parse_time(last)
-    if patience.now() - (run.info.start_time / 1000 if sign is None else sign) > DEAD_AFTER_S:
+    if waiter.now() - (run.info.start_time / 1000 if sign is None else sign) > DEAD_AFTER_S:
         return False
-    patience.echo(
+    waiter.echo(
         f"resume=auto: the run {run.info.run_id} is RUNNING; looking for {WATCH_S:g} s if it is alive"
     )
-    deadline = patience.now() + WATCH_S
-    while patience.now() < deadline:
-        patience.sleep(LOOK_EVERY_S)
+    deadline = waiter.now() + WATCH_S
+    while waiter.now() < deadline:
+        waiter.sleep(LOOK_EVERY_S)
         seen = beat(run)
         if seen.info.status != "RUNNING":
             return False

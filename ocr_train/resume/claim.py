@@ -24,17 +24,17 @@ SETTLE_S = 2.0
 ROUNDS = 5
 
 
-def require_idle(client: Any, run_id: str, patience: Waiter) -> Any:
+def require_idle(client: Any, run_id: str, waiter: Waiter) -> Any:
     """The run, as nobody trains it; raises `ConfigError` where somebody does, which names that process."""
     run = tracker.get_run(client, run_id)
     if run.info.status == "RUNNING" and is_alive(
-        run, lambda one: tracker.get_run(client, one.info.run_id), patience
+        run, lambda one: tracker.get_run(client, one.info.run_id), waiter
     ):
         raise _refused(run_id, read_holder(run.data.tags.get(HOLDER_TAG, "")), "its heartbeat still changes")
     return run
 
 
-def claim(client: Any, idle: Any, holder: Holder, patience: Waiter) -> None:
+def claim(client: Any, idle: Any, holder: Holder, waiter: Waiter) -> None:
     """Make `holder` the only one that goes on with the run `idle`, which `require_idle` returned.
 
     Raises `ConfigError` where another start came first, `TrackingError` where the server does not answer.
@@ -43,7 +43,7 @@ def claim(client: Any, idle: Any, holder: Holder, patience: Waiter) -> None:
     own = f"{CLAIM}{holder.token}"
     try:
         client.set_tag(run_id, own, holder.to_tag())
-        winner, older = _look(client, idle, holder, patience)
+        winner, older = _read_claims(client, idle, holder, waiter)
         if winner is None:
             _take(client, run_id, holder)
         for tag in (own, *older):
@@ -59,12 +59,12 @@ def claim(client: Any, idle: Any, holder: Holder, patience: Waiter) -> None:
         raise _refused(run_id, winner, "another start came first")
 
 
-def _look(client: Any, idle: Any, holder: Holder, patience: Waiter) -> tuple[Holder | None, list[str]]:
+def _read_claims(client: Any, idle: Any, holder: Holder, waiter: Waiter) -> tuple[Holder | None, list[str]]:
     """Who has taken the run since it was `idle`, None where nobody has; older claims of processes that are gone."""
     before = idle.data.tags.get(HOLDER_TAG, "")
     older: list[str] = []
     for _ in range(ROUNDS):
-        patience.sleep(SETTLE_S)
+        waiter.sleep(SETTLE_S)
         tags = client.get_run(idle.info.run_id).data.tags
         taken = tags.get(HOLDER_TAG, "")
         if taken != before and (winner := read_holder(taken)):

@@ -11,7 +11,7 @@ from typing import Any
 from ocr_train.checkpoints.address import AUTO, MODEL, RUN, S3, ResumeSpec, parse_resume
 from ocr_train.checkpoints.in_registry import locate
 from ocr_train.checkpoints.in_run import FoundCheckpoint, best_known, fetch_checkpoint
-from ocr_train.checkpoints.on_disk import Placed, from_path, from_s3
+from ocr_train.checkpoints.on_disk import LocalCheckpoint, from_path, from_s3
 from ocr_train.checkpoints.pickle_scan import Array, screen
 from ocr_train.checkpoints.states_file import read_states
 from ocr_train.checkpoints.store import BEST, LATEST, all_manifests, find
@@ -66,7 +66,7 @@ class ResumeRequest:
     own_run_id: str = ""
     run_id: str = ""
     weights_only: bool = False
-    patience: Waiter = field(default_factory=Waiter)
+    waiter: Waiter = field(default_factory=Waiter)
 
 
 def resolve(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | None:
@@ -105,7 +105,7 @@ def _find(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | No
     if spec.kind == RUN:
         return _named_run(spec, request, client, folder)
     take = from_s3 if spec.kind == S3 else from_path
-    return _placed(take(spec.text, folder, weights_only=request.weights_only), request)
+    return _from_local(take(spec.text, folder, weights_only=request.weights_only), request)
 
 
 def _named_run(spec: ResumeSpec, request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
@@ -135,7 +135,7 @@ def _auto(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | No
         manifests = all_manifests(tracker.RunArtifacts(client, run_id))
         left = max((one.step for one in manifests if one.epoch < request.epochs), default=None)
         if left is not None:
-            request.patience.echo(
+            request.waiter.echo(
                 f"resume=auto: the run {run_id} had reached its end; continuing from before its last epoch"
             )
             return _named_run(replace(spec, step=left), request, client, folder)
@@ -147,7 +147,7 @@ def _auto(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | No
             f"resume=auto: {problem}.",
             hint="resume_mode=new can start from the beginning, in a run of its own.",
         )
-    request.patience.echo(f"resume=auto: {problem}; starting from the beginning")
+    request.waiter.echo(f"resume=auto: {problem}; starting from the beginning")
     return None
 
 
@@ -183,7 +183,7 @@ def _find_interrupted(request: ResumeRequest, client: Any) -> Any | None:
         config_digest=request.config_digest,
         has_checkpoint=lambda run: _any_checkpoint(client, run),
         beat=lambda run: tracker.get_run(client, run.info.run_id),
-        patience=request.patience,
+        waiter=request.waiter,
     )
     return None if found is None else runs[found]
 
@@ -264,7 +264,7 @@ def _point(
     )
 
 
-def _placed(placed: Placed, request: ResumeRequest) -> ResumePoint:
+def _from_local(placed: LocalCheckpoint, request: ResumeRequest) -> ResumePoint:
     """A checkpoint outside of MLflow: screened, and read for where it stands."""
     prefix, manifest = placed.prefix, placed.manifest
     if request.weights_only:

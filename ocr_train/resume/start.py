@@ -84,8 +84,8 @@ def begin(
         else:
             # `auto` watches the heartbeat itself.
             if experiment.resume != AUTO:
-                run = require_idle(client, run.info.run_id, request.patience)
-            tracker, reopened = _go_on_with(run, output, client, request.patience)
+                run = require_idle(client, run.info.run_id, request.waiter)
+            tracker, reopened = _continue(run, output, client, request.waiter)
         if dataset is not None:
             dataset = _moved(dataset, staging, tracker.folder / "data")
     finally:
@@ -93,11 +93,11 @@ def begin(
     return StartedRun(tracker=tracker, reopened=reopened, dataset=dataset)
 
 
-def _go_on_with(run: Any, output: Path, client: Any, patience: Waiter) -> tuple[Tracker, Reopened]:
+def _continue(run: Any, output: Path, client: Any, waiter: Waiter) -> tuple[Tracker, Reopened]:
     """The run, which nobody has trained when it was seen, opened again with its files in `output`."""
     run_id = str(run.info.run_id)
     require_writable(output, run_id)
-    claim(client, run, this_process(output, now=patience.now()), patience)
+    claim(client, run, this_process(output, now=waiter.now()), waiter)
     with ended_by_failure(client, run_id):
         launched_as = os.environ.get("MLFLOW_RUN_ID", "")
         reopened = reopen(client, run_id, output / run_id, launched_as=launched_as)
@@ -151,7 +151,7 @@ def request_of(
         config_digest=config_digest(experiment.trainer, dataset.dictionary) if dataset else "",
         own_run_id=own_run_id or os.environ.get("MLFLOW_RUN_ID", ""),
         weights_only=experiment.weights_only,
-        patience=Waiter(echo=echo),
+        waiter=Waiter(echo=echo),
     )
 
 

@@ -157,7 +157,7 @@ def _deliver(folder: Path, facts: RunFacts, connect: Connect, echo: Echo, *, new
         _send_items(folder, client, facts.server_run_id, errors, echo)
         # The trainer may have finished more than was copied.
         if not facts.status:
-            _list_leftovers(folder, RunArtifacts(client, facts.server_run_id))
+            _list_uncopied(folder, RunArtifacts(client, facts.server_run_id))
             _send_items(folder, client, facts.server_run_id, errors, echo)
         facts = _set_status(folder, client, facts)
     except OSError as exc:
@@ -236,7 +236,7 @@ def _send_items(folder: Path, client: Any, run_id: str, errors: list[str], echo:
             client.delete_tag(run_id, PENDING_TAG)
 
 
-def _list_leftovers(folder: Path, artifacts: RunArtifacts) -> None:
+def _list_uncopied(folder: Path, artifacts: RunArtifacts) -> None:
     """Note the finished sets that are newer than what is stored; raises `TrackingError` where that is not known."""
     stored = max((manifest.step for manifest in all_manifests(artifacts)), default=-1)
     best = dict(alias_values(artifacts, BEST).get("metrics") or {})

@@ -211,7 +211,7 @@ class LocalServers:
         while (complaint := probe()) and not cancelled():
             died = self.died()
             if died is not None:
-                raise SetupError(_obituary(died, "while starting"), hint=f"The complete log: {died.log}")
+                raise SetupError(_exit_message(died, "while starting"), hint=f"The complete log: {died.log}")
             if time.monotonic() > deadline:
                 tails = "\n".join(child.log_tail() for child in self._children)
                 raise SetupError(f"{what} did not answer in {self._timeout_s:.0f} s: {complaint}\n{tails}")
@@ -245,7 +245,7 @@ class _Cancelled(BaseException):
     """Starting was given up because of a signal."""
 
 
-def _obituary(child: ServerProcess, when: str) -> str:
+def _exit_message(child: ServerProcess, when: str) -> str:
     return (
         f"The {child.name} server ended {when}, exit status {child.exit_status()}. Its last log lines:\n"
         f"{child.log_tail() or '    (none)'}"
@@ -354,7 +354,7 @@ def serve(
             while not stop.wait(0.5):
                 died = servers.died()
                 if died is not None:
-                    echo(_obituary(died, "unexpectedly"))
+                    echo(_exit_message(died, "unexpectedly"))
                     return SetupError.exit_code
         finally:
             echo("Stopping both servers ...")

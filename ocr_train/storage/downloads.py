@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.errors import StorageError
-from ocr_train.storage.local import Written, look, md5_of, storage_errors, write_part
+from ocr_train.storage.local import Written, local_file, md5_of, storage_errors, write_part
 from ocr_train.storage.plan import Task, looks_like_md5
 from ocr_train.storage.progress import Meter
 from ocr_train.storage.s3 import RemoteObject, S3Bucket
@@ -49,7 +49,7 @@ class BodyWriter:
         """Make the local file what the object is; raises StorageError."""
         target = f"{self._folder}/{task.name}"
         with storage_errors(target):
-            if task.compare and md5_of(target) == task.wanted.etag and (there := look(target)):
+            if task.compare and md5_of(target) == task.wanted.etag and (there := local_file(target)):
                 self._meter.add(files=1, size_bytes=task.wanted.size)
                 return Fetched(
                     TransferredFile(task.name, there.size, task.wanted.etag, there.mtime_ns), False

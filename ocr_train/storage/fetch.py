@@ -15,7 +15,7 @@ from ocr_train.storage.downloads import BodyWriter
 from ocr_train.storage.keys import check_names, parse_s3_uri, refuse
 from ocr_train.storage.local import (
     exclusive,
-    look,
+    local_file,
     make_parents,
     place_problems,
     require_space,
@@ -84,14 +84,14 @@ def is_current(uri: str, folder: Path) -> bool:
             known = state.entries.values()
             as_left = all(
                 entry.etag == single.etag
-                and is_unchanged(entry.size, entry.etag, entry, look(folder / entry.name))
+                and is_unchanged(entry.size, entry.etag, entry, local_file(folder / entry.name))
                 for entry in known
             )
             return bool(known) and state.archive == single.etag and as_left
         wanted = _listed(bucket, prefix, Meter(None, clock=time.monotonic))
     finally:
         bucket.close()
-    plan = plan_fetch(wanted, state.entries, lambda name: look(folder / name), rehash=False)
+    plan = plan_fetch(wanted, state.entries, lambda name: local_file(folder / name), rehash=False)
     return not plan.tasks and state.entries.keys() <= wanted.keys()
 
 
@@ -152,7 +152,7 @@ class _FetchJob:
         try:
             refuse(place_problems(self.folder, wanted), where=f"{self.uri} (to be kept in {self.folder})")
             base = str(self.folder)
-            plan = plan_fetch(wanted, state.entries, lambda name: look(f"{base}/{name}"), rehash=rehash)
+            plan = plan_fetch(wanted, state.entries, lambda name: local_file(f"{base}/{name}"), rehash=rehash)
             require_space(self.folder, plan.size_bytes)
             make_parents(self.folder, (task.name for task in plan.tasks))
             self.meter.begin("transferring", files_total=len(plan.tasks), bytes_total=plan.size_bytes)
@@ -220,7 +220,7 @@ class _FetchJob:
 
     def _as_left(self, entry: TransferredFile, archive: RemoteObject) -> bool:
         """Whether an extracted file is untouched; one of an earlier archive does not matter."""
-        there = look(f"{self.folder}/{entry.name}")
+        there = local_file(f"{self.folder}/{entry.name}")
         return entry.etag != archive.etag or is_unchanged(entry.size, entry.etag, entry, there)
 
     def _extracted(self, size: int) -> None:
@@ -239,7 +239,7 @@ def delete_local(folder: Path, state: SyncState, *, keep: Iterable[str]) -> int:
     deleted = 0
     for entry in gone:
         path = folder / entry.name
-        if entry.name not in unsafe and is_unchanged(entry.size, entry.etag, entry, look(path)):
+        if entry.name not in unsafe and is_unchanged(entry.size, entry.etag, entry, local_file(path)):
             with storage_errors(path):
                 path.unlink()
             _remove_empty(path.parent, folder)

@@ -43,7 +43,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "ocr-train"
 
 
-def look(path: Path | str) -> LocalFile | None:
+def local_file(path: Path | str) -> LocalFile | None:
     """The file, link or folder at `path`, None where there is nothing."""
     try:
         found = os.lstat(path)
@@ -122,7 +122,7 @@ def write_part(part: Path | str, buffers: Iterable[Any]) -> Written:
 def md5_of(path: Path | str) -> str:
     """The MD5 of a file's content."""
     digest = hashlib.md5(usedforsecurity=False)
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - may be a str, see look()
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - may be a str, see local_file()
         while buffer := file.read(_READ_BYTES):
             digest.update(buffer)
     return digest.hexdigest()

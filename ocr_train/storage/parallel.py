@@ -74,7 +74,7 @@ def _collect(
     on_result: Callable[[R], None],
     on_wait: Callable[[], None],
 ) -> list[BaseException]:
-    """Report results until every thread has said goodbye; an interrupt here stops the threads first."""
+    """Report results until every thread has ended; an interrupt here stops the threads first."""
     errors: list[BaseException] = []
     while running:
         try:

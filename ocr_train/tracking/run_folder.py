@@ -2,7 +2,7 @@
 
 run.json       who the run is, where it belongs, how it ended; replaced whole
 run.lock       held (flock) by the process that runs it: given back by the system however that process ends
-journal.jsonl  metrics, params, tags (`spool`);  journal.sent  how far the server has them
+journal.jsonl  metrics, params, tags (`journal`);  journal.sent  how far the server has them
 pending.jsonl  files, dataset and checkpoints that the server does not have (`outbox`)
 clean/         the trainer's configuration without credentials: what is stored of it
 artifacts/     with offline=true, what would be in the artifact store

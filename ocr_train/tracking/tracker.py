@@ -1,6 +1,6 @@
 """MLflow: the only module that starts runs and writes params, metrics, tags and artifacts.
 
-Metrics, params and tags go through the journal (`spool`), files through the outbox, and neither ever waits for
+Metrics, params and tags go through the `journal`, files through the outbox, and neither ever waits for
 the server; what does not reach it is brought there by `sync`. Checkpoints are uploaded by their own worker.
 """
 

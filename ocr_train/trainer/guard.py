@@ -4,7 +4,7 @@
         subprocess.Popen(..., env={**env, **guard.env})
 
 This file is a program too: it runs in a session of its own, holds the other end of a pipe, and knows nothing
-but the standard library, so that it is there in milliseconds. When the pipe breaks without a farewell, it
+but the standard library, so that it is there in milliseconds. When the pipe breaks without a shutdown message, it
 kills every process that carries the mark in its environment, in whatever session that process may be. A death
 signal (PR_SET_PDEATHSIG) would reach the trainer, but neither its data loading processes nor the ranks of
 Paddle's launcher.
@@ -98,7 +98,7 @@ class Guard:
 
 
 def watch(pipe: IO[bytes], mark: str) -> None:
-    """Wait for the farewell; without one, end whatever carries `mark`."""
+    """Wait for the shutdown message; without one, end whatever carries `mark`."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     parent = os.getppid()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def make_callbacks(
-    tracker: Tracker, ready: TrainingSetup, experiment: Experiment, parts: Services
+    tracker: Tracker, ready: TrainingSetup, experiment: Experiment, services: Services
 ) -> Sequence[EventHandler]:
     """Checkpoints come first: they are copied before anything else happens."""
     from callbacks.checkpoints import CheckpointCallback
@@ -35,19 +35,19 @@ def make_callbacks(
     return [
         CheckpointCallback(
             lambda run: _make_store(tracker, run),
-            parts.echo,
+            services.echo,
             retain=lambda run, store: _retain(tracker, run, store),
             patience_s=tracker.patience_s,
         ),
         MetricsCallback(tracker),
         SystemMetricsCallback(tracker),
-        TimeUseCallback(tracker, started=parts.started, hourly_usd=experiment.hourly_usd),
+        TimeUseCallback(tracker, started=services.started, hourly_usd=experiment.hourly_usd),
         LearningRateCallback(),
         ProgressCallback(sys.stdout),
         SampleCallback(
             tracker,
             _reading_with(ready),
-            parts.echo,
+            services.echo,
             images=experiment.sample_images if (ready.paddleocr.root / "ppocr").is_dir() else 0,
         ),
         WatchdogCallback(stall_timeout_s=experiment.stall_timeout_s, nan_windows=experiment.nan_windows),

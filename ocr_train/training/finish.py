@@ -62,7 +62,7 @@ class _Work:
     ready: TrainingSetup
     source: ModelSource
     tracker: Tracker
-    parts: Services
+    services: Services
 
     @property
     def trainer(self) -> Trainer:
@@ -80,7 +80,7 @@ def finish(
     ready: TrainingSetup,
     results: Results,
     tracker: Tracker,
-    parts: Services,
+    services: Services,
 ) -> Finishing:
     """Do what the experiment asks for after its training; never raises for what can be done again later."""
     wanted = (experiment.evaluation_images > 0, experiment.export)
@@ -97,7 +97,7 @@ def finish(
     except Exception as exc:  # noqa: BLE001 - the training is finished and stays so
         tracker.set_tags({TAG: f"failed: {exc}"})
         return Finishing(notes=(f"model: the best checkpoint could not be fetched: {exc}",))
-    work = _Work(experiment=experiment, ready=ready, source=source, tracker=tracker, parts=parts)
+    work = _Work(experiment=experiment, ready=ready, source=source, tracker=tracker, services=services)
     notes: list[str] = []
     finding = _guarded(work, "evaluation", _evaluate, notes) if wanted[0] else ""
     model = _guarded(work, TAG, _make_model, notes) if wanted[1] else ""
@@ -144,13 +144,13 @@ def _best(experiment: Experiment, ready: TrainingSetup, results: Results, tracke
         versions=run.versions,
         sha256=sha256_of(weights_of(prefix)),
         metrics=dict(states.metrics),
-        said=f"the best checkpoint, step {step}",
+        description=f"the best checkpoint, step {step}",
     )
 
 
 def _evaluate(work: _Work) -> str:
     run = work.ready.run
-    work.parts.echo(f"evaluation: {work.source.said} reads the validation images ...")
+    work.services.echo(f"evaluation: {work.source.description} reads the validation images ...")
     done = analyse_validation(
         run.config,
         run.task,
@@ -177,7 +177,7 @@ def _read(work: _Work, images: Sequence[Path]) -> Sequence[Reading]:
     deadline = time.monotonic() + READ_TIMEOUT_S
     try:
         while not process.poll():
-            _require_going_on(work)
+            _require_no_stop(work)
             if time.monotonic() > deadline:
                 raise OcrTrainError(f"the images were not read within {READ_TIMEOUT_S:g} s")
             time.sleep(POLL_S)
@@ -186,15 +186,15 @@ def _read(work: _Work, images: Sequence[Path]) -> Sequence[Reading]:
         process.close()
 
 
-def _require_going_on(work: _Work) -> None:
-    if work.parts.stop.number is not None:
+def _require_no_stop(work: _Work) -> None:
+    if work.services.stop.number is not None:
         raise _StopError
 
 
 def _make_model(work: _Work) -> str:
     """Export, check, log and register; where the model is."""
-    _require_going_on(work)
-    work.parts.echo(f"export: {work.source.said} is exported and compared with the checkpoint ...")
+    _require_no_stop(work)
+    work.services.echo(f"export: {work.source.description} is exported and compared with the checkpoint ...")
     dataset = work.ready.dataset
     images = choose_images(image_paths(dataset.val, dataset.images), CHECK_IMAGES, 0)
     checkout = bool(work.experiment.paddleocr)
@@ -202,13 +202,13 @@ def _make_model(work: _Work) -> str:
         work.source,
         place_for_export(work.tracker.folder),
         trainer=work.trainer,
-        wish=ExportOptions(images=images, carry=checkout),
-        echo=work.parts.echo,
+        options=ExportOptions(images=images, carry=checkout),
+        echo=work.services.echo,
     )
     work.tracker.set_tags({TAG: "agrees"})
     if work.tracker.offline:
         return f"{exported.folder} (offline: after `sync`, `python -m ocr_train register` logs it)"
-    _require_going_on(work)
+    _require_no_stop(work)
     return _log(work, exported, images[0])
 
 
@@ -227,7 +227,7 @@ def _log(work: _Work, exported: Exported, example: Path) -> str:
             work.tracker.client, work.tracker.run_id, [exported.folder], input_example=example
         )
         if logged.environment:
-            work.parts.echo(f"model: {logged.environment}")
+            work.services.echo(f"model: {logged.environment}")
         if not work.experiment.register:
             return logged.uri
         registered = registry.register(work.tracker.client, logged.uri, work.experiment.register)

@@ -1,6 +1,6 @@
 """The stages of a training run, in order: device -> data -> resume -> configuration -> trainer -> outcome.
 
-    cli -> train(experiment, parts) -> Summary
+    cli -> train(experiment, services) -> Summary
 
 Whatever stage ends the run, its status in MLflow says so, with the reason as a tag.
 """
@@ -60,33 +60,33 @@ class Summary:
     finishing: Finishing = field(default_factory=Finishing)
 
 
-def train(experiment: Experiment, output: Path, parts: Services) -> Summary:
+def train(experiment: Experiment, output: Path, services: Services) -> Summary:
     """Run the whole way; raises `OcrTrainError` for what keeps the trainer from starting."""
     begun = begin(
         experiment,
         output,
-        parts.client,
-        parts.echo,
+        services.client,
+        services.echo,
         name=run_name(experiment),
         tags=first_tags(experiment),
-        look_at_data=lambda work: look_at_data(experiment, work, output, parts),
+        look_at_data=lambda work: look_at_data(experiment, work, output, services),
     )
     tracker = begun.tracker
-    parts.echo(f"run {tracker.run_id} in {tracker.folder}")
+    services.echo(f"run {tracker.run_id} in {tracker.folder}")
     try:
         with Heartbeat(tracker.set_tags) as heartbeat:
             tracker.set_tags(first_tags(experiment))
             if not tracker.offline:
-                name_primary_metric(parts.client, tracker.experiment_id, f"best/{experiment.main_metric}")
-            say_exposed_params(tracker, parts.echo)
-            ready = make_ready(experiment, output, begun, parts)
-            with parts.stop.deferred():
-                outcome, last_lines, results = _run_trainer(experiment, ready, tracker, parts)
+                name_primary_metric(services.client, tracker.experiment_id, f"best/{experiment.main_metric}")
+            say_exposed_params(tracker, services.echo)
+            ready = make_ready(experiment, output, begun, services)
+            with services.stop.deferred():
+                outcome, last_lines, results = _run_trainer(experiment, ready, tracker, services)
                 outcome = _with_lost_checkpoints(outcome, results)
                 results = _with_findings(results, ready, tracker)
                 finished = outcome.status == "FINISHED"
-                finishing = finish(experiment, ready, results, tracker, parts) if finished else Finishing()
-                _log_costs(experiment, ready, results, tracker, parts)
+                finishing = finish(experiment, ready, results, tracker, services) if finished else Finishing()
+                _log_costs(experiment, ready, results, tracker, services)
                 log = tracker.folder / "train.log"
                 _log_end(tracker, outcome, last_lines, log, results)
                 # It writes to the journal, so it ends first.
@@ -111,7 +111,7 @@ def train(experiment: Experiment, output: Path, parts: Services) -> Summary:
         folder=tracker.folder,
         outcome=outcome,
         delivered=delivered,
-        seconds=time.monotonic() - parts.started,
+        seconds=time.monotonic() - services.started,
         last_lines=last_lines,
         log=log,
         experiment_id=tracker.experiment_id,
@@ -132,10 +132,10 @@ def _with_findings(results: Results, ready: TrainingSetup, tracker: Tracker) -> 
 
 
 def _run_trainer(
-    experiment: Experiment, ready: TrainingSetup, tracker: Tracker, parts: Services
+    experiment: Experiment, ready: TrainingSetup, tracker: Tracker, services: Services
 ) -> tuple[Outcome, Sequence[str], Results]:
     """Run the trainer to its end: what it came to, its last lines, what the callbacks have to say."""
-    dispatcher = Dispatcher(make_callbacks(tracker, ready, experiment, parts), report=parts.echo)
+    dispatcher = Dispatcher(make_callbacks(tracker, ready, experiment, services), report=services.echo)
     watch = LogWatch()
     error: OcrTrainError | None = None
     child: Child | None = None
@@ -152,12 +152,12 @@ def _run_trainer(
             watch,
             saves=tracker.folder / "trainer",
             folder=tracker.folder,
-            stop=parts.stop,
-            echo=parts.echo,
+            stop=services.stop,
+            echo=services.echo,
         )
         outcome = decide_outcome(
             child.exit,
-            stopped_by=parts.stop.number,
+            stopped_by=services.stop.number,
             failure=watch.verdict(),
             error=error,
             progressed=watch.progressed,
@@ -171,7 +171,7 @@ def _run_trainer(
         if child is not None:
             child.close()
         witness.close()
-        closing = _close(dispatcher, parts.echo)
+        closing = _close(dispatcher, services.echo)
     if dispatcher.disabled:
         tracker.set_tags({"degraded": ", ".join(dispatcher.disabled)})
     if closing is not None and outcome.status == "FINISHED":
@@ -214,10 +214,10 @@ def _log_costs(
     ready: TrainingSetup,
     results: Results,
     tracker: Tracker,
-    parts: Services,
+    services: Services,
 ) -> None:
     """The hours and the money of all of it: what came after the training costs, too."""
-    seconds = time.monotonic() - parts.started + 3600 * ready.run.hours_before
+    seconds = time.monotonic() - services.started + 3600 * ready.run.hours_before
     step = max(int(results.latest_step or 0), ready.run.step_offset)
     tracker.log_metrics(spent(seconds, experiment.hourly_usd), step=step, time_ms=int(time.time() * 1000))
 

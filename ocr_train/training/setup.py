@@ -84,12 +84,12 @@ def say_exposed_params(tracker: Tracker, echo: Echo) -> None:
 
 
 def look_at_data(
-    experiment: Experiment, work: Path, output: Path, parts: Services
+    experiment: Experiment, work: Path, output: Path, services: Services
 ) -> tuple[Experiment, Dataset]:
     """The data before there is a run, and the experiment with its paths found: both tell which run it is."""
-    paddleocr = _find_paddleocr(experiment, parts.probe())
+    paddleocr = _find_paddleocr(experiment, services.probe())
     experiment = _resolved(experiment, paddleocr)
-    return experiment, prepare(experiment, work, output / "cache", fetch=parts.fetch, echo=parts.echo)
+    return experiment, prepare(experiment, work, output / "cache", fetch=services.fetch, echo=services.echo)
 
 
 def _find_paddleocr(experiment: Experiment, facts: Facts) -> PaddleOcr:
@@ -113,30 +113,30 @@ def _resolved(experiment: Experiment, paddleocr: PaddleOcr) -> Experiment:
     return replace(experiment, trainer=trainer)
 
 
-def make_ready(experiment: Experiment, output: Path, begun: StartedRun, parts: Services) -> TrainingSetup:
+def make_ready(experiment: Experiment, output: Path, begun: StartedRun, services: Services) -> TrainingSetup:
     """Data, checkpoint, configuration and launch, in this order; raises `OcrTrainError` for what stands in the way."""
     tracker = begun.tracker
     python = interpreter(experiment.trainer_python)
-    facts = parts.probe()
+    facts = services.probe()
     paddleocr = _find_paddleocr(experiment, facts)
     device = paddle.choose_device(experiment.gpus, facts)
-    parts.echo(device.note)
+    services.echo(device.note)
     experiment = _resolved(experiment, paddleocr)
     cache = output / "cache"
     # A checkpoint to continue from holds every layer: then nothing else is loaded. With `auto` that is not known yet.
     fresh = not experiment.resume or experiment.weights_only
-    fetch = partial(_fetch_weights, experiment, cache, parts.echo)
+    fetch = partial(_fetch_weights, experiment, cache, services.echo)
     fetched = fetch() if fresh else {}
     dataset = begun.dataset or prepare(
-        experiment, tracker.folder / "data", cache, fetch=parts.fetch, echo=parts.echo
+        experiment, tracker.folder / "data", cache, fetch=services.fetch, echo=services.echo
     )
     versions = _versions(facts, paddleocr)
     _tag_setting(tracker, device, dataset, versions)
-    point = find_point(experiment, dataset, tracker, begun.reopened, parts.echo)
+    point = find_point(experiment, dataset, tracker, begun.reopened, services.echo)
     if point is None and not fresh:
         fetched = fetch()
     _require_room(experiment, tracker)
-    config, plain, steps = _render(experiment, dataset, device, tracker, point, fetched, parts.echo)
+    config, plain, steps = _render(experiment, dataset, device, tracker, point, fetched, services.echo)
     env = paddle.trainer_env(os.environ, device)
     model = ModelToTrain(
         config=tracker.folder / "config.yml",
@@ -145,14 +145,14 @@ def make_ready(experiment: Experiment, output: Path, begun: StartedRun, parts: S
         paddleocr=paddleocr.root,
         env=env,
     )
-    check_start(config, point, model, tracker, parts.echo)
+    check_start(config, point, model, tracker, services.echo)
     _write(config, tracker)
     if point:
-        record(point, plain, experiment, dataset, tracker, versions, parts.echo)
+        record(point, plain, experiment, dataset, tracker, versions, services.echo)
         trainer = Trainer(python=python, paddleocr=paddleocr, env=env)
-        lay_schedule(point, trainer, model.config, steps, tracker, parts.echo)
-    _try_samples(model, tracker, parts.echo)
-    _back_up(experiment, dataset, tracker, parts)
+        lay_schedule(point, trainer, model.config, steps, tracker, services.echo)
+    _try_samples(model, tracker, services.echo)
+    _back_up(experiment, dataset, tracker, services)
     devices = tuple(env["CUDA_VISIBLE_DEVICES"].split(",")) if device.gpus else ()
     run = replace(
         _run(experiment, dataset, point, begun),
@@ -229,12 +229,12 @@ def _try_samples(model: ModelToTrain, tracker: Tracker, echo: Echo) -> None:
         tracker.set_tags({"data_check": said})
 
 
-def _back_up(experiment: Experiment, dataset: Dataset, tracker: Tracker, parts: Services) -> None:
+def _back_up(experiment: Experiment, dataset: Dataset, tracker: Tracker, services: Services) -> None:
     """Copy the exact dataset to `backup`, once for its digest, and say so in the run."""
     if not experiment.backup:
         return
-    kept = parts.backup(dataset, experiment.backup)
-    parts.echo(str(kept))
+    kept = services.backup(dataset, experiment.backup)
+    services.echo(str(kept))
     tracker.set_tags({"backup": kept.uri})
 
 

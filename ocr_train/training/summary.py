@@ -40,7 +40,7 @@ def summary_lines(summary: Summary, launch: Launch, started: Started = TYPED) ->
     lines += [f"  {name:<12} {text}" for name, text in _facts(summary, started)]
     lines += [f"  {name:<12} {command}" for name, command in _next(summary, launch, started)]
     if launch.offline.lower() != "true":
-        lines.append(f"  {'open':<12} {_look(summary.run_id, summary.experiment_id)}")
+        lines.append(f"  {'open':<12} {_page(summary.run_id, summary.experiment_id)}")
     return lines
 
 
@@ -125,7 +125,7 @@ def _pending(delivered: Delivered) -> str:
     return " and ".join(parts)
 
 
-def _look(run_id: str, experiment_id: str) -> str:
+def _page(run_id: str, experiment_id: str) -> str:
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     if uri.startswith("http"):
         page = without_password(uri).rstrip("/")

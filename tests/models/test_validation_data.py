@@ -11,7 +11,7 @@ import yaml
 
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.models.source import read_config
-from ocr_train.models.validation_data import ValidationData, check_validation_images, recorded_data
+from ocr_train.models.validation_data import ValidationData, check_validation_images, find_validation_data
 from tests.cli_run import jpeg, rec_data
 from tests.models.export.test_run import make_source
 
@@ -30,7 +30,7 @@ def recorded(folder: Path, data: Path | str, said: list[str] | None = None) -> V
     """The validation data in `data` for a checkpoint without a run that knows a and b."""
     source = make_source(folder / "checkpoint", run_id="")
     echo = (said if said is not None else []).append
-    return recorded_data(
+    return find_validation_data(
         source, no_client, folder / "work", folder / "cache", data=str(data), fetch=no_fetch, echo=echo
     )
 

@@ -60,7 +60,7 @@ class World:
             config_digest="c",
             has_checkpoint=lambda run: run.info.run_id not in without_checkpoint,
             beat=self.look_again,
-            patience=Waiter(now=lambda: self.now, sleep=self.sleep, echo=self.said.append),
+            waiter=Waiter(now=lambda: self.now, sleep=self.sleep, echo=self.said.append),
         )
 
 
@@ -151,13 +151,13 @@ class Client:
 
 
 def test_a_run_that_is_trained_does_not_go_on_twice() -> None:
-    """resume_mode=same on a run whose heart beats is refused, with a way out."""
+    """resume_mode=same on a run whose heartbeat changes is refused, with a way out."""
     world = World()
     world.beating.add("alive")
     run = world.run("alive", "RUNNING", beat_s=10)
-    patience = Waiter(now=lambda: world.now, sleep=world.sleep)
+    waiter = Waiter(now=lambda: world.now, sleep=world.sleep)
     with pytest.raises(ConfigError, match="is being trained") as caught:
-        require_idle(Client(world, run), "alive", patience)
+        require_idle(Client(world, run), "alive", waiter)
     assert "resume_mode=new" in caught.value.hint
 
 

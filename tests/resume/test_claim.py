@@ -127,14 +127,14 @@ def test_a_run_whose_heart_beats_names_who_trains_it(store: Any, run: Any) -> No
             moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + number))
             store.set_tag(run.info.run_id, "heartbeat", moment)
 
-    heart = threading.Thread(target=beat)
-    heart.start()
+    heartbeat = threading.Thread(target=beat)
+    heartbeat.start()
     try:
         with pytest.raises(ConfigError, match="host gpu-7, process 41, files in /data/gpu-7") as caught:
             require_idle(store, run.info.run_id, SHORT)
     finally:
         ended.set()
-        heart.join()
+        heartbeat.join()
     assert "waits 95 s" in caught.value.hint
 
 

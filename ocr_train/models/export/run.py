@@ -86,7 +86,7 @@ def export(
     target: Path,
     *,
     trainer: Trainer,
-    wish: ExportOptions,
+    options: ExportOptions,
     echo: Echo,
     read: Read | None = None,
 ) -> Exported:
@@ -107,20 +107,20 @@ def export(
         # mkdtemp's are for the owner alone, and a server may run as somebody else.
         part.chmod(0o755)
         with tempfile.TemporaryDirectory() as scratch:
-            network = _run_export(source, config, part, Path(scratch), trainer, wish, echo)
+            network = _run_export(source, config, part, Path(scratch), trainer, options, echo)
             if student:
-                echo(f"{source.said} has several networks: the exported model is {student}")
+                echo(f"{source.description} has several networks: the exported model is {student}")
                 config = student_config(config, student)
             _write_own(source, config, part)
             write_inference_yml(part, config)
-            if wish.onnx:
-                to_onnx(part, network, trainer, Path(scratch), echo, timeout_s=wish.timeout_s)
-            carried = wish.carry and carry_paddleocr(trainer.paddleocr.root, part)
-        checked = _check(source, part, trainer, wish, echo, read or _read_with(wish.timeout_s))
+            if options.onnx:
+                to_onnx(part, network, trainer, Path(scratch), echo, timeout_s=options.timeout_s)
+            carried = options.carry and carry_paddleocr(trainer.paddleocr.root, part)
+        checked = _check(source, part, trainer, options, echo, read or _read_with(options.timeout_s))
         facts = ExportFacts(
             source=source, config=config, network=network, trainer=trainer, checked=checked, carried=carried
         )
-        model = write_documents(part, facts, seed=wish.seed)
+        model = write_documents(part, facts, seed=options.seed)
         disagreeing = [one for one in checked if not one.agrees]
         if disagreeing:
             raise _disagrees(disagreeing, _keep_failed(part, target))
@@ -142,7 +142,7 @@ def _config_of(source: ModelSource) -> dict[str, Any]:
     """The checkpoint's own configuration; raises `ConfigError` where it cannot be exported by it."""
     if source.kind != "checkpoint":
         raise ConfigError(
-            f"{source.said}: it is exported already.", hint="Give a run or a checkpoint to export."
+            f"{source.description}: it is exported already.", hint="Give a run or a checkpoint to export."
         )
     config = read_config(source.config, hint="A checkpoint is exported with the config.yml beside it.")
     for key in ("Global", "Architecture.algorithm", "PostProcess", "Eval.dataset.transforms"):
@@ -172,12 +172,12 @@ def _run_export(
     out: Path,
     scratch: Path,
     trainer: Trainer,
-    wish: ExportOptions,
+    options: ExportOptions,
     echo: Echo,
 ) -> str:
     """Have export_model.py fill `out`; the name of the network's file. The old format first, which more can read."""
     script = require_tool(trainer, "export_model.py")
-    said = f"export of {source.said}"
+    said = f"export of {source.description}"
     for pir in (False, True):
         echo(
             f"exporting {'in the new format (PIR) ' if pir else ''}with Paddle {trainer.versions['paddle']} ..."
@@ -187,7 +187,7 @@ def _run_export(
         require_known(document, source.config, trainer.paddleocr.root)
         write_config(document, path)
         argv = [str(trainer.python), str(script), "-c", str(path)]
-        run = run_tool(argv, trainer, work=scratch, name=path.stem, timeout_s=wish.timeout_s)
+        run = run_tool(argv, trainer, work=scratch, name=path.stem, timeout_s=options.timeout_s)
         require_weights_loaded(run, said)
         if student := student_of(config):
             _take_student(student, out)
@@ -242,12 +242,12 @@ def _read_with(timeout_s: float) -> Read:
 
 
 def _check(
-    source: ModelSource, folder: Path, trainer: Trainer, wish: ExportOptions, echo: Echo, read: Read
+    source: ModelSource, folder: Path, trainer: Trainer, options: ExportOptions, echo: Echo, read: Read
 ) -> tuple[Agreement, ...]:
     """Read the images with the checkpoint and with each exported model, and compare."""
-    if not wish.images:
+    if not options.images:
         return ()
-    echo(f"checking on {len(wish.images)} image(s) ...")
+    echo(f"checking on {len(options.images)} image(s) ...")
 
     def model(kind: str, path: Path, config: Path) -> Model:
         return Model(
@@ -259,11 +259,11 @@ def _check(
             env=trainer.env,
         )
 
-    expected = read(model("checkpoint", source.path, source.config), wish.images)
+    expected = read(model("checkpoint", source.path, source.config), options.images)
     checked = []
     for kind, backend in CHECKED.items():
         if kind == "exported" or (folder / ONNX).is_file():
-            answers = read(model(kind, folder, folder / "config.yml"), wish.images)
+            answers = read(model(kind, folder, folder / "config.yml"), options.images)
             checked.append(compare_answers(source.task, expected, answers, backend))
     for one in checked:
         if one.agrees:

@@ -87,7 +87,7 @@ def make_source(folder: Path, **changes: Any) -> ModelSource:
         "step": 120,
         "epoch": 3,
         "metrics": {"acc": 0.5},
-        "said": "the checkpoint of a test",
+        "description": "the checkpoint of a test",
     }
     return ModelSource(**(values | changes))
 
@@ -118,16 +118,16 @@ def made(
     *,
     source: ModelSource | None = None,
     said: list[str] | None = None,
-    **wish: Any,
+    **options: Any,
 ) -> Any:
     """An export to `place`/model, with two images to check on."""
-    read = wish.pop("read", SAME)
-    images = wish.pop("images", [place / "1.jpg", place / "2.jpg"])
+    read = options.pop("read", SAME)
+    images = options.pop("images", [place / "1.jpg", place / "2.jpg"])
     return export(
         source or make_source(place / "checkpoint"),
         place / "model",
         trainer=trainer,
-        wish=ExportOptions(images=images, **wish),
+        options=ExportOptions(images=images, **options),
         echo=(said if said is not None else []).append,
         read=read,
     )
