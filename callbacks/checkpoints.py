@@ -17,6 +17,7 @@ from ocr_train.events import CheckpointSaved, EvalCompleted, Tick, TrainProgress
 from ocr_train.run import Results, Run
 from ocr_train.tracking.outbox import Checkpoint, Outbox
 from ocr_train.tracking.run_folder import PENDING
+from ocr_train.tracking.sender import Sender
 from ocr_train.trainer.files import files_of
 
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -49,6 +50,10 @@ class _Uncopied:
     key: str
 
 
+class _NotStoredError(Exception):
+    """The worker is to pause before it tries again."""
+
+
 class CheckpointCallback(Callback):
     """Copies a set the moment it is finished; a worker thread hashes, stores and verifies it.
 
@@ -74,11 +79,10 @@ class CheckpointCallback(Callback):
         self._jobs: list[_Job] = []
         self._now: _Job | None = None
         self._uncopied: list[_Uncopied] = []
-        self._wake = threading.Condition()
-        self._closing = self._stopped = False
+        self._lock = threading.RLock()
+        self._sender: Sender | None = None
         self._failures = 0
         self._last_error = ""
-        self._thread: threading.Thread | None = None
         self._progress: TrainProgress | None = None
         self._last_main: float | None = None
         self._bytes = 0
@@ -95,8 +99,8 @@ class CheckpointCallback(Callback):
         self._best = run.best
         self._outbox = Outbox(run.folder / PENDING)
         self._store = self._make_store(run)
-        self._thread = threading.Thread(target=self._work, name="checkpoint-upload", daemon=True)
-        self._thread.start()
+        self._sender = Sender("checkpoint-upload", self._store_next, retry_s=RETRY_S)
+        self._sender.start()
 
     def on_train_progress(self, event: TrainProgress) -> None:
         """Remember where training is, for sets that do not say it themselves."""
@@ -141,18 +145,14 @@ class CheckpointCallback(Callback):
 
     def close(self) -> None:
         """Wait until everything is stored, or has been tried long enough; what is left stays in the outbox."""
-        thread, self._thread = self._thread, None
-        if thread is None:
+        sender, self._sender = self._sender, None
+        if sender is None:
             return
         self._retry_uncopied(over=True)
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
-        self._wait_for(thread)
-        with self._wake:
-            self._stopped = True
-            self._wake.notify()
-            left = [*([self._now] if self._now else []), *self._jobs]
+        self._wait_for(sender)
+        # One that hangs in the store has been waited for.
+        sender.close(wait_s=0.0)
+        left = self._unstored()
         self.kept += [job.snapshot.folder for job in left]
         self.kept += [Path(waiting.event.prefix) for waiting in self._uncopied]
         if left:
@@ -207,9 +207,10 @@ class CheckpointCallback(Callback):
         if best:
             self._best_set = (Path(event.prefix), step)
         job = _Job(snapshot=snapshot, step=step, epoch=epoch, best=best, key=self._outbox.add(item))
-        with self._wake:
+        with self._lock:
             self._jobs.append(job)
-            self._wake.notify()
+        if self._sender is not None:
+            self._sender.wake()
         self._drop_what_retention_would()
 
     def _drop_pending_latest(self) -> None:
@@ -219,7 +220,7 @@ class CheckpointCallback(Callback):
         """With `keep_last`, what waits and would be pruned once it is stored need not go out at all."""
         if not self._run.retention:
             return
-        with self._wake:
+        with self._lock:
             waiting = [*self._jobs, *([self._now] if self._now else [])]
             stay = self._run.retention.newest({*self.stored, *(job.step for job in waiting)})
             # What the aliases will name.
@@ -229,7 +230,7 @@ class CheckpointCallback(Callback):
 
     def _drop(self, unwanted: Callable[[_Job], bool]) -> None:
         """Forget waiting jobs and their copies."""
-        with self._wake:
+        with self._lock:
             dropped = [job for job in self._jobs if unwanted(job)]
             self._jobs = [job for job in self._jobs if job not in dropped]
         for job in dropped:
@@ -271,7 +272,7 @@ class CheckpointCallback(Callback):
                 )
 
     def _have(self, step: int) -> bool:
-        with self._wake:
+        with self._lock:
             return step in self.stored or step in {
                 job.step for job in (*self._jobs, self._now) if job is not None
             }
@@ -300,29 +301,29 @@ class CheckpointCallback(Callback):
         self._best = value
         return True
 
-    def _work(self) -> None:
-        while True:
-            with self._wake:
-                while not self._jobs and not self._closing:
-                    self._wake.wait()
-                if not self._jobs or self._stopped:
-                    return
-                job = self._now = self._jobs.pop(0)
-            again = not self._try_to_store(job)
-            with self._wake:
-                self._now = None
-                if again:
-                    # At the end: one that can never go must not hold up the others.
-                    self._jobs.append(job)
-            if again:
-                self._drop_superseded(job)
-                with self._wake:
-                    if not self._stopped:
-                        self._wake.wait(RETRY_S[min(self._failures - 1, len(RETRY_S) - 1)])
+    def _store_next(self) -> bool:
+        """Try one; where it is not stored, it goes to the end: one that can never go must not hold up the others."""
+        with self._lock:
+            if not self._jobs:
+                return False
+            job = self._now = self._jobs.pop(0)
+        stored = self._try_to_store(job)
+        with self._lock:
+            self._now = None
+            if not stored:
+                self._jobs.append(job)
+        if not stored:
+            self._drop_superseded(job)
+            raise _NotStoredError
+        return True
+
+    def _unstored(self) -> list[_Job]:
+        with self._lock:
+            return [*([self._now] if self._now else []), *self._jobs]
 
     def _drop_superseded(self, job: _Job) -> None:
         """A newer `latest`, or `keep_last`, may have overtaken `job` while it was tried."""
-        with self._wake:
+        with self._lock:
             overtaken = any(other.snapshot.kind == LATEST for other in self._jobs if other is not job)
         if job.snapshot.kind == LATEST and overtaken:
             self._drop(lambda other: other is job)
@@ -367,24 +368,20 @@ class CheckpointCallback(Callback):
             except (OcrTrainError, OSError) as exc:
                 self._echo(f"older checkpoints could not be removed: {exc}")
 
-    def _wait_for(self, thread: threading.Thread) -> None:
+    def _wait_for(self, sender: Sender) -> None:
         """Give the worker time: much while it stores, `patience_s` with short pauses while the store is away."""
         deadline = time.monotonic() + CLOSE_TIMEOUT_S
         away_since: float | None = None
         next_word = time.monotonic()
-        while thread.is_alive() and time.monotonic() < deadline:
-            now = time.monotonic()
-            with self._wake:
-                left = len(self._jobs) + (self._now is not None)
-                away_since = (away_since or now) if self._failures else None
-                if self._failures and self._now is None:
-                    self._wake.notify()
-            if left and now >= next_word:
+        while (left := len(self._unstored())) and (now := time.monotonic()) < deadline:
+            away_since = (away_since or now) if self._failures else None
+            if now >= next_word:
                 next_word = now + SAY_EVERY_S
                 self._echo(f"storing {left} checkpoint(s) before the end ...")
             if away_since is not None and now - away_since > self._patience_s:
                 return
-            thread.join(timeout=0.5)
+            sender.wake()
+            sender.wait_for(lambda: not self._unstored(), 0.5)
 
     def _echo(self, text: str) -> None:
         # The terminal may be gone; the uploads go on.

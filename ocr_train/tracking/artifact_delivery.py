@@ -6,7 +6,6 @@ Checkpoints are not sent from here: the checkpoint worker does that while traini
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ocr_train.redaction.addresses import first_line
 from ocr_train.tracking.artifacts import ArtifactSink, upload_verified
 from ocr_train.tracking.confirmed import require_dataset
 from ocr_train.tracking.outbox import DatasetInput, File, Item, Outbox
+from ocr_train.tracking.sender import Sender
 
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 
@@ -56,74 +56,57 @@ class ArtifactDelivery:
     def __init__(self, outbox: Outbox, send: Callable[[Item], None]) -> None:
         self.outbox = outbox
         self._send = send
-        self._wake = threading.Event()
-        self._stop = threading.Event()
-        self._idle = threading.Condition()
+        self._lock = threading.Lock()
         self._queue: dict[str, Item] = {}
-        self._failures = 0
-        self.last_error = ""
-        self._thread = threading.Thread(target=self._run, name="artifact-delivery", daemon=True)
+        self._sender = Sender("artifact-delivery", self._send_next, retry_s=RETRY_S)
+
+    @property
+    def last_error(self) -> str:
+        """Why something could not be sent, the last time."""
+        return self._sender.last_error
 
     def start(self) -> None:
         """Begin; what an earlier process left in the outbox goes first."""
         self._queue = {key: item for key, item in self.outbox.pending().items() if _ours(item)}
-        self._thread.start()
+        self._sender.start()
 
     def add(self, item: Item) -> None:
         """Note `item` on disk and have it sent; returns at once."""
         key = self.outbox.add(item)
-        with self._idle:
+        with self._lock:
             self._queue[key] = item
-        self._wake.set()
+        self._sender.wake()
 
     @property
     def waiting(self) -> int:
         """How many items have not gone yet."""
-        with self._idle:
+        with self._lock:
             return len(self._queue)
 
     def flush(self, timeout_s: float) -> bool:
         """Send what is there; whether all of it got through in time."""
-        deadline = time.monotonic() + timeout_s
-        while self.waiting and time.monotonic() < deadline:
-            self._wake.set()
-            with self._idle:
-                self._idle.wait_for(lambda: not self._queue, timeout=min(1.0, timeout_s))
-        return not self.waiting
+        return self._sender.flush(lambda: not self.waiting, timeout_s)
 
     def close(self) -> None:
         """Stop trying; what is left stays in the outbox."""
-        self._stop.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=30)
+        self._sender.close()
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            with self._idle:
-                key, item = next(iter(self._queue.items()), ("", None))
-            if item is None:
-                self._pause(1.0)
-                continue
-            try:
-                self._send(item)
-            except Exception as exc:  # noqa: BLE001 - whatever it is, the item stays in the outbox
-                self.last_error = first_line(exc)
-                self._pause(RETRY_S[min(self._failures, len(RETRY_S) - 1)])
-                self._failures += 1
-                # One that can never go must not hold up the others.
-                with self._idle:
-                    self._queue[key] = self._queue.pop(key)
-                continue
-            self._failures = 0
-            self.outbox.done(key)
-            with self._idle:
-                self._queue.pop(key, None)
-                self._idle.notify_all()
-
-    def _pause(self, seconds: float) -> None:
-        self._wake.wait(seconds)
-        self._wake.clear()
+    def _send_next(self) -> bool:
+        with self._lock:
+            key, item = next(iter(self._queue.items()), ("", None))
+        if item is None:
+            return False
+        try:
+            self._send(item)
+        except Exception:
+            # One that can never go must not hold up the others.
+            with self._lock:
+                self._queue[key] = self._queue.pop(key)
+            raise
+        self.outbox.done(key)
+        with self._lock:
+            self._queue.pop(key, None)
+        return True
 
 
 def _ours(item: Item) -> bool:

@@ -10,7 +10,6 @@ Nothing counts as sent that was not taken.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,11 +17,11 @@ from pathlib import Path
 
 from ocr_train.redaction.addresses import first_line
 from ocr_train.tracking.journal import Batch, Record, batches_of, read_batch
+from ocr_train.tracking.sender import Sender
 from ocr_train.tracking.sent import Sent
 
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 ASIDE_RETRY_S = (30.0, 60.0, 120.0, 300.0, 600.0)
-FLUSH_STEP_S = 1.0
 FAILURES_BEFORE_HALVING = 2
 """A server that fails now and then is asked again with the same batch first."""
 HALVINGS = 40
@@ -63,23 +62,26 @@ class Delivery:
         self._journal = journal
         self._send = send
         self._check_writable = check_writable
-        self._interval_s = interval_s
         self._sent = Sent(journal)
-        self._wake = threading.Event()
-        self._stop = threading.Event()
-        self._idle = threading.Condition()
-        self._failures = 0
+        self._sender = Sender("mlflow-delivery", self._deliver_next, retry_s=RETRY_S, idle_s=interval_s)
         self._halvings = 0
         self._aside_tries = 0
         self._aside_due = 0.0
         self._aside_tried = False
         self.refused = 0
-        self.last_error = ""
-        self._thread = threading.Thread(target=self._run, name="mlflow-delivery", daemon=True)
 
     def start(self) -> None:
         """Begin to deliver."""
-        self._thread.start()
+        self._sender.start()
+
+    @property
+    def last_error(self) -> str:
+        """Why something is still here, or was refused; the newest reason."""
+        return self._sender.last_error
+
+    @last_error.setter
+    def last_error(self, reason: str) -> None:
+        self._sender.last_error = reason
 
     @property
     def pending_bytes(self) -> int:
@@ -88,17 +90,8 @@ class Delivery:
 
     def flush(self, timeout_s: float) -> bool:
         """Deliver what is there now; whether all of it got through in time, but for what the server cannot take."""
-        deadline = time.monotonic() + timeout_s
         self._aside_tried, self._aside_due = False, 0.0
-        while True:
-            # Again and again: a server that comes back is asked at once, not in half a minute.
-            self._wake.set()
-            left = min(FLUSH_STEP_S, deadline - time.monotonic())
-            with self._idle:
-                if self._idle.wait_for(self._settled, timeout=max(0.0, left)):
-                    return True
-            if time.monotonic() >= deadline:
-                return False
+        return self._sender.flush(self._settled, timeout_s)
 
     def _settled(self) -> bool:
         return self._sent.pending_journal == 0 and (not self._sent.aside or self._aside_tried)
@@ -114,29 +107,13 @@ class Delivery:
 
     def close(self) -> None:
         """Stop trying; what is pending stays in the journal."""
-        self._stop.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=30)
+        self._sender.close()
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                delivered = self._deliver_one(patient=self._failures < FAILURES_BEFORE_HALVING)
-                if not delivered and self._sent.aside and time.monotonic() >= self._aside_due:
-                    self._try_aside()
-            except Exception as exc:  # noqa: BLE001 - whatever it is, the journal still has the records
-                self.last_error = first_line(exc)
-                self._pause(RETRY_S[min(self._failures, len(RETRY_S) - 1)])
-                self._failures += 1
-                continue
-            self._failures = 0
-            if not delivered:
-                self._pause(self._interval_s)
-
-    def _pause(self, seconds: float) -> None:
-        self._wake.wait(seconds)
-        self._wake.clear()
+    def _deliver_next(self) -> bool:
+        delivered = self._deliver_one(patient=self._sender.failures < FAILURES_BEFORE_HALVING)
+        if not delivered and self._sent.aside and time.monotonic() >= self._aside_due:
+            self._try_aside()
+        return delivered
 
     def _deliver_one(self, *, patient: bool) -> bool:
         batch, end = read_batch(self._journal, self._sent.position)
@@ -145,8 +122,6 @@ class Delivery:
         left = self._bring_all(batch, patient=patient) if len(batch) else _Left()
         self._sent.drop_aside_tags({tag.key for tag in batch.tags})
         self._sent.move(end, left.aside)
-        with self._idle:
-            self._idle.notify_all()
         return True
 
     def _try_aside(self) -> None:
@@ -158,8 +133,6 @@ class Delivery:
         self._aside_due = time.monotonic() + ASIDE_RETRY_S[min(self._aside_tries, len(ASIDE_RETRY_S) - 1)]
         self._aside_tries = self._aside_tries + 1 if left else 0
         self._aside_tried = True
-        with self._idle:
-            self._idle.notify_all()
 
     def _bring_all(self, batch: Batch, *, patient: bool) -> _Left:
         self._halvings = HALVINGS
