@@ -23,7 +23,7 @@ from ocr_train.analysis.values import Prediction
 
 FOLDER = "evaluation"
 LIMIT = 1000
-"""So many validation images are read at the most; which ones follows from their names (`sampling`)."""
+"""At most this many validation images are read; which ones follows from their names (`sampling`)."""
 WORST_SHOWN = 12
 _LOW = 0.5
 

@@ -44,7 +44,7 @@ class FoundCheckpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class BestKnown:
-    """The best checkpoint of a run and of those it went on from; `alias` is what a best.json says of it."""
+    """The best checkpoint of a run and of those it continued from; `alias` is what a best.json says of it."""
 
     value: float
     alias: Mapping[str, Any]
@@ -151,7 +151,7 @@ def _torn(artifacts: Artifacts, *, after: int) -> list[str]:
 
 
 def _line_best(client: Any, run_id: str) -> tuple[str, CheckpointManifest | None]:
-    """The run that has the best checkpoint of `run_id` and those it went on from, and its manifest."""
+    """The run that has the best checkpoint of `run_id` and those it continued from, and its manifest."""
     values = alias_values(tracker.RunArtifacts(client, run_id), BEST)
     owner = str(values.get("run_id") or run_id)
     if owner != run_id:
@@ -165,7 +165,7 @@ def _line_best(client: Any, run_id: str) -> tuple[str, CheckpointManifest | None
 
 
 def best_known(client: Any, run_id: str, main_metric: str, *, up_to: int | None = None) -> BestKnown | None:
-    """The best checkpoint of a run and of those it went on from, that is still there; None without one.
+    """The best checkpoint of a run and of those it continued from, that is still there; None without one.
 
     `up_to` leaves out what came after that step: who goes back to a step on purpose starts a branch there.
     """

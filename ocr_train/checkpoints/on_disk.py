@@ -126,7 +126,7 @@ def _copy(prefix: Path, folder: Path, *, weights_only: bool) -> LocalCheckpoint:
 
 
 def refuse_missing(checkpoint: str, missing: list[str]) -> None:
-    """Raise `DataError` where files of a checkpoint are missing: PaddleOCR goes on silently, from a colder start."""
+    """Raise `DataError` where files of a checkpoint are missing: PaddleOCR continues silently with less state."""
     if missing:
         raise DataError(
             f"the checkpoint {checkpoint} has no {' and no '.join(missing)}: training cannot continue from it.",

@@ -257,7 +257,7 @@ None where honest files have no such call."""
 
 
 def stores_names(items: Iterable[Any]) -> bool:
-    """Whether an import lies among values, bare or in a tuple: nobody stores a class or a function."""
+    """Whether an import lies among values, bare or in a tuple: no checkpoint stores a class or a function."""
     return any(
         isinstance(item, Name)
         or (isinstance(item, Tuple) and any(isinstance(one, Name) for one in item.items))

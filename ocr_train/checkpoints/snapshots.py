@@ -56,7 +56,7 @@ def take_snapshot(prefix: Path, kind: str, parent: Path, *, link: bool = False) 
 
 
 def open_snapshot(folder: Path, kind: str, name: str) -> Snapshot:
-    """The snapshot that lies in `folder`; raises `DataError` where it is no whole one."""
+    """The snapshot in `folder`; raises `DataError` where it is not complete."""
     files = files_of(folder / "model")
     if not any(path.suffix == WEIGHTS for path in files):
         raise DataError(f"there is no checkpoint in {folder}.")

@@ -121,7 +121,7 @@ class CheckpointStore:
         }
 
     def _load(self) -> None:
-        """What the run has stored before, in another process: after a `sync`, or where a run itself goes on."""
+        """What the run has stored before, in another process: after a `sync`, or where a run is continued."""
         if self._loaded:
             return
         for manifest in all_manifests(self._artifacts):

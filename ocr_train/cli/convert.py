@@ -237,7 +237,7 @@ def _split(arguments: argparse.Namespace) -> int:
 
 
 def _after_split(labels: Path, out: Path, *, outside: bool) -> str:
-    """Training wants all images below its folder, which a split into another folder does not give."""
+    """Training needs all images below its folder, which a split into another folder does not give."""
     if not outside:
         return f"next: python -m ocr_train train --data {shlex.quote(str(out))}"
     return (

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _require_utf8_names() -> None:
-    """Begin anew in Python's UTF-8 mode where the locale has file names in another encoding: a Thai name could neither
+    """Start again in Python's UTF-8 mode where the locale has file names in another encoding: a Thai name could neither
     be written into a label file nor be handed to a server. The terminal keeps its own encoding."""
     if sys.getfilesystemencoding().lower().replace("-", "") == "utf8" or os.environ.get("PYTHONUTF8") == "1":
         return

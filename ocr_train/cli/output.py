@@ -107,7 +107,7 @@ def require_apart(inputs: Iterable[Path], outputs: Iterable[Path | str | None]) 
 
 
 def require_labels(path: Path) -> None:
-    """Raise `DataError` where `path` is no file that can be read; for a folder, name the label files in it."""
+    """Raise `DataError` where `path` is not a readable file; for a folder, name the label files in it."""
     if path.is_dir():
         inside = ", ".join(sorted(found.name for found in path.glob("*.txt"))[:8])
         hint = f"It has {inside}: name one of these." if inside else "There is no .txt file in it either."

@@ -1,4 +1,4 @@
-"""The command `runs`: what there is, and an end for what nobody tracks any more."""
+"""The command `runs`: what there is, and how to end what no process tracks any more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Output that nobody waits for: a terminal that stands still (Ctrl-S, a pipe that nobody reads) holds up no training.
+"""Output that nothing waits for: a terminal that accepts nothing (Ctrl-S, an unread pipe) delays no training.
 
 with detached_output():     print, sys.stdout and sys.stderr return at once; one thread writes, in order
     ...
@@ -105,7 +105,7 @@ class _Detached(io.TextIOBase):
 
 @contextlib.contextmanager
 def detached_output() -> Iterator[None]:
-    """Inside, writing to standard output and standard error never waits; streams that are no files stay as they are.
+    """Inside, writing to standard output and standard error never waits; streams that are not files stay as they are.
 
     At the end what is left is waited for, for `END_S` at most.
     """

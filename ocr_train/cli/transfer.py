@@ -153,7 +153,7 @@ def _require_folder(target: str) -> None:
 
 
 def _shown(what: str, stream: TextIO, transfer: Callable[[OnProgress], SyncResult]) -> SyncResult:
-    """The transfer's result; while it goes on, `stream` shows how far it is."""
+    """The transfer's result; while it runs, `stream` shows how far it is."""
     shown = TransferProgress(what, stream)
     try:
         return transfer(shown)

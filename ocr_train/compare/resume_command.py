@@ -1,4 +1,4 @@
-"""How training goes on from a checkpoint: the command, made from what the run was launched with."""
+"""How training continues from a checkpoint: the command, made from what the run was launched with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NOT_REPEATED = ("resume", "weights_only", "resume_mode", "offline")
 
 
 def resume_command(run: RunData, checkpoint: CheckpointManifest) -> str:
-    """The command that goes on from `checkpoint`, begun as the run's own was; twice the epochs where the run has had all of its."""
+    """The command that continues from `checkpoint`, begun as the run's own was; twice the epochs where the run has had all of its."""
     given = {
         name: run.params[name] for name in PARAMETERS if name not in _NOT_REPEATED and run.params.get(name)
     }

@@ -24,7 +24,7 @@ ROOT = "samples"
 LATEST = f"{ROOT}/latest.json"
 MAX_SIDE_PX = 480
 MAX_BYTES = 20_000_000
-"""A larger artifact is no picture of ours."""
+"""A larger artifact is not one of our pictures."""
 _STEP_FOLDER = re.compile(rf"{ROOT}/step_\d+")
 _FILE_NAME = re.compile(r"[\w\-]+\.(?:png|jpe?g)", re.IGNORECASE | re.ASCII)
 _NONE = "this run has no sample pictures: it was trained without them."

@@ -69,7 +69,7 @@ class Checkpoints:
 
 @dataclass(frozen=True, kw_only=True)
 class RunData:
-    """One run. `started` and `ended` in Unix seconds, `ended` the newest sign of a run that still goes on.
+    """One run. `started` and `ended` in Unix seconds, `ended` the newest sign of a run that is still running.
 
     `params` have MLflow's quotes removed; `main_metric` is a bare name such as hmean; `hourly_usd` None where
     nobody said what an hour costs.
@@ -100,12 +100,12 @@ class RunData:
 
     @property
     def parent(self) -> str:
-        """The run it went on from; empty where there is none."""
+        """The run it continued from; empty where there is none."""
         return self.tags.get("resumed_from", "")
 
     @property
     def parent_step(self) -> int:
-        """The step it went on from."""
+        """The step it continued from."""
         text = self.tags.get("resumed_from_step", "")
         return int(text) if text.isdecimal() else 0
 

@@ -131,7 +131,7 @@ def _folder(package: str) -> Path:
 
 @lru_cache(maxsize=64)
 def _characters(path: Path) -> frozenset[str]:
-    """What the font's character map names; `SetupError` where the file is no font."""
+    """What the font's character map names; `SetupError` where the file is not a font."""
     from matplotlib.ft2font import FT2Font
 
     try:

@@ -80,7 +80,7 @@ class Reading:
 
 
 class ReadingProcess:
-    """A reading that goes on beside us: `poll` until it is true, then `result`, and in any case `close`."""
+    """A reading that runs beside us: `poll` until it is true, then `result`, and in any case `close`."""
 
     def __init__(
         self,

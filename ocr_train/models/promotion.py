@@ -23,7 +23,7 @@ _METRIC = re.compile(r"(?:(?P<where>best|eval|evaluate)/)?(?P<name>[^/]+)")
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """Whether the alias moved, and why; `version` is the challenger, `champion` who held the alias ("": nobody)."""
+    """Whether the alias moved, and why; `version` is the challenger, `champion` had the alias before ("": none did)."""
 
     moved: bool
     why: str
@@ -156,7 +156,7 @@ def _part_with(parts: Sequence[ModelPart], wanted: str, version: Any) -> ModelPa
 
 
 def _holder(client: Any, name: str, alias: str) -> Any:
-    """Who has the alias; None where nobody has."""
+    """The version that has the alias, or None."""
     from mlflow.exceptions import MlflowException
 
     try:

@@ -172,7 +172,7 @@ def _exported(folder: Path, named: str) -> ModelSource:
 
 
 def _bare(spec: ResumeSpec, which: str) -> ResumeSpec:
-    """A run without a word behind its id means `which`: who uses a model wants its best, who goes on its newest."""
+    """A run without a word behind its id means `which`: the best checkpoint to use a model, the newest to resume."""
     bare = spec.step is None and not spec.text.endswith((LATEST, BEST))
     return replace(spec, which=which) if bare else spec
 
@@ -282,7 +282,7 @@ def _dictionary(config: Path) -> Path | None:
 
 
 def read_config(config: Path, *, hint: str = "", ours: Sequence[str] = ()) -> dict[str, Any]:
-    """A YAML file that comes with a checkpoint or a run; raises `DataError` where it is no mapping, or holds code.
+    """A YAML file that comes with a checkpoint or a run; raises `DataError` where it is not a mapping, or has code in it.
 
     PaddleOCR never sees the parts named by `ours`, whose texts may look like code.
     """

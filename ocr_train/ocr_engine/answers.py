@@ -78,6 +78,6 @@ def _text(one: Any) -> Any:
 
 
 def _score(value: Any) -> float:
-    """A plain float; what is no number becomes 0, which JSON can say."""
+    """A plain float; what is not a number becomes 0, which JSON can say."""
     score = float(value)
     return score if math.isfinite(score) else 0.0

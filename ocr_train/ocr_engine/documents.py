@@ -26,7 +26,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class DocumentError(ValueError):
-    """It is no document, or too much of one; the message is what is wrong with it."""
+    """It is not a document, or it is too large; the message is what is wrong with it."""
 
 
 def read_yaml(path: str | Path) -> Any:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """The file `path` to read, as bytes; raises `OSError` where it cannot be had or is no regular file.
+    """The file `path` to read, as bytes; raises `OSError` where it cannot be opened or is not a regular file.
 
     A pipe, a socket, a terminal or a device would block whoever opens or reads it: none is ever waited for.
     """

@@ -41,7 +41,7 @@ class Limits:
 
 
 def limits_from(environ: Mapping[str, str] = os.environ) -> Limits:
-    """The limits that the environment sets, else the defaults; raises `ValueError` for what is no number."""
+    """The limits that the environment sets, else the defaults; raises `ValueError` for what is not a number."""
     values: dict[str, Any] = {}
     if SERVED in environ:
         timeout_s = _number(SERVED, environ[SERVED]) or _MLFLOW_TIMEOUT_S

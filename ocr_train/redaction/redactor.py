@@ -28,7 +28,7 @@ from ocr_train.redaction.names import HIDDEN, can_be_secret, is_secret_name, is_
 from ocr_train.redaction.shapes import hide_shapes
 
 MIN_LENGTH = 6
-"""Shorter values are no secrets worth hiding, and would be found in every other word."""
+"""Shorter values are not worth hiding, and would be found in every other word."""
 USER_DATA = frozenset({"character_dict", "character", "label_list"})
 """Keys of a configuration under which a dictionary or labels stand."""
 OVERRIDES = "overrides"
@@ -217,7 +217,7 @@ def _bare(value: str) -> str:
 
 
 def _is_path(value: str) -> bool:
-    """Variables such as AWS_WEB_IDENTITY_TOKEN_FILE or PWD name a file, which is no secret. A key of AWS may begin with
+    """Variables such as AWS_WEB_IDENTITY_TOKEN_FILE or PWD name a file, which is not a secret. A key of AWS may begin with
     a slash as well."""
     if not value.startswith(("/", "./", "../", "~/")) or "\n" in value:
         return False

@@ -14,9 +14,9 @@ from ocr_train.tracking.heartbeat import HEARTBEAT_TAG
 CONFIG_TAG = "config_digest"
 INTERRUPTED = ("KILLED", "FAILED")
 DEAD_AFTER_S = 300.0
-"""Ten heartbeats: nobody needs to be waited for."""
+"""Ten heartbeats: there is no process to wait for."""
 WATCH_S = 95.0
-"""Three heartbeats without a sign: whoever trained there is gone."""
+"""Three heartbeats without a sign: the process that trained it has ended."""
 LOOK_EVERY_S = 5.0
 
 

@@ -1,4 +1,4 @@
-"""One run goes on in one process: a start that finds another one at work, or at the same door, is refused.
+"""One run is continued by one process: a start that finds another one training it, or starting with it, is refused.
 
 Who wants to go on writes a tag of its own (`claim.<token>`), lets `SETTLE_S` pass, and reads those of others. With no
 older claim there it writes itself into `tracked_by`; else it looks until the older one has done so, and is refused. A
@@ -25,7 +25,7 @@ ROUNDS = 5
 
 
 def require_idle(client: Any, run_id: str, waiter: Waiter) -> Any:
-    """The run, as nobody trains it; raises `ConfigError` where somebody does, which names that process."""
+    """The run, if no process trains it; else raises `ConfigError`, which names that process."""
     run = tracker.get_run(client, run_id)
     if run.info.status == "RUNNING" and is_alive(
         run, lambda one: tracker.get_run(client, one.info.run_id), waiter
@@ -35,7 +35,7 @@ def require_idle(client: Any, run_id: str, waiter: Waiter) -> Any:
 
 
 def claim(client: Any, idle: Any, holder: Holder, waiter: Waiter) -> None:
-    """Make `holder` the only one that goes on with the run `idle`, which `require_idle` returned.
+    """Make `holder` the only process that continues the run `idle`, which `require_idle` returned.
 
     Raises `ConfigError` where another start came first, `TrackingError` where the server does not answer.
     """
@@ -60,7 +60,7 @@ def claim(client: Any, idle: Any, holder: Holder, waiter: Waiter) -> None:
 
 
 def _read_claims(client: Any, idle: Any, holder: Holder, waiter: Waiter) -> tuple[Holder | None, list[str]]:
-    """Who has taken the run since it was `idle`, None where nobody has; older claims of processes that are gone."""
+    """The holder that has claimed the run since it was `idle`, or None; and older claims of processes that have ended."""
     before = idle.data.tags.get(HOLDER_TAG, "")
     older: list[str] = []
     for _ in range(ROUNDS):

@@ -1,4 +1,4 @@
-"""What is not as it was: the resolved configuration of a run against that of the run it goes on from."""
+"""What has changed: the resolved configuration of a run against that of the run it continues."""
 
 from __future__ import annotations
 

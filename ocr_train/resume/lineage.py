@@ -36,7 +36,7 @@ def record_origin(point: ResumePoint, tracker: Tracker, echo: Echo) -> None:
 def record_drift(
     point: ResumePoint, config: Mapping[str, Any], facts: Mapping[str, str], tracker: Tracker, echo: Echo
 ) -> None:
-    """Compare with the run (or the configuration beside the checkpoint) that training goes on from.
+    """Compare with the run (or the configuration beside the checkpoint) that training continues from.
 
     `config` is the resolved configuration without what a resume changes in it; `facts` are tags that may differ
     too, such as dataset_digest. Tag `param_drift` where something differs, artifact config/param_drift.json always.
@@ -61,7 +61,7 @@ def record_drift(
 
 
 def _before(point: ResumePoint, tracker: Tracker) -> tuple[Mapping[str, Any] | None, Mapping[str, str]]:
-    """Configuration and tags of what training goes on from; None where they are not known."""
+    """Configuration and tags of what training continues from; None where they are not known."""
     if point.run_id:
         try:
             tags = tracker.client.get_run(point.run_id).data.tags

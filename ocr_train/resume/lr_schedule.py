@@ -1,4 +1,4 @@
-"""The learning rate after a resume: laid anew where epochs, steps of an epoch or the schedule itself are others.
+"""The learning rate after a resume: calculated again where epochs, steps of an epoch or the schedule itself are others.
 
 A checkpoint's `.pdopt` holds where its schedule stood, and Paddle goes on from there with the new settings: a cosine
 that has come to 0 is multiplied on and stays 0 forever. So the state becomes that of the schedule as it is configured
@@ -23,7 +23,7 @@ TIMEOUT_S = 300.0
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """Where training goes on from: `prefix` is a copy of the checkpoint on this machine, of `kind` latest, best or epoch.
+    """Where training continues from: `prefix` is a copy of the checkpoint on this machine, of `kind` latest, best or epoch.
 
     `epoch` is the checkpoint's, `steps` are those of an epoch now and `old_steps` then, 0 where that is not known.
     """

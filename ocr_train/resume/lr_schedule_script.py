@@ -1,4 +1,4 @@
-"""Lays the learning rate's schedule of a checkpoint anew. Started by path, in the trainer's interpreter.
+"""Calculates the learning rate's schedule of a checkpoint again. Started by path, in the trainer's interpreter.
 
     PYTHON lr_schedule_script.py PADDLEOCR_ROOT CONFIG PDOPT EPOCH STEPS OLD_STEPS KIND
 
@@ -99,7 +99,7 @@ def lay_anew(argv: list[str]) -> dict[str, Any]:
 
 
 def place(last: Any, epoch: int, steps: int, old_steps: int, kind: str) -> int:
-    """At which step of the schedule training goes on.
+    """At which step of the schedule training continues.
 
     Where an epoch has as many steps as before, at the checkpoint's own. Else at the same epoch: then the schedule ends
     with the training. Without OLD_STEPS a checkpoint of an epoch's end tells by itself, and of one in the middle of an
@@ -125,7 +125,7 @@ def same(old: Any, new: Any) -> bool:
 
 
 def prove(restored: Any, continued: Any, state: dict[str, Any], left: int) -> None:
-    """Raise where a schedule that gets `state` goes on in another way than the one it was taken from."""
+    """Raise where a schedule that gets `state` continues in another way than the one it was taken from."""
     restored.set_state_dict(dict(state))
     for _ in range(max(0, min(left, TRIED_STEPS))):
         restored.step()

@@ -1,4 +1,4 @@
-"""resume_mode=same: the run itself goes on, under its own id, and what it has logged is not logged again."""
+"""resume_mode=same: the run itself is continued, under its own id, and what it has logged is not logged again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OF_THE_END = ("failure_reason", "failure_explanation", "degraded")
 
 @dataclass(frozen=True, kw_only=True)
 class Reopened:
-    """A run that goes on: its params, which MLflow never changes, each metric's last step, and
+    """A run that is continued: its params, which MLflow never changes, each metric's last step, and
     the hours that it took so far."""
 
     run_id: str

@@ -152,7 +152,7 @@ def _auto(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | No
 
 
 def run_to_go_on(request: ResumeRequest, client: Any) -> Any | None:
-    """The run that resume_mode=same goes on with, as it was seen first; None where resume=auto finds none.
+    """The run that resume_mode=same continues, as it was seen first; None where resume=auto finds none.
 
     Raises `ConfigError` where there is none.
     """

@@ -35,7 +35,7 @@ from ocr_train.weights.start import Weights, clear_pretrained, screen_named, set
 
 @dataclass(frozen=True, kw_only=True)
 class StartedRun:
-    """The run: a new one, or one that goes on (`reopened`). `dataset` is set where it had to be known for that."""
+    """The run: a new one, or one that is continued (`reopened`). `dataset` is set where it had to be known for that."""
 
     tracker: Tracker
     reopened: Reopened | None = None
@@ -52,7 +52,7 @@ def begin(
     tags: Mapping[str, object],
     look_at_data: Callable[[Path], tuple[Experiment, Dataset]],
 ) -> StartedRun:
-    """Start the run, with `tags`, or open the one again that resume_mode=same goes on with.
+    """Start the run, with `tags`, or reopen the one that resume_mode=same continues.
 
     `look_at_data` prepares the data into a folder: with resume=auto they decide which run that is.
     Raises `ConfigError` for what `resume` cannot mean or what another process does, `StorageError` where files of
@@ -94,7 +94,7 @@ def begin(
 
 
 def _continue(run: Any, output: Path, client: Any, waiter: Waiter) -> tuple[Tracker, Reopened]:
-    """The run, which nobody has trained when it was seen, opened again with its files in `output`."""
+    """The run, which no process was training when it was seen, reopened with its files in `output`."""
     run_id = str(run.info.run_id)
     require_writable(output, run_id)
     claim(client, run, this_process(output, now=waiter.now()), waiter)

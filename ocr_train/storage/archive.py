@@ -24,7 +24,7 @@ from ocr_train.storage.local import make_parents, place_problems, require_space,
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 DEFAULT_LIMIT_BYTES = 50 * 10**9
-"""A data set of text images is smaller; whoever has a larger one raises the limit."""
+"""A data set of text images is smaller; for a larger one raise the limit."""
 
 _BLOCK_BYTES = 1024 * 1024
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)

@@ -123,7 +123,7 @@ class _PushJob:
     def _delete(
         self, state: SyncState, local: Mapping[str, LocalFile], remote: Mapping[str, RemoteObject]
     ) -> int:
-        """Delete the objects that the manifest owns, whose file is gone, and that nobody replaced."""
+        """Delete the objects that the manifest owns, whose file is gone, and that no other program replaced."""
         gone = [entry for name, entry in state.entries.items() if name not in local]
         owned = [e.name for e in gone if e.name in remote and remote[e.name].etag == e.etag]
         self.bucket.delete(f"{self.below}{name}" for name in owned)

@@ -1,4 +1,4 @@
-"""Folders that several processes use at once: nobody changes one under a process that reads it.
+"""Folders that several processes use at once: none is changed while a process reads it.
 
     cache/s3/0a1b2c         the copy of a source; cache/s3/0a1b2c-2, ... where another process needs the first as it is
     cache/s3/0a1b2c.lease   locked by whoever uses the copy: shared to read it, alone to change it
@@ -57,7 +57,7 @@ class Leases:
             self._held.popitem()[1].close()
 
     def _remove_unused(self, folder: Path, used: Path) -> None:
-        """Remove the other copies of the same source that nobody uses."""
+        """Remove the other copies of the same source that no process uses."""
         for other in sorted(folder.parent.glob(f"{folder.name}-*")):
             if other in (used, *self._held) or not other.is_dir():
                 continue

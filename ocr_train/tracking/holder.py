@@ -53,7 +53,7 @@ def _token(_pid: int) -> str:
 
 
 def read_holder(text: str) -> Holder | None:
-    """What a tag's value says, None for what is no holder: a tag can be edited by hand."""
+    """What a tag's value says, None for what is not a holder: a tag can be edited by hand."""
     try:
         values = parse_json(text)
         holder = Holder(

@@ -15,7 +15,7 @@ from ocr_train.tracking.journal import Record, Tag, batches_of, encoded, whole_s
 
 
 class Sent:
-    """What the server has of the journal at `path`. A full disk is no error: the files then say less than it has."""
+    """What the server has of the journal at `path`. A full disk is not an error: the files then say less than it has."""
 
     def __init__(self, journal: Path) -> None:
         self._journal = journal

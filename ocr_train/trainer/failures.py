@@ -204,7 +204,7 @@ _SUMMARY = "Error Message Summary:"
 _NOTICE = re.compile(
     r"\b(?:DEBUG|INFO|WARN(?:ING)?)\b ?:|^\s*(?:DEBUG|INFO|WARNING)\b|\w*Warning: |^\s*[IW]\d{4} "
 )
-"""A line of a log, or a warning: it says what went on, never why something failed. The last are of Paddle's glog."""
+"""A line of a log, or a warning: it says what happened, never why something failed. The last are of Paddle's glog."""
 
 _NUMPY_NAME = re.compile(r"AttributeError: (?:module 'numpy' has no attribute '|`np\.)(\w+)")
 _GONE_IN_NUMPY_1_24 = ("bool", "int", "float", "complex", "object", "str", "long", "unicode")

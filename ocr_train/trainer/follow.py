@@ -65,7 +65,7 @@ class LogWatch:
             self._failed_at = self._progress_at = self._clock()
 
     def see(self, event: Event) -> None:
-        """A step, an evaluation, a checkpoint: the trainer goes on, whatever it printed before."""
+        """A step, an evaluation, a checkpoint: the trainer continues, whatever it printed before."""
         if isinstance(event, LogLine | Tick):
             return
         self.progressed = self.progressed or isinstance(event, TrainProgress)

@@ -41,7 +41,7 @@ class Guard:
 
     @classmethod
     def start(cls) -> Guard:
-        """Start it. Where it cannot be started the training goes on without."""
+        """Start it. Where it cannot be started the training continues without it."""
         import subprocess
         import uuid
 

@@ -113,7 +113,7 @@ def require_tool(trainer: Trainer, script: str) -> Path:
 
 
 def require_weights_loaded(run: ToolRun, what: str) -> None:
-    """Raise `TrainingFailed` where layers were left out: PaddleOCR only warns, and goes on with random ones."""
+    """Raise `TrainingFailed` where layers were left out: PaddleOCR only warns, and continues with random ones."""
     left_out = [line for line in run.lines if _NOT_LOADED.search(line)]
     if left_out:
         raise TrainingFailed(

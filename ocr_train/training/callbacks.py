@@ -77,7 +77,7 @@ def _retain(tracker: Tracker, run: Run, store: CheckpointStore) -> None:
 
 
 def _reading_with(ready: TrainingSetup) -> StartReading:
-    """How samples are read beside the training: on the CPU, on one thread, whenever nobody else wants it."""
+    """How samples are read beside the training: on the CPU, on one thread, whenever no other process needs it."""
     from ocr_train.models.inference import CHECKPOINT, Model, ReadingProcess
 
     env = {**ready.env, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}

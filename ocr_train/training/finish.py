@@ -37,7 +37,7 @@ CHECK_IMAGES = 32
 POLL_S = 0.2
 READ_TIMEOUT_S = 1800.0
 CPU_PAGES = 200
-"""So many pages are read at the most where there is no GPU: a page takes a CPU about a second."""
+"""At most this many pages are read where there is no GPU: a page takes a CPU about a second."""
 
 
 class _StopError(Exception):
@@ -213,7 +213,7 @@ def _make_model(work: _Work) -> str:
 
 
 def place_for_export(run_folder: Path) -> Path:
-    """Where the run's model goes. One that the run had when it ended before, and then went on, gives way."""
+    """Where the run's model goes. One that the run had when it ended before, and was then continued, is replaced."""
     target = run_folder / "export"
     shutil.rmtree(target, ignore_errors=True)
     return target

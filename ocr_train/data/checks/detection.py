@@ -26,7 +26,7 @@ MIN_AREA_PX = 1.0
 
 
 def parse_boxes(label: str) -> tuple[list[Box], list[Finding]]:
-    """Read a detection label: the boxes that can be read, mended where that is safe, and every problem.
+    """Read a detection label: the boxes that can be read, fixed where that is safe, and every problem.
 
     Mended: counter-clockwise points are turned clockwise from the same first point, transcriptions are
     stripped. Never raises, whatever `label` is.

@@ -74,7 +74,7 @@ def write_clean(label_file: Path, out: Path, bad_lines: BadLines, task: str) -> 
 
 
 def _clean_label(entry: LabelLine, task: str) -> str:
-    """The mended label, empty where there is nothing to train on."""
+    """The fixed label, empty where there is nothing to train on."""
     if task != "det":
         return text_for_trainer(entry.label)
     boxes, findings = parse_boxes(entry.label)

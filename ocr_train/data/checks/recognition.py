@@ -13,7 +13,7 @@ SPACES = " \u00a0\u3000"
 """What counts as a space around a text: the plain, the no-break and the ideographic one."""
 
 PLACEHOLDERS = frozenset({"待识别", "无识别结果", "TEMPORARY", "NULL"})
-"""What PPOCRLabel writes for a box whose text nobody has typed yet."""
+"""What PPOCRLabel writes for a box whose text has not been typed yet."""
 
 PLACEHOLDERS_REC = PLACEHOLDERS | {"###"}
 """In a recognition file "###" is a crop of a box that detection ignores."""
@@ -102,12 +102,12 @@ def surrounding_spaces(text: str) -> Finding:
 
 
 def placeholder(text: str) -> Finding:
-    """The note for a text that a labelling tool wrote in nobody's name."""
+    """The note for a text that a labelling tool wrote by itself."""
     return Finding("placeholder_text", escape(text), "type the text that the image shows, or remove it")
 
 
 def invisible_characters(text: str, charset: frozenset[str] | None = None) -> list[Finding]:
-    """The finding for characters that nobody sees, except those that `charset` asks for."""
+    """The finding for invisible characters, except those that `charset` asks for."""
     found = sorted({char for char in INVISIBLE.findall(text) if charset is None or char not in charset})
     if not found:
         return []

@@ -254,7 +254,7 @@ _IMAGE_HINTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class _Fitted:
-    """Image data that fits its JSON; `exif_dropped` says that it was written anew without a rotation."""
+    """Image data that fits its JSON; `exif_dropped` says that it was written again without a rotation."""
 
     data: bytes
     width: int

@@ -161,7 +161,7 @@ def _mask(points: list[Point], shape: Mapping[str, Any]) -> _Outline:
 
 
 def _decode_mask(encoded: object) -> Any:
-    """The mask as a (height, width) array, None where it is no PNG of one channel."""
+    """The mask as a (height, width) array, None where it is not a PNG of one channel."""
     import cv2
     import numpy as np
 

@@ -67,7 +67,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _holds_labels(path: Path) -> bool:
-    """Whether one of the first lines is a sample; lists of characters or of file states are no labels."""
+    """Whether one of the first lines is a sample; lists of characters or of file states are not labels."""
     if NOT_LABELS.search(path.stem) or not path.is_file():
         return False
     return any(isinstance(line, LabelLine) for line in islice(read_labels(path), 5))
