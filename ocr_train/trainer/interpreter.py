@@ -5,10 +5,8 @@ The interpreter that trains need not be the one that tracks: it may be another P
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from pathlib import Path
 
 from ocr_train.errors import SetupError
 from ocr_train.trainer.failures import reason_in
+from ocr_train.trainer.question import ask
 
 PROBE_TIMEOUT_S = 180.0
 
@@ -81,8 +80,9 @@ sys.stdout.write("\nPACKAGES " + json.dumps(found) + "\n")
 @dataclass(frozen=True, kw_only=True)
 class Packages:
     """Modules that an interpreter does not have, and the versions of the packages that have the others, as pip names
-    them: a module may be in several, and Python 3.7 tells none."""
+    them: a module may be in several, and Python 3.7 tells none. `asked`: the interpreter answered."""
 
+    asked: bool = False
     missing: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -103,32 +103,27 @@ class Facts:
 
 def probe(python: Path, *, env: Mapping[str, str] | None = None) -> Facts:
     """Ask `python` for its Paddle, GPUs and PaddleOCR; raises `SetupError` where it cannot answer."""
-    try:
-        done = subprocess.run(
-            [str(python), "-c", _SCRIPT],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=PROBE_TIMEOUT_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env=dict(os.environ if env is None else env),
-            # Not the current folder: its files must not shadow packages.
-            cwd=python.parent,
-        )
-    except OSError as exc:
+    # Not the current folder: its files must not shadow packages.
+    reply = ask(
+        [str(python), "-c", _SCRIPT],
+        env=os.environ if env is None else env,
+        cwd=python.parent,
+        timeout_s=PROBE_TIMEOUT_S,
+    )
+    if reply.not_started:
         raise SetupError(
-            f"trainer_python {str(python)!r} cannot be started: {exc.strerror}",
+            f"trainer_python {str(python)!r} cannot be started: {reply.not_started}",
             hint="Give the path of a Python interpreter, or leave trainer_python empty.",
-        ) from exc
-    except subprocess.TimeoutExpired as exc:
+        )
+    if reply.timed_out:
         raise SetupError(
             f"{str(python)!r} did not answer within {PROBE_TIMEOUT_S:.0f} s when asked for its PaddlePaddle.",
             hint=f"Try `{python} -c 'import paddle'` by hand: it hangs or is very slow.",
-        ) from exc
-    facts = _parse(done.stdout)
+        )
+    values = reply.last("FACTS")
+    facts = None if values is None else Facts(**{**values, "names": tuple(values["names"])})
     if facts is None:
-        said = reason_in((done.stderr or done.stdout).splitlines()) or "no output"
+        said = reason_in((reply.stderr or reply.stdout).splitlines()) or "no output"
         raise SetupError(
             f"{str(python)!r} could not be asked for its PaddlePaddle: {said}",
             hint="Check trainer_python: it must be a Python interpreter (3.7 or newer).",
@@ -142,30 +137,18 @@ def probe(python: Path, *, env: Mapping[str, str] | None = None) -> Facts:
     return facts
 
 
-def packages_of(python: Path, modules: Sequence[str]) -> Packages:
+def packages_of(python: Path, modules: Sequence[str], *, env: Mapping[str, str] | None = None) -> Packages:
     """Which of the top-level `modules` `python` has, and in which packages; nothing of them is imported.
 
     Empty where it cannot be asked: whoever needs a module then says so itself.
     """
-    try:
-        done = subprocess.run(
-            [str(python), "-c", _PACKAGES, *modules],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=PROBE_TIMEOUT_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            # Not the current folder: its files must not be taken for packages.
-            cwd=python.parent,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+    # Not the current folder: its files must not be taken for packages.
+    argv = [str(python), "-c", _PACKAGES, *modules]
+    reply = ask(argv, env=os.environ if env is None else env, cwd=python.parent, timeout_s=PROBE_TIMEOUT_S)
+    values = reply.last("PACKAGES")
+    if values is None:
         return Packages()
-    for line in reversed(done.stdout.splitlines()):
-        if line.startswith("PACKAGES {"):
-            values = json.loads(line.removeprefix("PACKAGES "))
-            return Packages(missing=tuple(values["missing"]), versions=values["versions"])
-    return Packages()
+    return Packages(asked=True, missing=tuple(values["missing"]), versions=values["versions"])
 
 
 def interpreter(trainer_python: str) -> Path:
@@ -175,11 +158,3 @@ def interpreter(trainer_python: str) -> Path:
     path = Path(trainer_python).expanduser().absolute()
     found = None if path.exists() else shutil.which(trainer_python)
     return Path(found) if found else path
-
-
-def _parse(output: str) -> Facts | None:
-    for line in reversed(output.splitlines()):
-        if line.startswith("FACTS {"):
-            values = json.loads(line.removeprefix("FACTS "))
-            return Facts(**{**values, "names": tuple(values["names"])})
-    return None

@@ -7,18 +7,16 @@ lines in the trainer's interpreter, for seconds, and what fails is named.
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ocr_train.data.labels import shorten
 from ocr_train.errors import DataError, SetupError
 from ocr_train.trainer.failures import numpy_hint, reason_in
+from ocr_train.trainer.question import Reply, ask
 
 SCRIPT = Path(__file__).with_name("pipeline_check_script.py")
 BROKEN_SHARE = 0.75
@@ -79,36 +77,25 @@ def check_pipeline(
     """
     budget_s = timeout_s * SHARE_FOR_SAMPLES
     argv = [str(python), "-B", str(SCRIPT), str(paddleocr_root), str(config.absolute())]
-    try:
-        done = subprocess.run(
-            [*argv, str(samples), str(seed), str(budget_s)],
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env={**env, "PYTHONIOENCODING": "utf-8", "NO_ALBUMENTATIONS_UPDATE": "1"},
-            # As the trainer: relative paths in the configuration start there.
-            cwd=config.absolute().parent,
-            # Some versions answer a signal by killing their whole process group.
-            start_new_session=True,
-        )
-    except OSError as exc:
+    # As the trainer: relative paths in the configuration start there.
+    reply = ask(
+        [*argv, str(samples), str(seed), str(budget_s)],
+        env={**env, "NO_ALBUMENTATIONS_UPDATE": "1"},
+        cwd=config.absolute().parent,
+        timeout_s=timeout_s,
+    )
+    if reply.not_started:
         raise SetupError(
-            f"{str(python)!r} cannot be started: {exc.strerror}", hint="Check trainer_python."
-        ) from exc
-    except subprocess.TimeoutExpired as exc:
-        return _interrupted(_text(exc.stdout), f"it did not end within {timeout_s:g} s")
-    return _read(python, done)
-
-
-def _read(python: Path, done: subprocess.CompletedProcess[bytes]) -> PipelineCheck:
-    """What a check that came to its end has found."""
-    answer = _last(_text(done.stdout), "CHECK ")
+            f"{str(python)!r} cannot be started: {reply.not_started}", hint="Check trainer_python."
+        )
+    if reply.code is None:
+        return _interrupted(reply, f"it did not end within {timeout_s:g} s")
+    answer = reply.last("CHECK")
     if answer is None:
-        check = _interrupted(_text(done.stdout), f"the interpreter ended with {_exit_name(done.returncode)}")
+        check = _interrupted(reply, f"the interpreter ended with {_exit_name(reply.code)}")
         if check.failed:
             return check
-        raise _broken(python, reason_in(_text(done.stderr).splitlines()) or check.notes[0])
+        raise _broken(python, reason_in(reply.stderr.splitlines()) or check.notes[0])
     if answer["broken"]:
         raise _broken(python, answer["broken"])
     failed = [SampleFailure(**{**entry, "line": shorten(entry["line"])}) for entry in answer["failed"]]
@@ -174,9 +161,9 @@ def _advice(failure: SampleFailure) -> str:
     return f"Check the values below {where} in the configuration against the images."
 
 
-def _interrupted(output: str, error: str) -> PipelineCheck:
+def _interrupted(reply: Reply, error: str) -> PipelineCheck:
     """What is known of a check that was cut off: the operator that ran is the one to name."""
-    where = _last(output, "AT ")
+    where = reply.last("AT")
     if where is None:
         return PipelineCheck(tried={}, failed=(), notes=(f"the data pipeline was not tried: {error}",))
     failure = SampleFailure(**{**where, "line": shorten(where["line"]), "error": error})
@@ -196,18 +183,3 @@ def _exit_name(code: int) -> str:
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
     except ValueError:
         return f"signal {-code}"
-
-
-def _text(output: bytes | None) -> str:
-    return (output or b"").decode("utf-8", "replace")
-
-
-def _last(output: str, mark: str) -> dict[str, Any] | None:
-    for line in reversed(output.splitlines()):
-        if line.startswith(mark):
-            try:
-                found = json.loads(line[len(mark) :])
-            except ValueError:
-                continue
-            return found if isinstance(found, dict) else None
-    return None

@@ -5,11 +5,6 @@ PaddleOCR leaves out what does not fit, with a warning among thousands of lines,
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,7 +16,7 @@ from ocr_train.config.overrides import flatten
 from ocr_train.errors import ConfigError, SetupError
 from ocr_train.ocr_engine.documents import DocumentError, read_yaml
 from ocr_train.ocr_engine.files import read_regular
-from ocr_train.trainer.guard import Guard
+from ocr_train.trainer.question import ask
 
 SCRIPT = Path(__file__).with_name("compatibility_script.py")
 T = TypeVar("T")
@@ -241,36 +236,6 @@ def take_network(
 
 def _answer(arguments: Sequence[str], model: ModelToTrain, timeout_s: float) -> dict[str, Any]:
     """What the script says in the trainer's interpreter; nothing where it cannot."""
-    output = _output([str(model.python), "-B", str(SCRIPT), *arguments], model, timeout_s)
-    for line in reversed(output.splitlines()):
-        if line.startswith("ANSWER "):
-            found: dict[str, Any] = json.loads(line.removeprefix("ANSWER "))
-            return found
-    return {}
-
-
-def _output(argv: Sequence[str], model: ModelToTrain, timeout_s: float) -> str:
-    """What the command prints; nothing where it cannot be started or does not end, and then nothing of it stays."""
-    # If we are killed, the guard ends it.
-    with Guard.start() as guard:
-        try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**model.env, **guard.env, "PYTHONIOENCODING": "utf-8"},
-                cwd=model.config.absolute().parent,
-                start_new_session=True,
-            )
-        except OSError:
-            return ""
-        guard.watch_group(process.pid)
-        with process:
-            try:
-                return process.communicate(timeout=timeout_s)[0].decode("utf-8", "replace")
-            except subprocess.TimeoutExpired:
-                return ""
-            finally:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
+    argv = [str(model.python), "-B", str(SCRIPT), *arguments]
+    reply = ask(argv, env=model.env, cwd=model.config.absolute().parent, timeout_s=timeout_s)
+    return reply.last("ANSWER") or {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from ocr_train.errors import SetupError
 from ocr_train.run import Echo
+from ocr_train.trainer.interpreter import packages_of
 from ocr_train.trainer.tools import Trainer, failed, run_tool
 
 ONNX = "model.onnx"
@@ -66,18 +66,5 @@ def to_onnx(
 
 
 def _has(python: Path, package: str, env: Mapping[str, str]) -> bool:
-    script = f"import importlib.util as u, sys; sys.stdout.write(str(u.find_spec({package!r}) is not None))"
-    try:
-        done = subprocess.run(
-            [str(python), "-c", script],
-            capture_output=True,
-            text=True,
-            timeout=_PROBE_TIMEOUT_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env=dict(env),
-            cwd=python.parent,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.stdout == "True"
+    found = packages_of(python, [package], env=env)
+    return found.asked and package not in found.missing
