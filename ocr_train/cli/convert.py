@@ -19,16 +19,13 @@ from ocr_train.cli.output import (
     share,
     whole_number,
 )
-from ocr_train.errors import ConfigError, DataError
+from ocr_train.data.formats.table import FORMATS, options_for
+from ocr_train.errors import DataError
 from ocr_train.run import Echo
 
 if TYPE_CHECKING:
     from ocr_train.cli.output import Commands
-    from ocr_train.data.formats.conversion import Conversion, ConversionProblem
-    from ocr_train.data.formats.ppocrlabel import PpocrConversion
-
-FORMATS = ("labelme", "ppocrlabel")
-TEXT_PLACES = ("label", "description")
+    from ocr_train.data.formats.conversion import ConversionProblem
 
 
 def add_convert(commands: Commands) -> None:
@@ -44,6 +41,23 @@ def _add_overwrite(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_format_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of all annotation formats."""
+    for name, one in FORMATS.items():
+        for option in one.options:
+            text = f"{name}: {option.help}"
+            if option.choices:
+                parser.add_argument(option.flag, choices=option.choices, metavar="FIELD", help=text)
+            else:
+                parser.add_argument(option.flag, action="store_true", help=text)
+
+
+def format_options(arguments: argparse.Namespace) -> dict[str, object]:
+    """What was given for them, by name."""
+    names = (option.name for one in FORMATS.values() for option in one.options)
+    return {name: getattr(arguments, name) for name in names}
+
+
 def _add_convert(commands: Commands) -> None:
     parser = commands.add_parser(
         "convert",
@@ -51,70 +65,35 @@ def _add_convert(commands: Commands) -> None:
         description="Make PaddleOCR labels, with copies of the images, of a folder of another tool. LabelMe: "
         "OUT/Label.txt. PPOCRLabel: OUT/det/Label.txt and, where rec_gt.txt was exported, OUT/rec/rec_gt.txt.",
     )
-    parser.add_argument("format", choices=FORMATS, metavar="FORMAT", help="the tool: labelme or ppocrlabel")
+    parser.add_argument(
+        "format", choices=tuple(FORMATS), metavar="FORMAT", help=f"the tool: {' or '.join(FORMATS)}"
+    )
     parser.add_argument("source", type=Path, metavar="SRC", help="the folder that the tool worked in")
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder for the result")
-    parser.add_argument(
-        "--text-from",
-        choices=TEXT_PLACES,
-        metavar="FIELD",
-        help="labelme: where a shape's text is, label (the default) or description",
-    )
-    parser.add_argument(
-        "--only-confirmed",
-        action="store_true",
-        help="ppocrlabel: leave out images that nobody confirmed there",
-    )
+    add_format_options(parser)
     _add_overwrite(parser)
     add_json(parser)
     parser.set_defaults(command=guarded(_convert))
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    from ocr_train.data.formats.labelme import convert_labelme
-    from ocr_train.data.formats.ppocrlabel import convert_ppocrlabel
-
     echo = say_for(arguments)
-    done: Conversion
-    if arguments.format == "labelme":
-        _refuse(arguments.only_confirmed, "--only-confirmed", "ppocrlabel")
-        text_from = arguments.text_from or "label"
-        done = convert_labelme(
-            arguments.source, arguments.out, text_from=text_from, overwrite=arguments.overwrite
-        )
-        samples = done.images
-    else:
-        _refuse(arguments.text_from, "--text-from", "labelme")
-        done = ppocr = convert_ppocrlabel(
-            arguments.source,
-            arguments.out,
-            only_confirmed=arguments.only_confirmed,
-            overwrite=arguments.overwrite,
-        )
-        samples = done.images + ppocr.crops
+    given = options_for(arguments.format, format_options(arguments), arguments.source)
+    convert = FORMATS[arguments.format].convert
+    done = convert(arguments.source, arguments.out, overwrite=arguments.overwrite, **given)
     _say_problems(echo, done.skipped, done.problems)
     echo(f"{done.images} images with {done.boxes} boxes: {done.labels}")
-    if arguments.format == "ppocrlabel":
-        _say_ppocrlabel(echo, ppocr)
+    if done.states:
+        echo(done.states)
+    if done.exported is not None:
+        echo(f"{done.exported[1]} crops with text: {done.exported[0]}")
     give_json(arguments, vars(done))
-    if not samples:
+    if not done.samples:
         raise DataError(
             f"{arguments.source} has no usable sample.", hint="The lines above say what was skipped, and why."
         )
     echo(f"next: python -m ocr_train validate --task det {shlex.quote(str(done.labels))}")
     return 0
-
-
-def _refuse(given: object, option: str, tool: str) -> None:
-    if given:
-        raise ConfigError(f"{option} is only for {tool}.", hint="Leave it out.")
-
-
-def _say_ppocrlabel(echo: Echo, done: PpocrConversion) -> None:
-    if done.confirmed or done.unconfirmed:
-        echo(f"{done.confirmed} images are confirmed in PPOCRLabel, {done.unconfirmed} are not")
-    if done.rec_labels is not None:
-        echo(f"{done.crops} crops with text: {done.rec_labels}")
 
 
 def _say_problems(echo: Echo, skipped: Mapping[str, int], problems: Sequence[ConversionProblem]) -> None:

@@ -7,9 +7,11 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocr_train.cli.convert import add_format_options, format_options
 from ocr_train.cli.label_options import add_rules, read_demands
 from ocr_train.cli.output import add_json, give_json, guarded, require_apart, say_for, share, stream_for
 from ocr_train.cli.transfer import fetch_exactly
+from ocr_train.data.formats.table import FORMATS, PADDLEOCR
 from ocr_train.errors import ConfigError
 from ocr_train.run import Echo
 
@@ -62,19 +64,10 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="source_format",
         default="auto",
-        choices=("auto", "paddleocr", "labelme", "ppocrlabel"),
+        choices=("auto", PADDLEOCR, *FORMATS),
         help="the tool that made the labels (default: auto, found from the files)",
     )
-    add(
-        "--text-from",
-        choices=("label", "description"),
-        help="labelme: where a shape's text is (default: label)",
-    )
-    add(
-        "--only-confirmed",
-        action="store_true",
-        help="ppocrlabel: leave out images that nobody confirmed there",
-    )
+    add_format_options(parser)
 
 
 def _add_split(parser: argparse.ArgumentParser) -> None:
@@ -121,8 +114,7 @@ def _options(arguments: argparse.Namespace) -> PrepareOptions:
         data=arguments.data,
         task=arguments.task,
         source_format=arguments.source_format,
-        text_from=arguments.text_from or "",
-        only_confirmed=arguments.only_confirmed,
+        format_options=format_options(arguments),
         dictionary=demands.dictionary,
         model_dictionary=demands.model_dictionary,
         use_space_char=demands.use_space_char,

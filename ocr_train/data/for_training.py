@@ -21,7 +21,7 @@ from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.data.dictionary import read_dictionary
 from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_source_lines
 from ocr_train.data.formats.pubtab import read_lines
-from ocr_train.data.formats.recognise import PADDLEOCR
+from ocr_train.data.formats.table import PADDLEOCR
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.data.manifest import DatasetManifest, build_manifest
 from ocr_train.data.ratios import files_by_share, say_shares

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocr_train.atomic_files import write_bytes
@@ -55,8 +55,7 @@ class PrepareOptions:
     data: str
     task: str
     source_format: str = "auto"
-    text_from: str = ""
-    only_confirmed: bool = False
+    format_options: Mapping[str, object] = field(default_factory=dict)
     dictionary: Path | None = None
     model_dictionary: Path | None = None
     use_space_char: bool = False
@@ -114,8 +113,7 @@ def prepare_folder(options: PrepareOptions, out: Path, *, fetch: Fetch, echo: Ec
                 options.task,
                 work / "converted",
                 source_format=options.source_format,
-                text_from=options.text_from,
-                only_confirmed=options.only_confirmed,
+                options=options.format_options,
             )
             say_source(source, echo)
             return _prepare(options, out, work, source, ours=local is None or source.converted, echo=echo)

@@ -374,4 +374,4 @@ def test_an_option_of_another_tool_is_refused(
     det_data(tmp_path / "src", 4)
     ran = prepare(capsys, "det", tmp_path / "src", tmp_path / "out", *options)
     assert ran.code == 2
-    assert "say --from" in ran.err
+    assert "name the format" in ran.err

@@ -12,7 +12,8 @@ from ocr_train.data.checks.listing import LISTED, counted, problem_lines
 from ocr_train.data.checks.quarantine import STOP, apply_policy, write_quarantine
 from ocr_train.data.checks.report import write_html
 from ocr_train.data.checks.validate import ValidationReport
-from ocr_train.data.formats.converted import NAMES, LabelSource
+from ocr_train.data.formats.converted import LabelSource
+from ocr_train.data.formats.table import format_title
 from ocr_train.errors import DataError
 from ocr_train.run import Echo
 
@@ -21,7 +22,7 @@ def say_source(source: LabelSource, echo: Echo) -> None:
     """What a conversion made of the data, and what it left out."""
     if not source.converted:
         return
-    echo(f"source: {NAMES[source.format]}, {source.summary}")
+    echo(f"source: {format_title(source.format)}, {source.summary}")
     if source.skipped:
         echo(f"skipped: {counted(source.skipped)}")
 

@@ -35,6 +35,21 @@ class Conversion:
     skipped: Mapping[str, int]
     problems: tuple[ConversionProblem, ...]
 
+    @property
+    def samples(self) -> int:
+        """How many samples there are of any task."""
+        return self.images
+
+    @property
+    def states(self) -> str:
+        """What the tool notes of its images, in a few words; nothing where it notes nothing."""
+        return ""
+
+    @property
+    def exported(self) -> tuple[Path, int] | None:
+        """The recognition labels that the tool has exported itself, and how many crops they have."""
+        return None
+
 
 def one_line(text: str) -> str | None:
     """A transcription as one line: line breaks and control characters become a space, outer space goes.

@@ -13,15 +13,13 @@ from typing import TypeVar
 from ocr_train.data.checks.problems import Problem
 from ocr_train.data.checks.statistics import Example
 from ocr_train.data.checks.validate import ValidationReport
-from ocr_train.data.formats.conversion import ConversionProblem
+from ocr_train.data.formats.conversion import Conversion, ConversionProblem
 from ocr_train.data.formats.crops import crop
-from ocr_train.data.formats.labelme import convert_labelme
-from ocr_train.data.formats.ppocrlabel import convert_ppocrlabel
-from ocr_train.data.formats.recognise import LABELME, PADDLEOCR, PPOCRLABEL, detect_format
+from ocr_train.data.formats.recognise import detect_format
+from ocr_train.data.formats.table import FORMATS, PADDLEOCR, format_title, options_for
 from ocr_train.data.labels import LabelLine, read_labels
-from ocr_train.errors import ConfigError, DataError
+from ocr_train.errors import DataError
 
-NAMES: Mapping[str, str] = {PADDLEOCR: "PaddleOCR", LABELME: "LabelMe", PPOCRLABEL: "PPOCRLabel"}
 NOTES = frozenset(
     {
         *("clipped", "line_widened", "mask_missing", "no_text", "exif_dropped", "image_labelled_twice"),
@@ -71,77 +69,61 @@ def as_paddleocr(
     work: Path,
     *,
     source_format: str = "auto",
-    text_from: str = "",
-    only_confirmed: bool = False,
+    options: Mapping[str, object] | None = None,
 ) -> LabelSource:
     """Give `folder` as PaddleOCR's labels for `task`; what has to be converted is written to the folder `work`.
 
-    `source_format` is "auto" or one of `source_format.FORMATS`. Recognition samples of LabelMe's boxes are
-    cut out; of PPOCRLabel's, `rec_gt.txt` is taken where it was exported. Problems are collected, not
-    raised; `DataError` where there is nothing to convert, or where it cannot give labels for `task`;
-    `ConfigError` for `text_from` or `only_confirmed` where the data are of a tool that has no such thing.
+    `source_format` is "auto", "paddleocr" or a name of the table of formats, `options` are those of its row. For
+    recognition boxes are cut out; crops that the tool has exported itself are taken as they are. Problems are
+    collected, not raised; `DataError` where there is nothing to convert, or where it cannot give labels for `task`;
+    `ConfigError` for an option of another format.
     """
     found = detect_format(folder) if source_format == "auto" else source_format
-    for given, name, tool in (
-        (text_from, "--text-from", LABELME),
-        (only_confirmed, "--only-confirmed", PPOCRLABEL),
-    ):
-        if given and found != tool:
-            raise ConfigError(
-                f"{name} is for {NAMES[tool]}'s folders, and {folder} is {NAMES[found]}'s.",
-                hint=f"Leave it out, or say --from {tool}.",
-            )
+    given = options_for(found, options or {}, folder)
     if found == PADDLEOCR:
         return LabelSource(folder=folder, origin=folder, format=found)
     if task not in ("det", "rec"):
         raise DataError(
-            f"{folder} is {NAMES[found]}'s, which says nothing about {task!r} labels.",
+            f"{folder} is {format_title(found)}'s, which says nothing about {task!r} labels.",
             hint="Give PaddleOCR labels: image path, a tab, the class.",
         )
-    convert = _from_labelme if found == LABELME else _from_ppocrlabel
-    return convert(folder, task, work, text_from, only_confirmed)
-
-
-def _from_labelme(folder: Path, task: str, work: Path, text_from: str, _only_confirmed: bool) -> LabelSource:
-    done = convert_labelme(folder, work / "det", text_from=text_from or "label")
+    done = FORMATS[found].convert(folder, work / "pages", **given)
     source = LabelSource(
-        folder=work / "det",
+        folder=done.labels.parent,
         origin=folder,
-        format=LABELME,
-        summary=f"{done.images} images with {done.boxes} boxes",
+        format=found,
+        summary=f"{done.images} images with {done.boxes} boxes{done.states and f' ({done.states})'}",
         skipped=done.skipped,
         problems=done.problems,
     )
-    return _finish(source, folder, task, work, done.labels)
+    # The tool's own crops know nothing of what only some of the pages are taken for.
+    return _with_exported(source, done, task, all_pages=not given) or _finish(source, done, task, work)
 
 
-def _from_ppocrlabel(
-    folder: Path, task: str, work: Path, _text_from: str, only_confirmed: bool
-) -> LabelSource:
-    done = convert_ppocrlabel(folder, work, only_confirmed=only_confirmed)
-    states = f", {done.confirmed} confirmed" if done.confirmed or done.unconfirmed else ""
-    source = LabelSource(
-        folder=work / "det",
-        origin=folder,
-        format=PPOCRLABEL,
-        summary=f"{done.images} images{states}, with {done.boxes} boxes",
-        skipped=done.skipped,
-        problems=done.problems,
+def _with_exported(
+    source: LabelSource, done: Conversion, task: str, *, all_pages: bool
+) -> LabelSource | None:
+    """The crops that the tool has exported, where they are wanted."""
+    if task != "rec" or done.exported is None or not done.exported[1] or not all_pages:
+        return None
+    labels, crops = done.exported
+    return dataclasses.replace(
+        source,
+        folder=labels.parent,
+        summary=f"{crops} crops of {labels.name}",
+        problems=tuple(one for one in done.problems if one.file.endswith(labels.name)),
+        origins=_origins(labels, source.origin),
     )
-    if task == "rec" and done.rec_labels is not None and done.crops and not only_confirmed:
-        exported = dataclasses.replace(
-            source,
-            folder=work / "rec",
-            summary=f"{done.crops} crops of rec_gt.txt",
-            problems=tuple(one for one in done.problems if one.file.endswith("rec_gt.txt")),
-        )
-        return dataclasses.replace(exported, origins=_origins(done.rec_labels, folder))
-    used = tuple(one for one in done.problems if not one.file.endswith("rec_gt.txt"))
-    return _finish(dataclasses.replace(source, problems=used), folder, task, work, done.labels)
 
 
-def _finish(source: LabelSource, folder: Path, task: str, work: Path, labels: Path) -> LabelSource:
+def _finish(source: LabelSource, done: Conversion, task: str, work: Path) -> LabelSource:
     """The source with places for its lines; for recognition, with the boxes cut out first."""
+    labels, folder = done.labels, source.origin
+    if done.exported is not None:
+        unused = done.exported[0].name
+        source = dataclasses.replace(
+            source, problems=tuple(one for one in done.problems if not one.file.endswith(unused))
+        )
     if not labels.stat().st_size:
         reasons = "".join(f"\n  {one.file}: {one.kind}: {one.hint}" for one in source.problems[:10])
         raise DataError(f"{folder} has no image with boxes.{reasons}", hint="Fix the labels in the tool.")
@@ -210,7 +192,7 @@ def map_to_source_lines(report: ValidationReport, source: LabelSource) -> Valida
         character: dataclasses.replace(found, lines=tuple(place(*where) for where in found.lines))
         for character, found in report.statistics.outside.items()
     }
-    lines = {f"{source.origin} ({NAMES[source.format]})": report.labels}
+    lines = {f"{source.origin} ({format_title(source.format)})": report.labels}
     statistics = dataclasses.replace(report.statistics, lines=lines, examples=examples, outside=outside)
     return dataclasses.replace(report, problems=problems, counts=counts, errors=errors, statistics=statistics)
 

@@ -40,6 +40,7 @@ from ocr_train.data.image_files import (
 )
 from ocr_train.data.labels import Box, format_boxes, format_line, shorten
 from ocr_train.errors import ConfigError, DataError
+from ocr_train.ocr_engine.documents import read_json
 from ocr_train.ocr_engine.files import read_regular
 
 TEXT_KEYS = ("label", "description")
@@ -94,6 +95,15 @@ class _Work:
         self.problems.append(
             ConversionProblem(file=str(file), kind=kind, value=shorten(str(value), 200), hint=hint)
         )
+
+
+def is_labelme(path: Path) -> bool:
+    """Whether the JSON file is LabelMe's: it has `shapes`."""
+    try:
+        content = read_json(path)
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and isinstance(content.get("shapes"), list)
 
 
 def convert_labelme(src: Path, out: Path, *, text_from: str = "label", overwrite: bool = False) -> Conversion:

@@ -45,6 +45,23 @@ class PpocrConversion(Conversion):
     confirmed: int
     unconfirmed: int
 
+    @property
+    def samples(self) -> int:
+        """Pages and crops."""
+        return self.images + self.crops
+
+    @property
+    def states(self) -> str:
+        """How many images are confirmed."""
+        if not (self.confirmed or self.unconfirmed):
+            return ""
+        return f"{self.confirmed} images are confirmed in PPOCRLabel, {self.unconfirmed} are not"
+
+    @property
+    def exported(self) -> tuple[Path, int] | None:
+        """What `rec_gt.txt` became."""
+        return None if self.rec_labels is None else (self.rec_labels, self.crops)
+
 
 @dataclass(kw_only=True)
 class _Page:
