@@ -1,17 +1,25 @@
-"""Running our command line as a user does: a process of its own, in a folder of its own."""
+"""Running our command line as a user does: in a folder of its own, and in a process of its own where that matters."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import psutil
+
+from ocr_train.config.started import this_start
+from ocr_train.redaction import redactor
+from ocr_train.tracking import holder
 
 REPO = Path(__file__).resolve().parent.parent
 SCRIPTED = REPO / "tests" / "scripted_paddleocr"
@@ -80,6 +88,127 @@ def ocr_train(
         timeout=timeout_s,
         check=False,
     )
+
+
+def ocr_train_here(
+    *arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`python -m ocr_train ARGUMENTS` to its end inside this process: starting one of its own takes seconds.
+
+    For tests that look at what a command leaves behind. What ends a process, or happens at its start, needs
+    `ocr_train`. An empty MLFLOW_TRACKING_URI in `env` is none: as in a shell that does not name the server.
+    """
+    words = [str(one) for one in arguments]
+    # MLflow keeps what it has opened by address: in one process, a relative one would lead to the first test's folder.
+    own = {**environment({"MLFLOW_TRACKING_URI": store(cwd), **(env or {})}), "PWD": str(cwd)}
+    if not own["MLFLOW_TRACKING_URI"]:
+        del own["MLFLOW_TRACKING_URI"]
+    with contextlib.ExitStack() as restored:
+        restored.enter_context(_as_a_process_starts(own, cwd))
+        streams = [
+            restored.enter_context(_stream(folder, name))
+            for folder in [Path(restored.enter_context(tempfile.TemporaryDirectory()))]
+            for name in ("stdout", "stderr")
+        ]
+        code = _exit_status(words)
+        for stream in streams:
+            stream.flush()
+        said = [Path(stream.name).read_text(encoding="utf-8") for stream in streams]
+    return subprocess.CompletedProcess([sys.executable, "-m", "ocr_train", *words], code, *said)
+
+
+def ocr_train_here_until(
+    seen: Callable[[], bool],
+    number: signal.Signals,
+    *arguments: str | Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    timeout_s: float = 120,
+) -> subprocess.CompletedProcess[str]:
+    """The same, but send this process `number` once `seen()`: for tests of what comes after a training was stopped."""
+    over = threading.Event()
+    late: list[float] = []
+
+    def watch() -> None:
+        deadline = time.monotonic() + timeout_s
+        while not over.wait(0.02):
+            if seen() or time.monotonic() > deadline:
+                late.extend([timeout_s] * (not seen()))
+                signal.pthread_kill(threading.main_thread().ident or 0, number)
+                return
+
+    # Where the command has ended in that very moment, the signal must not end the tests.
+    before = signal.signal(number, lambda *_: None)
+    watching = threading.Thread(target=watch, name="stop")
+    watching.start()
+    try:
+        done = ocr_train_here(*arguments, cwd=cwd, env=env)
+    finally:
+        over.set()
+        watching.join()
+        signal.signal(number, before)
+    assert not late, f"never seen: {done.stdout}{done.stderr}"
+    return done
+
+
+def _exit_status(words: list[str]) -> int:
+    """What `ocr_train.cli.main.main` ends with."""
+    from ocr_train.cli import main
+
+    try:
+        return main.run(words)
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+
+
+@contextlib.contextmanager
+def _stream(folder: Path, name: str) -> Iterator[TextIO]:
+    """A file in place of `sys.stdout` or `sys.stderr`, as both have in a process whose output is kept."""
+    with (folder / name).open("w", encoding="utf-8", errors="backslashreplace") as stream:
+        before = getattr(sys, name)
+        setattr(sys, name, stream)
+        try:
+            yield stream
+        finally:
+            setattr(sys, name, before)
+
+
+@contextlib.contextmanager
+def _as_a_process_starts(env: Mapping[str, str], cwd: Path) -> Iterator[None]:
+    """Inside: that environment and folder, no secret remembered, Python's own warnings; as it was afterwards."""
+    import mlflow
+
+    before, folder, address = dict(os.environ), Path.cwd(), mlflow.get_tracking_uri()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    with warnings.catch_warnings():
+        # pytest's makes errors of warnings, which no process of a user does.
+        warnings.resetwarnings()
+        warnings.simplefilter("ignore")
+        try:
+            _set_environment(env)
+            os.chdir(cwd)
+            _forget()
+            yield
+        finally:
+            os.chdir(folder)
+            _set_environment(before)
+            _forget()
+            if mlflow.get_tracking_uri() != address:
+                mlflow.set_tracking_uri(address)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+def _set_environment(env: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(env)
+
+
+def _forget() -> None:
+    """What a process knows of itself: its secrets, how it was started, and which one it is."""
+    redactor.forget()
+    this_start.cache_clear()
+    holder._token.cache_clear()
 
 
 def ocr_train_until(

@@ -11,7 +11,7 @@ import pytest
 
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.server.serve import ServerAddress
-from tests.commands import SCRIPTED, client, ocr_train, only_run
+from tests.commands import SCRIPTED, client, ocr_train, ocr_train_here, only_run
 
 pytestmark = pytest.mark.slow
 TRAIN = ("train", "--model", "rec", "--paddleocr", str(SCRIPTED), "--batch-size", "4", "--epochs", "1")
@@ -87,7 +87,7 @@ def test_bad_input_is_a_clear_paragraph_and_exit_code(name: str, store_folder: P
     case = CASES[name]
     data = shutil.copytree(words, store_folder / "data")
     case.spoil(data)
-    done = ocr_train(*TRAIN, "--data", data, *case.arguments, cwd=store_folder)
+    done = ocr_train_here(*TRAIN, "--data", data, *case.arguments, cwd=store_folder)
     assert done.returncode == case.code, done.stdout + done.stderr
     for word in case.words:
         assert word in done.stderr
@@ -106,7 +106,7 @@ def test_run_that_fails_on_its_data_says_so_in_mlflow(store_folder: Path, words:
     """Bad labels end the run as FAILED with the reason, never as RUNNING."""
     data = shutil.copytree(words, store_folder / "data")
     (data / "train/00001.jpg").unlink()
-    ocr_train(*TRAIN, "--data", data, cwd=store_folder)
+    ocr_train_here(*TRAIN, "--data", data, cwd=store_folder)
     run = only_run(f"sqlite:///{store_folder / 'mlflow.db'}")
     assert run.info.status == "FAILED"
     assert run.data.tags["failure_reason"] == "data_error"
@@ -117,7 +117,7 @@ def test_resume_from_a_run_without_checkpoints(store_folder: Path, words: Path) 
     """A run that never saved anything cannot be resumed, and the message says so."""
     store = f"sqlite:///{store_folder / 'mlflow.db'}"
     run = client(store).create_run("0", run_name="empty-one")
-    done = ocr_train(*TRAIN, "--data", words, "--resume", run.info.run_id, cwd=store_folder)
+    done = ocr_train_here(*TRAIN, "--data", words, "--resume", run.info.run_id, cwd=store_folder)
     assert done.returncode == 2
     assert "'empty-one' has no complete checkpoint" in done.stderr
 
@@ -125,11 +125,13 @@ def test_resume_from_a_run_without_checkpoints(store_folder: Path, words: Path) 
 def test_missing_bucket_and_wrong_credentials(tmp_path: Path, servers: ServerAddress) -> None:
     """Both end at once with exit 4 and name what is wrong, without the secret."""
     env = servers.env()
-    missing = ocr_train("train", "--model", "rec", "--data", "s3://no-such-bucket/x", cwd=tmp_path, env=env)
+    missing = ocr_train_here(
+        "train", "--model", "rec", "--data", "s3://no-such-bucket/x", cwd=tmp_path, env=env
+    )
     assert missing.returncode == 4, missing.stderr
     assert "no-such-bucket" in missing.stderr
     wrong = {**env, "AWS_SECRET_ACCESS_KEY": "canary-not-the-secret"}
-    denied = ocr_train(
+    denied = ocr_train_here(
         "train", "--model", "rec", "--data", f"s3://{servers.bucket}/x", cwd=tmp_path, env=wrong
     )
     assert denied.returncode == 4, denied.stderr
@@ -141,7 +143,7 @@ def test_missing_bucket_and_wrong_credentials(tmp_path: Path, servers: ServerAdd
 def test_tracking_server_down_at_the_start(store_folder: Path, words: Path) -> None:
     """Nothing is fetched or trained when no server answers: exit 8 within seconds."""
     env = {"MLFLOW_TRACKING_URI": "http://user:canary@127.0.0.1:9"}
-    done = ocr_train(*TRAIN, "--data", words, cwd=store_folder, env=env, timeout_s=60)
+    done = ocr_train_here(*TRAIN, "--data", words, cwd=store_folder, env=env)
     assert done.returncode == 8
     assert "127.0.0.1:9" in done.stderr
     assert "MLFLOW_TRACKING_URI" in done.stderr

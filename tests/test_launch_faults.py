@@ -19,7 +19,7 @@ from ocr_train.runs import listing
 from ocr_train.tracking import tracker as tracking
 from ocr_train.tracking.run_folder import RunLock, require_writable
 from tests.builders import MLFLOW_WARNING
-from tests.commands import REPO, client, environment, ocr_train, only_run, store, train_arguments
+from tests.commands import REPO, client, environment, ocr_train_here, only_run, store, train_arguments
 
 pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
 
@@ -224,7 +224,7 @@ def test_a_kill_between_the_run_and_its_first_record_can_be_reaped(store_folder:
     assert run.info.status == "RUNNING"
     assert run.data.tags["launch_command"].startswith("python -m ocr_train train --model rec")
     client(store(store_folder)).set_tag(run.info.run_id, "heartbeat", "2020-01-01T00:00:00Z")
-    reaped = ocr_train("runs", "--reap", "--older-than", "1", cwd=store_folder)
+    reaped = ocr_train_here("runs", "--reap", "--older-than", "1", cwd=store_folder)
     assert run.info.run_id in reaped.stdout, reaped.stderr
     assert only_run(store(store_folder)).info.status == "KILLED"
 
@@ -234,7 +234,7 @@ def test_an_output_folder_that_takes_nothing_makes_no_run(
     store_folder: Path, data: Path, immutable: Path
 ) -> None:
     """Exit 4 with a sentence; there is no run at all."""
-    done = ocr_train(*train_arguments(data, "--output", str(immutable)), cwd=store_folder)
+    done = ocr_train_here(*train_arguments(data, "--output", str(immutable)), cwd=store_folder)
     assert done.returncode == 4, done.stderr
     assert "Traceback" not in done.stderr
     assert f"the folder for files of runs, {str(immutable)!r}, cannot be used" in done.stderr
@@ -284,7 +284,7 @@ def test_a_disk_that_is_full_before_training_is_a_sentence(
 @pytest.mark.slow
 def test_two_machines_do_not_go_on_with_one_run(store_folder: Path, data: Path) -> None:
     """Two starts at once, with folders of their own: one trains, the other is refused and says who; no step twice."""
-    first = ocr_train(*train_arguments(data), cwd=store_folder)
+    first = ocr_train_here(*train_arguments(data), cwd=store_folder)
     assert first.returncode == 0, first.stderr
     run_id = only_run(store(store_folder)).info.run_id
     arguments = train_arguments(data, "--resume", run_id, "--resume-mode", "same")

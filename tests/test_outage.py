@@ -22,11 +22,13 @@ import pytest
 
 from ocr_train.checkpoints.states_file import read_states
 from ocr_train.errors import DataError
-from tests.commands import artifacts, client, environment, none_of, ocr_train, train_arguments
+from tests.commands import artifacts, client, environment, none_of, ocr_train_here, train_arguments
 from tests.faults import EXPERIMENT, Servers, bad_line, may_mount, on_a_small_disk, slow_line
 
 pytestmark = pytest.mark.slow
 SLOW = {"SCRIPTED_PAUSE_S": "0.25"}
+UNNAMED = {"MLFLOW_TRACKING_URI": ""}
+"""A shell that does not name the server: the run's folder does."""
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +140,7 @@ def assert_all_files_arrived(uri: str, run_id: str, cwd: Path) -> None:
     } <= files
     assert {f"checkpoints/step_{step:08d}/manifest.json" for step in (4, 8, 16)} <= files
     assert alias_steps(uri, run_id, cwd) == {"latest": 16, "best": 16}
-    verified = ocr_train("checkpoints", run_id, "--verify", cwd=cwd, env={"MLFLOW_TRACKING_URI": uri})
+    verified = ocr_train_here("checkpoints", run_id, "--verify", cwd=cwd, env={"MLFLOW_TRACKING_URI": uri})
     assert verified.returncode == 0, verified.stdout + verified.stderr
     final = only_folder(cwd) / "trainer" / "latest.pdparams"
     path = client(uri).download_artifacts(run_id, "checkpoints/step_00000016/model.pdparams", str(cwd))
@@ -172,12 +174,12 @@ def test_a_server_that_stays_away_is_served_by_sync(servers: Servers, data: Path
     folder = only_folder(tmp_path)
     (line,) = [line for line in said.splitlines() if line.strip().startswith("pending")]
     assert f"python -m ocr_train sync {folder}" in line
-    away = ocr_train("sync", cwd=tmp_path)
+    away = ocr_train_here("sync", cwd=tmp_path, env=UNNAMED)
     assert away.returncode == 8, away.stdout + away.stderr
     assert "still pending" in away.stdout
     servers.start_mlflow()
     assert client(servers.uri).get_run(folder.name).info.status == "RUNNING"
-    done = ocr_train("sync", str(folder), "--json", "-", cwd=tmp_path)
+    done = ocr_train_here("sync", str(folder), "--json", "-", cwd=tmp_path, env=UNNAMED)
     assert done.returncode == 0, done.stdout + done.stderr
     (result,) = json.loads(done.stdout)["runs"]
     assert result["complete"] and result["status"] == "FINISHED"
@@ -188,7 +190,7 @@ def test_a_server_that_stays_away_is_served_by_sync(servers: Servers, data: Path
     assert_all_points_arrived(servers.uri, folder.name, tmp_path)
     assert_all_files_arrived(servers.uri, folder.name, tmp_path)
     (folder / "journal.sent").unlink()
-    again = ocr_train("sync", cwd=tmp_path)
+    again = ocr_train_here("sync", cwd=tmp_path, env=UNNAMED)
     assert again.returncode == 0, again.stdout + again.stderr
     assert_all_points_arrived(servers.uri, folder.name, tmp_path)
 
@@ -203,7 +205,7 @@ def test_a_slow_server_slows_no_training(servers: Servers, data: Path, tmp_path:
 
     with slow_line(servers.uri, delay_s) as address:
         env = {**servers.env, "MLFLOW_TRACKING_URI": address, "OCR_TRAIN_PATIENCE_S": "60"}
-        done = ocr_train(
+        done = ocr_train_here(
             *train_arguments(data), cwd=tmp_path, env={**env, **SLOW, "SCRIPTED_CLOCK": str(clock)}
         )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -227,7 +229,7 @@ def test_a_killed_tracker_loses_nothing_that_was_printed_or_saved(
         until(lambda: any(tmp_path.glob("outputs/*/snapshots/iter_epoch_2-*/model.states")), process)
         until(steps_seen(tmp_path, 9), process)
         process.send_signal(signal.SIGSTOP)
-        busy = ocr_train("sync", cwd=tmp_path)
+        busy = ocr_train_here("sync", cwd=tmp_path, env=UNNAMED)
         assert "this run is still running" in busy.stdout
         newest = only_folder(tmp_path) / "trainer" / "latest.states"
         until(lambda: step_in(newest) >= 12, process)
@@ -236,7 +238,7 @@ def test_a_killed_tracker_loses_nothing_that_was_printed_or_saved(
     folder = only_folder(tmp_path)
     assert none_of(folder)
     servers.start_mlflow()
-    done = ocr_train("sync", cwd=tmp_path)
+    done = ocr_train_here("sync", cwd=tmp_path, env=UNNAMED)
     assert done.returncode == 0, done.stdout + done.stderr
     run = client(servers.uri).get_run(folder.name)
     assert run.info.status == "KILLED"
@@ -256,12 +258,12 @@ def test_a_killed_tracker_loses_nothing_that_was_printed_or_saved(
 def test_a_run_without_a_server_comes_to_one_once(servers: Servers, data: Path, tmp_path: Path) -> None:
     """offline=true, then sync, twice: one run, with its own times, and the second sync sends nothing."""
     env = {"MLFLOW_EXPERIMENT_NAME": "without a server", "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
-    done = ocr_train(*train_arguments(data, "--offline", "true"), cwd=tmp_path, env=env)
+    done = ocr_train_here(*train_arguments(data, "--offline", "true"), cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     folder = only_folder(tmp_path)
     facts = json.loads((folder / "run.json").read_text())
     for _ in range(2):
-        synced = ocr_train("sync", cwd=tmp_path, env={"MLFLOW_TRACKING_URI": servers.uri})
+        synced = ocr_train_here("sync", cwd=tmp_path, env={"MLFLOW_TRACKING_URI": servers.uri})
         assert synced.returncode == 0, synced.stdout + synced.stderr
     assert "nothing is pending" in synced.stdout
     mlflow = client(servers.uri)
@@ -279,14 +281,14 @@ def test_a_sync_that_died_after_making_the_run_makes_no_second_one(
 ) -> None:
     """The folder does not know of the run on the server: it is found by its tag."""
     env = {"MLFLOW_EXPERIMENT_NAME": "interrupted", "MLFLOW_TRACKING_URI": servers.uri}
-    assert ocr_train(*train_arguments(data, "--offline", "true"), cwd=tmp_path, env=env).returncode == 0
+    assert ocr_train_here(*train_arguments(data, "--offline", "true"), cwd=tmp_path, env=env).returncode == 0
     facts_file = only_folder(tmp_path) / "run.json"
     before, outbox = facts_file.read_bytes(), (only_folder(tmp_path) / "pending.jsonl").read_bytes()
-    assert ocr_train("sync", cwd=tmp_path, env=env).returncode == 0
+    assert ocr_train_here("sync", cwd=tmp_path, env=env).returncode == 0
     facts_file.write_bytes(before)
     (only_folder(tmp_path) / "pending.jsonl").write_bytes(outbox)
     (only_folder(tmp_path) / "journal.sent").unlink()
-    assert ocr_train("sync", cwd=tmp_path, env=env).returncode == 0
+    assert ocr_train_here("sync", cwd=tmp_path, env=env).returncode == 0
     mlflow = client(servers.uri)
     (run,) = mlflow.search_runs([mlflow.get_experiment_by_name("interrupted").experiment_id])
     assert_all_points_arrived(servers.uri, run.info.run_id, tmp_path)
@@ -309,7 +311,7 @@ def test_uploads_that_arrive_damaged_are_sent_again(
     """A proxy cuts or changes the first uploads: what is stored in the end is what was sent."""
     with bad_line(servers.uri, spoil, times=4) as address:
         env = {**servers.env, "MLFLOW_TRACKING_URI": address, "OCR_TRAIN_PATIENCE_S": "60"}
-        done = ocr_train(*train_arguments(data), cwd=tmp_path, env=env)
+        done = ocr_train_here(*train_arguments(data), cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "pending" not in done.stdout
     run_id = only_folder(tmp_path).name
@@ -372,13 +374,13 @@ def test_s3_that_comes_back_has_every_checkpoint(s3_servers: Servers, data: Path
     assert_all_files_arrived(servers.uri, run_id, tmp_path)
     assert_stored_bytes(servers, tmp_path)
     prune = ("checkpoints", run_id, "--prune", "--keep-last", "1")
-    shown = ocr_train(*prune, "--dry-run", cwd=tmp_path, env=servers.env)
+    shown = ocr_train_here(*prune, "--dry-run", cwd=tmp_path, env=servers.env)
     assert "step 4 would be deleted" in shown.stdout, shown.stdout + shown.stderr
     assert "00000004" in steps_in_s3(servers, run_id)
-    pruned = ocr_train(*prune, cwd=tmp_path, env=servers.env)
+    pruned = ocr_train_here(*prune, cwd=tmp_path, env=servers.env)
     assert pruned.returncode == 0, pruned.stdout + pruned.stderr
     assert steps_in_s3(servers, run_id) == {"00000016"}
-    listed = ocr_train("checkpoints", run_id, "--verify", cwd=tmp_path, env=servers.env)
+    listed = ocr_train_here("checkpoints", run_id, "--verify", cwd=tmp_path, env=servers.env)
     assert listed.returncode == 0, listed.stdout + listed.stderr
 
 
@@ -405,10 +407,10 @@ def test_s3_that_stays_away_is_served_by_sync(s3_servers: Servers, data: Path, t
     assert run.info.status == "FINISHED"
     assert all(str(path) in run.data.tags["checkpoints_pending"] for path in kept)
     assert_all_points_arrived(servers.uri, folder.name, tmp_path)
-    away = ocr_train("sync", cwd=tmp_path, env=servers.env)
+    away = ocr_train_here("sync", cwd=tmp_path, env=servers.env)
     assert away.returncode == 8, away.stdout + away.stderr
     servers.start_s3()
-    done = ocr_train("sync", cwd=tmp_path, env=servers.env)
+    done = ocr_train_here("sync", cwd=tmp_path, env=servers.env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert_all_files_arrived(servers.uri, folder.name, tmp_path)
     assert_stored_bytes(servers, tmp_path)
@@ -426,7 +428,7 @@ def test_a_full_disk_is_said_and_what_is_whole_is_stored(
     that, all printed points are in MLflow, and every checkpoint that was finished is stored whole."""
     large = {**servers.env, "SCRIPTED_WEIGHTS": "100000"}
     arguments = train_arguments(data, "--overrides", "Global.save_epoch_step=1")
-    first = ocr_train(*arguments, "--epochs", "1", cwd=tmp_path, env=large)
+    first = ocr_train_here(*arguments, "--epochs", "1", cwd=tmp_path, env=large)
     assert first.returncode == 0, first.stdout + first.stderr
     disk = tmp_path / "disk"
     command = [sys.executable, "-m", "ocr_train", *arguments, "--output", str(disk)]
@@ -441,7 +443,7 @@ def test_a_full_disk_is_said_and_what_is_whole_is_stored(
     (log,) = [path.read_text() for path in Path(f"{disk}.copy").glob("*/train.log")]
     printed = {int(step) for step in re.findall(r"global_step: (\d+)", log)}
     assert {point.step for point in points} >= printed | set(range(1, least + 1))
-    listed = ocr_train(
+    listed = ocr_train_here(
         *("checkpoints", run.info.run_id, "--verify", "--json", "-"), cwd=tmp_path, env=servers.env
     )
     assert listed.returncode == 0, listed.stdout + listed.stderr

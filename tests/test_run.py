@@ -16,6 +16,7 @@ from tests.commands import (
     client,
     none_of,
     ocr_train,
+    ocr_train_here,
     ocr_train_until,
     only_run,
     points,
@@ -111,7 +112,7 @@ def test_failed_training_is_a_failed_run(
     store_folder: Path, data: Path, fault: str, reason: str, words: str
 ) -> None:
     """Whatever the exit code, the run is FAILED, says why, keeps the last lines, and the command exits 6."""
-    done = ocr_train(*train_arguments(data), cwd=store_folder, env={"SCRIPTED_FAULT": fault})
+    done = ocr_train_here(*train_arguments(data), cwd=store_folder, env={"SCRIPTED_FAULT": fault})
     assert done.returncode == 6, done.stdout + done.stderr
     assert "Traceback" not in done.stderr.replace("  | Traceback", "")
     assert words in done.stderr

@@ -1,7 +1,7 @@
 """Whole runs that go wrong, each fault for real: what MLflow says of them afterwards.
 
 The trainer is a stand-in (tests/scripted_paddleocr) that really dies, hangs or fills its loss with NaN; the
-MLflow store, the command line and the processes are real.
+MLflow store and the command line are real. Where somebody kills or stops the command, it is a process of its own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.commands import (
     client,
     environment,
     none_of,
-    ocr_train,
+    ocr_train_here,
     ocr_train_until,
     only_run,
     points,
@@ -64,7 +64,7 @@ def test_a_trainer_that_dies_is_told_by_its_cause(
     store_folder: Path, data: Path, fault: str, reason: str, words: str
 ) -> None:
     """Exit 6; what happened and what to do are in a tag."""
-    done = ocr_train(*train_arguments(data), cwd=store_folder, env={"SCRIPTED_FAULT": fault})
+    done = ocr_train_here(*train_arguments(data), cwd=store_folder, env={"SCRIPTED_FAULT": fault})
     assert done.returncode == 6, done.stdout + done.stderr
     check_failed(store_folder, reason, words)
 
@@ -109,7 +109,7 @@ def test_a_training_that_is_none_any_more_is_stopped(
     store_folder: Path, data: Path, fault: str, options: tuple[str, ...], reason: str, words: str
 ) -> None:
     """Exit 7, and the trainer is gone; where it hung is an artifact."""
-    done = ocr_train(*train_arguments(data, *options), cwd=store_folder, env={"SCRIPTED_FAULT": fault})
+    done = ocr_train_here(*train_arguments(data, *options), cwd=store_folder, env={"SCRIPTED_FAULT": fault})
     assert done.returncode == 7, done.stdout + done.stderr
     run = check_failed(store_folder, reason, words)
     files = artifacts(store(store_folder), run.info.run_id, "logs")
@@ -119,7 +119,7 @@ def test_a_training_that_is_none_any_more_is_stopped(
 def test_an_evaluation_that_is_only_slow_goes_on(store_folder: Path, data: Path) -> None:
     """Its bar counts on for twice the timeout; the run is FINISHED."""
     arguments = train_arguments(data, "--stall-timeout-s", "2")
-    done = ocr_train(*arguments, cwd=store_folder, env={"SCRIPTED_FAULT": "slow_evaluation"})
+    done = ocr_train_here(*arguments, cwd=store_folder, env={"SCRIPTED_FAULT": "slow_evaluation"})
     assert done.returncode == 0, done.stdout + done.stderr
     assert only_run(store(store_folder)).info.status == "FINISHED"
 
@@ -146,7 +146,7 @@ def test_a_trainer_that_hangs_after_its_reader_thread_died_is_ended(store_folder
 
 def test_a_trainer_killed_in_a_save_loses_nothing_that_was_finished(store_folder: Path, data: Path) -> None:
     """Half of epoch 2's weights are on disk; epoch 1's checkpoint is stored, the torn one is not."""
-    done = ocr_train(*train_arguments(data), cwd=store_folder, env={"SCRIPTED_FAULT": "kill_mid_save"})
+    done = ocr_train_here(*train_arguments(data), cwd=store_folder, env={"SCRIPTED_FAULT": "kill_mid_save"})
     assert done.returncode == 6, done.stdout + done.stderr
     run = check_failed(store_folder, "trainer_killed", "SIGKILL")
     files = artifacts(store(store_folder), run.info.run_id, "checkpoints")
@@ -298,10 +298,10 @@ def test_a_killed_tracker_leaves_no_process_and_a_run_that_can_be_reaped(
     run = only_run(store(store_folder))
     assert run.info.status == "RUNNING"
     assert run.data.tags["heartbeat"].endswith("Z")
-    fresh = ocr_train("runs", "--reap", "--json", "-", cwd=store_folder)
+    fresh = ocr_train_here("runs", "--reap", "--json", "-", cwd=store_folder)
     assert json.loads(fresh.stdout)["reaped"] == [], fresh.stderr
     client(store(store_folder)).set_tag(run.info.run_id, "heartbeat", "2020-01-01T00:00:00Z")
-    done = ocr_train("runs", "--reap", "--json", "-", cwd=store_folder)
+    done = ocr_train_here("runs", "--reap", "--json", "-", cwd=store_folder)
     answer = json.loads(done.stdout)
     assert answer["reaped"] == [run.info.run_id]
     assert answer["runs"][0]["status"] == "KILLED"

@@ -10,7 +10,7 @@ import pytest
 from ocr_train.compare.select import KIND, KIND_TAG
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from tests.cli_run import Ran, command
-from tests.commands import SCRIPTED, artifacts, client, ocr_train
+from tests.commands import SCRIPTED, artifacts, client, ocr_train_here
 from tests.compare.made_runs import Made, make_run
 
 AXES = ("step", "epoch", "time", "cost")
@@ -161,11 +161,13 @@ def test_two_trainings_are_compared(
     data = tmp_path / "words"
     make_demo(data, DemoSpec(task="rec", train=16, val=4))
     common = ["--model", "rec", "--data", str(data), "--paddleocr", str(SCRIPTED), "--batch-size", "4"]
-    first = ocr_train("train", *common, "--epochs", "2", cwd=store_folder, env={"MLFLOW_TRACKING_URI": uri})
+    first = ocr_train_here(
+        "train", *common, "--epochs", "2", cwd=store_folder, env={"MLFLOW_TRACKING_URI": uri}
+    )
     assert first.returncode == 0, first.stderr
     (parent,) = client(uri).search_runs(["0"])
     resumed = ["--epochs", "4", "--resume", parent.info.run_id]
-    second = ocr_train("train", *common, *resumed, cwd=store_folder, env={"MLFLOW_TRACKING_URI": uri})
+    second = ocr_train_here("train", *common, *resumed, cwd=store_folder, env={"MLFLOW_TRACKING_URI": uri})
     assert second.returncode == 0, second.stderr
     answer = compare(capsys, "--filter", "tags.model = 'rec'", "--json", "-").json
     child, before = answer["runs"]

@@ -1,6 +1,7 @@
 """Whole runs that are interrupted and go on: what is in MLflow and in S3 afterwards, point by point.
 
-The trainer is a stand-in (tests/scripted_paddleocr); stores, data, processes and signals are real.
+The trainer is a stand-in (tests/scripted_paddleocr); stores, data and signals are real. The command line runs in this
+process; that a process of its own ends and goes on in the same way is in test_run.py and test_paddleocr.py.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from ocr_train.server.serve import ServerAddress
 from tests.commands import (
     artifacts,
     client,
-    ocr_train,
-    ocr_train_until,
+    ocr_train_here,
+    ocr_train_here_until,
     only_run,
     points,
     store,
@@ -33,12 +34,13 @@ SCORES = {"SCRIPTED_SCORES": "0.1,0.5,0.2,0.4,0.3,0.3"}
 def stopped(folder: Path, data: Path, *, epoch: int = 3, more: tuple[str, ...] = ()) -> str:
     """The id of a run that was stopped two steps into `epoch`: its newest checkpoint is that of the one before."""
 
-    def seen() -> bool:
-        lines = "".join(path.read_text() for path in folder.glob("outputs/*/train.log"))
-        return f"epoch: [{epoch}/4], global_step: {4 * (epoch - 1) + 2}," in lines
+    step = 4 * (epoch - 1) + 2
 
-    env = {"SCRIPTED_PAUSE_S": "0.5", **SCORES}
-    done = ocr_train_until(seen, signal.SIGTERM, *train_arguments(data, *more), cwd=folder, env=env)
+    def seen() -> bool:
+        return any(f"global_step: {step}," in path.read_text() for path in folder.glob("outputs/*/train.log"))
+
+    env = {"SCRIPTED_HOLD": str(step), **SCORES}
+    done = ocr_train_here_until(seen, signal.SIGTERM, *train_arguments(data, *more), cwd=folder, env=env)
     assert done.returncode == 143, done.stdout
     run = only_run(store(folder))
     assert run.info.status == "KILLED"
@@ -47,7 +49,7 @@ def stopped(folder: Path, data: Path, *, epoch: int = 3, more: tuple[str, ...] =
 
 def go_on(folder: Path, data: Path, *more: str) -> Any:
     """The newest run after another launch, which ends well."""
-    done = ocr_train(*train_arguments(data, *more), cwd=folder, env=SCORES)
+    done = ocr_train_here(*train_arguments(data, *more), cwd=folder, env=SCORES)
     assert done.returncode == 0, done.stdout + done.stderr
     return only_run(store(folder))
 
@@ -137,11 +139,11 @@ def test_without_a_server_training_goes_on_from_a_path(tmp_path: Path, data: Pat
     """offline=true twice, the server's address leading nowhere: the summary's own words are what is typed."""
     env = {**SCORES, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     offline = ("--offline", "true")
-    first = ocr_train(*train_arguments(data, *offline, "--epochs", "2"), cwd=tmp_path, env=env)
+    first = ocr_train_here(*train_arguments(data, *offline, "--epochs", "2"), cwd=tmp_path, env=env)
     assert first.returncode == 0, first.stdout + first.stderr
     (home,) = tmp_path.glob("outputs/*/artifacts/checkpoints/step_00000008")
     assert f"--resume {home}" in first.stdout
-    second = ocr_train(*train_arguments(data, *offline, "--resume", str(home)), cwd=tmp_path, env=env)
+    second = ocr_train_here(*train_arguments(data, *offline, "--resume", str(home)), cwd=tmp_path, env=env)
     assert second.returncode == 0, second.stdout + second.stderr
     (journal,) = [path for path in tmp_path.glob("outputs/*/journal.jsonl") if path.parent != home.parents[2]]
     records = [json.loads(line) for line in journal.read_text().splitlines() if line]
@@ -195,7 +197,7 @@ def test_another_dictionary_is_found_before_training(folder: Path, data: Path) -
     characters = Path(path).read_text(encoding="utf-8").splitlines()
     swapped = [*characters[:10], characters[11], characters[10], *characters[12:]]
     (other / "dict.txt").write_text("\n".join(swapped) + "\n", encoding="utf-8")
-    done = ocr_train(*train_arguments(other, "--resume", first), cwd=folder)
+    done = ocr_train_here(*train_arguments(other, "--resume", first), cwd=folder)
     assert done.returncode == 2, done.stdout + done.stderr
     assert f"line 11: {characters[10]!r} there, {characters[11]!r} here" in done.stderr
     run = only_run(store(folder))
@@ -207,7 +209,7 @@ def test_another_architecture_is_found_before_training(folder: Path, data: Path)
     """The key is named with both values."""
     first = stopped(folder, data)
     words = "Global.save_epoch_step=2 Architecture.Neck.hidden_size=48"
-    done = ocr_train(*train_arguments(data, "--resume", first, "--overrides", words), cwd=folder)
+    done = ocr_train_here(*train_arguments(data, "--resume", first, "--overrides", words), cwd=folder)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Architecture.Neck.hidden_size is 96 in the checkpoint, 48 here" in done.stderr
 
@@ -219,7 +221,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_and_that_is_said(folder: Pat
     weights = Path(home) / "checkpoints/step_00000008/model.pdparams"
     content = weights.read_bytes()
     weights.write_bytes(content[:50] + bytes([content[50] ^ 1]) + content[51:])
-    done = ocr_train(*train_arguments(data, "--resume", first), cwd=folder, env=SCORES)
+    done = ocr_train_here(*train_arguments(data, "--resume", first), cwd=folder, env=SCORES)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "step_00000008/model.pdparams is damaged" in done.stdout
     run = only_run(store(folder))
@@ -232,7 +234,7 @@ def test_a_checkpoint_in_s3_and_a_registered_one(tmp_path: Path, data: Path, ser
     """By the address of its folder in the bucket, and by the alias of a model whose source it is."""
     env = {**servers.env(), **SCORES, "MLFLOW_EXPERIMENT_NAME": "resume-from-s3"}
     arguments = train_arguments(data, "--epochs", "2")
-    done = ocr_train(*arguments, cwd=tmp_path, env=env)
+    done = ocr_train_here(*arguments, cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     mlflow = client(servers.tracking_uri)
     experiment = mlflow.get_experiment_by_name("resume-from-s3").experiment_id
@@ -248,7 +250,7 @@ def test_a_checkpoint_in_s3_and_a_registered_one(tmp_path: Path, data: Path, ser
     version = mlflow.create_model_version("words", source, first.run_id).version
     mlflow.set_registered_model_alias("words", "good", version)
     for address, origin in ((folder, folder), ("models:/words@good", first.run_id)):
-        done = ocr_train(*train_arguments(data, "--resume", address), cwd=tmp_path, env=env)
+        done = ocr_train_here(*train_arguments(data, "--resume", address), cwd=tmp_path, env=env)
         assert done.returncode == 0, done.stdout + done.stderr
         run = only_run(servers.tracking_uri, experiment=experiment)
         assert (run.data.tags["resumed_from"], run.data.tags["resumed_from_step"]) == (origin, "8")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ocr_train.runs import listing
-from tests.commands import client, ocr_train
+from tests.commands import client, ocr_train_here
 
 START = 1_700_000_000
 
@@ -89,7 +89,7 @@ def test_a_reaped_run_says_when_and_why(store: Any) -> None:
 def test_the_command_prints_a_table(store: Any, store_folder: Path) -> None:
     """And the same as JSON in a file."""
     run_id = make(store)
-    done = ocr_train("runs", "--json", "runs.json", cwd=store_folder)
+    done = ocr_train_here("runs", "--json", "runs.json", cwd=store_folder)
     assert done.returncode == 0, done.stderr
     header, row = done.stdout.splitlines()
     assert header.split() == ["RUN", "NAME", "STATUS", "AGE", "STEP", "BEST", "REASON"]

@@ -22,7 +22,7 @@ from ocr_train.tracking.artifacts import FolderArtifacts
 from ocr_train.tracking.outbox import Checkpoint
 from ocr_train.tracking.tracker import Tracker
 from tests.builders import MLFLOW_WARNING, mlflow_store, set_bytes, snapshot_of, store_on
-from tests.commands import SCRIPTED, artifacts, ocr_train, only_run
+from tests.commands import SCRIPTED, artifacts, ocr_train_here, only_run
 
 pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
 
@@ -272,7 +272,7 @@ class TestRegistry:
 def test_a_run_that_keeps_the_last_one_keeps_the_best_too(store_folder: Path) -> None:
     """keep_last=1 over four epochs of which the first is the best: steps 4 and 16 are there at the end."""
     make_demo(store_folder / "words", DemoSpec(task="rec", train=16, val=4))
-    done = ocr_train(
+    done = ocr_train_here(
         *("train", "--model", "rec", "--data", "words", "--paddleocr", str(SCRIPTED), "--epochs", "4"),
         *("--batch-size", "4", "--keep-last", "1"),
         cwd=store_folder,
@@ -283,5 +283,5 @@ def test_a_run_that_keeps_the_last_one_keeps_the_best_too(store_folder: Path) ->
     run_id = only_run(uri).info.run_id
     stored = artifacts(uri, run_id, "checkpoints")
     assert {path.split("/")[1] for path in stored if "step_" in path} == {"step_00000004", "step_00000016"}
-    verified = ocr_train("checkpoints", run_id, "--verify", cwd=store_folder)
+    verified = ocr_train_here("checkpoints", run_id, "--verify", cwd=store_folder)
     assert verified.returncode == 0, verified.stdout + verified.stderr

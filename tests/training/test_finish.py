@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ocr_train.training.finish import place_for_export
-from tests.commands import SCRIPTED, ocr_train, only_run, store, train_arguments
+from tests.commands import SCRIPTED, ocr_train_here, only_run, store, train_arguments
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_model_that_cannot_be_made_leaves_the_run_finished(
     store_folder: Path, data: Path, half_paddleocr: Path
 ) -> None:
     """Exit code 0; the tags say what failed, the summary which command does it later."""
-    done = ocr_train(*train_arguments(data, "--paddleocr", str(half_paddleocr)), cwd=store_folder)
+    done = ocr_train_here(*train_arguments(data, "--paddleocr", str(half_paddleocr)), cwd=store_folder)
     assert done.returncode == 0, done.stdout + done.stderr
     run = only_run(store(store_folder))
     assert run.info.status == "FINISHED"
@@ -45,7 +45,7 @@ def test_nothing_is_made_where_nothing_is_wanted(
 ) -> None:
     """export=false, no images to read: the run ends with its last checkpoint."""
     off = ("--export", "false", "--evaluation-images", "0", "--sample-images", "0")
-    done = ocr_train(*train_arguments(data, "--paddleocr", str(half_paddleocr), *off), cwd=store_folder)
+    done = ocr_train_here(*train_arguments(data, "--paddleocr", str(half_paddleocr), *off), cwd=store_folder)
     assert done.returncode == 0, done.stdout + done.stderr
     run = only_run(store(store_folder))
     assert "exported" not in run.data.tags
@@ -64,7 +64,7 @@ def test_the_model_of_a_run_that_went_on_takes_the_place_of_its_earlier_one(tmp_
 
 def test_a_name_that_the_registry_refuses_ends_before_anything_is_done(tmp_path: Path, data: Path) -> None:
     """After 25 hours would be too late."""
-    done = ocr_train(*train_arguments(data, "--register", "ocr/det@latest"), cwd=tmp_path)
+    done = ocr_train_here(*train_arguments(data, "--register", "ocr/det@latest"), cwd=tmp_path)
     assert done.returncode == 2
     assert "register" in done.stderr
     assert not (tmp_path / "outputs").exists()
@@ -73,7 +73,7 @@ def test_a_name_that_the_registry_refuses_ends_before_anything_is_done(tmp_path:
 def test_a_registry_needs_a_model_and_a_server(tmp_path: Path, data: Path) -> None:
     """export=false and offline=true exclude register, both said at once."""
     off = ("--register", "ocr-det", "--export", "false", "--offline", "true")
-    done = ocr_train(*train_arguments(data, *off), cwd=tmp_path)
+    done = ocr_train_here(*train_arguments(data, *off), cwd=tmp_path)
     assert done.returncode == 2
     assert "export=false" in done.stderr
     assert "offline=true" in done.stderr

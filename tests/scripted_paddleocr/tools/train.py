@@ -159,6 +159,9 @@ def main() -> None:
                 "avg_reader_cost: 0.01000 s, avg_batch_cost: 0.20000 s, avg_samples: 4.0, ips: 20.00000 samples/s, "
                 "eta: 0:00:09,  "
             )
+            # SCRIPTED_HOLD: stand still after this step until somebody ends it.
+            if step == int(os.environ.get("SCRIPTED_HOLD", "0")):
+                signal.pause()
         if epoch == first:
             fail(fault)
         score = scores[(epoch - 1) % len(scores)]
