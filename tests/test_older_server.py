@@ -20,7 +20,7 @@ from ocr_train.models import mlflow_model
 from ocr_train.runs.retention import pinned_by_registry
 from ocr_train.tracking.journal import Batch, Metric, Param, Tag
 from ocr_train.tracking.mlflow_client import send_batch
-from tests.commands import artifacts, client, ocr_train, train_arguments
+from tests.commands import artifacts, client, ocr_train_here, train_arguments
 from tests.exported_models import exported_folder
 from tests.faults import EXPERIMENT, Servers
 from tests.old_mlflow import old_mlflow
@@ -108,12 +108,12 @@ def test_a_training_whose_answers_were_lost_arrives(old: Servers, data: Path, tm
 def test_a_training_is_resumed_and_pruned(old: Servers, data: Path, tmp_path: Path) -> None:
     """Checkpoints are found, brought back and deleted as on a server of today."""
     more = ("--keep-last", "1")
-    done = ocr_train(*train_arguments(data, *more), cwd=tmp_path, env=old.env)
+    done = ocr_train_here(*train_arguments(data, *more), cwd=tmp_path, env=old.env)
     assert done.returncode == 0, done.stdout + done.stderr
     first = only_folder(tmp_path).name
     stored = {path.split("/")[1] for path in artifacts(old.uri, first, "checkpoints") if "step_" in path}
     assert stored == {"step_00000016"}, done.stdout
-    resumed = ocr_train(
+    resumed = ocr_train_here(
         *train_arguments(data, *more, "--epochs", "8", "--resume", first), cwd=tmp_path, env=old.env
     )
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr

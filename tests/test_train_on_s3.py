@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ocr_train.server.serve import ServerAddress
-from tests.commands import artifacts, client, ocr_train, points
+from tests.commands import artifacts, client, ocr_train_here, points
 from tests.servers import bucket_keys
 
 pytestmark = pytest.mark.slow
@@ -69,13 +69,13 @@ def test_training_on_s3_data_is_tracked_and_resumable(
     }
     folder = sample(shared / "data" / "wires" / model, tmp_path / model, train=train, val=val)
     uri = f"s3://{servers.bucket}/data/wires/{model}"
-    pushed = ocr_train("push", folder, uri, cwd=tmp_path, env=env)
+    pushed = ocr_train_here("push", folder, uri, cwd=tmp_path, env=env)
     assert pushed.returncode == 0, pushed.stderr
 
     launch = ("train", "--model", model, "--data", uri, *settings)
     backup = f"s3://{servers.bucket}/kept"
     bare = ("--export", "false", "--evaluation-images", "0", "--sample-images", "0")
-    first = ocr_train(*launch, *bare, "--epochs", "1", "--backup", backup, cwd=tmp_path, env=env)
+    first = ocr_train_here(*launch, *bare, "--epochs", "1", "--backup", backup, cwd=tmp_path, env=env)
     assert first.returncode == 0, first.stdout + first.stderr
     mlflow = client(servers.tracking_uri)
     experiment = mlflow.get_experiment_by_name(f"wires-{model}").experiment_id
@@ -94,7 +94,7 @@ def test_training_on_s3_data_is_tracked_and_resumable(
     assert f"{stored}/model.pdparams" in keys_of_run(servers, run.info.run_id)
 
     ends = ("--epochs", "2", "--register", f"wires-{model}@challenger", "--hourly-usd", "36")
-    second = ocr_train(*launch, *ends, "--resume", run.info.run_id, cwd=tmp_path, env=env)
+    second = ocr_train_here(*launch, *ends, "--resume", run.info.run_id, cwd=tmp_path, env=env)
     assert second.returncode == 0, second.stdout + second.stderr
     newest = mlflow.search_runs([experiment], order_by=["attributes.start_time DESC"])[0]
     epochs = points(servers.tracking_uri, newest.info.run_id, "train/epoch")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ocr_train.cli.main import run
 from ocr_train.cli.predict import _names
-from tests.commands import ocr_train
+from tests.commands import ocr_train, ocr_train_here
 from tests.lively_kit import Kit
 from tests.models.test_source import write_exported
 
@@ -61,7 +61,7 @@ def test_pages_become_json_lines_and_pictures(kit: Kit, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_checkpoint_s_texts_go_to_a_file(kit: Kit, tmp_path: Path) -> None:
     """--json FILE instead of stdout."""
-    done = ocr_train(
+    done = ocr_train_here(
         "predict",
         kit.folder / "rec" / "model",
         *kit.images["rec"][:2],

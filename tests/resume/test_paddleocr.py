@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
-from tests.commands import client, none_of, ocr_train, ocr_train_until, only_run, points, store, trainer_of
+from tests.commands import (
+    client,
+    none_of,
+    ocr_train_here,
+    ocr_train_until,
+    only_run,
+    points,
+    store,
+    trainer_of,
+)
 
 pytestmark = pytest.mark.slow
 OVERRIDES = (
@@ -40,7 +49,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(store_folder
     )
     assert done.returncode == 143, done.stdout
     first = only_run(store(store_folder)).info.run_id
-    done2 = ocr_train(*arguments(data, "--resume", "auto"), cwd=store_folder)
+    done2 = ocr_train_here(*arguments(data, "--resume", "auto"), cwd=store_folder)
     assert done2.returncode == 0, done2.stdout + done2.stderr
     second = only_run(store(store_folder))
     assert second.data.tags["resumed_from"] == first
@@ -59,14 +68,14 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(store_folder
     text = Path(characters).read_text(encoding="utf-8")
     (data / "dict.txt").write_text(f"{text.rstrip(chr(10))}\nก\n", encoding="utf-8")
     prefix = store_folder / "outputs" / second.info.run_id / "trainer" / "latest"
-    refused = ocr_train(*arguments(data, "--resume", str(prefix), "--epochs", "4"), cwd=store_folder)
+    refused = ocr_train_here(*arguments(data, "--resume", str(prefix), "--epochs", "4"), cwd=store_folder)
     assert refused.returncode == 2, refused.stdout + refused.stderr
     count = len(text.splitlines()) + 2  # the space and CTC's blank
     assert (
         f"layer head.fc.weight: 192x{count} in the checkpoint, 192x{count + 1} in the model" in refused.stderr
     )
 
-    tuned = ocr_train(
+    tuned = ocr_train_here(
         *arguments(data, "--resume", str(prefix), "--weights-only", "true", "--epochs", "1"), cwd=store_folder
     )
     assert tuned.returncode == 0, tuned.stdout + tuned.stderr
@@ -94,7 +103,7 @@ def test_a_killed_trainer_goes_on_before_a_damaged_checkpoint(store_folder: Path
     assert none_of(store_folder)
     first = only_run(store(store_folder))
     assert (first.info.status, first.data.tags["failure_reason"]) == ("FAILED", "trainer_killed")
-    verified = ocr_train("checkpoints", first.info.run_id, "--verify", cwd=store_folder)
+    verified = ocr_train_here("checkpoints", first.info.run_id, "--verify", cwd=store_folder)
     assert verified.returncode == 0, verified.stdout + verified.stderr
     home = Path(first.info.artifact_uri.removeprefix("file://")) / "checkpoints"
     newest = max(home.glob("step_*"))
@@ -103,7 +112,7 @@ def test_a_killed_trainer_goes_on_before_a_damaged_checkpoint(store_folder: Path
     content = weights.read_bytes()
     weights.write_bytes(content[:1000] + bytes([content[1000] ^ 1]) + content[1001:])
 
-    resumed = ocr_train(*arguments(data, "--resume", first.info.run_id), cwd=store_folder)
+    resumed = ocr_train_here(*arguments(data, "--resume", first.info.run_id), cwd=store_folder)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     second = only_run(store(store_folder))
     assert newest.name in second.data.tags["resume_passed_over"]

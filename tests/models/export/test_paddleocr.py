@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands import REPO, artifacts, client, environment, ocr_train, only_run, points, store
+from tests.commands import REPO, artifacts, client, environment, ocr_train_here, only_run, points, store
 from tests.lively_models import write_config
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rec_run(work: Path, shared: Path) -> str:
     """The run of a recogniser that has seen 32 crops."""
     data = some_of(shared / "data" / "wires" / "rec", work / "rec", 32, 8)
-    done = ocr_train(
+    done = ocr_train_here(
         *("train", "--model", "rec", "--data", data, "--gpus", "cpu", "--epochs", "1", "--batch-size", "4"),
         *("--overrides", QUICK),
         cwd=work,
@@ -59,7 +59,7 @@ def answer(folder: Path, *arguments: str | Path) -> Any:
     """What a command answers with --json."""
     file = folder / "answer.json"
     file.unlink(missing_ok=True)
-    done = ocr_train(*arguments, "--json", file, cwd=folder)
+    done = ocr_train_here(*arguments, "--json", file, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(file.read_text(encoding="utf-8"))
 
@@ -98,7 +98,7 @@ def test_training_evaluate_export_and_predict_agree(work: Path, rec_run: str) ->
     lines = (work / "rec" / "val.txt").read_text(encoding="utf-8").splitlines()
     images = [f"rec/{line.split(chr(9))[0]}" for line in lines]
     truths = [line.split("\t")[1] for line in lines]
-    done = ocr_train("predict", "model", *images, cwd=work)
+    done = ocr_train_here("predict", "model", *images, cwd=work)
     assert done.returncode == 0, done.stdout + done.stderr
     texts = [json.loads(line)["text"] for line in done.stdout.splitlines() if line.startswith("{")]
     assert norm_edit_dis(truths, texts) == pytest.approx(evaluated["metrics"]["norm_edit_dis"], abs=1e-4)
@@ -132,7 +132,7 @@ def test_other_data_are_evaluated_in_a_run_that_names_the_first(work: Path, rec_
     assert run.data.metrics["evaluate/acc"] == evaluated["metrics"]["acc"]
     assert points(store(work), rec_run, "evaluate/acc") == before
     (other / "Label.txt").write_text(f"{lines[0].split(chr(9))[0]}\tก9\n", encoding="utf-8")
-    refused = ocr_train("evaluate", rec_run, "--data", other, cwd=work)
+    refused = ocr_train_here("evaluate", rec_run, "--data", other, cwd=work)
     assert refused.returncode == 3
     assert "'ก'" in refused.stderr
 
