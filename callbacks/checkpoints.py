@@ -150,9 +150,9 @@ class CheckpointCallback(Callback):
             return
         self._retry_uncopied(over=True)
         self._wait_for(sender)
-        # One that hangs in the store has been waited for.
-        sender.close(wait_s=0.0)
         left = self._unstored()
+        # One that hangs in the store has been waited for.
+        sender.close(wait_s=0.0 if left else 30.0)
         self.kept += [job.snapshot.folder for job in left]
         self.kept += [Path(waiting.event.prefix) for waiting in self._uncopied]
         if left:
