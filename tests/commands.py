@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import psutil
+import pytest
 
+from ocr_train.cli import transfer
 from ocr_train.config.started import this_start
 from ocr_train.redaction import redactor
 from ocr_train.tracking import holder
@@ -91,9 +93,9 @@ def ocr_train(
 
 
 def ocr_train_here(
-    *arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None
+    *arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None, timeout_s: float = 300
 ) -> subprocess.CompletedProcess[str]:
-    """`python -m ocr_train ARGUMENTS` to its end inside this process: starting one of its own takes seconds.
+    """`python -m ocr_train ARGUMENTS` to its end, after `timeout_s` seconds at most, inside this process: starting one of its own takes seconds.
 
     For tests that look at what a command leaves behind. What ends a process, or happens at its start, needs
     `ocr_train`. An empty MLFLOW_TRACKING_URI in `env` is none: as in a shell that does not name the server.
@@ -105,6 +107,7 @@ def ocr_train_here(
         del own["MLFLOW_TRACKING_URI"]
     with contextlib.ExitStack() as restored:
         restored.enter_context(_as_a_process_starts(own, cwd))
+        restored.enter_context(_ended_after(timeout_s))
         streams = [
             restored.enter_context(_stream(folder, name))
             for folder in [Path(restored.enter_context(tempfile.TemporaryDirectory()))]
@@ -149,6 +152,23 @@ def ocr_train_here_until(
         signal.signal(number, before)
     assert not late, f"never seen: {done.stdout}{done.stderr}"
     return done
+
+
+@contextlib.contextmanager
+def _ended_after(timeout_s: float) -> Iterator[None]:
+    """Fail the test where what is inside takes longer. Not with a TimeoutError: that is an OSError, which commands
+    handle."""
+
+    def fail(_number: int, _frame: object) -> None:
+        pytest.fail(f"the command did not end within {timeout_s:g} s")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.setitimer(signal.ITIMER_REAL, timeout_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _exit_status(words: list[str]) -> int:
@@ -205,10 +225,11 @@ def _set_environment(env: Mapping[str, str]) -> None:
 
 
 def _forget() -> None:
-    """What a process knows of itself: its secrets, how it was started, and which one it is."""
+    """What a process has until its end: its secrets, how it was started, which one it is, the S3 copies it reads."""
     redactor.forget()
     this_start.cache_clear()
     holder._token.cache_clear()
+    transfer._LEASES.close()
 
 
 def ocr_train_until(

@@ -125,13 +125,11 @@ def test_resume_from_a_run_without_checkpoints(store_folder: Path, words: Path) 
 def test_missing_bucket_and_wrong_credentials(tmp_path: Path, servers: ServerAddress) -> None:
     """Both end at once with exit 4 and name what is wrong, without the secret."""
     env = servers.env()
-    missing = ocr_train_here(
-        "train", "--model", "rec", "--data", "s3://no-such-bucket/x", cwd=tmp_path, env=env
-    )
+    missing = ocr_train("train", "--model", "rec", "--data", "s3://no-such-bucket/x", cwd=tmp_path, env=env)
     assert missing.returncode == 4, missing.stderr
     assert "no-such-bucket" in missing.stderr
     wrong = {**env, "AWS_SECRET_ACCESS_KEY": "canary-not-the-secret"}
-    denied = ocr_train_here(
+    denied = ocr_train(
         "train", "--model", "rec", "--data", f"s3://{servers.bucket}/x", cwd=tmp_path, env=wrong
     )
     assert denied.returncode == 4, denied.stderr
@@ -143,7 +141,7 @@ def test_missing_bucket_and_wrong_credentials(tmp_path: Path, servers: ServerAdd
 def test_tracking_server_down_at_the_start(store_folder: Path, words: Path) -> None:
     """Nothing is fetched or trained when no server answers: exit 8 within seconds."""
     env = {"MLFLOW_TRACKING_URI": "http://user:canary@127.0.0.1:9"}
-    done = ocr_train_here(*TRAIN, "--data", words, cwd=store_folder, env=env)
+    done = ocr_train(*TRAIN, "--data", words, cwd=store_folder, env=env, timeout_s=60)
     assert done.returncode == 8
     assert "127.0.0.1:9" in done.stderr
     assert "MLFLOW_TRACKING_URI" in done.stderr

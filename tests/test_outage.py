@@ -1,6 +1,7 @@
 """Servers that go away while a run trains: what is in MLflow and S3 afterwards, point by point, byte by byte.
 
-The trainer is a stand-in (tests/scripted_paddleocr); servers, stores, data and processes are real.
+The trainer is a stand-in (tests/scripted_paddleocr); servers, stores and data are real. A training under which a server
+goes away, or which is killed, is a process of its own; `sync` and what looks at the result run in this one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Whole runs through the command line with a scripted trainer: what is in MLflow afterwards, point by point.
 
-The trainer is a stand-in (tests/scripted_paddleocr); the MLflow store, the data and the processes are real.
+The trainer is a stand-in (tests/scripted_paddleocr); the MLflow store and the data are real. Where the process is the
+point, as in a stop, the command has one of its own; otherwise it runs in that of the tests.
 """
 
 from __future__ import annotations

@@ -153,12 +153,7 @@ def make_ready(experiment: Experiment, output: Path, begun: StartedRun, services
     _try_samples(model, tracker, services.echo)
     _back_up(experiment, dataset, tracker, services)
     devices = tuple(env["CUDA_VISIBLE_DEVICES"].split(",")) if device.gpus else ()
-    run = replace(
-        _run(experiment, dataset, point, begun),
-        steps_per_epoch=steps,
-        gpus=devices,
-        versions=versions,
-    )
+    run = _run(experiment, dataset, point, begun, steps=steps, gpus=devices, versions=versions)
     _log_start(experiment, dataset, config, plain, run, begun)
     argv = paddle.trainer_argv(python, paddleocr, run.config, device, log_dir=tracker.folder / "workers")
     return TrainingSetup(
@@ -186,8 +181,17 @@ def _fetch_weights(experiment: Experiment, cache: Path, echo: Echo) -> Mapping[s
     return fetch_named(experiment.trainer, cache / "weights", echo, whole=not experiment.weights_only)
 
 
-def _run(experiment: Experiment, dataset: Dataset, point: ResumePoint | None, begun: StartedRun) -> Run:
-    """What callbacks and checkpoints know of the run, but for steps, devices and versions."""
+def _run(
+    experiment: Experiment,
+    dataset: Dataset,
+    point: ResumePoint | None,
+    begun: StartedRun,
+    *,
+    steps: int,
+    gpus: tuple[str, ...],
+    versions: Mapping[str, str],
+) -> Run:
+    """What callbacks and checkpoints know of the run; `steps` are those of an epoch."""
     tracker = begun.tracker
     return Run(
         run_id=tracker.run_id,
@@ -196,7 +200,7 @@ def _run(experiment: Experiment, dataset: Dataset, point: ResumePoint | None, be
         task=experiment.task,
         main_metric=experiment.main_metric,
         epochs=experiment.epochs,
-        steps_per_epoch=0,
+        steps_per_epoch=steps,
         config=tracker.folder / "config.yml",
         dictionary=tracker.folder / "dict.txt" if dataset.dictionary else None,
         step_offset=point.step if point else 0,
@@ -206,6 +210,8 @@ def _run(experiment: Experiment, dataset: Dataset, point: ResumePoint | None, be
         retention=Retention(experiment.keep_last or 0),
         logged_until=begun.reopened.logged_until if begun.reopened else {},
         hours_before=begun.reopened.hours if begun.reopened else 0.0,
+        gpus=gpus,
+        versions=versions,
     )
 
 

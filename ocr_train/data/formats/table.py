@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ocr_train.data.formats.conversion import Conversion
-from ocr_train.data.formats.labelme import TEXT_KEYS, convert_labelme, is_labelme
-from ocr_train.data.formats.ppocrlabel import convert_ppocrlabel
 from ocr_train.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ocr_train.data.formats.conversion import Conversion
 
 PADDLEOCR = "paddleocr"
 
@@ -46,22 +47,41 @@ class AnnotationFormat:
     options: tuple[FormatOption, ...] = ()
 
 
+def _convert_labelme(src: Path, out: Path, **options: Any) -> Conversion:
+    # Each format is loaded when it is needed: the command line makes its options of this table.
+    from ocr_train.data.formats.labelme import convert_labelme
+
+    return convert_labelme(src, out, **options)
+
+
+def _is_labelme(path: Path) -> bool:
+    from ocr_train.data.formats.labelme import is_labelme
+
+    return is_labelme(path)
+
+
+def _convert_ppocrlabel(src: Path, out: Path, **options: Any) -> Conversion:
+    from ocr_train.data.formats.ppocrlabel import convert_ppocrlabel
+
+    return convert_ppocrlabel(src, out, **options)
+
+
 FORMATS: Mapping[str, AnnotationFormat] = {
     "labelme": AnnotationFormat(
         title="LabelMe",
-        convert=convert_labelme,
-        is_its=is_labelme,
+        convert=_convert_labelme,
+        is_its=_is_labelme,
         options=(
             FormatOption(
                 name="text_from",
-                choices=TEXT_KEYS,
+                choices=("label", "description"),
                 help="where a shape's text is, label (the default) or description",
             ),
         ),
     ),
     "ppocrlabel": AnnotationFormat(
         title="PPOCRLabel",
-        convert=convert_ppocrlabel,
+        convert=_convert_ppocrlabel,
         names=frozenset({"Label.txt", "fileState.txt"}),
         options=(FormatOption(name="only_confirmed", help="leave out images that nobody confirmed there"),),
     ),
