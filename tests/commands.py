@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import psutil
-import pytest
 
 from ocr_train.cli import transfer
 from ocr_train.config.started import this_start
@@ -160,6 +159,9 @@ def _ended_after(timeout_s: float) -> Iterator[None]:
     handle."""
 
     def fail(_number: int, _frame: object) -> None:
+        # `make faults` uses this file, in an environment without pytest.
+        import pytest
+
         pytest.fail(f"the command did not end within {timeout_s:g} s")
 
     before = signal.signal(signal.SIGALRM, fail)

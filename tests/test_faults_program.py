@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import http.server
 import math
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +17,7 @@ from benchmarks.faults.broken_server import KINDS, REFUSED, BrokenServer
 from benchmarks.faults.judge import Kept, Printed, Saved, Stored, judge
 from benchmarks.faults.report import draw
 from benchmarks.faults.scene import Result
+from tests.commands import REPO
 
 PRINTED = Printed(
     points={
@@ -191,3 +194,12 @@ def test_a_server_that_does_not_say_so_has_done_it(real: str) -> None:
             server.break_as(kind)
             assert ask(server.uri) == b""
         assert _Real.asked == before + 1
+
+
+def test_the_program_needs_nothing_that_only_tests_need() -> None:
+    """`make faults` works in the environment of `make run`: pytest is not there."""
+    script = "import sys\nsys.modules['pytest'] = None\nimport benchmarks.faults.__main__"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=REPO, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
