@@ -79,10 +79,12 @@ def kill_trainer(seed: int, number: int) -> Callable[[Scene], Result]:
 
 
 def _resume(scene: Scene) -> None:
-    """Go on with the run, where it has a checkpoint."""
+    """Continue the run where it has a checkpoint; one that was killed after its last epoch needs another one."""
     (folder,) = [path.parent for path in scene.folder.glob("outputs/*/run.json")]
-    if "save model in" in (folder / "train.log").read_text(encoding="utf-8", errors="replace"):
-        scene.run(*scene.arguments("--resume", folder.name))
+    log = (folder / "train.log").read_text(encoding="utf-8", errors="replace")
+    if "save model in" in log:
+        more = ("--epochs", "4") if "iter_epoch_3" in log else ()
+        scene.run(*scene.arguments("--resume", folder.name, *more))
         scene.notes.append("resumed")
 
 

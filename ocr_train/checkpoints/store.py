@@ -86,8 +86,13 @@ class CheckpointStore:
 
         Every byte is read back and compared before the manifest is written. A checkpoint that is there already,
         with the same weights, is not stored again; other weights at its step go beside it, because an alias may
-        name the first. Raises `TrackingError`.
+        name the first. Raises `TrackingError`, for a run that the server has lost as well: then it is not stored.
         """
+        manifest = self._put(snapshot, step=step, epoch=epoch)
+        self._artifacts.require_run()
+        return manifest
+
+    def _put(self, snapshot: Snapshot, *, step: int, epoch: int) -> CheckpointManifest:
         self._load()
         known = self._manifests.get(step)
         hashed = [(path, sha256_of(path)) for path in snapshot.files]

@@ -11,6 +11,7 @@ from ocr_train.atomic_files import whole_file
 from ocr_train.disk import sha256_of
 from ocr_train.errors import TrackingError
 from ocr_train.redaction.addresses import first_line
+from ocr_train.tracking.refusals import RunRefused, check_run
 
 
 class Artifacts(Protocol):
@@ -28,6 +29,9 @@ class ArtifactSink(Artifacts, Protocol):
 
     def upload(self, local: Path, folder: str = "") -> None:
         """Store `local` under `folder`, with its own name."""
+
+    def require_run(self) -> None:
+        """Raise `RunRefused` where the server says that it takes nothing for the run."""
 
 
 class RunArtifacts:
@@ -78,6 +82,19 @@ class RunArtifacts:
                 f"the artifact {folder}/{local.name} cannot be stored: {first_line(exc)}"
             ) from exc
 
+    def require_run(self) -> None:
+        """Raise `RunRefused` where the server says that it takes nothing for the run.
+
+        An artifact store takes files for any run: a server that has lost the run would otherwise seem to have them.
+        A server that does not answer says nothing about the run.
+        """
+        try:
+            check_run(self._client, self.run_id)
+        except RunRefused:
+            raise
+        except Exception:  # noqa: BLE001 - what was stored is with the run when the server is back
+            return
+
     def delete(self, path: str) -> None:
         """Remove the artifact or artifact folder `path`.
 
@@ -122,6 +139,9 @@ class FolderArtifacts:
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(target) as part:
             shutil.copyfile(local, part)
+
+    def require_run(self) -> None:
+        """There is no server that could refuse it."""
 
     def delete(self, path: str) -> None:
         """Remove a file or a folder with all that is in it; raises `OSError`."""

@@ -288,6 +288,10 @@ class Tracker:
             self._redact.clean_file(local)
             self.log_file(local, "logs")
 
+    def require_run(self) -> None:
+        """See `RunArtifacts.require_run`."""
+        self.artifacts.require_run()
+
     def upload(self, local: Path, folder: str = "") -> None:
         """Store `local` as the artifact `folder`/<its name>, now; raises `TrackingError`."""
         self.artifacts.upload(local, folder)

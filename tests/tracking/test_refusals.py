@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from ocr_train.checkpoints.store import find
+from ocr_train.checkpoints.store import find, take_snapshot
 from ocr_train.errors import TrackingError
 from ocr_train.runs.sync import Synced, sync_run
 from ocr_train.tracking import tracker as tracking
 from ocr_train.tracking.refusals import RunRefused, RunUnknown, check_run
 from ocr_train.tracking.tracker import RunArtifacts, Tracker
-from tests.builders import MLFLOW_WARNING, mlflow_store, write_checkpoint
+from tests.builders import MLFLOW_WARNING, mlflow_store, store_on, write_checkpoint
 
 pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
 
@@ -257,3 +257,37 @@ def test_a_run_is_asked_after(client: Any, tmp_path: Path) -> None:
     client.delete_run(tracker.run_id)
     with pytest.raises(RunRefused):
         check_run(client, tracker.run_id)
+
+
+def test_a_checkpoint_is_not_stored_for_a_run_that_the_server_has_lost(
+    client: Any, other: Any, tmp_path: Path
+) -> None:
+    """The artifact store takes its files all the same: they would be with no run, and the copy here would be gone."""
+    tracker = trained(client, tmp_path / "runs", lambda _client, _run_id: None)
+    lost = RunArtifacts(other, tracker.run_id)
+    kept = RunArtifacts(client, tracker.run_id)
+    lost.list, lost.upload, lost.download = kept.list, kept.upload, kept.download  # type: ignore[method-assign]
+    snapshot = take_snapshot(write_checkpoint(tmp_path / "latest"), "latest", tmp_path / "snapshots")
+    store = store_on(lost)
+    for _ in range(2):
+        with pytest.raises(RunUnknown, match="does not know the run"):
+            store.put(snapshot, step=10, epoch=1)
+    assert store_on(kept).put(snapshot, step=10, epoch=1).step == 10
+
+
+def test_a_server_that_does_not_answer_says_nothing_about_the_run(client: Any, tmp_path: Path) -> None:
+    """What went to the artifact store is with the run when it is back."""
+
+    class Away:
+        """A client of a server that is away."""
+
+        def get_run(self, run_id: str) -> Any:
+            """No answer."""
+            raise ConnectionError(run_id)
+
+    RunArtifacts(Away(), "run").require_run()
+    tracker = trained(client, tmp_path / "runs", lambda _client, _run_id: None)
+    RunArtifacts(client, tracker.run_id).require_run()
+    client.delete_run(tracker.run_id)
+    with pytest.raises(RunRefused, match="deleted"):
+        RunArtifacts(client, tracker.run_id).require_run()
