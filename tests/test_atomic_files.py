@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from ocr_train.atomic_files import whole_file, write_bytes, write_text
+from ocr_train.atomic_files import LEFT_AFTER_S, whole_file, write_bytes, write_text
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -74,6 +77,38 @@ def test_a_hard_link_to_the_file_itself_keeps_no_part(tmp_path: Path) -> None:
     with whole_file(path) as part:
         os.link(path, part)
     assert content(tmp_path) == {"a.txt": b"same"}
+
+
+def killed_while_writing(path: Path) -> Path:
+    """The part that a process leaves which is killed (SIGKILL) in the middle of writing `path`."""
+    code = (
+        "import os, pathlib, signal, sys; from ocr_train.atomic_files import whole_file\n"
+        "with whole_file(pathlib.Path(sys.argv[1])) as part:\n"
+        "    part.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    (part,) = path.parent.glob(f".{path.name}.*.part")
+    return part
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    """Of the file that is written, and of no other."""
+    for name in ("a.txt", "b.txt"):
+        left = killed_while_writing(tmp_path / name)
+        os.utime(left, (time.time() - 2 * LEFT_AFTER_S,) * 2)
+    write_bytes(tmp_path / "a.txt", b"new")
+    assert content(tmp_path) == {"a.txt": b"new", left.name: b"half"}
+
+
+def test_what_another_process_is_writing_stays(tmp_path: Path) -> None:
+    """One that is there, however slow; and one that wrote a moment ago, perhaps on another machine of a shared disk."""
+    slow = tmp_path / f".a.txt.{os.getppid()}.part"
+    slow.write_bytes(b"slow")
+    os.utime(slow, (time.time() - 2 * LEFT_AFTER_S,) * 2)
+    fresh = killed_while_writing(tmp_path / "b.txt")
+    write_bytes(tmp_path / "a.txt", b"new")
+    write_bytes(tmp_path / "b.txt", b"new")
+    assert content(tmp_path) == {"a.txt": b"new", "b.txt": b"new", slow.name: b"slow", fresh.name: b"half"}
 
 
 def test_a_private_file_is_private_from_its_first_byte_on(tmp_path: Path) -> None:

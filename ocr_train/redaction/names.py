@@ -10,117 +10,45 @@ from collections.abc import Sequence
 
 HIDDEN = "***"
 """Stands where a secret was."""
-_PASSWORDS = frozenset({"password", "passwords", "passwd", "passphrase", "pwd", "pass"})
-_ALONE = _PASSWORDS | {"secret", "secrets", "token", "credential", "credentials", "authorization"}
-_KEYS = frozenset(
-    [
-        *("api", "access", "private", "secret", "account", "shared", "signing", "encryption", "auth"),
-        *("master", "subscription", "ssh", "deploy", "hmac"),
-    ]
+
+
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_PASSWORDS = _words_of("password passwords passwd passphrase pwd pass")
+_ALONE = _PASSWORDS | _words_of("secret secrets token credential credentials authorization")
+_KEYS = _words_of(
+    "api access private secret account shared signing encryption auth master subscription ssh deploy hmac"
 )
 """What a key is called that opens something: a model has keys too (`main_key`, `keep_keys`)."""
-_OPENING = frozenset({"auth", "access", "api", "refresh", "session", "bearer", "secret", "security"})
+_OPENING = _words_of("auth access api refresh session bearer secret security")
 _FUSED = re.compile(
     r"\w*(?:password|passwd|passphrase|secret|apikey|accesskey|secretkey|privatekey|credentials?)"
     r"|(?:auth|access|api|bearer|session|refresh|security|id|git|github|gitlab|hub|hf|wandb|bot|app|db|my|user)token"
     r"|(?:db|my|mysql|pg|postgres|ssh|redis|mongo|ldap|smtp|mail|ftp|proxy|user|admin|root|sudo|key|store)(?:pass|pwd)"
 )
 """Words written as one, as in PGPASSWORD and SSHPASS."""
-_VOCABULARY = frozenset(
-    [
-        *(
-            "start",
-            "end",
-            "begin",
-            "bos",
-            "eos",
-            "sos",
-            "go",
-            "stop",
-            "pad",
-            "padding",
-            "unk",
-            "unknown",
-            "sep",
-        ),
-        *("cls", "mask", "blank", "ignore", "special", "image", "img", "cell", "decoder", "encoder", "task"),
-    ]
+_VOCABULARY = _words_of(
+    "start end begin bos eos sos go stop pad padding unk unknown sep cls mask blank ignore special image img "
+    "cell decoder encoder task"
 )
 """A token called so is a word of the model's vocabulary."""
-_ROUNDS = frozenset(
-    [
-        *(
-            "one",
-            "two",
-            "first",
-            "second",
-            "last",
-            "single",
-            "multi",
-            "double",
-            "all",
-            "each",
-            "per",
-            "every",
-        ),
-        *("low", "high", "band", "forward", "backward", "by", "num", "max", "test", "tests", "must"),
-    ]
+_ROUNDS = _words_of(
+    "one two first second last single multi double all each per every low high band forward backward by num max "
+    "test tests must"
 )
 """A pass called so is a round, a filter or an answer."""
 _ONLY_AFTER = {"key": _KEYS, "keys": _KEYS, "tokens": _OPENING}
 _NOT_AFTER = {"token": _VOCABULARY, "pass": _ROUNDS}
-_ENDINGS = frozenset(
-    [
-        *(
-            "value",
-            "text",
-            "plain",
-            "prod",
-            "dev",
-            "staging",
-            "old",
-            "new",
-            "current",
-            "primary",
-            "secondary",
-        ),
-        *("base64", "b64", "hex", "json", "header", "string", "str"),
-    ]
+_ENDINGS = _words_of(
+    "value text plain prod dev staging old new current primary secondary base64 b64 hex json header string str"
 )
 """What may follow the word that counts, as numbers may."""
-_ABOUT = frozenset(
-    [
-        *(
-            "id",
-            "ids",
-            "file",
-            "files",
-            "path",
-            "dir",
-            "folder",
-            "name",
-            "type",
-            "length",
-            "len",
-            "limit",
-            "size",
-        ),
-        *(
-            "max",
-            "min",
-            "num",
-            "count",
-            "number",
-            "ttl",
-            "expiry",
-            "expires",
-            "timeout",
-            "enabled",
-            "required",
-        ),
-        *("policy", "index", "idx", "dim", "prefix", "provider", "mode", "format", "url", "uri", "endpoint"),
-        *("through", "parallelism", "host", "port", "user", "cache", "manager", "store", "helper", "scope"),
-    ]
+_ABOUT = _words_of(
+    "id ids file files path dir folder name type length len limit size max min num count number ttl expiry expires "
+    "timeout enabled required policy index idx dim prefix provider mode format url uri endpoint through parallelism host "
+    "port user cache manager store helper scope"
 )
 """After one of the words above, in an environment variable: the value says something about the secret."""
 _FOLDERS = frozenset({"PWD", "OLDPWD"})
