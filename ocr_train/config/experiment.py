@@ -7,7 +7,7 @@ Nothing is downloaded or started here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ocr_train.config import epoch_steps
 from ocr_train.config import parameter_values as read
 from ocr_train.config.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
 from ocr_train.config.parameters import PARAMETERS, Launch
+from ocr_train.config.requests import DataRequest, Demo, dictionary_of
 from ocr_train.config.trainer_settings import check_trainer, settle_batch, settle_rate
 from ocr_train.errors import ConfigError
 from ocr_train.ocr_engine.documents import DocumentError, read_yaml
@@ -42,16 +43,6 @@ EXPERIMENTS = next(
 EXPERIMENT_KEYS = ("task", "description", "dictionary", "demo", "paddleocr", "seed")
 DEMO_LANGUAGES = ("en", "th")
 DEMO_KEYS = ("language", "train", "val", "epochs", "batch_size", "learning_rate", "overrides", "size")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Demo:
-    """The built-in demo set: `train` and `val` count pages (det) or crops; `size` is (w, h) in pixels."""
-
-    language: str = "en"
-    train: int = 40
-    val: int = 8
-    size: tuple[int, int] = (320, 320)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +104,12 @@ class Experiment:
     @property
     def dictionary(self) -> str:
         """The path of the character dictionary, empty where the model has none."""
-        return str(get_key(self.trainer, "Global.character_dict_path", None) or "")
+        return dictionary_of(self.trainer)
+
+    @property
+    def data_request(self) -> DataRequest:
+        """What the preparation of the data is asked for."""
+        return DataRequest(**{item.name: getattr(self, item.name) for item in fields(DataRequest)})
 
 
 def load_experiment(launch: Launch, experiments: Path) -> Experiment:

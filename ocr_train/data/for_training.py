@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_train.config.experiment import Demo, Experiment
 from ocr_train.config.overrides import get_key
+from ocr_train.config.requests import DataRequest, Demo
 from ocr_train.config.started import this_start
 from ocr_train.data.archive_source import is_archive_path, unpack_once
 from ocr_train.data.checks.findings import decide_on_findings, list_quarantine, say_source, write_findings
@@ -67,24 +67,24 @@ class Dataset:
     val_parts: tuple[LabelPart, ...] = ()
 
 
-def prepare(experiment: Experiment, work: Path, cache: Path, *, fetch: Fetch, echo: Echo) -> Dataset:
-    """Bring the experiment's data into `work` (label files) and `cache` (fetched and drawn images).
+def prepare(request: DataRequest, work: Path, cache: Path, *, fetch: Fetch, echo: Echo) -> Dataset:
+    """Bring the requested data into `work` (label files) and `cache` (fetched and drawn images).
 
     Raises `DataError` with every problem of the labels, `StorageError` where the data cannot be had.
     """
     work.mkdir(parents=True, exist_ok=True)
-    folder, origin = _locate(experiment, cache, fetch, echo)
-    source = _as_paddleocr(experiment, folder, work, echo)
-    layout = find_layout(source.folder, experiment.task)
-    dictionary = _dictionary(experiment, layout, echo)
-    checked = _check(experiment, layout, source, dictionary, work, echo)
+    folder, origin = _locate(request, cache, fetch, echo)
+    source = _as_paddleocr(request, folder, work, echo)
+    layout = find_layout(source.folder, request.task)
+    dictionary = _dictionary(request, layout, echo)
+    checked = _check(request, layout, source, dictionary, work, echo)
     train, val = work / "train.txt", work / "val.txt"
-    shares = _by_share(experiment, layout)
-    written = _write_labels(experiment, layout, shares, checked.report, work, echo)
+    shares = _by_share(request, layout)
+    written = _write_labels(request, layout, shares, checked.report, work, echo)
     manifest = build_manifest(layout.images, {"train": train, "val": val}, workers=os.cpu_count() or 1)
     counts = [sum(part.samples for part in parts) for parts in written]
     echo(f"data: {counts[0]} training and {counts[1]} validation samples from {origin}")
-    _say_shares(experiment, shares, written, echo)
+    _say_shares(request, shares, written, echo)
     return Dataset(
         source=origin,
         images=layout.images,
@@ -108,27 +108,25 @@ class _Checked:
     quarantined: int
 
 
-def _as_paddleocr(experiment: Experiment, folder: Path, work: Path, echo: Echo) -> LabelSource:
+def _as_paddleocr(request: DataRequest, folder: Path, work: Path, echo: Echo) -> LabelSource:
     """The data as PaddleOCR's labels; LabelMe's and PPOCRLabel's folders are converted in the run's folder."""
-    if experiment.task not in TASKS or not folder.is_dir():
+    if request.task not in TASKS or not folder.is_dir():
         return LabelSource(folder=folder, origin=folder, format=PADDLEOCR)
-    source = as_paddleocr(folder, experiment.task, work / "converted")
+    source = as_paddleocr(folder, request.task, work / "converted")
     say_source(source, echo)
     return source
 
 
-def _locate(experiment: Experiment, cache: Path, fetch: Fetch, echo: Echo) -> tuple[Path, str]:
+def _locate(request: DataRequest, cache: Path, fetch: Fetch, echo: Echo) -> tuple[Path, str]:
     """The folder with the data on this machine, and where it came from, for people."""
-    if experiment.demo is not None:
-        return _draw_demo(
-            experiment.task, experiment.demo, experiment.seed, cache, echo
-        ), "the built-in demo set"
-    if experiment.data.startswith("s3://"):
-        name = hashlib.sha256(experiment.data.encode()).hexdigest()[:16]
-        return fetch(experiment.data, cache / "s3" / name, echo), experiment.data
-    folder = Path(experiment.data).expanduser().absolute()
-    if not folder.exists() and (said := this_start().where_from("data", experiment.data)):
-        raise DataError(f"data: there is no folder {str(folder)!r}.", hint=said)
+    if request.demo is not None:
+        return _draw_demo(request.task, request.demo, request.seed, cache, echo), "the built-in demo set"
+    if request.data.startswith("s3://"):
+        name = hashlib.sha256(request.data.encode()).hexdigest()[:16]
+        return fetch(request.data, cache / "s3" / name, echo), request.data
+    folder = Path(request.data).expanduser().absolute()
+    if not folder.exists() and (place := this_start().where_from("data", request.data)):
+        raise DataError(f"data: there is no folder {str(folder)!r}.", hint=place)
     if is_archive_path(folder):
         echo(f"data: unpacking {folder} ...")
         return unpack_once(folder, cache / "archives"), str(folder)
@@ -165,18 +163,18 @@ def _draw_beside(folder: Path, spec: DemoSpec) -> None:
                 raise
 
 
-def _dictionary(experiment: Experiment, layout: Layout, echo: Echo) -> Path | None:
+def _dictionary(request: DataRequest, layout: Layout, echo: Echo) -> Path | None:
     """The character dictionary: the one an override names, else the data's own dict.txt, else the experiment's."""
-    if experiment.task != "rec":
+    if request.task != "rec":
         return None
-    if layout.dictionary is not None and not experiment.dictionary_fixed:
+    if layout.dictionary is not None and not request.dictionary_fixed:
         echo(f"dictionary: {layout.dictionary}, which is with the data")
         return layout.dictionary
-    return Path(experiment.dictionary) if experiment.dictionary else None
+    return Path(request.dictionary) if request.dictionary else None
 
 
 def _check(
-    experiment: Experiment,
+    request: DataRequest,
     layout: Layout,
     source: LabelSource,
     dictionary: Path | None,
@@ -184,16 +182,16 @@ def _check(
     echo: Echo,
 ) -> _Checked:
     """Check the label files; models of other tasks than ours have labels that we do not know."""
-    if experiment.task not in TASKS:
+    if request.task not in TASKS:
         return _Checked(report=None, quarantined=0)
     files = (*layout.train, *layout.val)
-    use_space_char = bool(get_key(experiment.trainer, "Global.use_space_char", False))
+    use_space_char = bool(get_key(request.trainer, "Global.use_space_char", False))
     read = read_dictionary(dictionary, use_space_char=use_space_char) if dictionary else None
-    rules = label_rules(experiment.task, experiment.trainer, read)
+    rules = label_rules(request.task, request.trainer, read)
     report = validate(files, layout.images, rules, known=read.problems if read else ())
     shown = map_to_source_lines(report, source)
     write_findings(work, shown, source, layout.images)
-    quarantined = decide_on_findings(report, shown, source, experiment.on_bad_sample, echo)
+    quarantined = decide_on_findings(report, shown, source, request.on_bad_sample, echo)
     if quarantined:
         list_quarantine(files, report, source, work / "quarantine.tsv")
         echo(f"data: {quarantined} bad samples are left out; the run has the list (dataset/quarantine.tsv)")
@@ -203,29 +201,29 @@ def _check(
 _SECTIONS = {"train": "Train.dataset", "val": "Eval.dataset"}
 
 
-def _by_share(experiment: Experiment, layout: Layout) -> dict[str, tuple[Path, ...]]:
+def _by_share(request: DataRequest, layout: Layout) -> dict[str, tuple[Path, ...]]:
     """The label files that `ratio_list` has shares for, in its order, by set; none where one file will do."""
     files = {"train": layout.train, "val": layout.val}
-    sections = {name: get_key(experiment.trainer, key, None) or {} for name, key in _SECTIONS.items()}
+    sections = {name: get_key(request.trainer, key, None) or {} for name, key in _SECTIONS.items()}
     return {
         name: files_by_share(sections[name], files[name], f"{_SECTIONS[name]}.ratio_list") for name in files
     }
 
 
 def _say_shares(
-    experiment: Experiment,
+    request: DataRequest,
     shares: Mapping[str, Sequence[Path]],
     written: Sequence[Sequence[LabelPart]],
     echo: Echo,
 ) -> None:
     for name, parts in zip(("train", "val"), written, strict=True):
         if shares[name]:
-            ratios = get_key(experiment.trainer, f"{_SECTIONS[name]}.ratio_list")
+            ratios = get_key(request.trainer, f"{_SECTIONS[name]}.ratio_list")
             echo(say_shares(ratios, [part.path for part in parts], [part.samples for part in parts]))
 
 
 def _write_labels(
-    experiment: Experiment,
+    request: DataRequest,
     layout: Layout,
     shares: Mapping[str, tuple[Path, ...]],
     report: ValidationReport | None,
@@ -239,21 +237,21 @@ def _write_labels(
             for name, files in (("train", layout.train), ("val", layout.val))
         }
     else:
-        content = _clean_content(experiment, layout, report, work, echo)
+        content = _clean_content(request, layout, report, work, echo)
     train, val = (_write_set(name, content[name], shares[name], work) for name in ("train", "val"))
     return train, val
 
 
 def _clean_content(
-    experiment: Experiment, layout: Layout, report: ValidationReport, work: Path, echo: Echo
+    request: DataRequest, layout: Layout, report: ValidationReport, work: Path, echo: Echo
 ) -> dict[str, dict[Path, list[bytes]]]:
     """The lines of each set by the label file that they came from; what was split off has no file of its own."""
     sets = clean_sets(
         layout,
         report,
-        task=experiment.task,
-        val=experiment.val_fraction,
-        seed=experiment.seed,
+        task=request.task,
+        val=request.val_fraction,
+        seed=request.seed,
         work=work,
     )
     if sets.was_split:

@@ -34,29 +34,29 @@ def draw_reading(reading: Reading, target: Path) -> str:
     from PIL import Image, ImageDraw
 
     picture = Image.fromarray(read_image(reading.image)[:, :, ::-1])
-    said = ""
+    unwritten = ""
     if reading.lines:
         pen = ImageDraw.Draw(picture)
         for line in reading.lines:
             _outline(pen, line.box, picture.size)
         for line in reading.lines:
-            said = _write_above(pen, line.text, line.box) or said
+            unwritten = _write_above(pen, line.text, line.box) or unwritten
     elif reading.boxes:
         pen = ImageDraw.Draw(picture)
         for box, score in zip(reading.boxes, reading.scores, strict=True):
             _outline(pen, box, picture.size)
-            said = _write_above(pen, f"{score:.2f}", box) or said
+            unwritten = _write_above(pen, f"{score:.2f}", box) or unwritten
     elif text := _caption(reading):
-        picture, said = _with_strip(picture, text)
+        picture, unwritten = _with_strip(picture, text)
     target.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(target) as part:
         picture.save(part, "PNG")
-    return said
+    return unwritten
 
 
 def _caption(reading: Reading) -> str:
-    said = reading.text or reading.label
-    return f"{said}  {reading.score:.2f}" if said else ""
+    caption = reading.text or reading.label
+    return f"{caption}  {reading.score:.2f}" if caption else ""
 
 
 def _outline(pen: Any, box: Sequence[Point], size: tuple[int, int]) -> None:

@@ -131,8 +131,8 @@ def closure(names: Iterable[str]) -> dict[str, str]:
 
 
 def _paddleocr(parts: Sequence[ModelPart]) -> str:
-    said = (release(part.versions.get("paddleocr", "")) for part in parts)
-    return next((one for one in said if one), _DEFAULT_PADDLEOCR)
+    releases = (release(part.versions.get("paddleocr", "")) for part in parts)
+    return next((one for one in releases if one), _DEFAULT_PADDLEOCR)
 
 
 def _wanted(name: str) -> bool:

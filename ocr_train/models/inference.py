@@ -192,12 +192,12 @@ def _launch(
         env.setdefault("OMP_NUM_THREADS", "1")
     try:
         # Files, not pipes: a reading that nobody looks at for minutes is not held up.
-        with (folder / "answers.jsonl").open("wb") as answers, (folder / "said.log").open("wb") as said:
+        with (folder / "answers.jsonl").open("wb") as answers, (folder / "said.log").open("wb") as errors:
             process = subprocess.Popen(
                 [str(model.python), "-B", str(WORKER), str(folder / "job.json")],
                 stdin=subprocess.DEVNULL,
                 stdout=answers,
-                stderr=said,
+                stderr=errors,
                 env=env,
                 # An empty entry of PYTHONPATH means this: never a folder that came with a model.
                 cwd=folder,

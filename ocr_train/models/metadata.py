@@ -131,7 +131,7 @@ def tags_of(parts: Sequence[ModelPart]) -> dict[str, str]:
     tags = {"task": task}
     for part in parts:
         start = f"{part.task}." if task == PAIR else ""
-        said = {
+        values = {
             "model": part.model,
             "run_id": part.run_id,
             "checkpoint": part.checkpoint,
@@ -142,7 +142,7 @@ def tags_of(parts: Sequence[ModelPart]) -> dict[str, str]:
             "metrics": json.dumps({key: repr(value) for key, value in part.metrics.items()}),
             **{f"version.{key}": value for key, value in part.versions.items()},
         }
-        tags |= {f"{start}{key}": value for key, value in said.items() if value}
+        tags |= {f"{start}{key}": value for key, value in values.items() if value}
     return tags
 
 
@@ -155,24 +155,24 @@ def parts_of(tags: Mapping[str, str]) -> tuple[ModelPart, ...]:
 
 
 def _from_tags(task: str, start: str, tags: Mapping[str, str]) -> ModelPart:
-    def said(key: str) -> str:
+    def tag(key: str) -> str:
         return tags.get(f"{start}{key}", "")
 
-    step = said("checkpoint").removeprefix("checkpoints/step_")
+    step = tag("checkpoint").removeprefix("checkpoints/step_")
     try:
-        metrics = json.loads(said("metrics") or "{}")
+        metrics = json.loads(tag("metrics") or "{}")
     except ValueError:
         metrics = {}
     found = numeric_values(metrics if isinstance(metrics, dict) else {})
-    if said("main_metric") and said("main_metric") not in found:
-        found |= numeric_values({said("main_metric"): said("value")})
+    if tag("main_metric") and tag("main_metric") not in found:
+        found |= numeric_values({tag("main_metric"): tag("value")})
     return ModelPart(
         task=task,
-        model=said("model"),
-        run_id=said("run_id"),
+        model=tag("model"),
+        run_id=tag("run_id"),
         step=int(step) if step.isdecimal() else None,
-        checkpoint_sha256=said("checkpoint_sha256"),
-        dataset_digest=said("dataset_digest"),
-        main_metric=said("main_metric"),
+        checkpoint_sha256=tag("checkpoint_sha256"),
+        dataset_digest=tag("dataset_digest"),
+        main_metric=tag("main_metric"),
         metrics=found,
     )

@@ -9,17 +9,18 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocr_train.config.experiment import EXPERIMENTS, Experiment, Launch, load_experiment
+from ocr_train.config import parameter_values as read
+from ocr_train.config.experiment import EXPERIMENTS, Launch, load_experiment
 from ocr_train.config.overrides import get_key, set_key
+from ocr_train.config.requests import DataRequest
 from ocr_train.data.for_training import Dataset, Fetch, prepare
 from ocr_train.data.samples import image_paths
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 from ocr_train.models.source import read_config
-from ocr_train.ocr_engine.settings import TASKS
 from ocr_train.run import Echo
 from ocr_train.tracking.tracker import RunArtifacts
 
@@ -63,10 +64,10 @@ def find_validation_data(
     Labels are checked against the dictionary of the checkpoint. Label files go to `work`, what is fetched to `cache`.
     Raises `ConfigError` where the run's data are not known or not there, `DataError` with every problem of the labels.
     """
-    experiment = _experiment(source, client, data)
+    request = _request(source, client, data)
     if not data:
-        _require_there(experiment, source)
-    dataset = prepare(experiment, work, cache, fetch=fetch, echo=echo)
+        _require_there(request, source)
+    dataset = prepare(request, work, cache, fetch=fetch, echo=echo)
     own = bool(source.dataset_digest) and dataset.manifest.digest == source.dataset_digest
     whole = bool(data) and not own and dataset.was_split
     labels, samples = dataset.val, dataset.val_samples
@@ -129,8 +130,8 @@ def _beside(source: ModelSource) -> list[Path]:
     return list(dict.fromkeys(image for path in labels for image in image_paths(path, folder)))
 
 
-def _experiment(source: ModelSource, client: Callable[[], Any], data: str) -> Experiment:
-    """What the run was asked to do, with the checkpoint's dictionary, and `data` in place of its data."""
+def _request(source: ModelSource, client: Callable[[], Any], data: str) -> DataRequest:
+    """What the run trained on, with the checkpoint's dictionary, and `data` in place of its data."""
     record = _record(source, client, required=not data)
     launch = _launch(record)
     trainer = record.get("paddleocr")
@@ -141,20 +142,31 @@ def _experiment(source: ModelSource, client: Callable[[], Any], data: str) -> Ex
         if get_key(config, part, None) is not None:
             # All validation samples are read, whatever data they are.
             set_key(config, part, 1.0)
-    base = load_experiment(
-        Launch(
-            model=source.task if source.task in TASKS else "det",
-            data=data or launch.data,
-            val=launch.val,
-            on_bad_sample="stop" if data else launch.on_bad_sample,
-            seed=str(get_key(config, "Global.seed", None) or launch.seed or ""),
-        ),
-        EXPERIMENTS,
-    )
     demo = None
     if not data and not launch.data:
         demo = load_experiment(Launch(model=launch.model, seed=launch.seed), EXPERIMENTS).demo
-    return replace(base, name=source.name, task=source.task, trainer=config, demo=demo, dictionary_fixed=True)
+    problems: list[str] = []
+    seed = get_key(config, "Global.seed", None)
+    request = DataRequest(
+        task=source.task,
+        data=read.address(data or launch.data),
+        demo=demo,
+        seed=read.parse_number(
+            str(launch.seed or 0 if seed is None else seed), "seed", int, problems, least=0
+        ),
+        val_fraction=read.fraction(launch.val, problems),
+        on_bad_sample="stop"
+        if data
+        else read.choice(launch.on_bad_sample, "on_bad_sample", ("stop", "quarantine"), problems),
+        trainer=config,
+        dictionary_fixed=True,
+    )
+    if problems:
+        raise ConfigError(
+            f"what {source.description} was launched with cannot be read: {'; '.join(problems)}.",
+            hint="Give the data and how to read them: --data FOLDER or --data s3://bucket/prefix.",
+        )
+    return request
 
 
 def _record(source: ModelSource, client: Callable[[], Any], *, required: bool) -> Mapping[str, Any]:
@@ -181,15 +193,15 @@ def _record(source: ModelSource, client: Callable[[], Any], *, required: bool) -
 
 
 def _launch(record: Mapping[str, Any]) -> Launch:
-    said = record.get("launch")
+    recorded = record.get("launch")
     known = {field.name for field in fields(Launch)}
-    values = said.items() if isinstance(said, dict) else ()
+    values = recorded.items() if isinstance(recorded, dict) else ()
     return Launch(**{name: str(value) for name, value in values if name in known})
 
 
-def _require_there(experiment: Experiment, source: ModelSource) -> None:
-    data = experiment.data
-    if experiment.demo is None and not data.startswith("s3://") and not Path(data).expanduser().exists():
+def _require_there(request: DataRequest, source: ModelSource) -> None:
+    data = request.data
+    if request.demo is None and not data.startswith("s3://") and not Path(data).expanduser().exists():
         raise ConfigError(
             f"the run {source.run_id} was trained on {data!r}, which is not here.",
             hint="Start in the folder that the run was started in, or give the data: --data FOLDER or s3://...",

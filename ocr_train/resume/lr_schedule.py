@@ -52,7 +52,7 @@ def lay_anew(standing: Standing, trainer: Trainer, config: Path, *, timeout_s: f
     if answer is None or "problem" in answer:
         why = (answer or {}).get("problem") or f"{run.ended} {(run.lines or [''])[-1]}".strip()
         return _not_done(why)
-    return _said(answer) if answer["changed"] else ""
+    return _describe(answer) if answer["changed"] else ""
 
 
 def _not_done(why: str) -> str:
@@ -62,7 +62,7 @@ def _not_done(why: str) -> str:
     )
 
 
-def _said(answer: Mapping[str, Any]) -> str:
+def _describe(answer: Mapping[str, Any]) -> str:
     old = answer.get("old_rate")
     was = f", where the checkpoint had {old:.6g}" if isinstance(old, float) and math.isfinite(old) else ""
     return (

@@ -51,21 +51,23 @@ class ResumePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeRequest:
-    """What `resume=` asks for, and what it is measured by.
+    """What `resume=` and its companions ask for, and what it is measured by; `text` is empty where none is wanted.
 
-    `config_digest` is the resolved configuration's, for resume=auto; `own_run_id` is the run that asks, `run_id`
-    the one that resume_mode=same goes on with.
+    `dataset_digest` and `config_digest` (the resolved configuration's) are empty until the data are known;
+    `own_run_id` is the run that asks, `run_id` the one that resume_mode=same continues.
     """
 
     text: str
     model: str
     main_metric: str
     epochs: int
-    dataset_digest: str
+    mode: str = "new"
+    weights_only: bool = False
+    offline: bool = False
+    dataset_digest: str = ""
     config_digest: str = ""
     own_run_id: str = ""
     run_id: str = ""
-    weights_only: bool = False
     waiter: Waiter = field(default_factory=Waiter)
 
 

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.checkpoints.address import AUTO
-from ocr_train.config.experiment import Experiment
 from ocr_train.config.overrides import set_key
 from ocr_train.data.for_training import Dataset
 from ocr_train.errors import OcrTrainError
-from ocr_train.resume.automatic import CONFIG_TAG, Waiter
+from ocr_train.resume.automatic import Waiter
 from ocr_train.resume.claim import claim, require_idle
-from ocr_train.resume.drift import config_digest
 from ocr_train.resume.eval_schedule import keep_phase
 from ocr_train.resume.lineage import inherit_best, record_drift, record_origin
 from ocr_train.resume.lr_schedule import Standing, lay_anew
@@ -30,7 +28,7 @@ from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer.files import weights_of
 from ocr_train.trainer.tools import Trainer
 from ocr_train.weights.compatibility import ModelToTrain, compare_layers, require_fit
-from ocr_train.weights.start import Weights, clear_pretrained, screen_named, settle
+from ocr_train.weights.start import Weights, clear_pretrained, settle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,47 +41,40 @@ class StartedRun:
 
 
 def begin(
-    experiment: Experiment,
+    request: ResumeRequest,
     output: Path,
     client: Any,
-    echo: Echo,
     *,
     name: str,
     tags: Mapping[str, object],
-    look_at_data: Callable[[Path], tuple[Experiment, Dataset]],
+    look_at_data: Callable[[Path], tuple[Dataset, str]],
 ) -> StartedRun:
     """Start the run, with `tags`, or reopen the one that resume_mode=same continues.
 
-    `look_at_data` prepares the data into a folder: with resume=auto they decide which run that is.
-    Raises `ConfigError` for what `resume` cannot mean or what another process does, `StorageError` where files of
-    runs cannot be kept in `output`, `TrackingError`.
+    `look_at_data` prepares the data into a folder, and sums up the configuration: with resume=auto they decide which
+    run that is. Raises `ConfigError` for what `resume` cannot mean or what another process does, `StorageError` where
+    files of runs cannot be kept in `output`, `TrackingError`.
     """
-    check_resume(
-        experiment.resume,
-        experiment.resume_mode,
-        weights_only=experiment.weights_only,
-        offline=experiment.offline,
-    )
+    check_resume(request.text, request.mode, weights_only=request.weights_only, offline=request.offline)
     require_writable(output)
 
     def start() -> Tracker:
-        return Tracker.start(client, output, name=name, offline=experiment.offline, tags=tags)
+        return Tracker.start(client, output, name=name, offline=request.offline, tags=tags)
 
-    if not experiment.resume or experiment.resume_mode != SAME:
+    if not request.text or request.mode != SAME:
         return StartedRun(tracker=start())
     staging = output / f".starting-{os.getpid()}"
     try:
         dataset = None
-        request = request_of(experiment, None, echo)
-        if experiment.resume == AUTO:
-            experiment, dataset = look_at_data(staging)
-            request = request_of(experiment, dataset, echo)
+        if request.text == AUTO:
+            dataset, digest = look_at_data(staging)
+            request = replace(request, dataset_digest=dataset.manifest.digest, config_digest=digest)
         run = run_to_go_on(request, client)
         if run is None:
             tracker, reopened = start(), None
         else:
             # `auto` watches the heartbeat itself.
-            if experiment.resume != AUTO:
+            if request.text != AUTO:
                 run = require_idle(client, run.info.run_id, request.waiter)
             tracker, reopened = _continue(run, output, client, request.waiter)
         if dataset is not None:
@@ -138,42 +129,20 @@ def _moved(dataset: Dataset, old: Path, new: Path) -> Dataset:
     )
 
 
-def request_of(
-    experiment: Experiment, dataset: Dataset | None, echo: Echo, *, own_run_id: str = ""
-) -> ResumeRequest:
-    """What `resume` asks for, as the experiment has it."""
-    return ResumeRequest(
-        text=experiment.resume,
-        model=experiment.name,
-        main_metric=experiment.main_metric,
-        epochs=experiment.epochs,
-        dataset_digest=dataset.manifest.digest if dataset else "",
-        config_digest=config_digest(experiment.trainer, dataset.dictionary) if dataset else "",
-        own_run_id=own_run_id or os.environ.get("MLFLOW_RUN_ID", ""),
-        weights_only=experiment.weights_only,
-        waiter=Waiter(echo=echo),
-    )
-
-
-def find_point(
-    experiment: Experiment, dataset: Dataset, tracker: Tracker, reopened: Reopened | None, echo: Echo
-) -> ResumePoint | None:
-    """Fetch the checkpoint to start from, say so in the run, and screen what else PaddleOCR would load."""
-    screen_named(experiment.trainer)
-    tracker.set_tags({CONFIG_TAG: config_digest(experiment.trainer, dataset.dictionary)})
-    if not experiment.resume or (experiment.resume_mode == SAME and reopened is None):
+def find_point(request: ResumeRequest, started: StartedRun) -> ResumePoint | None:
+    """Fetch the checkpoint to start from, by what is known of the data by now, and say so in the run."""
+    if not request.text or (request.mode == SAME and started.reopened is None):
         return None
-    request = request_of(experiment, dataset, echo, own_run_id=tracker.run_id)
-    if reopened is not None:
-        request = replace(request, run_id=reopened.run_id)
+    tracker, reopened = started.tracker, started.reopened
+    request = replace(request, own_run_id=tracker.run_id, run_id=reopened.run_id if reopened else "")
     point = resolve(request, tracker.client, tracker.folder / "resume")
     if point is not None:
-        record_origin(point, tracker, echo)
+        record_origin(point, tracker, request.waiter.echo)
     return point
 
 
 def apply_point(
-    config: dict[str, Any], point: ResumePoint, experiment: Experiment, *, steps: int, each_epoch: bool
+    config: dict[str, Any], point: ResumePoint, *, epochs: int, steps: int, each_epoch: bool
 ) -> str:
     """Make the rendered `config` start from `point`; one line for people, or nothing.
 
@@ -186,9 +155,7 @@ def apply_point(
     set_key(config, "Global.checkpoints", str(point.prefix))
     if each_epoch:
         set_key(config, "Global.eval_batch_epoch", 1)
-    return keep_phase(
-        config, offset=point.step, epochs_done=point.epoch, steps=steps, epochs=experiment.epochs
-    )
+    return keep_phase(config, offset=point.step, epochs_done=point.epoch, steps=steps, epochs=epochs)
 
 
 def lay_schedule(
@@ -204,9 +171,9 @@ def lay_schedule(
         steps=steps,
         old_steps=point.steps_per_epoch,
     )
-    if said := lay_anew(standing, trainer, config):
-        echo(said)
-        tracker.set_tags({"lr_schedule": said})
+    if note := lay_anew(standing, trainer, config):
+        echo(note)
+        tracker.set_tags({"lr_schedule": note})
 
 
 def check_start(
@@ -239,14 +206,11 @@ def check_start(
 def record(
     point: ResumePoint,
     plain: Mapping[str, Any],
-    experiment: Experiment,
-    dataset: Dataset,
+    facts: Mapping[str, str],
     tracker: Tracker,
-    versions: Mapping[str, str],
     echo: Echo,
 ) -> None:
-    """What has changed since (`plain` is the configuration without what a resume changes), and the best so far."""
-    facts = {"model": experiment.name, "dataset_digest": dataset.manifest.digest}
-    facts |= {f"version.{name}": version for name, version in versions.items()}
+    """What has changed since, and the best so far: `plain` is the configuration without what a resume changes,
+    `facts` are model, dataset_digest and version.*."""
     record_drift(point, plain, facts, tracker, echo)
     inherit_best(point, tracker)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def make_callbacks(
-    tracker: Tracker, ready: TrainingSetup, experiment: Experiment, services: Services
+    tracker: Tracker, setup: TrainingSetup, experiment: Experiment, services: Services
 ) -> Sequence[EventHandler]:
     """Checkpoints come first: they are copied before anything else happens."""
     from callbacks.checkpoints import CheckpointCallback
@@ -46,9 +46,9 @@ def make_callbacks(
         ProgressCallback(sys.stdout),
         SampleCallback(
             tracker,
-            _reading_with(ready),
+            _reading_with(setup),
             services.echo,
-            images=experiment.sample_images if (ready.paddleocr.root / "ppocr").is_dir() else 0,
+            images=experiment.sample_images if (setup.launch.paddleocr.root / "ppocr").is_dir() else 0,
         ),
         WatchdogCallback(stall_timeout_s=experiment.stall_timeout_s, nan_windows=experiment.nan_windows),
     ]
@@ -76,19 +76,19 @@ def _retain(tracker: Tracker, run: Run, store: CheckpointStore) -> None:
         store.forget(folder)
 
 
-def _reading_with(ready: TrainingSetup) -> StartReading:
+def _reading_with(setup: TrainingSetup) -> StartReading:
     """How samples are read beside the training: on the CPU, on one thread, whenever no other process needs it."""
     from ocr_train.models.inference import CHECKPOINT, Model, ReadingProcess
 
-    env = {**ready.env, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    env = {**setup.launch.env, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
 
     def start(prefix: Path, config: Path, images: Sequence[Path]) -> ReadingProcess:
         model = Model(
             kind=CHECKPOINT,
             path=prefix,
             config=config,
-            python=ready.python,
-            root=ready.paddleocr.root,
+            python=setup.launch.python,
+            root=setup.launch.paddleocr.root,
             env=env,
         )
         return ReadingProcess.start(model, images, nice=19)

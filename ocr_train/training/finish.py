@@ -59,7 +59,7 @@ class _Work:
     """What every stage needs."""
 
     experiment: Experiment
-    ready: TrainingSetup
+    setup: TrainingSetup
     source: ModelSource
     tracker: Tracker
     services: Services
@@ -68,16 +68,16 @@ class _Work:
     def trainer(self) -> Trainer:
         """The PaddleOCR that trained."""
         return Trainer(
-            python=self.ready.python,
-            paddleocr=self.ready.paddleocr,
-            env=self.ready.env,
-            versions=self.ready.run.versions,
+            python=self.setup.launch.python,
+            paddleocr=self.setup.launch.paddleocr,
+            env=self.setup.launch.env,
+            versions=self.setup.run.versions,
         )
 
 
 def finish(
     experiment: Experiment,
-    ready: TrainingSetup,
+    setup: TrainingSetup,
     results: Results,
     tracker: Tracker,
     services: Services,
@@ -88,16 +88,16 @@ def finish(
         return Finishing()
     if experiment.task not in TASKS:
         return Finishing(notes=(f"model: a {experiment.task!r} model is neither read nor exported here",))
-    if not (ready.paddleocr.root / "ppocr").is_dir():
+    if not (setup.launch.paddleocr.root / "ppocr").is_dir():
         return Finishing(
-            notes=(f"model: {ready.paddleocr.root} has no ppocr, which reads and exports checkpoints",)
+            notes=(f"model: {setup.launch.paddleocr.root} has no ppocr, which reads and exports checkpoints",)
         )
     try:
-        source = _best(experiment, ready, results, tracker)
+        source = _best(experiment, setup, results, tracker)
     except Exception as exc:  # noqa: BLE001 - the training is finished and stays so
         tracker.set_tags({TAG: f"failed: {exc}"})
         return Finishing(notes=(f"model: the best checkpoint could not be fetched: {exc}",))
-    work = _Work(experiment=experiment, ready=ready, source=source, tracker=tracker, services=services)
+    work = _Work(experiment=experiment, setup=setup, source=source, tracker=tracker, services=services)
     notes: list[str] = []
     finding = _guarded(work, "evaluation", _evaluate, notes) if wanted[0] else ""
     model = _guarded(work, TAG, _make_model, notes) if wanted[1] else ""
@@ -123,12 +123,12 @@ def _guarded(work: _Work, tag: str, stage: Callable[[_Work], str], notes: list[s
     return ""
 
 
-def _best(experiment: Experiment, ready: TrainingSetup, results: Results, tracker: Tracker) -> ModelSource:
+def _best(experiment: Experiment, setup: TrainingSetup, results: Results, tracker: Tracker) -> ModelSource:
     """The best checkpoint of the run: the trainer's own files, or, where an earlier run's is still the best, that."""
     prefix = results.best_prefix
     if prefix is None or not weights_of(prefix).is_file():
         return find_source(tracker.run_id, lambda: tracker.client, tracker.folder / "best")
-    run, states = ready.run, read_states(states_of(prefix))
+    run, states = setup.run, read_states(states_of(prefix))
     step = run.step_offset + (states.step if states.step is not None else results.best_step or 0)
     return ModelSource(
         kind=CHECKPOINT,
@@ -149,7 +149,7 @@ def _best(experiment: Experiment, ready: TrainingSetup, results: Results, tracke
 
 
 def _evaluate(work: _Work) -> str:
-    run = work.ready.run
+    run = work.setup.run
     work.services.echo(f"evaluation: {work.source.description} reads the validation images ...")
     done = analyse_validation(
         run.config,
@@ -166,14 +166,16 @@ def _evaluate(work: _Work) -> str:
 
 def _limit(work: _Work) -> int:
     wanted = work.experiment.evaluation_images
-    slow = work.experiment.task == "det" and not work.ready.device.gpus
+    slow = work.experiment.task == "det" and not work.setup.launch.device.gpus
     return min(wanted, CPU_PAGES) if slow else wanted
 
 
 def _read(work: _Work, images: Sequence[Path]) -> Sequence[Reading]:
     """Read `images` with the checkpoint, but no longer than until we are asked to stop."""
-    model = work.source.model(work.ready.python, work.ready.paddleocr.root, work.ready.env)
-    process = ReadingProcess.start(model, images, use_gpu=bool(work.ready.device.gpus))
+    model = work.source.model(
+        work.setup.launch.python, work.setup.launch.paddleocr.root, work.setup.launch.env
+    )
+    process = ReadingProcess.start(model, images, use_gpu=bool(work.setup.launch.device.gpus))
     deadline = time.monotonic() + READ_TIMEOUT_S
     try:
         while not process.poll():
@@ -195,7 +197,7 @@ def _make_model(work: _Work) -> str:
     """Export, check, log and register; where the model is."""
     _require_no_stop(work)
     work.services.echo(f"export: {work.source.description} is exported and compared with the checkpoint ...")
-    dataset = work.ready.dataset
+    dataset = work.setup.dataset
     images = choose_images(image_paths(dataset.val, dataset.images), CHECK_IMAGES, 0)
     checkout = bool(work.experiment.paddleocr)
     exported = export(

@@ -32,14 +32,9 @@ from ocr_train.trainer.process import Child
 from ocr_train.trainer.stop_signals import StopRequested
 from ocr_train.training.callbacks import make_callbacks
 from ocr_train.training.finish import Finishing, finish
+from ocr_train.training.record import first_tags, run_name, say_exposed_params
 from ocr_train.training.services import Services, TrainingSetup
-from ocr_train.training.setup import (
-    first_tags,
-    look_at_data,
-    make_ready,
-    run_name,
-    say_exposed_params,
-)
+from ocr_train.training.setup import look_at_data, resume_request, set_up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,16 +57,15 @@ class Summary:
 
 def train(experiment: Experiment, output: Path, services: Services) -> Summary:
     """Run the whole way; raises `OcrTrainError` for what keeps the trainer from starting."""
-    begun = begin(
-        experiment,
+    started = begin(
+        resume_request(experiment, services.echo),
         output,
         services.client,
-        services.echo,
         name=run_name(experiment),
         tags=first_tags(experiment),
         look_at_data=lambda work: look_at_data(experiment, work, output, services),
     )
-    tracker = begun.tracker
+    tracker = started.tracker
     services.echo(f"run {tracker.run_id} in {tracker.folder}")
     try:
         with Heartbeat(tracker.set_tags) as heartbeat:
@@ -79,14 +73,14 @@ def train(experiment: Experiment, output: Path, services: Services) -> Summary:
             if not tracker.offline:
                 name_primary_metric(services.client, tracker.experiment_id, f"best/{experiment.main_metric}")
             say_exposed_params(tracker, services.echo)
-            ready = make_ready(experiment, output, begun, services)
+            setup = set_up(experiment, output, started, services)
             with services.stop.deferred():
-                outcome, last_lines, results = _run_trainer(experiment, ready, tracker, services)
+                outcome, last_lines, results = _run_trainer(experiment, setup, tracker, services)
                 outcome = _with_lost_checkpoints(outcome, results)
-                results = _with_findings(results, ready, tracker)
+                results = _with_findings(results, setup, tracker)
                 finished = outcome.status == "FINISHED"
-                finishing = finish(experiment, ready, results, tracker, services) if finished else Finishing()
-                _log_costs(experiment, ready, results, tracker, services)
+                finishing = finish(experiment, setup, results, tracker, services) if finished else Finishing()
+                _log_costs(experiment, setup, results, tracker, services)
                 log = tracker.folder / "train.log"
                 _log_end(tracker, outcome, last_lines, log, results)
                 # It writes to the journal, so it ends first.
@@ -122,29 +116,29 @@ def train(experiment: Experiment, output: Path, services: Services) -> Summary:
     )
 
 
-def _with_findings(results: Results, ready: TrainingSetup, tracker: Tracker) -> Results:
+def _with_findings(results: Results, setup: TrainingSetup, tracker: Tracker) -> Results:
     """The results, and what they say of the training as a whole; the run is told of it."""
-    said = starving(results.reader_share, ready.num_workers)
-    if said:
-        tracker.set_tags({"reader_starves": said})
+    note = starving(results.reader_share, setup.num_workers)
+    if note:
+        tracker.set_tags({"reader_starves": note})
     tracker.set_tags({"learning_rate_zero": results.rate_zero})
-    return replace(results, starving=said, trained_out=(results.latest_step or 0) >= ready.run.total_steps)
+    return replace(results, starving=note, trained_out=(results.latest_step or 0) >= setup.run.total_steps)
 
 
 def _run_trainer(
-    experiment: Experiment, ready: TrainingSetup, tracker: Tracker, services: Services
+    experiment: Experiment, setup: TrainingSetup, tracker: Tracker, services: Services
 ) -> tuple[Outcome, Sequence[str], Results]:
     """Run the trainer to its end: what it came to, its last lines, what the callbacks have to say."""
-    dispatcher = Dispatcher(make_callbacks(tracker, ready, experiment, services), report=services.echo)
+    dispatcher = Dispatcher(make_callbacks(tracker, setup, experiment, services), report=services.echo)
     watch = LogWatch()
     error: OcrTrainError | None = None
     child: Child | None = None
     witness = OomKillMonitor()
     try:
-        dispatcher.open(ready.run)
+        dispatcher.open(setup.run)
         log = tracker.folder / "train.log"
         tracker.begin_log(log)
-        child = Child.start(ready.argv, env=ready.env, cwd=tracker.folder, log=log)
+        child = Child.start(setup.argv, env=setup.launch.env, cwd=tracker.folder, log=log)
         dispatcher.send(RunStarted(run_id=tracker.run_id, pid=child.pid))
         error = follow(
             child,
@@ -211,14 +205,14 @@ def _with_lost_checkpoints(outcome: Outcome, results: Results) -> Outcome:
 
 def _log_costs(
     experiment: Experiment,
-    ready: TrainingSetup,
+    setup: TrainingSetup,
     results: Results,
     tracker: Tracker,
     services: Services,
 ) -> None:
     """The hours and the money of all of it: what came after the training costs, too."""
-    seconds = time.monotonic() - services.started + 3600 * ready.run.hours_before
-    step = max(int(results.latest_step or 0), ready.run.step_offset)
+    seconds = time.monotonic() - services.started + 3600 * setup.run.hours_before
+    step = max(int(results.latest_step or 0), setup.run.step_offset)
     tracker.log_metrics(spent(seconds, experiment.hourly_usd), step=step, time_ms=int(time.time() * 1000))
 
 

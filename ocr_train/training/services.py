@@ -30,14 +30,32 @@ class Services:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LaunchRequest:
+    """What the trainer is launched with, and where."""
+
+    python: Path
+    paddleocr: PaddleOcr
+    device: Device
+    env: Mapping[str, str]
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """The trainer's configuration; `plain` is the same without a resume, and with the addresses of weights that were
+    fetched."""
+
+    config: dict[str, Any]
+    plain: dict[str, Any]
+    steps_per_epoch: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingSetup:
     """Everything that must be known before the trainer starts."""
 
     run: Run
     dataset: Dataset
-    paddleocr: PaddleOcr
-    device: Device
-    python: Path
+    launch: LaunchRequest
     num_workers: int | None
     argv: Sequence[str]
-    env: Mapping[str, str]

@@ -102,8 +102,8 @@ def settle(
         )
         if fit.note:
             echo(fit.note)
-        if said := require_some(fit, weights.source):
-            left_out.append(said)
+        if note := require_some(fit, weights.source):
+            left_out.append(note)
         if fit.prefix:
             target = folder / f"{key}{WEIGHTS}"
             take_network(model, weights.path, fit.prefix, target)

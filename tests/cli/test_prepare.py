@@ -30,7 +30,9 @@ def trained_on(out: Path, model: str, tmp_path: Path) -> Dataset:
     def fetch(uri: str, folder: Path, echo: object) -> Path:
         raise AssertionError(uri)
 
-    return prepare_for_training(experiment, tmp_path / "w", tmp_path / "c", fetch=fetch, echo=lambda _: None)
+    return prepare_for_training(
+        experiment.data_request, tmp_path / "w", tmp_path / "c", fetch=fetch, echo=lambda _: None
+    )
 
 
 def content(folder: Path) -> dict[str, bytes]:

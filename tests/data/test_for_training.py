@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ocr_train.cli.data import fetch_for_training
-from ocr_train.config.experiment import EXPERIMENTS, Demo, Experiment, Launch, load_experiment
+from ocr_train.config.experiment import EXPERIMENTS, Experiment, Launch, load_experiment
+from ocr_train.config.requests import Demo
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.data.for_training import Dataset, _draw_demo, prepare
 from ocr_train.errors import DataError
@@ -31,7 +32,7 @@ def prepared(tmp_path: Path) -> Prepare:
         count += 1
         experiment: Experiment = load_experiment(Launch(model=model, data=str(data), **launch), EXPERIMENTS)
         return prepare(
-            experiment,
+            experiment.data_request,
             tmp_path / f"run{count}" / "data",
             tmp_path / "cache",
             fetch=fetch_for_training,

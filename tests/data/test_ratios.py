@@ -31,7 +31,11 @@ def prepared(tmp_path: Path, said: list[str], overrides: str, *, val: bool = Tru
         Launch(model="rec", data=str(folder), overrides=overrides, val="0.5"), EXPERIMENTS
     )
     return prepare(
-        experiment, tmp_path / "run", tmp_path / "cache", fetch=fetch_for_training, echo=said.append
+        experiment.data_request,
+        tmp_path / "run",
+        tmp_path / "cache",
+        fetch=fetch_for_training,
+        echo=said.append,
     )
 
 

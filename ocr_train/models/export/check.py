@@ -22,7 +22,7 @@ SHOWN = 5
 
 
 class Answer(Protocol):
-    """What a model said of one image; `error` says why it said nothing."""
+    """What a model verdict of one image; `error` says why it verdict nothing."""
 
     @property
     def image(self) -> Path:
@@ -98,10 +98,12 @@ class Agreement:
             if task == "det"
             else f"scores at most {self.max_score_difference:.1g} apart"
         )
-        said = f"{self.backend}: agrees with the checkpoint on {self.images} image(s), {self.answers} {kind}, {measured}"
+        verdict = f"{self.backend}: agrees with the checkpoint on {self.images} image(s), {self.answers} {kind}, {measured}"
         if not self.answers:
-            said += f". The model gives no {kind} on them: a model that was trained longer is a better test"
-        return said
+            verdict += (
+                f". The model gives no {kind} on them: a model that was trained longer is a better test"
+            )
+        return verdict
 
 
 def choose_images(images: Sequence[Path], count: int, seed: int) -> list[Path]:

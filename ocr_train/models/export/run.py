@@ -177,7 +177,7 @@ def _run_export(
 ) -> str:
     """Have export_model.py fill `out`; the name of the network's file. The old format first, which more can read."""
     script = require_tool(trainer, "export_model.py")
-    said = f"export of {source.description}"
+    what = f"export of {source.description}"
     for pir in (False, True):
         echo(
             f"exporting {'in the new format (PIR) ' if pir else ''}with Paddle {trainer.versions['paddle']} ..."
@@ -188,7 +188,7 @@ def _run_export(
         write_config(document, path)
         argv = [str(trainer.python), str(script), "-c", str(path)]
         run = run_tool(argv, trainer, work=scratch, name=path.stem, timeout_s=options.timeout_s)
-        require_weights_loaded(run, said)
+        require_weights_loaded(run, what)
         if student := student_of(config):
             _take_student(student, out)
         made = [name for name in (PADDLE, PIR) if (out / name).is_file()]
@@ -199,7 +199,7 @@ def _run_export(
         for left in (PADDLE, PIR, WEIGHTS):
             (out / left).unlink(missing_ok=True)
         if pir or not _knows_pir(trainer.versions["paddle"]):
-            raise failed(run, f"{said} with tools/export_model.py", _HINT)
+            raise failed(run, f"{what} with tools/export_model.py", _HINT)
         echo(f"the old format is not available: {reason_in(run.lines) or run.ended}")
     raise AssertionError("unreachable: the second round returns or raises")
 
@@ -279,16 +279,16 @@ def _keep_failed(part: Path, target: Path) -> Path:
 
 
 def _disagrees(disagreeing: Sequence[Agreement], kept: Path) -> TrainingFailed:
-    said = []
+    reasons = []
     for one in disagreeing:
         if one.images:
-            said.append(describe_differences(one.differences, one.images, one.backend))
+            reasons.append(describe_differences(one.differences, one.images, one.backend))
         else:
-            said.append(
+            reasons.append(
                 f"none of the {one.unread} image(s) could be read, so nothing shows that the {one.backend} model works."
             )
     return TrainingFailed(
-        "\n".join(said),
+        "\n".join(reasons),
         hint=f"No model was exported; what was made is in {kept}. Another version of Paddle may export it correctly "
         "(docs/export.md).",
     )

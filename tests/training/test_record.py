@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ocr_train.config.experiment import EXPERIMENTS, Launch, load_experiment
-from ocr_train.training.setup import first_tags, run_name
+from ocr_train.training.record import first_tags, run_name
 
 
 def tags(**launch: str) -> dict[str, str]:

@@ -1,0 +1,47 @@
+"""What one room is asked for, of all that a run is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ocr_train.config.overrides import get_key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """The built-in demo set: `train` and `val` count pages (det) or crops; `size` is (w, h) in pixels."""
+
+    language: str = "en"
+    train: int = 40
+    val: int = 8
+    size: tuple[int, int] = (320, 320)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRequest:
+    """Which data to prepare, and what their labels must keep to.
+
+    `data` is a folder, an archive or s3://..., empty where `demo` is to be drawn; `trainer` is the PaddleOCR
+    configuration; `dictionary_fixed` says that a dict.txt beside the data does not count.
+    """
+
+    task: str
+    data: str
+    demo: Demo | None
+    seed: int
+    val_fraction: float
+    on_bad_sample: str
+    trainer: Mapping[str, Any]
+    dictionary_fixed: bool
+
+    @property
+    def dictionary(self) -> str:
+        """The path of the character dictionary, empty where the model has none."""
+        return dictionary_of(self.trainer)
+
+
+def dictionary_of(trainer: Mapping[str, Any]) -> str:
+    """The path of the character dictionary in a PaddleOCR configuration, empty where it has none."""
+    return str(get_key(trainer, "Global.character_dict_path", None) or "")

@@ -1,0 +1,135 @@
+"""What MLflow is told of a run before its trainer starts: name, tags, params, dataset and configuration."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+import yaml
+
+from ocr_train.config.experiment import EXPERIMENTS, Experiment
+from ocr_train.config.overrides import flatten
+from ocr_train.config.started import this_start
+from ocr_train.data.for_training import Dataset
+from ocr_train.data.manifest import write_manifest
+from ocr_train.errors import OcrTrainError
+from ocr_train.redaction.redactor import redactor
+from ocr_train.resume.automatic import CONFIG_TAG
+from ocr_train.resume.resolve import ResumeRequest
+from ocr_train.resume.start import StartedRun
+from ocr_train.run import STEPS_METRIC, Echo, Run
+from ocr_train.tracking.launched_secrets import say_exposed
+from ocr_train.tracking.run_folder import CLEAN_CONFIG
+from ocr_train.tracking.tracker import Tracker, get_run
+from ocr_train.trainer.paddleocr import git_version
+from ocr_train.training.services import LaunchRequest, Rendered
+
+
+def run_name(experiment: Experiment) -> str:
+    """A name that says what the run is: model, data and when."""
+    shown = redactor().text(experiment.data)
+    data = "demo" if experiment.demo else (Path(shown.rstrip("/")).name or "data")
+    resumed = "-resumed" if experiment.resume not in ("", "auto") else ""
+    return f"{experiment.name}-{data}{resumed}-{time.strftime('%m%d-%H%M%S')}"
+
+
+def first_tags(experiment: Experiment) -> dict[str, str]:
+    """What a run can be found and told apart by, before anything is known of its data."""
+    return {
+        "model": experiment.name,
+        "task": experiment.task,
+        "primary_metric": f"best/{experiment.main_metric}",
+        "hourly_usd": "" if experiment.hourly_usd is None else f"{experiment.hourly_usd:g}",
+        "git_commit": git_version(EXPERIMENTS.parent),
+        "launch_command": _command(experiment),
+        "mlflow.note.content": _description(experiment),
+    }
+
+
+def _description(experiment: Experiment) -> str:
+    """Markdown for MLflow's page. Not a block of code: a long line of one makes the page wider than the window."""
+    return f"{experiment.description}\n\nLaunched with: `{_command(experiment).replace('`', chr(39))}`"
+
+
+def _command(experiment: Experiment) -> str:
+    return this_start().train(experiment.launch.without_secrets(redactor().value))
+
+
+def say_exposed_params(tracker: Tracker, echo: Echo) -> None:
+    """Warn of credentials in the params that `mlflow run` has logged of this launch."""
+    launched_as = os.environ.get("MLFLOW_RUN_ID", "")
+    if not launched_as or tracker.offline:
+        return
+    with contextlib.suppress(OcrTrainError):
+        if warning := say_exposed(get_run(tracker.client, launched_as).data.params):
+            echo(warning)
+
+
+def tag_setting(tracker: Tracker, launch: LaunchRequest, request: ResumeRequest) -> None:
+    """Say in the run where it trains, on what, and with which versions: by this, resume=auto knows it again."""
+    tracker.set_tags(
+        {
+            "device": launch.device.name,
+            "warning": launch.device.warning,
+            "dataset_digest": request.dataset_digest,
+            CONFIG_TAG: request.config_digest,
+        }
+        | version_tags(launch)
+    )
+
+
+def version_tags(launch: LaunchRequest) -> dict[str, str]:
+    """The versions of what trains, as tags of the run."""
+    return {f"version.{name}": version for name, version in launch.versions.items()}
+
+
+def log_start(
+    experiment: Experiment,
+    dataset: Dataset,
+    rendered: Rendered,
+    run: Run,
+    started: StartedRun,
+) -> None:
+    """Params, dataset and configuration, before the first step."""
+    tracker, before = started.tracker, started.reopened
+    params = {f"cfg/{key}": value for key, value in flatten(rendered.config)}
+    # `mlflow run` logs them itself.
+    if not os.environ.get("MLFLOW_RUN_ID"):
+        params |= {key: value for key, value in vars(experiment.launch).items() if value}
+    # MLflow never changes a param: what a run that goes on was started with stays, param_drift has the rest.
+    tracker.log_params(
+        {key: value for key, value in params.items() if not before or key not in before.params}
+    )
+    tracker.log_metrics(
+        {
+            "data/train_samples": dataset.train_samples,
+            "data/val_samples": dataset.val_samples,
+            "data/quarantined": dataset.quarantined,
+            STEPS_METRIC: run.steps_per_epoch,
+        },
+        step=run.step_offset,
+        time_ms=int(time.time() * 1000),
+    )
+    resolved = tracker.folder / "experiment.yaml"
+    launch = {key: value for key, value in vars(experiment.launch).items() if value}
+    document = redactor().mapping({"launch": launch, "task": experiment.task, "paddleocr": rendered.plain})
+    resolved.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    manifest = tracker.folder / "data" / "manifest.jsonl"
+    write_manifest(dataset.manifest, manifest)
+    if before is None or dataset.manifest.digest not in before.digests:
+        tracker.log_dataset(
+            name=experiment.name + ("-demo" if experiment.demo else ""),
+            digest=dataset.manifest.digest,
+            source=dataset.source,
+            profile=f'{{"train": {dataset.train_samples}, "val": {dataset.val_samples}}}',
+        )
+    for path, folder in (
+        (resolved, "config"),
+        (tracker.folder / CLEAN_CONFIG, "config"),
+        (manifest, "dataset"),
+        *((path, "dataset") for path in dataset.reports),
+    ):
+        if path.is_file():
+            tracker.log_file(path, folder)
