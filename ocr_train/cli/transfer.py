@@ -18,7 +18,7 @@ from ocr_train.storage.shared import Leases
 
 if TYPE_CHECKING:
     from ocr_train.cli.output import Commands
-    from ocr_train.storage.result import SyncResult
+    from ocr_train.storage.progress import SyncResult
 
 S3 = "s3://BUCKET/PREFIX"
 
@@ -32,7 +32,7 @@ def fetch_for_training(uri: str, folder: Path, echo: Echo) -> Path:
 
     Where another process reads `folder` and the source has changed since, the answer is a copy beside it.
     """
-    from ocr_train.storage.sync import is_current
+    from ocr_train.storage.fetch import is_current
 
     def in_use(place: Path) -> bool:
         echo(f"data: another run reads {place}; comparing it with {uri} ...")
@@ -50,7 +50,7 @@ def fetch_exactly(uri: str, folder: Path, echo: Echo, stream: TextIO) -> Path:
     What the source has lost goes here, too: a label file of last week would be trained on, and the digest
     would be another one than on a machine that fetches for the first time.
     """
-    from ocr_train.storage.sync import fetch
+    from ocr_train.storage.fetch import fetch
 
     echo(f"data: fetching {uri} ...")
     result = _shown(
@@ -101,7 +101,8 @@ def add_transfer(commands: Commands) -> None:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
-    from ocr_train.storage.sync import fetch, is_s3_uri
+    from ocr_train.storage.fetch import fetch
+    from ocr_train.storage.keys import is_s3_uri
 
     if is_s3_uri(arguments.target) and not is_s3_uri(arguments.source):
         raise ConfigError(
@@ -125,7 +126,8 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 def _push(arguments: argparse.Namespace) -> int:
-    from ocr_train.storage.sync import is_s3_uri, push
+    from ocr_train.storage.keys import is_s3_uri
+    from ocr_train.storage.push import push
 
     if is_s3_uri(arguments.source) and not is_s3_uri(arguments.target):
         raise ConfigError(

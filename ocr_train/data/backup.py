@@ -24,11 +24,9 @@ from ocr_train.errors import ConfigError, DataError, StorageError
 from ocr_train.storage.keys import check_names, is_s3_uri, parse_s3_uri, refuse
 from ocr_train.storage.local import local_file
 from ocr_train.storage.parallel import run_all
-from ocr_train.storage.plan import is_unchanged
 from ocr_train.storage.progress import Meter, OnProgress
-from ocr_train.storage.s3 import RemoteObject
-from ocr_train.storage.server_copy import CopyingBucket
-from ocr_train.storage.state import SyncState
+from ocr_train.storage.s3 import RemoteObject, S3Bucket
+from ocr_train.storage.state import SyncState, is_unchanged
 
 MANIFEST = "manifest.jsonl"
 
@@ -94,7 +92,7 @@ def backup(
     folder = f"{prefix}/{manifest.digest}" if prefix else manifest.digest
     items = _items(manifest, images, labels)
     stop = threading.Event()
-    bucket = CopyingBucket(bucket_name, workers=workers, sleep=stop.wait)
+    bucket = S3Bucket(bucket_name, workers=workers, sleep=stop.wait)
     try:
         job = _BackupJob(
             bucket=bucket, folder=folder, stop=stop, meter=Meter(on_progress, clock=time.monotonic)
@@ -165,7 +163,7 @@ def _origin(item: Item, folder: Path, prefix: str, state: SyncState) -> RemoteOb
 class _BackupJob:
     """One dataset on its way to one prefix, `folder` without a closing slash."""
 
-    bucket: CopyingBucket
+    bucket: S3Bucket
     folder: str
     stop: threading.Event
     meter: Meter

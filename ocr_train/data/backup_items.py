@@ -8,11 +8,9 @@ from typing import Literal
 
 from ocr_train.disk import sha256_of
 from ocr_train.errors import DataError, StorageError, TransientStorageError
-from ocr_train.storage.local import local_file, md5_of, storage_errors
-from ocr_train.storage.plan import looks_like_md5
+from ocr_train.storage.local import local_file, looks_like_md5, md5_of, storage_errors
 from ocr_train.storage.progress import Meter
-from ocr_train.storage.s3 import RemoteObject
-from ocr_train.storage.server_copy import LONGEST_COPY_BYTES, CopyingBucket
+from ocr_train.storage.s3 import LONGEST_COPY_BYTES, RemoteObject, S3Bucket
 from ocr_train.storage.uploads import BodySender, Upload
 
 _READ_BYTES = 1024 * 1024
@@ -45,7 +43,7 @@ class Kept:
 class ItemKeeper:
     """Brings items to their places; `__call__` may run in many threads."""
 
-    def __init__(self, bucket: CopyingBucket, folder: str, *, source_bucket: str, meter: Meter) -> None:
+    def __init__(self, bucket: S3Bucket, folder: str, *, source_bucket: str, meter: Meter) -> None:
         self._bucket = bucket
         self._folder = folder
         self._source_bucket = source_bucket

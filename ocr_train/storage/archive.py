@@ -20,7 +20,14 @@ from typing import IO
 from ocr_train.errors import StorageError
 from ocr_train.ocr_engine.files import open_regular
 from ocr_train.storage.keys import KeyProblem, check_names, refuse
-from ocr_train.storage.local import make_parents, place_problems, require_space, storage_errors, write_part
+from ocr_train.storage.local import (
+    Written,
+    make_parents,
+    place_problems,
+    require_space,
+    storage_errors,
+    write_part,
+)
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 DEFAULT_LIMIT_BYTES = 50 * 10**9
@@ -30,15 +37,6 @@ _BLOCK_BYTES = 1024 * 1024
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 
 OnMember = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class ExtractedFile:
-    """A file that came out of an archive: `name` relative to the folder, `size` in bytes."""
-
-    name: str
-    size: int
-    mtime_ns: int
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,8 @@ def extract_archive(
     shown: str = "",
     limit_bytes: int = DEFAULT_LIMIT_BYTES,
     on_member: OnMember = lambda _size: None,
-) -> list[ExtractedFile]:
-    """Extract `archive` into `folder` by way of the folder `parts` (same disk), all files or none.
+) -> dict[str, Written]:
+    """Extract `archive` into `folder` by way of the folder `parts` (same disk), all files or none; the files by name.
 
     `shown` names the archive in messages. `on_member` is called with each file's size once it is written.
     Raises StorageError for a broken archive, for members that are refused, and beyond `limit_bytes`.
@@ -74,8 +72,12 @@ def extract_archive(
         with _members(archive, shown) as members:
             _check(members, folder, shown, limit_bytes)
             too_large = _too_large(shown, limit_bytes)
-            written = _write(members, parts, limit_bytes, too_large, on_member)
-            return _move(written, parts, folder)
+            made = _write(members, parts, limit_bytes, too_large, on_member)
+            make_parents(folder, made)
+            for number, name in enumerate(made):
+                with storage_errors(folder / name):
+                    (parts / f"x{number}").replace(folder / name)
+            return made
     except _BROKEN as exc:
         raise StorageError(
             f"{shown} is not a complete archive: {exc or type(exc).__name__}.",
@@ -106,25 +108,17 @@ def _too_large(shown: str, limit_bytes: int) -> StorageError:
 
 def _write(
     members: list[Member], parts: Path, left: int, too_large: StorageError, on_member: OnMember
-) -> list[ExtractedFile]:
+) -> dict[str, Written]:
     """Write every member to `parts`, numbered; no more than `left` bytes in all."""
-    made = []
+    made = {}
     for number, member in enumerate(members):
         with member.open() as stream:
             written = write_part(parts / f"x{number}", _blocks(stream, left, too_large))
         if written.size != member.size:
             raise EOFError(f"{member.name!r} ends after {written.size} of {member.size} bytes")
         left -= written.size
-        made.append(ExtractedFile(member.name, written.size, written.mtime_ns))
+        made[member.name] = written
         on_member(written.size)
-    return made
-
-
-def _move(made: list[ExtractedFile], parts: Path, folder: Path) -> list[ExtractedFile]:
-    make_parents(folder, (file.name for file in made))
-    for number, file in enumerate(made):
-        with storage_errors(folder / file.name):
-            (parts / f"x{number}").replace(folder / file.name)
     return made
 
 

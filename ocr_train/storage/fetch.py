@@ -6,27 +6,25 @@ import difflib
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_train.errors import StorageError
 from ocr_train.storage.archive import DEFAULT_LIMIT_BYTES, extract_archive, is_archive
-from ocr_train.storage.downloads import BodyWriter
+from ocr_train.storage.downloads import BodyWriter, Task
 from ocr_train.storage.keys import check_names, parse_s3_uri, refuse
 from ocr_train.storage.local import (
     exclusive,
     local_file,
+    looks_like_md5,
     make_parents,
     place_problems,
     require_space,
     storage_errors,
 )
 from ocr_train.storage.parallel import run_all
-from ocr_train.storage.plan import is_unchanged, plan_fetch
-from ocr_train.storage.progress import Meter, OnProgress
-from ocr_train.storage.result import SyncResult, TransferCounts
+from ocr_train.storage.progress import Meter, OnProgress, SyncResult
 from ocr_train.storage.s3 import RemoteObject, S3Bucket
-from ocr_train.storage.state import SyncState, TransferredFile
+from ocr_train.storage.state import SyncState, TransferCounts, TransferredFile, is_as_left, is_unchanged
 
 
 def fetch(
@@ -44,7 +42,7 @@ def fetch(
 
     `rehash` trusts no manifest: local files are read and compared. `delete` removes files that an earlier
     fetch of the same `uri` brought, that the source no longer has and that nobody edited. Raises ConfigError
-    for a bad `uri`, StorageError (nothing lost: a second call goes on from there), SetupError where the disk
+    for a bad `uri`, StorageError (nothing lost: a second call continues from there), SetupError where the disk
     is too small.
     """
     bucket_name, prefix = parse_s3_uri(uri)
@@ -55,17 +53,22 @@ def fetch(
         single = bucket.head(prefix) if is_archive(prefix) else None
         wanted = {} if single is not None else _listed(bucket, prefix, meter)
         with exclusive(folder) as parts:
-            job = _FetchJob(
-                bucket=bucket,
-                folder=folder,
-                parts=parts,
-                meter=meter,
-                stop=stop,
-                uri=f"s3://{bucket_name}/{prefix}",
-            )
-            if single is not None:
-                return job.unpack(single, limit_bytes=archive_limit_bytes, rehash=rehash, delete=delete)
-            return job.run(wanted, rehash=rehash, delete=delete, workers=workers)
+            writer = BodyWriter(bucket, folder, parts, meter=meter, stop=stop)
+            state = SyncState(folder, f"s3://{bucket_name}/{prefix}", kind="fetched")
+            try:
+                if single is not None:
+                    result = _fetch_archive(
+                        writer, state, single, limit_bytes=archive_limit_bytes, rehash=rehash, delete=delete
+                    )
+                else:
+                    result = _fetch_objects(
+                        writer, state, wanted, workers=workers, rehash=rehash, delete=delete
+                    )
+            finally:
+                with storage_errors(state.path):
+                    state.close()
+        meter.tick(now=True)
+        return result
     finally:
         bucket.close()
 
@@ -82,17 +85,11 @@ def is_current(uri: str, folder: Path) -> bool:
         single = bucket.head(prefix) if is_archive(prefix) else None
         if single is not None:
             known = state.entries.values()
-            as_left = all(
-                entry.etag == single.etag
-                and is_unchanged(entry.size, entry.etag, entry, local_file(folder / entry.name))
-                for entry in known
-            )
-            return bool(known) and state.archive == single.etag and as_left
+            return _is_unpacked(state, single, folder) and all(one.etag == single.etag for one in known)
         wanted = _listed(bucket, prefix, Meter(None, clock=time.monotonic))
     finally:
         bucket.close()
-    plan = plan_fetch(wanted, state.entries, lambda name: local_file(folder / name), rehash=False)
-    return not plan.tasks and state.entries.keys() <= wanted.keys()
+    return not _tasks(wanted, state, folder, rehash=False) and state.entries.keys() <= wanted.keys()
 
 
 def _listed(bucket: S3Bucket, prefix: str, meter: Meter) -> dict[str, RemoteObject]:
@@ -132,103 +129,92 @@ def _near(bucket: S3Bucket, prefix: str) -> str:
     return f"Below s3://{bucket.name}/{parent} there is {shown}."
 
 
-@dataclass(frozen=True, kw_only=True)
-class _FetchJob:
-    """One fetch into one folder, which it holds for itself."""
-
-    bucket: S3Bucket
-    folder: Path
-    parts: Path
-    meter: Meter
-    stop: threading.Event
-    uri: str
-
-    def run(
-        self, wanted: Mapping[str, RemoteObject], *, rehash: bool, delete: bool, workers: int
-    ) -> SyncResult:
-        """Fetch what differs, then delete if asked to."""
-        state = SyncState(self.folder, self.uri, kind="fetched")
-        tally = TransferCounts(state, self.meter)
-        try:
-            refuse(place_problems(self.folder, wanted), where=f"{self.uri} (to be kept in {self.folder})")
-            base = str(self.folder)
-            plan = plan_fetch(wanted, state.entries, lambda name: local_file(f"{base}/{name}"), rehash=rehash)
-            require_space(self.folder, plan.size_bytes)
-            make_parents(self.folder, (task.name for task in plan.tasks))
-            self.meter.begin("transferring", files_total=len(plan.tasks), bytes_total=plan.size_bytes)
-            writer = BodyWriter(self.bucket, self.folder, self.parts, meter=self.meter, stop=self.stop)
-            if plan.tasks:
-                run_all(
-                    plan.tasks,
-                    writer,
-                    workers=min(workers, len(plan.tasks)),
-                    stop=self.stop,
-                    on_result=tally,
-                    on_wait=tally.wait,
-                )
-            deleted = delete_local(self.folder, state, keep=wanted) if delete else 0
-        finally:
-            with storage_errors(state.path):
-                state.close()
-        self.meter.tick(now=True)
-        return SyncResult(
-            files=len(wanted),
-            bytes=tally.size_bytes,
-            fetched=tally.fetched,
-            skipped=len(wanted) - tally.fetched,
-            deleted=deleted,
-        )
-
-    def unpack(self, archive: RemoteObject, *, limit_bytes: int, rehash: bool, delete: bool) -> SyncResult:
-        """Fetch one archive and extract it, unless it and all its files are as they were left."""
-        state = SyncState(self.folder, self.uri, kind="fetched")
-        before = dict(state.entries)
-        whole = state.archive == archive.etag and before and not rehash
-        if whole and all(self._as_left(entry, archive) for entry in before.values()):
-            current = {entry.name for entry in before.values() if entry.etag == archive.etag}
-            deleted = delete_local(self.folder, state, keep=current) if delete else 0
-            state.close()
-            return SyncResult(files=len(current), bytes=0, fetched=0, skipped=len(current), deleted=deleted)
-        require_space(self.folder, archive.size)
-        self.meter.begin("transferring", files_total=1, bytes_total=archive.size)
-        writer = BodyWriter(self.bucket, self.folder, self.parts, meter=self.meter, stop=self.stop)
-        part = self.parts / "archive"
-        with storage_errors(part):
-            writer.download(archive, str(part), on_buffer=self.meter.tick)
-        self.meter.begin("extracting")
-        made = extract_archive(
-            part,
-            self.folder,
-            parts=self.parts,
-            shown=f"s3://{self.bucket.name}/{archive.key}",
-            limit_bytes=limit_bytes,
-            on_member=self._extracted,
-        )
-        state.replace(
-            [TransferredFile(file.name, file.size, archive.etag, file.mtime_ns) for file in made],
-            archive=archive.etag,
-        )
-        names = {file.name for file in made}
-        gone = [entry for name, entry in before.items() if name not in names]
-        for entry in gone:
-            state.own(entry)
-        deleted = delete_local(self.folder, state, keep=names) if delete else 0
-        with storage_errors(state.path):
-            state.close()
-        self.meter.tick(now=True)
-        return SyncResult(files=len(made), bytes=archive.size, fetched=len(made), skipped=0, deleted=deleted)
-
-    def _as_left(self, entry: TransferredFile, archive: RemoteObject) -> bool:
-        """Whether an extracted file is untouched; one of an earlier archive does not matter."""
-        there = local_file(f"{self.folder}/{entry.name}")
-        return entry.etag != archive.etag or is_unchanged(entry.size, entry.etag, entry, there)
-
-    def _extracted(self, size: int) -> None:
-        self.meter.add(files=1, size_bytes=size)
-        self.meter.tick()
+def _tasks(wanted: Mapping[str, RemoteObject], state: SyncState, folder: Path, *, rehash: bool) -> list[Task]:
+    """Skip what is unchanged (nothing with `rehash`), compare what may be the same, fetch the rest."""
+    tasks = []
+    for name, remote in wanted.items():
+        there = local_file(f"{folder}/{name}")
+        if not rehash and is_unchanged(remote.size, remote.etag, state.entries.get(name), there):
+            continue
+        same_size = there is not None and there.regular and there.size == remote.size
+        tasks.append(Task(name, remote, compare=same_size and looks_like_md5(remote.etag)))
+    return tasks
 
 
-def delete_local(folder: Path, state: SyncState, *, keep: Iterable[str]) -> int:
+def _fetch_objects(
+    writer: BodyWriter,
+    state: SyncState,
+    wanted: Mapping[str, RemoteObject],
+    *,
+    workers: int,
+    rehash: bool,
+    delete: bool,
+) -> SyncResult:
+    """Fetch what differs, then delete if asked to."""
+    folder, meter = writer.folder, writer.meter
+    refuse(place_problems(folder, wanted), where=f"{state.source} (to be kept in {folder})")
+    tasks = _tasks(wanted, state, folder, rehash=rehash)
+    size_bytes = sum(task.wanted.size for task in tasks)
+    require_space(folder, size_bytes)
+    make_parents(folder, (task.name for task in tasks))
+    meter.begin("transferring", files_total=len(tasks), bytes_total=size_bytes)
+    counts = TransferCounts(state, meter)
+    workers = min(workers, len(tasks))
+    run_all(tasks, writer, workers=workers, stop=writer.stop, on_result=counts, on_wait=counts.wait)
+    deleted = _delete_local(folder, state, keep=wanted) if delete else 0
+    return counts.result(files=len(wanted), deleted=deleted)
+
+
+def _is_unpacked(state: SyncState, archive: RemoteObject, folder: Path) -> bool:
+    """Whether the archive was extracted and its files are untouched; those of an earlier one do not matter."""
+    if state.archive != archive.etag or not state.entries:
+        return False
+    return all(is_as_left(one, folder) for one in state.entries.values() if one.etag == archive.etag)
+
+
+def _fetch_archive(
+    writer: BodyWriter,
+    state: SyncState,
+    archive: RemoteObject,
+    *,
+    limit_bytes: int,
+    rehash: bool,
+    delete: bool,
+) -> SyncResult:
+    """Fetch one archive and extract it, unless it and all its files are as they were left."""
+    folder, meter = writer.folder, writer.meter
+    if not rehash and _is_unpacked(state, archive, folder):
+        names = {entry.name for entry in state.entries.values() if entry.etag == archive.etag}
+        deleted = _delete_local(folder, state, keep=names) if delete else 0
+        return SyncResult(files=len(names), bytes=0, fetched=0, skipped=len(names), deleted=deleted)
+    require_space(folder, archive.size)
+    meter.begin("transferring", files_total=1, bytes_total=archive.size)
+    part = writer.parts / "archive"
+    with storage_errors(part):
+        writer.download(archive, str(part), on_buffer=meter.tick)
+    meter.begin("extracting")
+
+    def on_member(size: int) -> None:
+        meter.add(files=1, size_bytes=size)
+        meter.tick()
+
+    made = extract_archive(
+        part,
+        folder,
+        parts=writer.parts,
+        shown=f"s3://{writer.bucket.name}/{archive.key}",
+        limit_bytes=limit_bytes,
+        on_member=on_member,
+    )
+    state.extracted(
+        (TransferredFile(name, file.size, archive.etag, file.mtime_ns) for name, file in made.items()),
+        archive=archive.etag,
+    )
+    deleted = _delete_local(folder, state, keep=made) if delete else 0
+    return SyncResult(files=len(made), bytes=archive.size, fetched=len(made), skipped=0, deleted=deleted)
+
+
+def _delete_local(folder: Path, state: SyncState, *, keep: Iterable[str]) -> int:
     """Delete the files that the manifest owns and `keep` does not name; how many.
 
     A file that was edited since it was fetched stays, and so does one that is reached through a link.
@@ -239,7 +225,7 @@ def delete_local(folder: Path, state: SyncState, *, keep: Iterable[str]) -> int:
     deleted = 0
     for entry in gone:
         path = folder / entry.name
-        if entry.name not in unsafe and is_unchanged(entry.size, entry.etag, entry, local_file(path)):
+        if entry.name not in unsafe and is_as_left(entry, folder):
             with storage_errors(path):
                 path.unlink()
             _remove_empty(path.parent, folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from ocr_train.errors import SetupError, StorageError
 from ocr_train.storage.keys import PRIVATE_FOLDER, KeyProblem
 
 _READ_BYTES = 1024 * 1024
+_MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,11 @@ def md5_of(path: Path | str) -> str:
         while buffer := file.read(_READ_BYTES):
             digest.update(buffer)
     return digest.hexdigest()
+
+
+def looks_like_md5(etag: str) -> bool:
+    """Whether an ETag may be the MD5 of the body: that of an object sent in parts never is."""
+    return _MD5.fullmatch(etag) is not None
 
 
 def multipart_md5_of(path: Path, part_bytes: int) -> str:

@@ -1,4 +1,4 @@
-"""How far a transfer is."""
+"""How far a transfer is, and what it did."""
 
 from __future__ import annotations
 
@@ -24,6 +24,18 @@ class Progress:
     size_bytes_total: int
     rate: float
     eta_s: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncResult:
+    """What a transfer did: `files` at the source, of which `fetched` were transferred (with `bytes` bytes, in
+    either direction) and `skipped` were not; `deleted` files that the source no longer has."""
+
+    files: int
+    bytes: int
+    fetched: int
+    skipped: int
+    deleted: int
 
 
 class Meter:

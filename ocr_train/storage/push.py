@@ -8,17 +8,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_train.errors import StorageError
 from ocr_train.storage.keys import check_names, parse_s3_uri, refuse
 from ocr_train.storage.local import LocalFile, cache_folder, exclusive
 from ocr_train.storage.parallel import run_all
-from ocr_train.storage.progress import Meter, OnProgress
-from ocr_train.storage.result import SyncResult, TransferCounts
-from ocr_train.storage.s3 import RemoteObject, S3Bucket
-from ocr_train.storage.state import SyncState
+from ocr_train.storage.progress import Meter, OnProgress, SyncResult
+from ocr_train.storage.s3 import S3Bucket
+from ocr_train.storage.state import SyncState, TransferCounts
 from ocr_train.storage.uploads import BodySender, local_files, plan_push
 
 
@@ -35,7 +33,7 @@ def push(
 
     `rehash` trusts no manifest: files are read and compared with the ETags. `delete` removes objects that an
     earlier push to the same `uri` made, whose file is gone and that nobody replaced since. Raises ConfigError
-    for a bad `uri`, StorageError otherwise (a second call goes on from there).
+    for a bad `uri`, StorageError otherwise (a second call continues from there).
     """
     bucket_name, prefix = parse_s3_uri(uri)
     local = _checked_files(folder)
@@ -44,10 +42,19 @@ def push(
     try:
         with _records(folder) as records, exclusive(records):
             state = SyncState(records, f"s3://{bucket_name}/{prefix}", kind="pushed")
-            meter = Meter(on_progress, clock=time.monotonic)
-            job = _PushJob(bucket=bucket, folder=folder, below=f"{prefix}/" if prefix else "", meter=meter)
             try:
-                return job.run(local, state, rehash=rehash, delete=delete, workers=workers, stop=stop)
+                return _send(
+                    bucket,
+                    folder,
+                    local,
+                    state,
+                    below=f"{prefix}/" if prefix else "",
+                    meter=Meter(on_progress, clock=time.monotonic),
+                    stop=stop,
+                    workers=workers,
+                    rehash=rehash,
+                    delete=delete,
+                )
             finally:
                 state.close()
     finally:
@@ -74,62 +81,43 @@ def _records(folder: Path) -> Iterator[Path]:
     yield kept
 
 
-@dataclass(frozen=True, kw_only=True)
-class _PushJob:
-    """One push of one folder, which it holds for itself, to the keys that begin with `below`."""
-
-    bucket: S3Bucket
-    folder: Path
-    below: str
-    meter: Meter
-
-    def run(
-        self,
-        local: Mapping[str, LocalFile],
-        state: SyncState,
-        *,
-        rehash: bool,
-        delete: bool,
-        workers: int,
-        stop: threading.Event,
-    ) -> SyncResult:
-        """Send what differs, then delete if asked to."""
-        remote = self._remote()
-        uploads = plan_push(local, remote, state.entries, prefix=self.below, rehash=rehash)
-        size = sum(upload.size for upload in uploads)
-        self.meter.begin("transferring", files_total=len(uploads), bytes_total=size)
-        tally = TransferCounts(state, self.meter)
-        sender = BodySender(self.bucket, self.folder, meter=self.meter)
-        workers = min(workers, len(uploads))
-        run_all(uploads, sender, workers=workers, stop=stop, on_result=tally, on_wait=tally.wait)
-        deleted = self._delete(state, local, remote) if delete else 0
-        self.meter.tick(now=True)
-        return SyncResult(
-            files=len(local),
-            bytes=tally.size_bytes,
-            fetched=tally.fetched,
-            skipped=len(local) - tally.fetched,
-            deleted=deleted,
-        )
-
-    def _remote(self) -> dict[str, RemoteObject]:
-        found = {}
-        for remote in self.bucket.objects(self.below):
-            found[remote.key[len(self.below) :]] = remote
-            self.meter.add(files=1, size_bytes=remote.size)
-            self.meter.tick()
-        return found
-
-    def _delete(
-        self, state: SyncState, local: Mapping[str, LocalFile], remote: Mapping[str, RemoteObject]
-    ) -> int:
-        """Delete the objects that the manifest owns, whose file is gone, and that no other program replaced."""
+def _send(
+    bucket: S3Bucket,
+    folder: Path,
+    local: Mapping[str, LocalFile],
+    state: SyncState,
+    *,
+    below: str,
+    meter: Meter,
+    stop: threading.Event,
+    workers: int,
+    rehash: bool,
+    delete: bool,
+) -> SyncResult:
+    """Send what differs to the keys that begin with `below`, then delete if asked to."""
+    remote = {}
+    for found in bucket.objects(below):
+        remote[found.key[len(below) :]] = found
+        meter.add(files=1, size_bytes=found.size)
+        meter.tick()
+    uploads = plan_push(local, remote, state.entries, prefix=below, rehash=rehash)
+    size = sum(upload.size for upload in uploads)
+    meter.begin("transferring", files_total=len(uploads), bytes_total=size)
+    counts = TransferCounts(state, meter)
+    sender = BodySender(bucket, folder, meter=meter)
+    workers = min(workers, len(uploads))
+    run_all(uploads, sender, workers=workers, stop=stop, on_result=counts, on_wait=counts.wait)
+    deleted = 0
+    if delete:
+        # What the manifest owns, whose file is gone, and that no other program replaced.
         gone = [entry for name, entry in state.entries.items() if name not in local]
-        owned = [e.name for e in gone if e.name in remote and remote[e.name].etag == e.etag]
-        self.bucket.delete(f"{self.below}{name}" for name in owned)
+        owned = [one.name for one in gone if one.name in remote and remote[one.name].etag == one.etag]
+        bucket.delete(f"{below}{name}" for name in owned)
         for entry in gone:
             state.forget(entry.name)
-        return len(owned)
+        deleted = len(owned)
+    meter.tick(now=True)
+    return counts.result(files=len(local), deleted=deleted)
 
 
 def _checked_files(folder: Path) -> dict[str, LocalFile]:

@@ -28,6 +28,9 @@ RANGE_BYTES = 16 * 1024 * 1024
 PART_BYTES = 16 * 1024 * 1024
 """Objects larger than this are sent in parts of this size (larger ones beyond 10,000 parts, S3's limit)."""
 
+LONGEST_COPY_BYTES = 5 * 1024**3
+"""What one CopyObject may copy: Amazon S3 API Reference, "CopyObject"."""
+
 BODY_TIMEOUT_S = 120
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
@@ -141,6 +144,22 @@ class S3Bucket:
             return self._put_once(key, source, part_bytes, fast=next(tries, 1) == 0)
 
         return retrying(attempt, sleep=self._sleep)
+
+    def copy(self, source_bucket: str, source: RemoteObject, key: str) -> str:
+        """Have the store itself copy `source`, from any of its buckets, to `key` if its ETag is still the given one; the
+        copy's ETag without quotes.
+
+        At most LONGEST_COPY_BYTES. Raises StorageError also where the source is gone, is another one by now, or the store
+        does not copy.
+        """
+        call = partial(
+            self._client.copy_object,
+            Bucket=self.name,
+            Key=key,
+            CopySource={"Bucket": source_bucket, "Key": source.key},
+            CopySourceIfMatch=f'"{source.etag}"',
+        )
+        return str(self._ask("put", key, call)["CopyObjectResult"]["ETag"]).strip('"')
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects, one request each: some stores do not know the request for many."""

@@ -3,7 +3,7 @@ delete.
 
 One file a source in `FOLDER/.ocr-train/` (for a push: in a folder of our cache), JSON lines: a header `{"version": 1, "source": ...}`, then `[name,
 size, etag, mtime_ns]` for each file, a later line replacing an earlier one of the same name. During a
-transfer lines are appended, so that one that is cut off goes on where it stopped; at its end the file is
+transfer lines are appended, so that one that is cut off continues where it stopped; at its end the file is
 rewritten.
 """
 
@@ -12,12 +12,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from ocr_train.atomic_files import whole_file
 from ocr_train.storage.keys import PRIVATE_FOLDER, name_problem
+from ocr_train.storage.local import LocalFile, local_file
+from ocr_train.storage.progress import Meter, SyncResult
 
 VERSION = 1
 _FLUSH_EVERY = 200
@@ -32,6 +35,14 @@ class TransferredFile:
     size: int
     etag: str
     mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """What became of one file: its entry, and whether its bytes went over the network."""
+
+    entry: TransferredFile
+    transferred: bool
 
 
 class SyncState:
@@ -64,11 +75,6 @@ class SyncState:
         if self._unflushed >= _FLUSH_EVERY:
             self.flush()
 
-    def own(self, entry: TransferredFile) -> None:
-        """Own a file, without a line in the journal: `close` writes it."""
-        self.entries[entry.name] = entry
-        self._changed = True
-
     def flush(self) -> None:
         """Bring what was recorded to the disk, so that a killed process loses nothing."""
         if self._journal is not None and self._unflushed:
@@ -79,9 +85,9 @@ class SyncState:
         """Own a file no longer."""
         self._changed = self.entries.pop(name, None) is not None or self._changed
 
-    def replace(self, entries: list[TransferredFile], *, archive: str) -> None:
-        """Own exactly these files, out of an archive with this ETag."""
-        self.entries = {entry.name: entry for entry in entries}
+    def extracted(self, entries: Iterable[TransferredFile], *, archive: str) -> None:
+        """Own these files too, out of an archive with this ETag."""
+        self.entries |= {entry.name: entry for entry in entries}
         self.archive = archive
         self._changed = True
 
@@ -126,6 +132,53 @@ class SyncState:
             entry = _entry(_parse(line))
             if entry is not None:
                 self.entries[entry.name] = entry
+
+
+class TransferCounts:
+    """Counts files as they are done and records them in the manifest, in the calling thread."""
+
+    def __init__(self, state: SyncState, meter: Meter) -> None:
+        self._fetched = self._size_bytes = 0
+        self._state = state
+        self._meter = meter
+
+    def __call__(self, done: Transferred) -> None:
+        self._state.record(done.entry)
+        if done.transferred:
+            self._fetched += 1
+            self._size_bytes += done.entry.size
+        self._meter.tick()
+
+    def wait(self) -> None:
+        """Nothing came for a while: let what was recorded reach the disk."""
+        self._state.flush()
+        self._meter.tick()
+
+    def result(self, *, files: int, deleted: int) -> SyncResult:
+        """What the whole transfer did, of `files` at the source."""
+        return SyncResult(
+            files=files,
+            bytes=self._size_bytes,
+            fetched=self._fetched,
+            skipped=files - self._fetched,
+            deleted=deleted,
+        )
+
+
+def is_unchanged(size: int, etag: str, entry: TransferredFile | None, local: LocalFile | None) -> bool:
+    """Whether object, manifest and local file agree: size and ETag, and the file's size and mtime."""
+    return (
+        entry is not None
+        and local is not None
+        and local.regular
+        and (entry.size, entry.etag) == (size, etag)
+        and (local.size, local.mtime_ns) == (size, entry.mtime_ns)
+    )
+
+
+def is_as_left(entry: TransferredFile, folder: Path) -> bool:
+    """Whether the file in `folder` is as the transfer left it."""
+    return is_unchanged(entry.size, entry.etag, entry, local_file(f"{folder}/{entry.name}"))
 
 
 def _entry_line(entry: TransferredFile) -> str:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from ocr_train.errors import StorageError
 from ocr_train.storage.keys import PRIVATE_FOLDER, KeyProblem, refuse
-from ocr_train.storage.local import LocalFile, md5_of, multipart_md5_of, storage_errors
-from ocr_train.storage.plan import is_unchanged, looks_like_md5
+from ocr_train.storage.local import LocalFile, looks_like_md5, md5_of, multipart_md5_of, storage_errors
 from ocr_train.storage.progress import Meter
 from ocr_train.storage.s3 import PART_BYTES, RemoteObject, S3Bucket
-from ocr_train.storage.state import TransferredFile
+from ocr_train.storage.state import Transferred, TransferredFile, is_unchanged
 
 _MOST_PARTS = 10_000
 
@@ -27,14 +26,6 @@ class Upload:
     size: int
     mtime_ns: int
     same: RemoteObject | None
-
-
-@dataclass(frozen=True)
-class Pushed:
-    """One upload's end: the file's entry, and whether bytes went over the network."""
-
-    entry: TransferredFile
-    transferred: bool
 
 
 def local_files(folder: Path) -> dict[str, LocalFile]:
@@ -103,7 +94,7 @@ class BodySender:
         self._folder = folder
         self._meter = meter
 
-    def __call__(self, upload: Upload) -> Pushed:
+    def __call__(self, upload: Upload) -> Transferred:
         """Make the object what the local file is; raises StorageError."""
         path = self._folder / upload.name
         part_bytes = max(PART_BYTES, -(-upload.size // _MOST_PARTS))
@@ -115,7 +106,7 @@ class BodySender:
             if etag != digest:
                 self._check(upload, path, etag)
         self._meter.add(files=1, size_bytes=upload.size)
-        return Pushed(TransferredFile(upload.name, upload.size, etag, upload.mtime_ns), not same)
+        return Transferred(TransferredFile(upload.name, upload.size, etag, upload.mtime_ns), not same)
 
     def _check(self, upload: Upload, path: Path, etag: str) -> None:
         """The ETag is not the content's: fine under SSE-KMS (then the size decides), an error otherwise."""

@@ -17,10 +17,9 @@ from ocr_train.data.backup_items import Item, ItemKeeper
 from ocr_train.data.labels import format_line
 from ocr_train.data.manifest import DatasetManifest, build_manifest, read_manifest
 from ocr_train.errors import ConfigError, DataError, StorageError
+from ocr_train.storage.fetch import fetch
 from ocr_train.storage.progress import Meter, Progress
-from ocr_train.storage.s3 import RemoteObject
-from ocr_train.storage.server_copy import CopyingBucket
-from ocr_train.storage.sync import fetch
+from ocr_train.storage.s3 import RemoteObject, S3Bucket
 from tests.s3 import Prefix
 from tests.storage.fake_s3 import BUCKET, FakeS3
 
@@ -301,7 +300,7 @@ def test_progress_ends_with_all_files(fetched: Prepared) -> None:
     assert seen[-1].size_bytes == size
 
 
-class CarelessBucket(CopyingBucket):
+class CarelessBucket(S3Bucket):
     """A store that copies without looking at the condition, as some do."""
 
     def copy(self, source_bucket: str, source: RemoteObject, key: str) -> str:
@@ -335,7 +334,7 @@ def test_a_store_that_refuses_to_copy_is_sent_the_file(fake: FakeS3, tmp_path: P
     path = tmp_path / "1.jpg"
     path.write_bytes(b"picture")
     fake.faults["kept/1.jpg"] = ["403"]
-    bucket = CopyingBucket(BUCKET, sleep=threading.Event().wait)
+    bucket = S3Bucket(BUCKET, sleep=threading.Event().wait)
     try:
         keeper = ItemKeeper(bucket, "kept", source_bucket=BUCKET, meter=Meter(None, clock=lambda: 0.0))
         origin = RemoteObject(key="1.jpg", size=7, etag="0" * 32)

@@ -17,7 +17,7 @@ from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.data.for_training import Dataset, _draw_demo, prepare
 from ocr_train.errors import DataError
 from ocr_train.server.serve import ServerAddress
-from ocr_train.storage.sync import push
+from ocr_train.storage.push import push
 
 Prepare = Callable[..., Dataset]
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from ocr_train.errors import StorageError
-from ocr_train.storage.archive import ExtractedFile, extract_archive, is_archive
+from ocr_train.storage.archive import extract_archive, is_archive
+from ocr_train.storage.fetch import fetch
 from ocr_train.storage.keys import PRIVATE_FOLDER
-from ocr_train.storage.sync import fetch
+from ocr_train.storage.local import Written
 from tests.s3 import Prefix
 
 FILES = {"Label.txt": "ภาพ/๑.jpg\t[]\n".encode(), "ภาพ/๑.jpg": b"image", "empty": b""}
@@ -56,10 +57,10 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def extract(tmp_path: Path) -> Callable[..., list[ExtractedFile]]:
+def extract(tmp_path: Path) -> Callable[..., dict[str, Written]]:
     """Extract an archive into tmp_path/data."""
 
-    def call(archive: Path, limit_bytes: int = 10**9) -> list[ExtractedFile]:
+    def call(archive: Path, limit_bytes: int = 10**9) -> dict[str, Written]:
         (tmp_path / "data").mkdir(exist_ok=True)
         (tmp_path / "parts").mkdir(exist_ok=True)
         return extract_archive(archive, tmp_path / "data", parts=tmp_path / "parts", limit_bytes=limit_bytes)
@@ -69,12 +70,14 @@ def extract(tmp_path: Path) -> Callable[..., list[ExtractedFile]]:
 
 @pytest.mark.parametrize("kind", MAKERS)
 def test_every_kind_is_extracted(
-    kind: str, tmp_path: Path, extract: Callable[..., list[ExtractedFile]]
+    kind: str, tmp_path: Path, extract: Callable[..., dict[str, Written]]
 ) -> None:
     """Names and bytes come out as they went in."""
     made = extract(MAKERS[kind](tmp_path))
     assert content(tmp_path / "data") == FILES
-    assert {file.name: file.size for file in made} == {name: len(body) for name, body in FILES.items()}
+    assert {name: file.size for name, file in made.items()} == {
+        name: len(body) for name, body in FILES.items()
+    }
 
 
 def test_only_some_names_are_archives() -> None:
@@ -87,7 +90,7 @@ def test_only_some_names_are_archives() -> None:
 def test_paths_out_of_the_folder_are_refused_all_at_once(
     make: Callable[[Path, dict[str, bytes]], Path],
     tmp_path: Path,
-    extract: Callable[..., list[ExtractedFile]],
+    extract: Callable[..., dict[str, Written]],
 ) -> None:
     """Every bad member is named, and not even the good ones are extracted."""
     bad = {"../up": b"x", "/abs": b"x", "a/../../up": b"x", "A": b"", "a": b"", "good": b"x"}
@@ -102,7 +105,7 @@ def test_paths_out_of_the_folder_are_refused_all_at_once(
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
 def test_links_and_devices_in_a_tar_are_refused(
-    kind: bytes, tmp_path: Path, extract: Callable[..., list[ExtractedFile]]
+    kind: bytes, tmp_path: Path, extract: Callable[..., dict[str, Written]]
 ) -> None:
     """Only regular files and folders are taken out of an archive."""
     with tarfile.open(tmp_path / "d.tar", "w") as archive:
@@ -113,7 +116,7 @@ def test_links_and_devices_in_a_tar_are_refused(
         extract(tmp_path / "d.tar")
 
 
-def test_links_in_a_zip_are_refused(tmp_path: Path, extract: Callable[..., list[ExtractedFile]]) -> None:
+def test_links_in_a_zip_are_refused(tmp_path: Path, extract: Callable[..., dict[str, Written]]) -> None:
     """A link is kept in the mode bits of a zip member."""
     with zipfile.ZipFile(tmp_path / "d.zip", "w") as archive:
         info = zipfile.ZipInfo("member")
@@ -124,7 +127,7 @@ def test_links_in_a_zip_are_refused(tmp_path: Path, extract: Callable[..., list[
 
 
 def test_a_linked_folder_at_the_target_is_refused(
-    tmp_path: Path, extract: Callable[..., list[ExtractedFile]]
+    tmp_path: Path, extract: Callable[..., dict[str, Written]]
 ) -> None:
     """What is on the disk counts as much as what is in the archive."""
     (tmp_path / "data").mkdir()
@@ -134,19 +137,19 @@ def test_a_linked_folder_at_the_target_is_refused(
 
 
 def test_more_than_the_limit_is_refused_until_it_is_raised(
-    tmp_path: Path, extract: Callable[..., list[ExtractedFile]]
+    tmp_path: Path, extract: Callable[..., dict[str, Written]]
 ) -> None:
     """A small archive of many zeros stops at the limit, before anything is in place."""
     archive = make_zip(tmp_path / "d.zip", {"zeros": bytes(3_000_000)})
     with pytest.raises(StorageError, match="larger than the limit"):
         extract(archive, 2_999_999)
     assert content(tmp_path / "data") == {}
-    assert extract(archive, 3_000_000)[0].size == 3_000_000
+    assert extract(archive, 3_000_000)["zeros"].size == 3_000_000
 
 
 @pytest.mark.parametrize("kind", ["tar.gz", "zip"])
 def test_a_torn_archive_extracts_nothing(
-    kind: str, tmp_path: Path, extract: Callable[..., list[ExtractedFile]]
+    kind: str, tmp_path: Path, extract: Callable[..., dict[str, Written]]
 ) -> None:
     """A file that ends too early is named as such."""
     path = MAKERS[kind](tmp_path)
@@ -156,14 +159,14 @@ def test_a_torn_archive_extracts_nothing(
     assert content(tmp_path / "data") == {}
 
 
-def test_an_empty_archive_is_an_error(tmp_path: Path, extract: Callable[..., list[ExtractedFile]]) -> None:
+def test_an_empty_archive_is_an_error(tmp_path: Path, extract: Callable[..., dict[str, Written]]) -> None:
     """No file is not a data set."""
     with pytest.raises(StorageError, match="has no file in it"):
         extract(make_tar(tmp_path / "d.tar", {}))
 
 
 def test_utf8_names_without_the_flag_are_understood(
-    tmp_path: Path, extract: Callable[..., list[ExtractedFile]]
+    tmp_path: Path, extract: Callable[..., dict[str, Written]]
 ) -> None:
     """Zip tools that write UTF-8 without saying so keep Thai names readable."""
     raw = make_zip(tmp_path / "d.zip", {"ภาพ.jpg": b"x"}).read_bytes()
@@ -173,7 +176,7 @@ def test_utf8_names_without_the_flag_are_understood(
     plain[local + 7] &= ~0x08
     plain[central + 9] &= ~0x08
     (tmp_path / "d.zip").write_bytes(plain)
-    assert [file.name for file in extract(tmp_path / "d.zip")] == ["ภาพ.jpg"]
+    assert list(extract(tmp_path / "d.zip")) == ["ภาพ.jpg"]
 
 
 def test_an_archive_on_s3_is_fetched_once(prefix: Prefix, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from ocr_train.errors import StorageError, TransientStorageError
 from ocr_train.storage import retry
-from ocr_train.storage.sync import fetch, push
+from ocr_train.storage.fetch import fetch
+from ocr_train.storage.push import push
 from tests.storage.fake_s3 import BUCKET, LISTING, FakeS3
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -117,7 +118,7 @@ def test_a_killed_fetch_goes_on_where_it_stopped(fake: FakeS3, tmp_path: Path) -
     fake.objects = {f"data/{i:02d}": bytes([i]) * 50_000 for i in range(40)}
     for key in fake.objects:
         fake.faults[key] = ["slow"]
-    code = "import pathlib, sys; from ocr_train.storage.sync import fetch; "
+    code = "import pathlib, sys; from ocr_train.storage.fetch import fetch; "
     code += "fetch(sys.argv[1], pathlib.Path(sys.argv[2]), workers=4)"
     child = subprocess.Popen([sys.executable, "-c", code, URI, str(tmp_path)], cwd=REPOSITORY)
     while len(arrived := {path.name for path in tmp_path.glob("[0-9]*")}) < 6:

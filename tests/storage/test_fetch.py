@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from ocr_train.errors import StorageError
+from ocr_train.storage.fetch import fetch
 from ocr_train.storage.keys import PRIVATE_FOLDER
-from ocr_train.storage.sync import Progress, SyncResult, fetch
+from ocr_train.storage.progress import Progress, SyncResult
 from tests.s3 import Prefix
 
 SOURCE = {

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from ocr_train.errors import StorageError
-from ocr_train.storage.sync import SyncResult, fetch, push
+from ocr_train.storage.fetch import fetch
+from ocr_train.storage.progress import SyncResult
+from ocr_train.storage.push import push
 from tests.s3 import Prefix
 
 FILES = {"ชุดข้อมูล/ภาพที่ ๑.jpg": b"first", "b/c/d.txt": b"nested", "empty": b"", "odd +&%#?[x] name": b"odd"}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ocr_train.storage.fetch import fetch, is_current
 from ocr_train.storage.shared import Leases
-from ocr_train.storage.sync import fetch, is_current
 from tests.s3 import Prefix
 
 
