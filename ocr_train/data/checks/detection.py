@@ -16,7 +16,7 @@ from ocr_train.data.checks.recognition import (
     placeholder,
     surrounding_spaces,
 )
-from ocr_train.data.labels import Box, Point, shorten, signed_area
+from ocr_train.data.labels import Box, Point, shorten
 
 EDGE_TOLERANCE_PX = 2.0
 """How far outside the image a point may lie to count as a slip of the hand, which PaddleOCR clips away."""
@@ -28,7 +28,7 @@ MIN_AREA_PX = 1.0
 def parse_boxes(label: str) -> tuple[list[Box], list[Finding]]:
     """Read a detection label: the boxes that can be read, fixed where that is safe, and every problem.
 
-    Mended: counter-clockwise points are turned clockwise from the same first point, transcriptions are
+    Fixed: counter-clockwise points are turned clockwise from the same first point, transcriptions are
     stripped. Never raises, whatever `label` is.
     """
     first, tab, _ = label.partition("\t")
@@ -72,12 +72,10 @@ def _parse_box(item: object, name: str) -> tuple[Box | None, list[Finding]]:
     findings += more
     if points is None:
         return None, findings
-    shape = _shape_problem(points, name)
-    if shape is not None:
-        findings.append(shape)
-    elif signed_area(points) < 0:
-        hint = f"{name} runs counter-clockwise; it is turned for training"
-        findings.append(Finding("counter_clockwise", _show(points), hint))
+    kind = outline_kind(points)
+    if kind:
+        findings.append(Finding(kind, _show(points), f"{name} {_OUTLINE_HINTS[kind]}"))
+    if kind == "counter_clockwise":
         points = (points[0], *reversed(points[1:]))
     return Box(transcription=text or "", points=points), findings
 
@@ -88,10 +86,8 @@ def _transcription(item: dict[str, object], name: str) -> tuple[str | None, list
         return None, [Finding("transcription_missing", _show(item), hint)]
     value = item["transcription"]
     if not isinstance(value, str):
-        mend = (
-            f"write {value[0]!r}" if isinstance(value, list) and value and isinstance(value[0], str) else ""
-        )
-        hint = f"{name} has a {type(value).__name__} for a transcription; {mend or 'write the text'}"
+        fix = f"write {value[0]!r}" if isinstance(value, list) and value and isinstance(value[0], str) else ""
+        hint = f"{name} has a {type(value).__name__} for a transcription; {fix or 'write the text'}"
         return None, [Finding("transcription_not_text", _show(value), shorten(hint, 200))]
     return value.strip(SPACES), _text_notes(value)
 
@@ -144,40 +140,38 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) and abs(number) < 1e15 else None
 
 
-def _shape_problem(points: Sequence[Point], name: str) -> Finding | None:
-    if self_intersects(points):
-        hint = f"the outline of {name} crosses itself; put its corners in clockwise order"
-        return Finding("self_intersecting", _show(points), hint)
-    if abs(signed_area(points)) < MIN_AREA_PX:
-        return Finding(
-            "zero_area", _show(points), f"{name} covers less than a pixel; draw it again or remove it"
-        )
-    return None
+_OUTLINE_HINTS = {
+    "zero_area": "covers less than a pixel; draw it again or remove it",
+    "self_intersecting": "has an outline that crosses itself; put its corners in clockwise order",
+    "counter_clockwise": "runs counter-clockwise; it is turned for training",
+}
 
 
-def self_intersects(points: Sequence[Point]) -> bool:
-    """Whether two sides of the outline cross; sides that only touch do not count."""
-    corners = [point for index, point in enumerate(points) if point != points[index - 1]]
-    count = len(corners)
-    sides = [(corners[index], corners[(index + 1) % count]) for index in range(count)]
-    return any(
-        _cross(sides[one], sides[other])
-        for one in range(count)
-        for other in range(one + 2, count)
-        if other - one != count - 1
-    )
+def outline_kind(points: Sequence[Point]) -> str:
+    """What is wrong with an outline of 4 points or more: a key of `_OUTLINE_HINTS`, or nothing.
+
+    shapely decides whether it crosses itself, as it does where PaddleOCR scores a box.
+    """
+    if len(points) == 4 and min(_turns(points)) >= 2 * MIN_AREA_PX:
+        # Convex, clockwise and large enough, as nearly all boxes are: no need to ask.
+        return ""
+    from shapely import Polygon  # type: ignore[import-untyped]
+
+    polygon = Polygon(points)
+    valid = polygon.is_valid
+    # Corners on one line are not valid either: their hull has no area.
+    if (polygon if valid else polygon.convex_hull).area < MIN_AREA_PX:
+        return "zero_area"
+    if not valid:
+        return "self_intersecting"
+    # y points down: clockwise for us is counter-clockwise for shapely.
+    return "" if polygon.exterior.is_ccw else "counter_clockwise"
 
 
-def _cross(one: tuple[Point, Point], other: tuple[Point, Point]) -> bool:
-    return (
-        _side(*one, other[0]) * _side(*one, other[1]) < 0
-        and _side(*other, one[0]) * _side(*other, one[1]) < 0
-    )
-
-
-def _side(start: Point, end: Point, point: Point) -> int:
-    turn = (end[0] - start[0]) * (point[1] - start[1]) - (end[1] - start[1]) * (point[0] - start[0])
-    return (turn > 0) - (turn < 0)
+def _turns(points: Sequence[Point]) -> list[float]:
+    """For each corner twice the area of its triangle in square pixels; above zero where the outline turns right."""
+    corners = zip((points[-1], *points[:-1]), points, (*points[1:], points[0]), strict=True)
+    return [(bx - ax) * (cy - by) - (by - ay) * (cx - bx) for (ax, ay), (bx, by), (cx, cy) in corners]
 
 
 def check_place(boxes: Sequence[Box], width: int, height: int) -> list[Finding]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 
 import pytest
 
-from ocr_train.data.checks.detection import check_place, parse_boxes, self_intersects
+from ocr_train.data.checks.detection import check_place, outline_kind, parse_boxes
 from ocr_train.data.labels import Box, signed_area
 
 SQUARE = [[10, 10], [60, 10], [60, 30], [10, 30]]
@@ -107,14 +109,33 @@ def test_area_is_positive_for_clockwise_points_in_an_image() -> None:
     assert signed_area(square[::-1]) == -8
 
 
-def test_a_repeated_corner_is_no_crossing() -> None:
-    """PaddleOCR itself repeats the last point to make lengths equal."""
-    assert not self_intersects(((0, 0), (4, 0), (4, 2), (0, 2), (0, 2), (0, 2)))
+@pytest.mark.parametrize(
+    ("outline", "kind"),
+    [
+        # PaddleOCR itself repeats the last point to make lengths equal.
+        ([(0, 0), (4, 0), (4, 2), (0, 2), (0, 2), (0, 2)], ""),
+        # Curved text has such outlines.
+        ([(0, 0), (5, 3), (10, 0), (10, 4), (5, 7), (0, 4)], ""),
+        ([(0, 0), (9, 9), (9, 0), (0, 9)], "self_intersecting"),
+        # PaddleOCR's score drops outlines that touch themselves, too.
+        ([(0, 0), (9, 0), (9, 9), (20, 9), (9, 9), (0, 9)], "self_intersecting"),
+        ([(0, 0), (0, 9), (0, 5), (0, 2)], "zero_area"),
+        ([(0, 0), (0.5, 0), (0.5, 0.5), (0, 0.5)], "zero_area"),
+        ([(0, 0), (0, 9), (9, 9), (9, 0)], "counter_clockwise"),
+    ],
+)
+def test_outlines_are_judged_as_paddleocr_scores_them(outline: list[tuple[float, float]], kind: str) -> None:
+    """What is an error here, its score would leave out."""
+    assert outline_kind(outline) == kind
 
 
-def test_a_concave_outline_does_not_cross_itself() -> None:
-    """Curved text has such outlines."""
-    assert not self_intersects(((0, 0), (5, 3), (10, 0), (10, 4), (5, 7), (0, 4)))
+def test_an_outline_of_thousands_of_points_takes_no_time() -> None:
+    """Masks of segmentation models have such outlines."""
+    angles = [2 * math.pi * index / 5000 for index in range(5000)]
+    outline = [(900 + 800 * math.cos(angle), 900 + 800 * math.sin(angle)) for angle in angles]
+    start = time.monotonic()
+    assert outline_kind(outline) == ""
+    assert time.monotonic() - start < 0.5
 
 
 @pytest.mark.parametrize(
