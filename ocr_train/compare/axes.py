@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import bisect
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from ocr_train.compare.values import RunData, Series, is_finite
 
@@ -20,8 +21,10 @@ Line = list[tuple[float, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """One line of a chart: pieces between which values are missing (NaN), in x and y; `total` points in all."""
+    """One line of a chart, of `run`: pieces between which values are missing (NaN), in x and y; `total` points in
+    all. `inherited` is what `run` took over from the run that it was resumed from."""
 
+    run: RunData
     pieces: Sequence[Line]
     total: int
     non_finite: int
@@ -45,11 +48,11 @@ def curve(run: RunData, metric: str, axis: str, *, up_to: int | None = None, mos
     pieces: list[Line] = []
     piece: Line = []
     total = non_finite = 0
-    for step, x, y in zip(series.steps, xs, series.values, strict=False):
+    for step, x, y in zip(series.steps, xs, series.values, strict=True):
         if up_to is not None and step > up_to:
             break
         total += 1
-        if is_finite(y) and x is not None:
+        if is_finite(y) and is_finite(x):
             piece.append((x, y))
         else:
             non_finite += 1
@@ -59,32 +62,29 @@ def curve(run: RunData, metric: str, axis: str, *, up_to: int | None = None, mos
     share = most / max(1, total - non_finite)
     if share < 1:
         pieces = [thin(piece, max(4, int(len(piece) * share))) for piece in pieces]
-    return Curve(pieces=pieces, total=total, non_finite=non_finite, inherited=up_to is not None)
+    return Curve(run=run, pieces=pieces, total=total, non_finite=non_finite, inherited=up_to is not None)
 
 
-def _xs(run: RunData, series: Series, axis: str) -> Sequence[float | None]:
+def _xs(run: RunData, series: Series, axis: str) -> Sequence[float]:
+    """Where the points lie on the axis; NaN where that is not known."""
     if axis == STEP:
         return [float(step) for step in series.steps]
     if axis == EPOCH:
         return epochs_at(run, series.steps)
     hours = [max(0.0, moment - run.started) / 3600 for moment in series.times]
-    if axis == TIME:
-        return list(hours)
-    return _costs(run, series.times, hours)
+    return hours if axis == TIME else _costs(run, series.times, hours)
 
 
-def epochs_at(run: RunData, steps: Sequence[int]) -> list[float | None]:
-    """Epochs done at each step, with a part of one, from the history of `train/epoch`; None before and without it.
+def epochs_at(run: RunData, steps: Sequence[int]) -> list[float]:
+    """Epochs done at each step, with a part of one, from the history of `train/epoch`; NaN before and without it.
 
-    The trainer says a line at the end of each epoch, so the last step that names an epoch is its end.
+    The trainer prints a line at the end of each epoch, so the last step that names an epoch is its end.
     """
-    history = run.series.get("train/epoch", Series())
     ends: dict[int, int] = {}
-    for step, value in zip(history.steps, history.values, strict=True):
-        if is_finite(value):
-            ends[int(value)] = max(step, ends.get(int(value), 0))
+    for step, value in run.series.get("train/epoch", Series()).finite.items():
+        ends[int(value)] = max(step, ends.get(int(value), 0))
     if not ends:
-        return [None] * len(steps)
+        return [math.nan] * len(steps)
     first = min(ends)
     begin = run.parent_step if run.parent and run.parent_step < ends[first] else 0
     known = [(begin, float(first - 1)), *((step, float(epoch)) for epoch, step in sorted(ends.items()))]
@@ -93,33 +93,31 @@ def epochs_at(run: RunData, steps: Sequence[int]) -> list[float | None]:
         (before, done), (step, epoch) = known[-2:]
         usual = max(1, before - known[-3][0])
         known[-1] = (step, min(epoch, done + (step - before) / usual))
-    return [_between(known, step) for step in steps]
+    return _interpolated(steps, known)
 
 
-def _between(known: Sequence[tuple[int, float]], x: float) -> float | None:
-    """The value at `x` on the line through `known`; beyond its end the last one."""
-    place = bisect.bisect_left([point[0] for point in known], x)
-    if place == 0:
-        return known[0][1] if known[0][0] == x else None
-    if place == len(known):
-        return known[-1][1]
-    (x0, y0), (x1, y1) = known[place - 1], known[place]
-    return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+def _interpolated(xs: Sequence[float], known: Sequence[tuple[float, float]]) -> list[float]:
+    """The values at `xs` on the line through `known`; NaN before it, beyond its end the last one."""
+    import numpy as np
+
+    places, values = np.array(known).T
+    found: list[float] = np.interp(xs, places, values, left=math.nan).tolist()
+    return found
 
 
-def _costs(run: RunData, times: Sequence[float], hours: Sequence[float]) -> list[float | None]:
+def _costs(run: RunData, times: Sequence[float], hours: Sequence[float]) -> list[float]:
     """Dollars spent at each time: as `cost/usd` was logged, else hours times the price of one."""
     logged = run.series.get("cost/usd", Series())
     known = sorted(
-        (int(moment * 1000), value)
+        (moment * 1000, value)
         for moment, value in zip(logged.times, logged.values, strict=True)
         if is_finite(value)
     )
     if known:
-        known = [(min(int(run.started * 1000), known[0][0] - 1), 0.0), *known]
-        return [_between(known, moment * 1000) for moment in times]
-    price = run.hourly_usd
-    return [None if price is None else hour * price for hour in hours]
+        known = [(min(run.started * 1000, known[0][0] - 1), 0.0), *known]
+        return _interpolated([moment * 1000 for moment in times], known)
+    price = math.nan if run.hourly_usd is None else run.hourly_usd
+    return [hour * price for hour in hours]
 
 
 def thin(line: Line, most: int) -> Line:
@@ -132,10 +130,6 @@ def thin(line: Line, most: int) -> Line:
     for number in range(stretches):
         part = line[1 + int(number * size) : 1 + int((number + 1) * size)]
         if part:
-            ends = {part.index(min(part, key=_height)), part.index(max(part, key=_height))}
+            ends = {part.index(find(part, key=itemgetter(1))) for find in (min, max)}
             kept += [part[place] for place in sorted(ends)]
     return [*kept, line[-1]]
-
-
-def _height(point: tuple[float, float]) -> float:
-    return point[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ocr_train.compare.values import RunData, is_finite
@@ -16,7 +16,8 @@ _CODE = (
     ("repository", "mlflow.source.git.repoURL"),
     ("branch", "mlflow.source.git.branch"),
 )
-_MACHINE = (("device", "device"), ("warning", "warning"), ("degraded", "degraded"))
+_MACHINE = ("device", "warning", "degraded")
+DIGEST = "dataset digest"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,46 +34,60 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Differences:
-    """Rows by topic: of `config` and `launch` only those that differ, `same` counts the others."""
+class Topic:
+    """What the runs have of one thing, and a note on what is the same in all of them."""
 
-    config: Sequence[Row]
-    launch: Sequence[Row]
-    data: Sequence[Row]
-    code: Sequence[Row]
-    environment: Sequence[Row]
-    same_config: int
-    same_launch: int
-
-    @property
-    def digests_differ(self) -> bool:
-        """Whether scores come from different data."""
-        return any(row.name == DIGEST and row.differs for row in self.data)
+    key: str
+    title: str
+    rows: Sequence[Row]
+    note: str = ""
 
 
-DIGEST = "dataset digest"
-
-
-def differences(runs: Sequence[RunData]) -> Differences:
-    """What differs among `runs`; folders of a run's own are the same thing for each."""
-    config = _rows(runs, _config)
-    launch = _rows(runs, _launch)
-    return Differences(
-        config=[row for row in config if row.differs],
-        launch=[row for row in launch if row.differs],
-        data=_said([*_data(runs)], keep=(DIGEST,)),
-        code=_said([_tag_row(runs, name, key) for name, key in _CODE]),
-        environment=_said(
-            [*(_tag_row(runs, name, key) for name, key in _MACHINE), *_rows(runs, _versions)],
+def differences(runs: Sequence[RunData]) -> list[Topic]:
+    """In what `runs` differ, data first, because scores depend on it. Of configuration and launch only what differs;
+    folders of a run's own are the same thing for each."""
+    data = [row for row in _data(runs) if any(row.values) or row.name == DIGEST]
+    code = _known(_tag_row(runs, name, key) for name, key in _CODE)
+    environment = _known([*(_tag_row(runs, name, name) for name in _MACHINE), *_rows(runs, _versions)])
+    return [
+        Topic(key="data", title="Data", rows=data),
+        _settings("config", "Configuration", "settings", _rows(runs, _config)),
+        _settings("launch", "Launch parameters", "parameters", _rows(runs, _launch)),
+        Topic(
+            key="code",
+            title="Code version",
+            rows=code,
+            note="" if code else "no run says which commit it was started from",
         ),
-        same_config=sum(not row.differs for row in config),
-        same_launch=sum(not row.differs for row in launch),
-    )
+        Topic(
+            key="environment",
+            title="Environment",
+            rows=environment,
+            note="" if environment else "no run says its versions",
+        ),
+    ]
 
 
-def _said(rows: Sequence[Row], keep: Sequence[str] = ()) -> list[Row]:
+def digests_differ(runs: Sequence[RunData]) -> bool:
+    """Whether scores come from different data."""
+    return len({run.digest for run in runs}) > 1
+
+
+def _settings(key: str, title: str, what: str, rows: Sequence[Row]) -> Topic:
+    differing = [row for row in rows if row.differs]
+    same = len(rows) - len(differing)
+    if rows and len(rows[0].values) == 1:
+        note = f"{same} {what}: they are in MLflow"
+    elif differing:
+        note = f"{same} other {what} are the same"
+    else:
+        note = f"nothing differs: {same} {what} are the same" if same else f"no run has {what}"
+    return Topic(key=key, title=title, rows=differing, note=note)
+
+
+def _known(rows: Iterable[Row]) -> list[Row]:
     """Without what no run says anything of."""
-    return [row for row in rows if row.name in keep or any(row.values)]
+    return [row for row in rows if any(row.values)]
 
 
 def _rows(runs: Sequence[RunData], read: Callable[[RunData], Mapping[str, str]]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""One run of MLflow as values: facts, metric histories, checkpoints, the newest opens validation images."""
+"""One run of MLflow as values: facts, metric histories, checkpoints, the newest validation images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from ocr_train.checkpoints.store import BEST, LATEST, alias_values, all_manifests
 from ocr_train.compare.samples import read_run_samples
-from ocr_train.compare.values import Checkpoints, RunData, Series
+from ocr_train.compare.values import Checkpoints, RunData, Series, labelled
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.redaction.redactor import redactor
 from ocr_train.run import Echo
@@ -44,10 +44,8 @@ def read_runs(
         echo(f"read {found.name} ({done} of {len(runs)})")
         return found
 
-    if workers == 1:
-        return [one(run) for run in runs]
     with ThreadPoolExecutor(workers, thread_name_prefix="compare") as pool:
-        return list(pool.map(one, runs))
+        return labelled(list(pool.map(one, runs)))
 
 
 def _read_run(client: Any, run: Any, experiments: Mapping[str, str], pictures: int) -> RunData:
@@ -125,9 +123,9 @@ def _ended(run: Any, series: Mapping[str, Series], started: float) -> float:
 
 
 def _main_metric(tags: Mapping[str, str], params: Mapping[str, str], last: Mapping[str, float]) -> str:
-    said = tags.get("primary_metric", "").rpartition("/")[2] or params.get("cfg/Metric.main_indicator", "")
-    names = [name for name in (said, *MAIN_METRICS) if name]
-    return next((name for name in names if f"eval/{name}" in last or f"best/{name}" in last), said)
+    tagged = tags.get("primary_metric", "").rpartition("/")[2] or params.get("cfg/Metric.main_indicator", "")
+    names = [name for name in (tagged, *MAIN_METRICS) if name]
+    return next((name for name in names if f"eval/{name}" in last or f"best/{name}" in last), tagged)
 
 
 def _price(tags: Mapping[str, str], params: Mapping[str, str]) -> float | None:

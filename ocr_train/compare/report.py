@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.atomic_files import write_bytes
-from ocr_train.compare.differences import Differences, Row, differences
-from ocr_train.compare.page import make_page, warnings
+from ocr_train.compare.differences import differences, digests_differ
+from ocr_train.compare.figures import format_number
+from ocr_train.compare.page import make_page, resume_command, warnings
 from ocr_train.compare.plots import write_plots
-from ocr_train.compare.resume_command import resume_command
-from ocr_train.compare.scale import format_number
 from ocr_train.compare.scores import Score, scores, target, winners
-from ocr_train.compare.shown import Shown, labelled
 from ocr_train.compare.values import RunData, is_finite
 from ocr_train.errors import StorageError
 
-PAGE = "index.html"
+_OTHER_DATA = "The runs were not scored on the same data (dataset digests differ): scores cannot be compared."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,66 +38,47 @@ def write_report(
             f"{str(folder)!r} is a file; the page goes into a folder.", hint="Name another with --out."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    together, found = labelled(runs), scores(runs)
-    pictures = write_plots(together, found, folder)
-    page = folder / PAGE
+    found = scores(runs)
+    pictures = write_plots(runs, found, folder)
+    page = folder / "index.html"
     write_bytes(page, make_page(runs, notes=notes, source=source, now=now).encode("utf-8", "replace"))
-    differ = differences(runs)
+    other_data = [_OTHER_DATA] if digests_differ(runs) else []
     return ComparisonReport(
         page=page,
         pictures=pictures,
-        answer=_answer(together, found, differ, [*_data_note(differ), *warnings(together), *notes]),
-        lines=lines_of(together, found, differ),
+        answer=_answer(runs, found, [*other_data, *warnings(runs), *notes]),
+        lines=[*_lines(runs, found), *(f"warning: {text}" for text in other_data)],
     )
 
 
-def _data_note(differ: Differences) -> list[str]:
-    return (
-        ["The runs were not scored on the same data (dataset digests differ): scores cannot be compared."]
-        if differ.digests_differ
-        else []
-    )
-
-
-def lines_of(runs: Shown, found: Sequence[Score], differ: Differences) -> list[str]:
-    """A line for each run, and what has to be known."""
+def _lines(runs: Sequence[RunData], found: Sequence[Score]) -> list[str]:
+    """A line for each run."""
     best = winners(found)
-    width = max(len(label) for label in runs.labels)
+    width = max(len(run.label) for run in runs)
     lines = []
-    for label, score in zip(runs.labels, found, strict=True):
-        said = "no score" if score.best is None else f"best {score.metric} {format_number(score.best)}"
+    for run, score in zip(runs, found, strict=True):
+        text = "no score" if score.best is None else f"best {score.metric} {format_number(score.best)}"
         mark = "  <- best" if score.run_id in best else ""
-        lines.append(f"{label:<{width}}  {said}{mark}")
-    return [*lines, *(f"warning: {text}" for text in _data_note(differ))]
+        lines.append(f"{run.label:<{width}}  {text}{mark}")
+    return lines
 
 
-def _answer(runs: Shown, found: Sequence[Score], differ: Differences, notes: Sequence[str]) -> dict[str, Any]:
-    goal = target(runs.runs, found)
+def _answer(runs: Sequence[RunData], found: Sequence[Score], notes: Sequence[str]) -> dict[str, Any]:
+    goal = target(runs, found)
     return {
-        "runs": [_run(runs, place, score) for place, score in enumerate(found)],
+        "runs": [_run(run, score) for run, score in zip(runs, found, strict=True)],
         "winners": sorted(winners(found)),
         "target": asdict(goal) if goal else None,
-        "same_data": not differ.digests_differ,
+        "same_data": not digests_differ(runs),
         "differences": {
-            topic: {row.name: list(row.values) for row in rows if row.differs}
-            for topic, rows in _topics(differ).items()
+            topic.key: {row.name: list(row.values) for row in topic.rows if row.differs}
+            for topic in differences(runs)
         },
         "notes": list(notes),
     }
 
 
-def _topics(differ: Differences) -> dict[str, Sequence[Row]]:
-    return {
-        "data": differ.data,
-        "config": differ.config,
-        "launch": differ.launch,
-        "code": differ.code,
-        "environment": differ.environment,
-    }
-
-
-def _run(runs: Shown, place: int, score: Score) -> dict[str, Any]:
-    run = runs.runs[place]
+def _run(run: RunData, score: Score) -> dict[str, Any]:
     facts = asdict(score)
     del facts["group"]
     return {

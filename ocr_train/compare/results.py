@@ -3,147 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from ocr_train.compare.scale import figure, format_number
-from ocr_train.compare.scores import Score, ScoreTarget, leaders, winners
-from ocr_train.compare.shown import SHORT_ID, Shown, dollars, duration, moment
-from ocr_train.compare.values import better, is_finite
+from ocr_train.compare.figures import dollars, duration, format_number, format_score
+from ocr_train.compare.scores import Score, ScoreTarget, leaders, leaders_of_groups
+from ocr_train.compare.values import RunData, better, label_of
 
-_BAD_STATES = ("FAILED", "KILLED")
 _BESIDE = ("precision", "recall", "norm_edit_dis")
 """Evaluation metrics that the table has room for, where runs have them."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tile:
+class Tile(NamedTuple):
     """A figure of the first screen: what it is, whose, and why it counts."""
 
     what: str
     value: str
     who: str
     why: str
-    first: bool = False
 
 
-def tiles(runs: Shown, scores: Sequence[Score], goal: ScoreTarget | None) -> list[Tile]:
-    """What matters most, in figures; nothing where no run has a score."""
-    return [
-        *_score_tile(runs, scores),
-        *(_goal_tiles(runs, goal) if goal is not None else ()),
-        *_spent_tiles(runs),
-    ]
+def tiles(runs: Sequence[RunData], scores: Sequence[Score], goal: ScoreTarget | None) -> list[Tile]:
+    """What matters most, in figures: the best score, who came there first and cheapest, and what was spent."""
+    return [*_best_score(runs, scores), *(_to_goal(runs, goal) if goal else ()), _spent(runs)]
 
 
-def _tile(what: str, value: str, who: str, why: str, *, first: bool = False) -> Tile:
-    return Tile(what=what, value=value, who=who, why=why, first=first)
-
-
-def _score_tile(runs: Shown, scores: Sequence[Score]) -> list[Tile]:
-    known = sorted(
-        (score for score in scores if score.best is not None),
-        key=lambda score: (better(score.metric) or 1) * (score.best or 0),
-        reverse=True,
-    )
+def _best_score(runs: Sequence[RunData], scores: Sequence[Score]) -> list[Tile]:
+    known = [scores[place] for place in ranked(scores) if scores[place].best is not None]
     if not known or len({score.group for score in scores}) > 1:
         return []
-    top = known[0]
-    at = f"at step {top.best_step:,}" if top.best_step is not None else ""
-    if len(known) == 1:
-        return [_tile(f"Best {top.metric}", figure(top.best or 0), runs.label(top.run_id), at, first=True)]
-    equal = [score for score in known if score.best == top.best]
-    if len(equal) > 1:
-        who = f"{len(equal)} runs are equal"
-        return [_tile(f"Best {top.metric}", figure(top.best or 0), who, "no winner", first=True)]
-    ahead = abs((top.best or 0) - (known[1].best or 0))
-    why = f"{at}; {figure(ahead)} better than {runs.label(known[1].run_id)}"
-    return [_tile(f"Best {top.metric}", figure(top.best or 0), runs.label(top.run_id), why, first=True)]
+    top, best = known[0], known[0].best or 0
+    who, why = label_of(runs, top.run_id), f"at step {top.best_step:,}"
+    if len(known) > 1:
+        ahead = abs(best - (known[1].best or 0))
+        why += f"; {format_score(ahead)} better than {label_of(runs, known[1].run_id)}"
+        if not ahead:
+            equal = sum(score.best == top.best for score in known)
+            who, why = f"{equal} runs are equal", "no winner"
+    return [Tile(f"Best {top.metric}", format_score(best), who, why)]
 
 
-def _goal_tiles(runs: Shown, goal: ScoreTarget) -> list[Tile]:
+def _to_goal(runs: Sequence[RunData], goal: ScoreTarget) -> list[Tile]:
     found = []
-    said = f"to reach {goal.metric} {figure(goal.value)}, as every run did"
-    for what, values, show in (
-        ("Fastest", goal.hours, duration),
-        ("Cheapest", goal.cost_usd, dollars),
-    ):
+    why = f"to reach {goal.metric} {format_score(goal.value)}, as every run did"
+    # Of equals the one that got there itself, not the one that was resumed from it.
+    resumed = {run.run_id for run in runs if run.parent}
+    for what, values, show in (("Fastest", goal.hours, duration), ("Cheapest", goal.cost_usd, dollars)):
         if len(values) > 1:
-            # Of equals the one that got there itself, not the one that went on from it.
-            resumed = {run.run_id for run in runs.runs if run.parent}
             best = min(values, key=lambda run_id: (values[run_id], run_id in resumed))
-            found.append(_tile(what, show(values[best]), runs.label(best), said))
+            found.append(Tile(what, show(values[best]), label_of(runs, best), why))
     return found
 
 
-def _spent_tiles(runs: Shown) -> list[Tile]:
-    costs = [run.cost_usd for run in runs.runs]
-    hours = sum(run.hours for run in runs.runs)
-    count = f"{len(runs.runs)} runs" if len(runs.runs) > 1 else "1 run"
-    known = [cost for cost in costs if cost is not None]
-    missing = len(costs) - len(known)
+def _spent(runs: Sequence[RunData]) -> Tile:
+    hours = duration(sum(run.hours for run in runs))
+    count = f"{len(runs)} runs" if len(runs) > 1 else "1 run"
+    known = [run.cost_usd for run in runs if run.cost_usd is not None]
+    missing = len(runs) - len(known)
     if not known:
-        return [_tile("Time in all", duration(hours), count, "what an hour costs is not known")]
-    why = f"{duration(hours)} of training" + (f"; {missing} without a price" if missing else "")
-    return [_tile("Spent in all", dollars(sum(known)), count, why)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A figure of the table: `top` is the best of its column, `note` the small print."""
-
-    text: str
-    note: str = ""
-    top: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResultRow:
-    """A run in the table of results, at `place` among the runs."""
-
-    place: int
-    won: bool
-    badge: str
-    bad: bool
-    facts: Sequence[str]
-    cells: Sequence[Cell]
-    device: str
-
-
-def results(
-    runs: Shown, scores: Sequence[Score], goal: ScoreTarget | None
-) -> tuple[Sequence[str], Sequence[ResultRow]]:
-    """The titles of the columns and a row for each run; the best one first where all can be compared."""
-    columns = _columns(scores, goal)
-    best = winners(scores)
-    rows = [_row(runs, place, columns, won=runs.runs[place].run_id in best) for place in ranked(scores)]
-    return [column.title for column in columns], rows
-
-
-def _row(runs: Shown, place: int, columns: Sequence[Column], *, won: bool) -> ResultRow:
-    run = runs.runs[place]
-    bad = run.status in _BAD_STATES
-    reason = run.tags.get("failure_reason", "") if bad else ""
-    state = "" if run.status == "FINISHED" else run.status.lower()
-    return ResultRow(
-        place=place,
-        won=won,
-        badge=f"{state}: {reason}" if reason else state,
-        bad=bad,
-        facts=[run.model or "unknown model", run.run_id[:SHORT_ID], run.experiment, moment(run.started)],
-        cells=[_cell(column, run.run_id) for column in columns],
-        device=run.tags.get("device", "–"),
-    )
+        return Tile("Time in all", hours, count, "what an hour costs is not known")
+    why = f"{hours} of training" + (f"; {missing} without a price" if missing else "")
+    return Tile("Spent in all", dollars(sum(known)), count, why)
 
 
 def ranked(scores: Sequence[Score]) -> list[int]:
     """The places of the runs by their best score, where all can be compared; else as they are."""
-    places = list(range(len(scores)))
+    places = range(len(scores))
     if len({score.group for score in scores}) > 1:
-        return places
+        return list(places)
     sign = better(scores[0].metric) or 1
-    known = [place for place in places if scores[place].best is not None]
-    known.sort(key=lambda place: -sign * (scores[place].best or 0))
-    return [*known, *(place for place in places if place not in known)]
+    return sorted(places, key=lambda place: (scores[place].best is None, -sign * (scores[place].best or 0)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,85 +84,68 @@ class Column:
     values: Mapping[str, float | None]
     show: Callable[[float], str]
     notes: Mapping[str, str] = field(default_factory=dict)
-    top: frozenset[str] = frozenset()
+    top: AbstractSet[str] = frozenset()
 
 
-def _cell(column: Column, run_id: str) -> Cell:
-    value = column.values.get(run_id)
-    if value is None or not is_finite(value):
-        return Cell(text="–")
-    return Cell(text=column.show(value), note=column.notes.get(run_id, ""), top=run_id in column.top)
+def columns(scores: Sequence[Score], goal: ScoreTarget | None) -> list[Column]:
+    """The columns of the table of results."""
 
+    def values(read: Callable[[Score], float | None]) -> dict[str, float | None]:
+        return {score.run_id: read(score) for score in scores}
 
-def _columns(scores: Sequence[Score], goal: ScoreTarget | None) -> list[Column]:
-    found = [*_score_columns(scores), _loss(scores), _steps(scores)]
-    hours = {one.run_id: one.hours for one in scores}
-    costs = {one.run_id: one.cost_usd for one in scores}
-    found.append(Column(title="Duration", values=hours, show=duration))
-    if any(cost is not None for cost in costs.values()):
-        found.append(Column(title="Cost", values=costs, show=dollars))
-    if goal is not None:
-        found.append(
-            Column(
-                title=f"Time to {goal.metric} {figure(goal.value)}",
-                values=goal.hours,
-                show=duration,
-                notes={run_id: dollars(cost) for run_id, cost in goal.cost_usd.items()},
-                top=frozenset(leaders(goal.hours, -1)),
-            )
-        )
-    rates = {one.run_id: one.samples_per_s for one in scores}
-    return [*found, Column(title="Samples/s", values=rates, show=format_number)]
+    def some(column: Column) -> list[Column]:
+        return [column] if any(value is not None for value in column.values.values()) else []
 
-
-def _score_columns(scores: Sequence[Score]) -> list[Column]:
-    metrics = list(dict.fromkeys(score.metric for score in scores if score.metric))
-    main = metrics[0] if len(metrics) == 1 else "score"
-    where = {
-        one.run_id: (f"{one.metric}, " if len(metrics) > 1 else "") + f"step {one.best_step:,}"
-        for one in scores
-        if one.best_step is not None
-    }
-    found = [
-        _ranked_column(f"Best {main}", scores, {one.run_id: one.best for one in scores}, where),
-        _ranked_column(f"Last {main}", scores, {one.run_id: one.last for one in scores}),
-    ]
-    for name in _BESIDE:
-        values = {one.run_id: one.beside.get(name) for one in scores}
-        if name not in metrics and any(value is not None for value in values.values()):
-            found.append(_ranked_column(name.replace("_", " ").capitalize(), scores, values))
-    return found
-
-
-def _ranked_column(
-    title: str,
-    scores: Sequence[Score],
-    values: Mapping[str, float | None],
-    notes: Mapping[str, str] | None = None,
-) -> Column:
-    """Scores, of which the best among comparable runs are marked."""
-    top: set[str] = set()
-    for group in dict.fromkeys(score.group for score in scores):
-        top |= leaders({one.run_id: values[one.run_id] for one in scores if one.group == group}, 1)
-    return Column(title=title, values=values, show=figure, notes=notes or {}, top=frozenset(top))
-
-
-def _loss(scores: Sequence[Score]) -> Column:
-    notes = {
+    losses = {
         one.run_id: f"lowest {format_number(one.lowest_loss)}"
         for one in scores
         if one.lowest_loss is not None
     }
-    values = {one.run_id: one.last_loss for one in scores}
-    return Column(title="Last loss", values=values, show=format_number, notes=notes)
+    epochs = {one.run_id: f"epoch {one.epochs:g}" for one in scores if one.epochs is not None}
+    return [
+        *_score_columns(scores),
+        Column(title="Last loss", values=values(lambda one: one.last_loss), show=format_number, notes=losses),
+        Column(title="Steps", values=values(lambda one: one.last_step), show="{:,.0f}".format, notes=epochs),
+        Column(title="Duration", values=values(lambda one: one.hours), show=duration),
+        *some(Column(title="Cost", values=values(lambda one: one.cost_usd), show=dollars)),
+        *([_time_to(goal)] if goal else ()),
+        Column(title="Samples/s", values=values(lambda one: one.samples_per_s), show=format_number),
+    ]
 
 
-def _steps(scores: Sequence[Score]) -> Column:
-    notes = {one.run_id: f"epoch {one.epochs:g}" for one in scores if one.epochs is not None}
+def _score_columns(scores: Sequence[Score]) -> list[Column]:
+    """Scores, of which the best among comparable runs are marked."""
+    metrics = list(dict.fromkeys(score.metric for score in scores if score.metric))
+    main = metrics[0] if len(metrics) == 1 else "score"
+    prefix = "{}, " if len(metrics) > 1 else ""
+    where = {
+        one.run_id: f"{prefix.format(one.metric)}step {one.best_step:,}"
+        for one in scores
+        if one.best_step is not None
+    }
+    found = {f"Best {main}": {one.run_id: one.best for one in scores}}
+    found[f"Last {main}"] = {one.run_id: one.last for one in scores}
+    for name in _BESIDE:
+        if name not in metrics and any(name in one.beside for one in scores):
+            title = name.replace("_", " ").capitalize()
+            found[title] = {one.run_id: one.beside.get(name) for one in scores}
+    return [
+        Column(
+            title=title,
+            values=values,
+            show=format_score,
+            notes=where if title.startswith("Best") else {},
+            top=leaders_of_groups(scores, values),
+        )
+        for title, values in found.items()
+    ]
+
+
+def _time_to(goal: ScoreTarget) -> Column:
     return Column(
-        title="Steps", values={one.run_id: one.last_step for one in scores}, show=_count, notes=notes
+        title=f"Time to {goal.metric} {format_score(goal.value)}",
+        values=goal.hours,
+        show=duration,
+        notes={run_id: dollars(cost) for run_id, cost in goal.cost_usd.items()},
+        top=leaders(goal.hours, -1),
     )
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}"

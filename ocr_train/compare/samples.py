@@ -1,4 +1,4 @@
-"""The newest look at a run's fixed validation images, from the artifacts `samples/`.
+"""The newest predictions for a run's fixed validation images, from the artifacts `samples/`.
 
 `samples/latest.json` is {"path": "samples/step_00000120"}; that folder has `samples.json`: {"step", "task", "seed",
 "images": [{"name", "picture", "truth", "prediction", and numbers such as "recall" or "edit_distance"}]}, and the
@@ -31,7 +31,7 @@ _NONE = "this run has no sample pictures: it was trained without them."
 
 
 def read_run_samples(artifacts: Artifacts, *, most: int) -> RunSamples:
-    """The newest samples, `most` pictures at most; what is missing or damaged is said in `problem`."""
+    """The newest samples, `most` pictures at most; what is missing or damaged is named in `problem`."""
     with tempfile.TemporaryDirectory() as parent:
         scratch = Path(parent)
         try:
@@ -74,8 +74,8 @@ def _picture(
         name=str(entry.get("name", name)),
         mime=mime,
         image=image,
-        truth=_said(entry.get("truth")),
-        prediction=_said(entry.get("prediction")),
+        truth=_in_words(entry.get("truth")),
+        prediction=_in_words(entry.get("prediction")),
         text=isinstance(entry.get("truth"), str) and isinstance(entry.get("prediction"), str),
         scores={
             key: float(value)
@@ -85,7 +85,7 @@ def _picture(
     )
 
 
-def _said(value: object) -> str:
+def _in_words(value: object) -> str:
     """A truth or prediction for people: a text, or how many boxes."""
     if isinstance(value, str):
         return value

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ocr_train.compare.axes import COST, TIME, curve
-from ocr_train.compare.values import RunData, Series, better, is_finite
+from ocr_train.compare.values import RunData, Series, better
 
 _ALL = 10_000_000
 _RATES = ("time/images_per_s", "train/ips")
@@ -74,53 +75,47 @@ def _score(run: RunData) -> Score:
 
 def _best(series: Series, sign: int) -> tuple[int | None, float | None]:
     """The best value and its step, the later one of equals: PaddleOCR keeps that as its best, too."""
-    known = [
-        (sign * value, step)
-        for step, value in zip(series.steps, series.values, strict=True)
-        if is_finite(value)
-    ]
-    if not known:
+    if not series.finite:
         return None, None
-    value, step = max(known)
+    value, step = max((sign * value, step) for step, value in series.finite.items())
     return step, sign * value
 
 
 def _last(series: Series) -> float | None:
-    return next((value for value in reversed(series.values) if is_finite(value)), None)
+    return next(reversed(series.finite.values()), None)
 
 
 def _last_step(run: RunData) -> int | None:
-    steps = [
-        one.steps[-1] for key, one in run.series.items() if one.steps and key.startswith(("train/", "eval/"))
-    ]
-    return max(steps, default=None)
+    trained = [one for key, one in run.series.items() if one.steps and key.startswith(("train/", "eval/"))]
+    return max((one.steps[-1] for one in trained), default=None)
 
 
 def _beside(run: RunData, metric: str, step: int | None) -> dict[str, float]:
     """The other evaluation metrics where the main one was best."""
-    found = {}
-    for key, series in run.series.items():
-        if key.startswith("eval/") and key != f"eval/{metric}" and step in series.steps:
-            value = series.values[series.steps.index(step)]
-            if is_finite(value):
-                found[key.removeprefix("eval/")] = value
-    return found
+    return {
+        key.removeprefix("eval/"): series.finite[step]
+        for key, series in run.series.items()
+        if key.startswith("eval/") and key != f"eval/{metric}" and step is not None and step in series.finite
+    }
 
 
 def _rate(run: RunData) -> float | None:
-    """Samples per second: the median of what the trainer said."""
-    for key in _RATES:
-        values = sorted(value for value in run.series.get(key, Series()).values if is_finite(value))
-        if values:
-            return values[len(values) // 2]
-    return None
+    """Samples per second: the median of what the trainer printed."""
+    rates = (run.series.get(key, Series()).finite.values() for key in _RATES)
+    return next((statistics.median_high(values) for values in rates if values), None)
 
 
 def winners(found: Sequence[Score]) -> set[str]:
     """The runs with the best score of their group, where the group has two runs or more that have one."""
+    return leaders_of_groups(found, {one.run_id: one.best for one in found})
+
+
+def leaders_of_groups(found: Sequence[Score], values: Mapping[str, float | None]) -> set[str]:
+    """The runs whose value (a score, by run id) is the best of their group."""
     best: set[str] = set()
     for group in dict.fromkeys(score.group for score in found):
-        best |= leaders({one.run_id: one.best for one in found if one.group == group}, better(group[0]) or 1)
+        members = {one.run_id: values[one.run_id] for one in found if one.group == group}
+        best |= leaders(members, better(group[0]) or 1)
     return best
 
 
@@ -136,8 +131,8 @@ def leaders(values: Mapping[str, float | None], sign: int) -> set[str]:
 def target(runs: Sequence[RunData], found: Sequence[Score]) -> ScoreTarget | None:
     """The highest score that all runs have reached, and when each did; None unless all can be compared.
 
-    A run that went on from another has the time and cost of that one, up to the step where it went on, before its
-    own; where that one is not among `runs` nobody knows, and it has neither.
+    A run that was resumed from another has the time and cost of that one, up to the step it was resumed from, before
+    its own; where that one is not among `runs` nobody knows, and it has neither.
     """
     if len(runs) < 2 or len({score.group for score in found}) > 1 or better(found[0].metric) < 0:
         return None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ocr_train.checkpoints.store import CheckpointManifest
 
+SHORT_ID = 8
 INFINITE = 1e308
 """MLflow's SQL stores keep an infinity as the largest float."""
 LOWER_IS_BETTER = ("loss", "edit_distance", "hours", "usd", "cost")
@@ -28,9 +29,10 @@ class Series:
         return len(self.steps)
 
     @property
-    def non_finite(self) -> int:
-        """How many values are NaN or infinite."""
-        return sum(not is_finite(value) for value in self.values)
+    def finite(self) -> dict[int, float]:
+        """The values by step, without those that are NaN or infinite."""
+        known = zip(self.steps, self.values, strict=True)
+        return {step: value for step, value in known if is_finite(value)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSamples:
-    """A run's newest opens fixed validation images; `problem` says why there is none."""
+    """A run's newest fixed validation images; `problem` says why there is none."""
 
     step: int = 0
     task: str = ""
@@ -72,7 +74,7 @@ class RunData:
     """One run. `started` and `ended` in Unix seconds, `ended` the newest sign of a run that is still running.
 
     `params` have MLflow's quotes removed; `main_metric` is a bare name such as hmean; `hourly_usd` None where
-    nobody said what an hour costs.
+    nobody said what an hour costs. `place` and `label` distinguish it among the runs of a page (`labelled`).
     """
 
     run_id: str
@@ -92,6 +94,8 @@ class RunData:
     datasets: Sequence[str] = ()
     checkpoints: Checkpoints = Checkpoints()
     samples: RunSamples = RunSamples()
+    place: int = 0
+    label: str = ""
 
     @property
     def digest(self) -> str:
@@ -124,6 +128,24 @@ class RunData:
         if logged is not None and is_finite(logged):
             return logged
         return None if self.hourly_usd is None else self.hours * self.hourly_usd
+
+
+def labelled(runs: Sequence[RunData]) -> list[RunData]:
+    """The runs with place and label; of those with the same name the beginning of the id is part of the label."""
+    names = [run.name for run in runs]
+    return [
+        replace(
+            run,
+            place=place,
+            label=run.name if names.count(run.name) == 1 else f"{run.name} · {run.run_id[:SHORT_ID]}",
+        )
+        for place, run in enumerate(runs)
+    ]
+
+
+def label_of(runs: Sequence[RunData], run_id: str) -> str:
+    """The label of that run, or the beginning of the id of a run that is not here."""
+    return next((run.label for run in runs if run.run_id == run_id), run_id[:SHORT_ID])
 
 
 def is_finite(value: float) -> bool:
