@@ -72,7 +72,7 @@ def make_page(runs: Sequence[RunData], *, notes: Sequence[str], source: str, now
         pictures_of={run.run_id: {one.name: one for one in run.samples.pictures} for run in runs},
         picture_source=picture_source,
         picture_scores=picture_scores,
-        marked=marked,
+        compared_pieces=compared_pieces,
         checkpoints_of=checkpoints_to_show,
         checkpoint_scores=checkpoint_scores,
         resume_command=resume_command,
@@ -136,7 +136,7 @@ def picture_scores(picture: Picture) -> str:
     )
 
 
-def marked(picture: Picture) -> list[tuple[str, bool]]:
+def compared_pieces(picture: Picture) -> list[tuple[str, bool]]:
     """The prediction in pieces, each with whether it is right; a caret stands where letters are missing."""
     matcher = difflib.SequenceMatcher(None, picture.truth, picture.prediction, autojunk=False)
     return [
