@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from callbacks.base import Callback
-from ocr_train.checkpoints.store import BEST, LATEST, CheckpointStore, Snapshot, take_snapshot
+from ocr_train.checkpoints.manifest import BEST, LATEST
+from ocr_train.checkpoints.snapshots import Snapshot, take_snapshot
+from ocr_train.checkpoints.store import CheckpointStore
 from ocr_train.disk import free_bytes, human, is_full
 from ocr_train.errors import DataError, OcrTrainError
 from ocr_train.events import CheckpointSaved, EvalCompleted, Tick, TrainProgress

@@ -15,7 +15,7 @@ from ocr_train.analysis import mlflow_images, tables
 from ocr_train.analysis.sample_reader import SampleReading, SampleRequest, StartReading
 from ocr_train.analysis.sampling import ValidationSet, validation_set
 from ocr_train.analysis.step_files import TABLE, StepFiles
-from ocr_train.checkpoints.store import BEST, LATEST
+from ocr_train.checkpoints.manifest import BEST, LATEST
 from ocr_train.disk import free_bytes
 from ocr_train.errors import DataError, OcrTrainError
 from ocr_train.events import CheckpointSaved, EvalCompleted, RunFinished, Tick, TrainProgress

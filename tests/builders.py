@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ocr_train.checkpoints.store import CheckpointManifest, CheckpointStore, Snapshot, take_snapshot
+from ocr_train.checkpoints.manifest import CheckpointManifest
+from ocr_train.checkpoints.snapshots import Snapshot, take_snapshot
+from ocr_train.checkpoints.store import CheckpointStore
 from ocr_train.errors import TrackingError
 from ocr_train.run import Run
 from ocr_train.trainer.files import SUFFIXES

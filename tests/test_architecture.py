@@ -37,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "tracking": {"ocr_engine", "redaction", "trainer"},
     # Values in and out: it knows labels, and neither a server nor how a model is run.
     "analysis": {"data", "drawing", "ocr_engine"},
-    "checkpoints": {"ocr_engine", "storage", "tracking", "trainer"},
+    "checkpoints": {"ocr_engine", "redaction", "storage", "tracking", "trainer"},
     "weights": {"checkpoints", "config", "ocr_engine", "redaction", "trainer"},
     "models": {
         *(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ocr_train.checkpoints.store import LATEST
+from ocr_train.checkpoints.manifest import LATEST
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.models.evaluate import evaluate
 from ocr_train.models.export.run import ExportOptions, export

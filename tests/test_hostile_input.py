@@ -15,13 +15,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callbacks.system import SystemMetricsCallback
+from ocr_train.checkpoints.manifest import BEST, LATEST, CheckpointManifest
+from ocr_train.checkpoints.reader import find, restore
+from ocr_train.checkpoints.snapshots import take_snapshot
 from ocr_train.checkpoints.states_file import read_states
-from ocr_train.checkpoints.store import BEST, LATEST, CheckpointManifest, find, restore, take_snapshot
 from ocr_train.errors import DataError, TrackingError
 from ocr_train.run import Results
-from ocr_train.tracking import tracker
-from ocr_train.tracking.metric_names import MetricNames
-from ocr_train.tracking.tracker import Tracker, legal_name
+from ocr_train.tracking.metric_names import MetricNames, legal_name
+from ocr_train.tracking.mlflow_client import connect
+from ocr_train.tracking.tracker import Tracker
 from tests.builders import (
     MLFLOW_WARNING,
     FolderArtifacts,
@@ -113,7 +115,7 @@ def test_a_store_that_cannot_be_opened_is_a_tracking_error(
     (tmp_path / "mlflow.db").write_bytes(b"this is no sqlite database, by any measure" * 100)
     environment.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     with pytest.raises(TrackingError, match="cannot be opened"):
-        tracker.connect()
+        connect()
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_an_address_that_is_none_is_a_tracking_error(environment: pytest.MonkeyP
     """A slip of the pen in MLFLOW_TRACKING_URI is no traceback."""
     environment.setenv("MLFLOW_TRACKING_URI", uri)
     with pytest.raises(TrackingError) as caught:
-        tracker.connect()
+        connect()
     assert "MLFLOW_TRACKING_URI" in caught.value.hint
 
 
@@ -135,7 +137,7 @@ def test_a_failing_server_does_not_give_the_password_away(
     environment.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     environment.setenv("MLFLOW_TRACKING_URI", f"http://me:{SECRET}@127.0.0.1:{other_server}")
     with pytest.raises(TrackingError) as caught:
-        tracker.connect()
+        connect()
     assert SECRET not in str(caught.value)
 
 
@@ -161,7 +163,7 @@ def test_a_port_that_never_answers_fails_within_seconds(environment: pytest.Monk
         environment.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
         started = time.monotonic()
         with pytest.raises(TrackingError):
-            tracker.connect()
+            connect()
         assert time.monotonic() - started < 15
 
 

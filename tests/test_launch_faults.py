@@ -17,6 +17,7 @@ from ocr_train.cli import main as cli
 from ocr_train.errors import StorageError, TrackingError
 from ocr_train.runs import listing
 from ocr_train.tracking import tracker as tracking
+from ocr_train.tracking.mlflow_client import connect
 from ocr_train.tracking.run_folder import RunLock, require_writable
 from tests.builders import MLFLOW_WARNING
 from tests.commands import REPO, client, environment, ocr_train_here, only_run, store, train_arguments
@@ -86,7 +87,7 @@ def test_a_run_has_its_tags_from_its_first_moment(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store(store_folder))
     monkeypatch.setenv("MY_TOKEN", "open-sesame")
     made: list[dict[str, Any]] = []
-    connected = tracking.connect()
+    connected = connect()
 
     class Spy:
         def __getattr__(self, name: str) -> Any:
@@ -117,7 +118,7 @@ def test_a_folder_that_fails_after_the_run_is_made_ends_it(
 
     monkeypatch.setattr(tracking, "write_facts", full)
     with pytest.raises(StorageError, match="No space left on device"):
-        tracking.Tracker.start(tracking.connect(), tmp_path / "outputs", name="x")
+        tracking.Tracker.start(connect(), tmp_path / "outputs", name="x")
     run = only_run(store(store_folder))
     assert (run.info.status, run.data.tags["failure_reason"]) == ("FAILED", "storage_error")
     assert "No space left" in run.data.tags["failure_explanation"]
@@ -198,7 +199,7 @@ def test_a_run_that_was_taken_for_lost_runs_again(
     """Its environment took two hours, somebody reaped it, and then it began."""
     mlflow = client(store(store_folder))
     mlflow.set_terminated(mlflow_run_id, status="KILLED")
-    tracker = tracking.Tracker.start(tracking.connect(), tmp_path / "outputs", name="x")
+    tracker = tracking.Tracker.start(connect(), tmp_path / "outputs", name="x")
     assert mlflow.get_run(mlflow_run_id).info.status == "RUNNING"
     tracker.finish("FINISHED")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ocr_train.checkpoints.address import PATH, RUN, ResumeSpec, parse_resume, step_in
 from ocr_train.errors import ConfigError, TrackingError
-from ocr_train.tracking import tracker
+from ocr_train.redaction.addresses import first_line
 
 _LOGGED = re.compile(r"models:/(?P<id>m-[0-9a-f]{32})(?:/.*)?")
 _VERSION = re.compile(r"models:/(?P<name>[^@/]+)(?:@(?P<alias>[^@/]+)|/(?P<version>\d+))")
@@ -48,7 +48,7 @@ def _version(address: str, match: re.Match[str], client: Any) -> Any:
         return client.get_model_version(match["name"], match["version"])
     except MlflowException as exc:
         raise ConfigError(
-            f"resume={address}: {tracker.first_line(exc)}",
+            f"resume={address}: {first_line(exc)}",
             hint="Look at the Models page of MLflow, and check that MLFLOW_TRACKING_URI names the same server.",
         ) from exc
 
@@ -60,7 +60,7 @@ def _logged(address: str, model_id: str, client: Any, folder: Path) -> ResumeSpe
         model = client.get_logged_model(model_id)
     except MlflowException as exc:
         raise ConfigError(
-            f"resume={address}: {tracker.first_line(exc)}", hint="Copy the id from the MLflow page."
+            f"resume={address}: {first_line(exc)}", hint="Copy the id from the MLflow page."
         ) from exc
     if str(model.status) not in ("READY", "LoggedModelStatus.READY"):
         raise ConfigError(
@@ -77,7 +77,5 @@ def _downloaded(address: str, source: str, folder: Path) -> ResumeSpec:
     try:
         local = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(folder))
     except Exception as exc:
-        raise TrackingError(
-            f"resume={address}: its files could not be fetched: {tracker.first_line(exc)}"
-        ) from exc
+        raise TrackingError(f"resume={address}: its files could not be fetched: {first_line(exc)}") from exc
     return ResumeSpec(kind=PATH, text=local)

@@ -12,23 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.checkpoints.address import step_in
+from ocr_train.checkpoints.manifest import BEST, LATEST, ROOT, CheckpointManifest
 from ocr_train.checkpoints.on_disk import refuse_missing
 from ocr_train.checkpoints.pickle_scan import screen
+from ocr_train.checkpoints.reader import alias_values, all_manifests, candidates, manifest_at, restore
 from ocr_train.checkpoints.states_file import read_states
-from ocr_train.checkpoints.store import (
-    BEST,
-    LATEST,
-    ROOT,
-    Artifacts,
-    CheckpointManifest,
-    alias_values,
-    all_manifests,
-    candidates,
-    manifest_at,
-    restore,
-)
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
-from ocr_train.tracking import tracker
+from ocr_train.tracking.artifacts import Artifacts, RunArtifacts
+from ocr_train.tracking.mlflow_client import get_run
 from ocr_train.trainer.files import SUFFIXES, states_of
 
 
@@ -63,7 +54,7 @@ def fetch_checkpoint(
         owner, wanted = _line_best(client, owner)
     else:
         wanted = None
-    artifacts = tracker.RunArtifacts(client, owner)
+    artifacts = RunArtifacts(client, owner)
     torn: list[str] = []
     bad: list[str] = []
     for manifest in _in_order(artifacts, which, step, wanted, torn):
@@ -152,12 +143,12 @@ def _torn(artifacts: Artifacts, *, after: int) -> list[str]:
 
 def _line_best(client: Any, run_id: str) -> tuple[str, CheckpointManifest | None]:
     """The run that has the best checkpoint of `run_id` and those it continued from, and its manifest."""
-    values = alias_values(tracker.RunArtifacts(client, run_id), BEST)
+    values = alias_values(RunArtifacts(client, run_id), BEST)
     owner = str(values.get("run_id") or run_id)
     if owner != run_id:
-        tracker.get_run(client, owner)
+        get_run(client, owner)
     manifest = manifest_at(
-        tracker.RunArtifacts(client, owner),
+        RunArtifacts(client, owner),
         str(values.get("path", "")),
         sha256=str(values.get("manifest_sha256", "")),
     )
@@ -169,7 +160,7 @@ def best_known(client: Any, run_id: str, main_metric: str, *, up_to: int | None 
 
     `up_to` leaves out what came after that step: who goes back to a step on purpose starts a branch there.
     """
-    artifacts = tracker.RunArtifacts(client, run_id)
+    artifacts = RunArtifacts(client, run_id)
     try:
         values = alias_values(artifacts, BEST)
         owner, manifest = _line_best(client, run_id)

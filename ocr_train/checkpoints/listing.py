@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ocr_train.checkpoints.store import BEST, LATEST, ROOT, CheckpointManifest, alias_values, all_manifests
+from ocr_train.checkpoints.manifest import BEST, LATEST, ROOT, CheckpointManifest
+from ocr_train.checkpoints.reader import alias_values, all_manifests
 from ocr_train.disk import human, sha256_of
 from ocr_train.errors import TrackingError
 from ocr_train.tracking.artifacts import Artifacts

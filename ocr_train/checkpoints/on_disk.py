@@ -6,7 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ocr_train.checkpoints.store import ROOT, CheckpointManifest, check_sums
+from ocr_train.checkpoints.manifest import ROOT, CheckpointManifest
+from ocr_train.checkpoints.reader import check_sums
 from ocr_train.errors import ConfigError, DataError, StorageError
 from ocr_train.ocr_engine.files import read_regular
 from ocr_train.trainer.files import BEST_NAME, LATEST_NAME, SUFFIXES, WEIGHTS, weights_of

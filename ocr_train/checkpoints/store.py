@@ -16,48 +16,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ocr_train.checkpoints.manifest import (
-    BEST,
-    LATEST,
     ROOT,
     CheckpointManifest,
     StoredFile,
     step_folder,
 )
-from ocr_train.checkpoints.reader import (
-    alias_values,
-    all_manifests,
-    candidates,
-    check_sums,
-    find,
-    manifest_at,
-    restore,
-)
-from ocr_train.checkpoints.snapshots import Snapshot, open_snapshot, take_snapshot
+from ocr_train.checkpoints.reader import all_manifests
+from ocr_train.checkpoints.snapshots import Snapshot
 from ocr_train.disk import sha256_of
-from ocr_train.tracking.artifacts import Artifacts, ArtifactSink, upload_verified
+from ocr_train.tracking.artifacts import ArtifactSink, upload_verified
 from ocr_train.trainer.files import OPTIMIZER, WEIGHTS
-
-__all__ = [
-    "BEST",
-    "LATEST",
-    "ROOT",
-    "ArtifactSink",
-    "Artifacts",
-    "CheckpointManifest",
-    "CheckpointStore",
-    "Snapshot",
-    "StoredFile",
-    "alias_values",
-    "all_manifests",
-    "candidates",
-    "check_sums",
-    "find",
-    "manifest_at",
-    "open_snapshot",
-    "restore",
-    "step_folder",
-    "take_snapshot",
-]
 
 
 class CheckpointStore:

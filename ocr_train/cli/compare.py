@@ -65,7 +65,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     from ocr_train.compare.read import read_runs
     from ocr_train.compare.report import write_report
     from ocr_train.compare.select import select_runs
-    from ocr_train.tracking import tracker
+    from ocr_train.redaction.addresses import without_password
+    from ocr_train.tracking.mlflow_client import connect
 
     echo = say_for(arguments)
     if arguments.limit > MOST:
@@ -73,7 +74,7 @@ def _compare(arguments: argparse.Namespace) -> int:
             f"--limit {arguments.limit}: more than {MOST} runs cannot be distinguished on one page.",
             hint="Narrow the --filter, or compare in several pages.",
         )
-    client = tracker.connect()
+    client = connect()
     own = own_run(client, os.environ.get("MLFLOW_RUN_ID", ""))
     chosen = select_runs(
         client,
@@ -89,7 +90,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     runs = read_runs(
         client, chosen.runs, chosen.experiments, pictures=images_each(len(chosen.runs)), echo=echo
     )
-    source = tracker.without_password(str(client.tracking_uri))
+    source = without_password(str(client.tracking_uri))
     report = write_report(runs, Path(arguments.out), notes=notes, source=source, now=time.time())
     for line in report.lines:
         echo(line)

@@ -84,9 +84,9 @@ def output_folder() -> Path:
 @cache
 def client() -> Any:
     """The MLflow client, made when something first needs it: a checkpoint on this machine needs none."""
-    from ocr_train.tracking import tracker
+    from ocr_train.tracking.mlflow_client import connect
 
-    return tracker.connect()
+    return connect()
 
 
 def _export(arguments: argparse.Namespace) -> int:

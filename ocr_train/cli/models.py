@@ -93,10 +93,10 @@ def _add_promote(commands: Commands) -> None:
 
 def _promote(arguments: argparse.Namespace) -> int:
     from ocr_train.models.promotion import promote
-    from ocr_train.tracking import tracker
+    from ocr_train.tracking.mlflow_client import connect
 
     decision = promote(
-        tracker.connect(),
+        connect(),
         arguments.version,
         metric=arguments.if_better,
         name=arguments.name,

@@ -112,9 +112,9 @@ def _models(arguments: argparse.Namespace, work: Path) -> tuple[ModelSource, Mod
 
 
 def _client() -> Any:
-    from ocr_train.tracking import tracker
+    from ocr_train.tracking.mlflow_client import connect
 
-    return tracker.connect()
+    return connect()
 
 
 def _root(checkout: str) -> Path:

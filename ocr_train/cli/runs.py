@@ -44,10 +44,10 @@ def add_commands(commands: Commands) -> None:
 
 def _runs(arguments: argparse.Namespace) -> int:
     from ocr_train.runs import listing
-    from ocr_train.tracking import tracker
+    from ocr_train.tracking.mlflow_client import connect
 
     echo = say_for(arguments)
-    client = tracker.connect()
+    client = connect()
     reaped: list[str] = []
     if arguments.reap:
         older_than = 60.0 * arguments.older_than if arguments.older_than else None

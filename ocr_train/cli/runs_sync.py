@@ -60,7 +60,7 @@ def _output(arguments: argparse.Namespace) -> Path:
 
 def _sync(arguments: argparse.Namespace) -> int:
     from ocr_train.runs.sync import runs_to_sync, sync_run
-    from ocr_train.tracking import tracker
+    from ocr_train.tracking.mlflow_client import connect
 
     echo = say_for(arguments)
     output = _output(arguments)
@@ -71,7 +71,7 @@ def _sync(arguments: argparse.Namespace) -> int:
     done = []
     for folder in folders:
         echo(f"{folder}:")
-        result = sync_run(folder, tracker.connect, echo, new_run=new_run)
+        result = sync_run(folder, connect, echo, new_run=new_run)
         echo(f"  {_say_synced(result)}")
         if result.not_brought:
             echo(f"  only the lost run had, which cannot be sent: {', '.join(result.not_brought)}")
@@ -156,8 +156,8 @@ def _checkpoints(arguments: argparse.Namespace) -> int:
 
 def _artifacts_of(text: str, output: Path) -> tuple[RunArtifacts | FolderArtifacts, Any]:
     """Where the run's checkpoints are, and the client (None for a run that is only on this machine)."""
-    from ocr_train.tracking import tracker
     from ocr_train.tracking.artifacts import FolderArtifacts, RunArtifacts
+    from ocr_train.tracking.mlflow_client import connect, get_run
     from ocr_train.tracking.run_folder import ARTIFACTS, read_facts
 
     match = _RUN_ID.fullmatch(text)
@@ -173,8 +173,8 @@ def _artifacts_of(text: str, output: Path) -> tuple[RunArtifacts | FolderArtifac
         raise ConfigError(
             f"{text!r} is not a run id, and not a run's folder.", hint="Copy the run id from the MLflow page."
         )
-    client = tracker.connect(uri)
-    tracker.get_run(client, run_id)
+    client = connect(uri)
+    get_run(client, run_id)
     return RunArtifacts(client, run_id), client
 
 

@@ -88,9 +88,9 @@ def _connect(launch: Launch) -> Any:
         from ocr_train.runs.offline import OfflineClient
 
         return OfflineClient()
-    from ocr_train.tracking import tracker
+    from ocr_train.tracking.mlflow_client import connect
 
-    return tracker.connect()
+    return connect()
 
 
 def _remember_secrets(settings: Mapping[str, object]) -> None:

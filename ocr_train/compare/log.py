@@ -11,9 +11,10 @@ from typing import Any
 from ocr_train.compare.select import KIND, KIND_TAG
 from ocr_train.compare.values import RunData
 from ocr_train.errors import TrackingError
+from ocr_train.redaction.addresses import first_line
 from ocr_train.redaction.redactor import redactor
 from ocr_train.tracking.artifacts import RunArtifacts
-from ocr_train.tracking.tracker import experiment_of, first_line
+from ocr_train.tracking.mlflow_client import experiment_of
 
 ARTIFACTS = "compare"
 _TAG_LIMIT = 5000

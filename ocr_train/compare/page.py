@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from ocr_train.checkpoints.store import CheckpointManifest
+from ocr_train.checkpoints.manifest import CheckpointManifest
 from ocr_train.compare import figures
 from ocr_train.compare.chart import COLOURS, curve_notes, dots_of, panels
 from ocr_train.compare.differences import DIGEST, differences, digests_differ

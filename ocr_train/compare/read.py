@@ -8,16 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from ocr_train.checkpoints.store import BEST, LATEST, alias_values, all_manifests
+from ocr_train.checkpoints.manifest import BEST, LATEST
+from ocr_train.checkpoints.reader import alias_values, all_manifests
 from ocr_train.compare.samples import read_run_samples
 from ocr_train.compare.values import Checkpoints, RunData, Series, labelled
 from ocr_train.errors import OcrTrainError, TrackingError
+from ocr_train.redaction.addresses import first_line
 from ocr_train.redaction.redactor import redactor
 from ocr_train.run import Echo
 from ocr_train.runs.listing import MAIN_METRICS
 from ocr_train.tracking import heartbeat
 from ocr_train.tracking.artifacts import RunArtifacts
-from ocr_train.tracking.tracker import first_line
 
 READ_PREFIXES = ("train/", "eval/", "best/", "time/", "cost/", "sample/")
 """Metrics with a curve worth reading; system metrics count samples of a clock, not steps."""

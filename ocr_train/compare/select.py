@@ -10,7 +10,7 @@ from typing import Any
 
 from ocr_train.config.overrides import nearest
 from ocr_train.errors import ConfigError, TrackingError
-from ocr_train.tracking.tracker import first_line
+from ocr_train.redaction.addresses import first_line
 
 KIND_TAG, KIND = "ocr_train.kind", "compare"
 """The mark of a run that holds a comparison: it is not a training run and is never compared itself."""

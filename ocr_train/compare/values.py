@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ocr_train.checkpoints.store import CheckpointManifest
+from ocr_train.checkpoints.manifest import CheckpointManifest
 
 SHORT_ID = 8
 INFINITE = 1e308

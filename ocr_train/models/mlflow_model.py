@@ -31,7 +31,7 @@ from ocr_train.ocr_engine.files import read_regular
 from ocr_train.ocr_engine.pyfunc import IMAGE, OUTPUTS
 from ocr_train.redaction.addresses import first_line, is_unknown_call
 from ocr_train.redaction.redactor import redactor
-from ocr_train.tracking.tracker import get_run
+from ocr_train.tracking.mlflow_client import get_run
 from ocr_train.trainer.files import SUFFIXES
 from ocr_train.trainer.imports import requirements_of
 from ocr_train.trainer.paddleocr import write_config

@@ -19,15 +19,15 @@ from typing import Any
 from ocr_train.checkpoints.address import AUTO, MODEL, RUN, S3, ResumeSpec, parse_resume
 from ocr_train.checkpoints.in_registry import locate
 from ocr_train.checkpoints.in_run import FoundCheckpoint, fetch_checkpoint
+from ocr_train.checkpoints.manifest import BEST, LATEST, CheckpointManifest
 from ocr_train.checkpoints.on_disk import LocalCheckpoint, from_path, from_s3
 from ocr_train.checkpoints.pickle_scan import screen
-from ocr_train.checkpoints.store import BEST, LATEST, CheckpointManifest
 from ocr_train.config.overrides import get_key
 from ocr_train.disk import sha256_of
 from ocr_train.errors import ConfigError, DataError, OcrTrainError, StorageError
 from ocr_train.models.inference import CHECKPOINT, EXPORTED, ONNX, Model
 from ocr_train.ocr_engine.documents import DocumentError, read_json, read_yaml
-from ocr_train.tracking import tracker
+from ocr_train.tracking.mlflow_client import get_run
 from ocr_train.trainer.configurations import require_plain
 from ocr_train.trainer.files import LATEST_NAME, WEIGHTS, weights_of
 
@@ -178,7 +178,7 @@ def _bare(spec: ResumeSpec, which: str) -> ResumeSpec:
 
 
 def _of_run(spec: ResumeSpec, client: Any, folder: Path) -> ModelSource:
-    run = tracker.get_run(client, spec.run_id)
+    run = get_run(client, spec.run_id)
     found: FoundCheckpoint | None = None
     for which in dict.fromkeys((spec.which, LATEST)):
         found = fetch_checkpoint(client, run, folder, which=which, step=spec.step, weights_only=True)

@@ -22,7 +22,7 @@ from ocr_train.data.samples import image_paths
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 from ocr_train.models.source import read_config
 from ocr_train.run import Echo
-from ocr_train.tracking.tracker import RunArtifacts
+from ocr_train.tracking.artifacts import RunArtifacts
 
 if TYPE_CHECKING:
     from ocr_train.models.source import ModelSource

@@ -14,10 +14,12 @@ import contextlib
 from typing import Any
 
 from ocr_train.errors import ConfigError, TrackingError
+from ocr_train.redaction.addresses import first_line
 from ocr_train.resume.automatic import DEAD_AFTER_S, WATCH_S, Waiter, is_alive
-from ocr_train.tracking import heartbeat, tracker
+from ocr_train.tracking import heartbeat
 from ocr_train.tracking.heartbeat import HEARTBEAT_TAG
 from ocr_train.tracking.holder import HOLDER_TAG, Holder, read_holder
+from ocr_train.tracking.mlflow_client import get_run
 
 CLAIM = "claim."
 SETTLE_S = 2.0
@@ -26,10 +28,8 @@ ROUNDS = 5
 
 def require_idle(client: Any, run_id: str, waiter: Waiter) -> Any:
     """The run, if no process trains it; else raises `ConfigError`, which names that process."""
-    run = tracker.get_run(client, run_id)
-    if run.info.status == "RUNNING" and is_alive(
-        run, lambda one: tracker.get_run(client, one.info.run_id), waiter
-    ):
+    run = get_run(client, run_id)
+    if run.info.status == "RUNNING" and is_alive(run, lambda one: get_run(client, one.info.run_id), waiter):
         raise _refused(run_id, read_holder(run.data.tags.get(HOLDER_TAG, "")), "its heartbeat still changes")
     return run
 
@@ -52,7 +52,7 @@ def claim(client: Any, idle: Any, holder: Holder, waiter: Waiter) -> None:
                 client.delete_tag(run_id, tag)
     except Exception as exc:
         raise TrackingError(
-            f"the run {run_id} cannot be opened again: {tracker.first_line(exc)}",
+            f"the run {run_id} cannot be opened again: {first_line(exc)}",
             hint="Use resume_mode=new, or check that you may change that run.",
         ) from exc
     if winner is not None:

@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ocr_train.checkpoints.store import BEST, ROOT
+from ocr_train.checkpoints.manifest import BEST, ROOT
 from ocr_train.errors import OcrTrainError
 from ocr_train.ocr_engine.documents import DocumentError, read_yaml
 from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.drift import drift, say_drift
 from ocr_train.resume.resolve import ResumePoint
 from ocr_train.run import Echo
-from ocr_train.tracking.tracker import RunArtifacts, Tracker
+from ocr_train.tracking.artifacts import RunArtifacts
+from ocr_train.tracking.tracker import Tracker
 
 
 def record_origin(point: ResumePoint, tracker: Tracker, echo: Echo) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.checkpoints.address import AUTO, PATH, RUN, S3, parse_resume
-from ocr_train.checkpoints.store import LATEST
+from ocr_train.checkpoints.manifest import LATEST
 from ocr_train.errors import ConfigError, TrackingError
-from ocr_train.tracking import tracker
+from ocr_train.redaction.addresses import first_line
 from ocr_train.tracking.journal import read_batch
+from ocr_train.tracking.mlflow_client import get_run
 
 SAME = "same"
 _OF_THE_END = ("failure_reason", "failure_explanation", "degraded")
@@ -76,7 +77,7 @@ def reopen(client: Any, run_id: str, folder: Path, *, launched_as: str = "") -> 
     `launched_as` is the run that `mlflow run` made for this launch: it is told where the training goes on.
     Raises `ConfigError` where there is no such run, `TrackingError` where it cannot be changed.
     """
-    run = tracker.get_run(client, run_id)
+    run = get_run(client, run_id)
     try:
         logged = {key: _last_step(client, run_id, key) for key in run.data.metrics}
         for tag in _OF_THE_END:
@@ -87,7 +88,7 @@ def reopen(client: Any, run_id: str, folder: Path, *, launched_as: str = "") -> 
             client.set_tag(launched_as, "mlflow.note.content", f"This launch continues the run {run_id}.")
     except Exception as exc:
         raise TrackingError(
-            f"the run {run_id} cannot be opened again: {tracker.first_line(exc)}",
+            f"the run {run_id} cannot be opened again: {first_line(exc)}",
             hint="Use resume_mode=new, or check that you may change that run.",
         ) from exc
     for key, step in _steps_in(folder / "journal.jsonl").items():

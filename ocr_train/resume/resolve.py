@@ -11,14 +11,16 @@ from typing import Any
 from ocr_train.checkpoints.address import AUTO, MODEL, RUN, S3, ResumeSpec, parse_resume
 from ocr_train.checkpoints.in_registry import locate
 from ocr_train.checkpoints.in_run import FoundCheckpoint, best_known, fetch_checkpoint
+from ocr_train.checkpoints.manifest import BEST, LATEST
 from ocr_train.checkpoints.on_disk import LocalCheckpoint, from_path, from_s3
 from ocr_train.checkpoints.pickle_scan import Array, screen
+from ocr_train.checkpoints.reader import all_manifests, find
 from ocr_train.checkpoints.states_file import read_states
-from ocr_train.checkpoints.store import BEST, LATEST, all_manifests, find
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 from ocr_train.resume.automatic import Waiter, find_interrupted
 from ocr_train.run import STEPS_METRIC
-from ocr_train.tracking import tracker
+from ocr_train.tracking.artifacts import RunArtifacts
+from ocr_train.tracking.mlflow_client import get_run, runs_of_model
 from ocr_train.trainer.configurations import require_plain_file
 from ocr_train.trainer.files import EPOCH_START, LATEST_NAME, SUFFIXES, states_of, weights_of
 
@@ -111,7 +113,7 @@ def _find(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | No
 
 
 def _named_run(spec: ResumeSpec, request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
-    run = tracker.get_run(client, spec.run_id)
+    run = get_run(client, spec.run_id)
     point = _of_run(client, run, spec, request, folder)
     if point is None:
         raise ConfigError(
@@ -134,7 +136,7 @@ def _auto(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | No
         point = _named_run(spec, request, client, folder)
         if point.epoch < request.epochs:
             return point
-        manifests = all_manifests(tracker.RunArtifacts(client, run_id))
+        manifests = all_manifests(RunArtifacts(client, run_id))
         left = max((one.step for one in manifests if one.epoch < request.epochs), default=None)
         if left is not None:
             request.waiter.echo(
@@ -160,10 +162,10 @@ def run_to_go_on(request: ResumeRequest, client: Any) -> Any | None:
     """
     spec = parse_resume(request.text)
     if spec.kind == RUN:
-        return tracker.get_run(client, spec.run_id)
+        return get_run(client, spec.run_id)
     if spec.kind == AUTO:
         return _find_interrupted(request, client)
-    for run in tracker.runs_of_model(client, request.model):
+    for run in runs_of_model(client, request.model):
         if run.info.run_id != request.own_run_id and _any_checkpoint(client, run):
             return run
     raise _nothing_to_go_on_with(request)
@@ -177,14 +179,14 @@ def _nothing_to_go_on_with(request: ResumeRequest) -> ConfigError:
 
 
 def _find_interrupted(request: ResumeRequest, client: Any) -> Any | None:
-    runs = {run.info.run_id: run for run in tracker.runs_of_model(client, request.model)}
+    runs = {run.info.run_id: run for run in runs_of_model(client, request.model)}
     runs.pop(request.own_run_id, None)
     found = find_interrupted(
         list(runs.values()),
         dataset_digest=request.dataset_digest,
         config_digest=request.config_digest,
         has_checkpoint=lambda run: _any_checkpoint(client, run),
-        beat=lambda run: tracker.get_run(client, run.info.run_id),
+        beat=lambda run: get_run(client, run.info.run_id),
         waiter=request.waiter,
     )
     return None if found is None else runs[found]
@@ -192,13 +194,13 @@ def _find_interrupted(request: ResumeRequest, client: Any) -> Any | None:
 
 def _any_checkpoint(client: Any, run: Any) -> bool:
     try:
-        return find(tracker.RunArtifacts(client, run.info.run_id), LATEST) is not None
+        return find(RunArtifacts(client, run.info.run_id), LATEST) is not None
     except OcrTrainError:
         return False
 
 
 def _latest(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
-    for run in tracker.runs_of_model(client, request.model):
+    for run in runs_of_model(client, request.model):
         if run.info.run_id != request.own_run_id:
             spec = ResumeSpec(kind=RUN, text=request.text, run_id=run.info.run_id)
             point = _of_run(client, run, spec, request, folder)
@@ -211,7 +213,7 @@ def _best(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
     metric = f"best/{request.main_metric}"
     same_data = [
         run
-        for run in tracker.runs_of_model(client, request.model)
+        for run in runs_of_model(client, request.model)
         if metric in run.data.metrics and run.data.tags.get("dataset_digest") == request.dataset_digest
     ]
     for run in sorted(same_data, key=lambda run: -float(run.data.metrics[metric])):

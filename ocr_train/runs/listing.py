@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ocr_train.errors import TrackingError
+from ocr_train.redaction.addresses import first_line
 from ocr_train.runs.offline import OFFLINE_ID
 from ocr_train.tracking import heartbeat
 from ocr_train.tracking.heartbeat import HEARTBEAT_TAG
 from ocr_train.tracking.holder import HOLDER_TAG
-from ocr_train.tracking.tracker import experiment_of, first_line
+from ocr_train.tracking.mlflow_client import experiment_of
 from ocr_train.trainer.failures import NEVER_BEGAN_EXPLANATION, TRACKER_LOST, TRACKER_LOST_EXPLANATION
 
 LOST_AFTER_S = 600.0

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ocr_train.checkpoints.store import BEST, LATEST, CheckpointManifest, alias_values, all_manifests
+from ocr_train.checkpoints.manifest import BEST, LATEST, CheckpointManifest
+from ocr_train.checkpoints.reader import alias_values, all_manifests
 from ocr_train.errors import TrackingError
 from ocr_train.models.metadata import parts_of
 from ocr_train.models.registry import versions_of_run

@@ -14,17 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ocr_train.checkpoints.store import (
-    BEST,
-    LATEST,
-    ROOT,
-    CheckpointStore,
-    Snapshot,
-    alias_values,
-    all_manifests,
-    open_snapshot,
-    take_snapshot,
-)
+from ocr_train.checkpoints.manifest import BEST, LATEST, ROOT
+from ocr_train.checkpoints.reader import alias_values, all_manifests
+from ocr_train.checkpoints.snapshots import Snapshot, open_snapshot, take_snapshot
+from ocr_train.checkpoints.store import CheckpointStore
 from ocr_train.disk import sha256_of
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.ocr_engine.documents import read_yaml

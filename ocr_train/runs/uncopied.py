@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ocr_train.checkpoints.manifest import BEST, LATEST
 from ocr_train.checkpoints.pickle_scan import screen
 from ocr_train.checkpoints.states_file import States, read_states
-from ocr_train.checkpoints.store import BEST, LATEST
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.documents import read_yaml
 from ocr_train.tracking.outbox import Checkpoint

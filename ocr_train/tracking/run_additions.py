@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ocr_train.errors import TrackingError
+from ocr_train.redaction.addresses import first_line
 from ocr_train.redaction.redactor import redactor
 from ocr_train.tracking.journal import Batch, Metric, Tag
-from ocr_train.tracking.tracker import TAG_LIMIT, first_line, legal_name, send_batch
+from ocr_train.tracking.metric_names import legal_name
+from ocr_train.tracking.mlflow_client import send_batch
+from ocr_train.tracking.tracker import TAG_LIMIT
 
 
 def add_to_run(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.errors import TrackingError
-from ocr_train.redaction.addresses import first_line, from_anywhere, redacted, without_password
+from ocr_train.redaction.addresses import first_line, from_anywhere
 from ocr_train.redaction.redactor import redactor
 from ocr_train.tracking import heartbeat
 from ocr_train.tracking.artifact_delivery import ArtifactDelivery, log_input, send_file
@@ -33,10 +33,7 @@ from ocr_train.tracking.metric_names import MetricNames, cut, legal_name
 from ocr_train.tracking.mlflow_client import (
     call_it_training,
     check_writable,
-    connect,
     experiment_id,
-    experiment_of,
-    get_run,
     runs_of_model,
     send_batch,
 )
@@ -51,21 +48,6 @@ from ocr_train.tracking.run_folder import (
     require_writable,
     write_facts,
 )
-
-__all__ = [
-    "Delivered",
-    "RunArtifacts",
-    "Tracker",
-    "connect",
-    "experiment_of",
-    "first_line",
-    "get_run",
-    "legal_name",
-    "redacted",
-    "runs_of_model",
-    "send_batch",
-    "without_password",
-]
 
 PARAM_LIMIT = 6000
 TAG_LIMIT = 8000

@@ -21,8 +21,9 @@ from ocr_train.resume.resolve import ResumeRequest
 from ocr_train.resume.start import StartedRun
 from ocr_train.run import STEPS_METRIC, Echo, Run
 from ocr_train.tracking.launched_secrets import say_exposed
+from ocr_train.tracking.mlflow_client import get_run
 from ocr_train.tracking.run_folder import CLEAN_CONFIG
-from ocr_train.tracking.tracker import Tracker, get_run
+from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer.paddleocr import git_version
 from ocr_train.training.services import LaunchRequest, Rendered
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ocr_train.checkpoints.store import step_folder
+from ocr_train.checkpoints.manifest import step_folder
 from ocr_train.config.experiment import Launch
 from ocr_train.config.started import Started
 from ocr_train.disk import human

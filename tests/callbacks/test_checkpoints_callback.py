@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from callbacks.checkpoints import CheckpointCallback
-from ocr_train.checkpoints.store import BEST, LATEST, find, restore
+from ocr_train.checkpoints.manifest import BEST, LATEST
+from ocr_train.checkpoints.reader import find, restore
 from ocr_train.errors import DataError, TrackingError
 from ocr_train.events import CheckpointSaved, EvalCompleted, Tick, TrainProgress
 from ocr_train.run import Results, Retention

@@ -22,7 +22,8 @@ from ocr_train.events import CheckpointSaved, EvalCompleted, RunFinished, Tick, 
 from ocr_train.models.inference import CHECKPOINT, Model, ReadingProcess
 from ocr_train.ocr_engine.paddleocr import find_ppocr
 from ocr_train.run import Results, Run
-from ocr_train.tracking.tracker import Tracker, connect
+from ocr_train.tracking.mlflow_client import connect
+from ocr_train.tracking.tracker import Tracker
 from tests.analysis.builders import Said, box_at, write_validation
 from tests.builders import MLFLOW_WARNING, make_run, mlflow_store
 

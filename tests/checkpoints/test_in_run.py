@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ocr_train.checkpoints.store import BEST, CheckpointManifest
+from ocr_train.checkpoints.manifest import BEST, CheckpointManifest
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.resume.lineage import inherit_best
 from ocr_train.resume.resolve import resolve

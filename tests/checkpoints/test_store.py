@@ -18,16 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_train.checkpoints import snapshots
+from ocr_train.checkpoints.manifest import BEST, LATEST, CheckpointManifest, StoredFile
+from ocr_train.checkpoints.reader import find, restore
+from ocr_train.checkpoints.snapshots import take_snapshot
 from ocr_train.checkpoints.states_file import read_states
-from ocr_train.checkpoints.store import (
-    BEST,
-    LATEST,
-    CheckpointManifest,
-    StoredFile,
-    find,
-    restore,
-    take_snapshot,
-)
 from ocr_train.disk import sha256_of
 from ocr_train.errors import DataError, TrackingError
 from ocr_train.trainer.files import SUFFIXES

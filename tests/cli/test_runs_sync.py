@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.checkpoints.store import BEST, LATEST
+from ocr_train.checkpoints.manifest import BEST, LATEST
 from ocr_train.runs.offline import OfflineClient
 from ocr_train.tracking.tracker import Tracker
 from tests.builders import MLFLOW_WARNING, snapshot_of, store_on
@@ -148,7 +148,7 @@ def test_a_server_cannot_be_asked_without_one(
 ) -> None:
     """resume=latest needs a server; the message says what does not."""
     from ocr_train.errors import TrackingError
-    from ocr_train.tracking.tracker import runs_of_model
+    from ocr_train.tracking.mlflow_client import runs_of_model
 
     with pytest.raises(TrackingError, match="offline=true"):
         runs_of_model(OfflineClient(), "det")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ocr_train.checkpoints.store import CheckpointManifest, StoredFile
+from ocr_train.checkpoints.manifest import CheckpointManifest, StoredFile
 
 START_S = 1_760_000_000
 STEPS_PER_EPOCH = 50

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ocr_train.checkpoints.store import BEST, LATEST
+from ocr_train.checkpoints.manifest import BEST, LATEST
 from ocr_train.disk import sha256_of
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.models.source import ModelSource, exported_folders, find_source, find_sources

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from ocr_train.checkpoints.manifest import BEST, LATEST
 from ocr_train.checkpoints.states_file import read_states
-from ocr_train.checkpoints.store import BEST, LATEST
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.resume.resolve import ResumePoint, ResumeRequest, resolve
-from ocr_train.tracking import tracker as tracking
+from ocr_train.tracking.mlflow_client import connect
 from ocr_train.tracking.tracker import Tracker
 from tests.builders import MLFLOW_WARNING, mlflow_store, set_bytes, snapshot_of, store_on, write_checkpoint
 
@@ -90,7 +90,7 @@ def runs(store_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reques
         ("MLFLOW_TRACKING_URI", store_uri),
     ):
         monkeypatch.setenv(name, value)
-    client = tracking.connect()
+    client = connect()
     location = str(tmp_path / "artifacts")
     experiment_id = client.create_experiment(str(request.node.nodeid), artifact_location=location)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment_id)

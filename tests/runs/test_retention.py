@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 from ocr_train.checkpoints.listing import list_checkpoints
-from ocr_train.checkpoints.store import BEST, LATEST, CheckpointManifest, CheckpointStore, StoredFile, restore
+from ocr_train.checkpoints.manifest import BEST, LATEST, CheckpointManifest, StoredFile
+from ocr_train.checkpoints.reader import restore
+from ocr_train.checkpoints.store import CheckpointStore
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.errors import TrackingError
 from ocr_train.run import Retention
 from ocr_train.runs.retention import Pinned, pinned_by_others, pinned_by_registry, plan, plan_for, prune
 from ocr_train.runs.sync import sync_run
-from ocr_train.tracking import tracker as tracking
 from ocr_train.tracking.artifacts import FolderArtifacts
+from ocr_train.tracking.mlflow_client import connect
 from ocr_train.tracking.outbox import Checkpoint
 from ocr_train.tracking.tracker import Tracker
 from tests.builders import MLFLOW_WARNING, mlflow_store, set_bytes, snapshot_of, store_on
@@ -185,7 +187,7 @@ class TestRegistry:
         """A finished run with three checkpoints."""
         uri = mlflow_store(tmp_path, _store_template)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        client = tracking.connect()
+        client = connect()
         client.create_experiment("x", artifact_location=str(tmp_path / "artifacts"))
         monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "x")
         tracker = Tracker.start(client, tmp_path / "runs", name="x")

@@ -9,9 +9,9 @@ import pytest
 
 from ocr_train.errors import TrackingError
 from ocr_train.runs.sync import sync_run
-from ocr_train.tracking import tracker as tracking
 from ocr_train.tracking.confirmed import end_run, require_dataset, require_taken
 from ocr_train.tracking.journal import Batch, Metric, Param, Tag
+from ocr_train.tracking.mlflow_client import connect, send_batch
 from ocr_train.tracking.tracker import Tracker
 from tests.builders import MLFLOW_WARNING, mlflow_store
 
@@ -32,7 +32,7 @@ def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _store_template: Pat
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store(tmp_path, _store_template))
     monkeypatch.setattr("ocr_train.tracking.journal_delivery.RETRY_S", (0.02,))
     monkeypatch.setattr("ocr_train.tracking.artifact_delivery.RETRY_S", (0.02,))
-    return tracking.connect()
+    return connect()
 
 
 class Nodding:
@@ -80,7 +80,7 @@ def test_what_is_there_is_taken(client: Any) -> None:
     """Twice, and where the run has gone on since."""
     run_id = client.create_run("0").info.run_id
     for _ in range(2):
-        tracking.send_batch(client, run_id, BATCH)
+        send_batch(client, run_id, BATCH)
     client.log_metric(run_id, "train/loss", 0.4, step=3)
     require_taken(client, run_id, BATCH)
 
@@ -97,7 +97,7 @@ def test_what_is_there_is_taken(client: Any) -> None:
 def test_what_is_not_there_is_named(client: Any, batch: Batch, name: str) -> None:
     """Each kind of record by itself."""
     run_id = client.create_run("0").info.run_id
-    tracking.send_batch(client, run_id, BATCH)
+    send_batch(client, run_id, BATCH)
     with pytest.raises(TrackingError, match=f"does not have '{name}'"):
         require_taken(client, run_id, batch)
 

@@ -18,8 +18,8 @@ import pytest
 
 from ocr_train.errors import TrackingError
 from ocr_train.server.serve import ServerAddress
+from ocr_train.tracking.mlflow_client import connect
 from ocr_train.tracking.preflight import check_answers
-from ocr_train.tracking.tracker import connect
 
 NAME = "mlflow.example"
 """A name that only the proxy of the test knows."""

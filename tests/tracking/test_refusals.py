@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
-from ocr_train.checkpoints.store import find, take_snapshot
+from ocr_train.checkpoints.reader import find
+from ocr_train.checkpoints.snapshots import take_snapshot
 from ocr_train.errors import TrackingError
 from ocr_train.runs.sync import Synced, sync_run
-from ocr_train.tracking import tracker as tracking
+from ocr_train.tracking.artifacts import RunArtifacts
+from ocr_train.tracking.mlflow_client import connect
 from ocr_train.tracking.refusals import RunRefused, RunUnknown, check_run
-from ocr_train.tracking.tracker import RunArtifacts, Tracker
+from ocr_train.tracking.tracker import Tracker
 from tests.builders import MLFLOW_WARNING, mlflow_store, store_on, write_checkpoint
 
 pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
@@ -35,7 +37,7 @@ def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _store_template: Pat
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store(tmp_path / "store", _store_template))
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "pages")
     monkeypatch.setattr("ocr_train.tracking.journal_delivery.RETRY_S", (0.05,))
-    connected = tracking.connect()
+    connected = connect()
     connected.create_experiment("pages", artifact_location=str(tmp_path / "artifacts"))
     return connected
 

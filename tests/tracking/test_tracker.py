@@ -16,13 +16,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ocr_train.checkpoints.store import BEST, LATEST, find, restore
+from ocr_train.checkpoints.manifest import BEST, LATEST
+from ocr_train.checkpoints.reader import find, restore
 from ocr_train.errors import ConfigError, TrackingError
+from ocr_train.redaction.addresses import without_password
 from ocr_train.tracking import preflight
-from ocr_train.tracking import tracker as tracking
-from ocr_train.tracking.metric_names import MetricNames
+from ocr_train.tracking.artifacts import RunArtifacts
+from ocr_train.tracking.metric_names import MetricNames, legal_name
+from ocr_train.tracking.mlflow_client import connect, get_run, runs_of_model
 from ocr_train.tracking.outbox import DatasetInput, File
-from ocr_train.tracking.tracker import RunArtifacts, Tracker, legal_name, without_password
+from ocr_train.tracking.tracker import Tracker
 from tests.builders import MLFLOW_WARNING, mlflow_store, set_bytes, snapshot_of, store_on
 
 pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
@@ -53,7 +56,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def client(environment: pytest.MonkeyPatch, store_uri: str, tmp_path: Path, request: Any) -> Any:
     """A connected client; new runs go to an experiment with its artifacts in tmp_path."""
     environment.setenv("MLFLOW_TRACKING_URI", store_uri)
-    client = tracking.connect()
+    client = connect()
     name = str(request.node.nodeid)
     client.create_experiment(name, artifact_location=str(tmp_path / "artifacts"))
     environment.setenv("MLFLOW_EXPERIMENT_NAME", name)
@@ -120,7 +123,7 @@ class TestConnect:
         environment.setenv("MLFLOW_TRACKING_URI", uri)
         started = time.monotonic()
         with pytest.raises(TrackingError, match="no MLflow server answers at http://127") as caught:
-            tracking.connect()
+            connect()
         assert time.monotonic() - started < preflight.CONNECT_TIMEOUT_S
         assert SECRET not in str(caught.value)
         assert "MLFLOW_TRACKING_URI" in caught.value.hint
@@ -133,7 +136,7 @@ class TestConnect:
         environment.setenv("MLFLOW_TRACKING_URI", f"http://me:{SECRET}@127.0.0.1:{other_server}")
         started = time.monotonic()
         with pytest.raises(TrackingError) as caught:
-            tracking.connect()
+            connect()
         assert time.monotonic() - started < 15
         assert SECRET not in str(caught.value)
         assert f"127.0.0.1:{other_server}" in caught.value.problem
@@ -419,13 +422,13 @@ class TestLookups:
             for start, model in ((1000, "det"), (3000, "det"), (2000, "rec"), (2500, "det"))
         ]
         client.create_run("0", tags={"model": "det"})
-        found = [run.info.run_id for run in tracking.runs_of_model(client, "det")]
+        found = [run.info.run_id for run in runs_of_model(client, "det")]
         assert found == [made[1], made[3], made[0]]
 
     def test_an_unknown_run_is_a_config_error(self, client: Any) -> None:
         """The message says where run ids are found."""
         with pytest.raises(ConfigError, match="there is no run") as caught:
-            tracking.get_run(client, "f" * 32)
+            get_run(client, "f" * 32)
         assert "MLFLOW_TRACKING_URI" in caught.value.hint
 
 
