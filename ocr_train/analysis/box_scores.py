@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ocr_train.analysis.values import BoxPoints
 from ocr_train.data.labels import Box
 
+BoxPoints = Sequence[Sequence[float]]
+"""The corners of a box, x and y in pixels."""
 IOU = 0.5
 """Above this a prediction fits a true box."""
 INSIDE = 0.5

@@ -2,60 +2,81 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from ocr_train.analysis.align import Pair
-from ocr_train.analysis.characters import CLASSES, class_of
-from ocr_train.analysis.text_scores import TextScore
+from ocr_train.analysis.text_scores import Pair, TextScore
+
+DIGITS, LATIN, THAI, PUNCTUATION, OTHER = "digits", "Latin", "Thai", "punctuation", "other"
+CLASSES = (DIGITS, LATIN, THAI, PUNCTUATION, OTHER)
+_THAI_BLOCK = ("\u0e00", "\u0e7f")
+NOTHING = "(nothing)"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LengthRow:
+def class_of(char: str) -> str:
+    """One of `CLASSES`: digits are decimal digits of any script (the Thai ones, too), punctuation includes symbols
+    such as the baht sign, Thai is the rest of the Thai block with its vowels and tone marks."""
+    category = unicodedata.category(char)
+    if category == "Nd":
+        return DIGITS
+    if category[0] in "PS":
+        return PUNCTUATION
+    if _THAI_BLOCK[0] <= char <= _THAI_BLOCK[1]:
+        return THAI
+    if category[0] == "L" and unicodedata.name(char, "").startswith(("LATIN", "FULLWIDTH LATIN")):
+        return LATIN
+    return OTHER
+
+
+def visible(char: str) -> str:
+    """The character as it can be seen: a mark sits on a dotted circle, blanks and invisible ones get their code."""
+    if not char:
+        return NOTHING
+    category = unicodedata.category(char)
+    if char == " ":
+        return "␣"
+    if category[0] == "M":
+        return f"◌{char}"
+    return char_code(char) if category[0] in "CZ" else char
+
+
+def char_code(char: str) -> str:
+    """U+0E48; empty for no character."""
+    return f"U+{ord(char):04X}" if char else ""
+
+
+class LengthRow(NamedTuple):
     """The texts of one `length` (characters of the truth, as compared): how many, how many right, mean edits."""
 
     length: int
     texts: int
     right: int
+    accuracy: float
     mean_edit_distance: float
 
-    @property
-    def accuracy(self) -> float:
-        """The share of right texts."""
-        return self.right / self.texts
 
-
-@dataclass(frozen=True, kw_only=True)
-class ClassRow:
-    """The characters of one class in the truth: read `right`, read as another (`wrong`), or `missed`; `added` are
-    predictions of the class where the truth has nothing."""
+class ClassRow(NamedTuple):
+    """The `characters` of one class in the truth: read `right`, read as another (`wrong`), or `missed`; `added` are
+    predictions of the class where the truth has nothing. `accuracy` is None where the truth has none."""
 
     name: str
+    characters: int
     right: int
     wrong: int
     missed: int
     added: int
-
-    @property
-    def characters(self) -> int:
-        """How many the truth has."""
-        return self.right + self.wrong + self.missed
-
-    @property
-    def accuracy(self) -> float | None:
-        """The share of characters that were read right; None where the truth has none."""
-        return self.right / self.characters if self.characters else None
+    accuracy: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Confusion:
+class Confusion(NamedTuple):
     """`truth` was read as `prediction` so often; "" stands for nothing. `share` is of all `truth` characters, or,
     where that is "", of all characters."""
 
     truth: str
     prediction: str
-    count: int
+    times: int
     share: float
 
 
@@ -66,9 +87,10 @@ def by_length(scores: Sequence[TextScore]) -> list[LengthRow]:
         groups[len(score.truth)].append(score)
     return [
         LengthRow(
-            length=length,
+            length,
             texts=len(group),
             right=sum(score.right for score in group),
+            accuracy=sum(score.right for score in group) / len(group),
             mean_edit_distance=sum(score.edit_distance for score in group) / len(group),
         )
         for length, group in sorted(groups.items())
@@ -78,37 +100,26 @@ def by_length(scores: Sequence[TextScore]) -> list[LengthRow]:
 def by_class(scores: Sequence[TextScore]) -> list[ClassRow]:
     """What became of the characters of each class, in the order of `CLASSES`; classes that never occur are left
     out."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for truth, prediction in _pairs(scores):
-        counts[class_of(truth or prediction), _fate(truth, prediction)] += 1
-    rows = [
-        ClassRow(
-            name=name,
-            right=counts[name, "right"],
-            wrong=counts[name, "wrong"],
-            missed=counts[name, "missed"],
-            added=counts[name, "added"],
-        )
-        for name in CLASSES
-    ]
-    return [row for row in rows if row.characters or row.added]
+    fates = Counter((class_of(truth or read), _fate(truth, read)) for truth, read in _pairs(scores))
+    rows = []
+    for name in CLASSES:
+        right, wrong, missed, added = (fates[name, fate] for fate in ("right", "wrong", "missed", "added"))
+        characters = right + wrong + missed
+        accuracy = right / characters if characters else None
+        if characters or added:
+            rows.append(ClassRow(name, characters, right, wrong, missed, added, accuracy))
+    return rows
 
 
 def confusions(scores: Sequence[TextScore]) -> list[Confusion]:
     """Every pair of characters that differ, the most frequent first; then by their codes."""
     pairs = Counter(_pairs(scores))
-    of_truth: Counter[str] = Counter()
-    for (truth, _), count in pairs.items():
-        of_truth[truth] += count
-    everything = sum(count for truth, count in of_truth.items() if truth)
+    of_truth = Counter(truth for truth, _ in _pairs(scores))
+    # What is added where the truth has nothing is a share of all its characters.
+    of_truth[""] = max(of_truth.total() - of_truth[""], 1)
     wrong = [(pair, count) for pair, count in pairs.items() if pair[0] != pair[1]]
     return [
-        Confusion(
-            truth=truth,
-            prediction=prediction,
-            count=count,
-            share=count / (of_truth[truth] if truth else max(everything, 1)),
-        )
+        Confusion(truth, prediction, count, share=count / of_truth[truth])
         for (truth, prediction), count in sorted(wrong, key=lambda item: (-item[1], item[0]))
     ]
 

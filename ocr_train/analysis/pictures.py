@@ -6,9 +6,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.analysis.box_scores import ALONE, IGNORED, BoxScore
+from ocr_train.analysis.box_scores import ALONE, IGNORED, BoxPoints, BoxScore
+from ocr_train.analysis.predictions import Prediction
+from ocr_train.analysis.sampling import Sample
 from ocr_train.analysis.text_scores import TextScore
-from ocr_train.analysis.values import BoxPoints, Prediction, Sample
 from ocr_train.data.checks.images import FORMATS
 from ocr_train.drawing.fonts import load_label_font
 from ocr_train.ocr_engine.files import open_regular
@@ -50,13 +51,10 @@ def draw_boxes(sample: Sample, answer: Prediction, score: BoxScore) -> Image.Ima
     from PIL import Image, ImageDraw
 
     stored = open_upright(sample.path)
-    scale = min(1.0, WIDTH_PX / stored.width, HEIGHT_PX / stored.height) if stored else 1.0
-    size = (
-        (max(1, round(stored.width * scale)), max(1, round(stored.height * scale))) if stored else (320, 64)
-    )
-    picture = Image.new("RGB", (max(size[0], 320), size[1] + HEAD_PX), "white")
-    if stored is not None:
-        picture.paste(stored.resize(size), (0, HEAD_PX))
+    shown = _scaled(stored, WIDTH_PX, HEIGHT_PX) if stored else Image.new("RGB", (320, 64), "white")
+    scale = shown.width / stored.width if stored else 1.0
+    picture = Image.new("RGB", (max(shown.width, 320), shown.height + HEAD_PX), "white")
+    picture.paste(shown, (0, HEAD_PX))
     pen = ImageDraw.Draw(picture)
     for box, state in zip(sample.boxes, score.truth, strict=True):
         colour = IGNORED_COLOUR if box.ignored else TRUTH_COLOUR
@@ -64,12 +62,19 @@ def draw_boxes(sample: Sample, answer: Prediction, score: BoxScore) -> Image.Ima
     for points, state in zip(answer.boxes, score.predicted, strict=True):
         colour = IGNORED_COLOUR if state == IGNORED else PREDICTION_COLOUR
         _outline(pen, points, scale, colour, 2 if state == ALONE else 1)
-    said = answer.error or ("" if stored else "the image cannot be read")
-    head = said or f"recall {score.recall:.2f}  precision {score.precision:.2f}  green: truth, red: predicted"
-    pen.text(
-        (4, 3), head, fill=PREDICTION_COLOUR if said else TEXT_COLOUR, font=load_label_font(14, text=head)
+    problem = answer.error or ("" if stored else "the image cannot be read")
+    head = (
+        problem or f"recall {score.recall:.2f}  precision {score.precision:.2f}  green: truth, red: predicted"
     )
+    colour = PREDICTION_COLOUR if problem else TEXT_COLOUR
+    pen.text((4, 3), head, fill=colour, font=load_label_font(14, text=head))
     return picture
+
+
+def _scaled(picture: Image.Image, width: int, height: int, *, most: float = 1.0) -> Image.Image:
+    """The picture as large as it can be within `width` and `height`, enlarged `most` times at most."""
+    scale = min(most, width / picture.width, height / picture.height)
+    return picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
 
 
 def _outline(
@@ -88,18 +93,15 @@ def draw_crop(sample: Sample) -> Image.Image:
     crop = open_upright(sample.path)
     if crop is None:
         return Image.new("RGB", (_CROP_WIDTH_PX, _CROP_HEIGHT_PX), IGNORED_COLOUR)
-    scale = min(1.0, WIDTH_PX / crop.width, HEIGHT_PX / crop.height)
-    return crop.resize((max(1, round(crop.width * scale)), max(1, round(crop.height * scale))))
+    return _scaled(crop, WIDTH_PX, HEIGHT_PX)
 
 
 def draw_text(sample: Sample, score: TextScore, *, error: str = "") -> Image.Image:
     """The crop with two lines below: the truth, and what was read, in green where it is right and red where not."""
     from PIL import Image, ImageDraw
 
-    crop = draw_crop(sample)
     room = WIDTH_PX - 2 * _MARGIN_PX
-    scale = min(_CROP_HEIGHT_PX / crop.height, room / crop.width, 4.0)
-    crop = crop.resize((max(1, round(crop.width * scale)), max(1, round(crop.height * scale))))
+    crop = _scaled(draw_crop(sample), room, _CROP_HEIGHT_PX, most=4.0)
     lines = [f"truth: {score.truth}", f"read:  {error or score.prediction}"]
     font = load_label_font(_TEXT_PX, text="".join(sorted(set("".join(lines)))))
     wide = max(int(font.getlength(line)) for line in lines) + 8

@@ -1,4 +1,4 @@
-"""The end of a run looked at closely: what the model reads well and what it does not, as tables and plots.
+"""The analysis at the end of a run: what the model reads well and what it does not, as tables and plots.
 
 evaluation/evaluation.json                                        figures, and what they were counted from
 rec:  predictions.csv by_length.csv by_class.csv confusion.csv    and a plot of each of the last three
@@ -8,18 +8,18 @@ cls:  predictions.csv confusion.csv
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_train.analysis import characters, error_analysis, plots, tables
-from ocr_train.analysis.answers import Scored, paths_of, score_all, totals, worst_first
+from ocr_train.analysis import error_analysis, plots, tables
 from ocr_train.analysis.box_scores import ALONE, MATCHED, BoxScore
 from ocr_train.analysis.pictures import draw_boxes, save_png
+from ocr_train.analysis.predictions import Prediction, Scored, score_all, totals, worst_first
 from ocr_train.analysis.sampling import ValidationSet, validation_set
 from ocr_train.analysis.text_scores import TextScore
-from ocr_train.analysis.values import Prediction
 
 FOLDER = "evaluation"
 LIMIT = 1000
@@ -48,7 +48,7 @@ def analyse_validation(
     """Have `read` read the validation images of the PaddleOCR configuration `config`, and write the evaluation to
     `folder`. Raises `DataError` where there are no labels, and whatever `read` raises."""
     chosen = validation_set(config, task, limit=limit)
-    return write_evaluation(chosen, read(paths_of(chosen)), folder)
+    return write_evaluation(chosen, read(chosen.paths), folder)
 
 
 def write_evaluation(chosen: ValidationSet, answers: Sequence[Prediction], folder: Path) -> AnalysisReport:
@@ -81,26 +81,13 @@ def _folder(path: Path, folder: Path) -> str:
 
 def _write_rec(scored: Sequence[Scored], folder: Path) -> tuple[list[Path], str]:
     scores = [one.score for one in scored if isinstance(one.score, TextScore)]
-    lengths, classes, wrong = (
-        error_analysis.by_length(scores),
-        error_analysis.by_class(scores),
-        error_analysis.confusions(scores),
-    )
+    lengths = error_analysis.by_length(scores)
+    classes = error_analysis.by_class(scores)
+    wrong = error_analysis.confusions(scores)
     files = [
         _write_predictions(scored, folder),
-        tables.write_csv(
-            folder / "by_length.csv",
-            ("length", "texts", "right", "accuracy", "mean_edit_distance"),
-            [(row.length, row.texts, row.right, row.accuracy, row.mean_edit_distance) for row in lengths],
-        ),
-        tables.write_csv(
-            folder / "by_class.csv",
-            ("class", "characters", "right", "wrong", "missed", "added", "accuracy"),
-            [
-                (row.name, row.characters, row.right, row.wrong, row.missed, row.added, row.accuracy)
-                for row in classes
-            ],
-        ),
+        tables.write_csv(folder / "by_length.csv", error_analysis.LengthRow._fields, lengths),
+        tables.write_csv(folder / "by_class.csv", ("class", *error_analysis.ClassRow._fields[1:]), classes),
         _write_confusions(wrong, folder),
         plots.plot_by_length(lengths, folder / "by_length.png"),
         plots.plot_by_class(classes, folder / "by_class.png"),
@@ -111,7 +98,7 @@ def _write_rec(scored: Sequence[Scored], folder: Path) -> tuple[list[Path], str]
 
 def _write_cls(scored: Sequence[Scored], folder: Path) -> tuple[list[Path], str]:
     pairs = Counter(one.shown_pair for one in scored if one.shown_pair[0] != one.shown_pair[1])
-    rows = [(truth, said, count) for (truth, said), count in pairs.most_common()]
+    rows = [(*pair, count) for pair, count in pairs.most_common()]
     files = [
         _write_predictions(scored, folder),
         tables.write_csv(folder / "confusion.csv", ("truth", "prediction", "count"), rows),
@@ -132,14 +119,11 @@ def _write_predictions(scored: Sequence[Scored], folder: Path) -> Path:
 
 
 def _write_confusions(wrong: Sequence[error_analysis.Confusion], folder: Path) -> Path:
-    rows = []
-    for row in wrong:
-        said = [
-            part
-            for char in (row.truth, row.prediction)
-            for part in (characters.visible(char), characters.code(char), characters.name(char))
-        ]
-        rows.append((*said, row.count, row.share))
+    def described(char: str) -> tuple[str, str, str]:
+        name = unicodedata.name(char, "") if char else ""
+        return error_analysis.visible(char), error_analysis.char_code(char), name
+
+    rows = [(*described(row.truth), *described(row.prediction), row.times, row.share) for row in wrong]
     columns = (
         *("truth", "truth_code", "truth_name", "prediction", "prediction_code", "prediction_name"),
         *("count", "share"),
@@ -150,15 +134,14 @@ def _write_confusions(wrong: Sequence[error_analysis.Confusion], folder: Path) -
 def _write_det(scored: Sequence[Scored], folder: Path) -> tuple[list[Path], str]:
     boxes = [(one, one.score) for one in scored if isinstance(one.score, BoxScore)]
     confidences = _confidences(boxes)
+    # Bins of 0.05.
+    by_score = [Counter(min(max(int(value * 20 + 1e-9), 0), 19) for value in one) for one in confidences]
     files = [
         _write_images(boxes, folder),
         tables.write_csv(
             folder / "scores.csv",
             ("score", "true", "false"),
-            [
-                (low, *(sum(_bin(value) == low for value in values) for values in confidences))
-                for low in _LOWS
-            ],
+            [(step / 20, *(bins[step] for bins in by_score)) for step in range(20)],
         ),
         plots.plot_hmeans([score.hmean for _, score in boxes], folder / "hmean.png"),
         plots.plot_confidences(*confidences, folder / "scores.png"),
@@ -170,14 +153,6 @@ def _write_det(scored: Sequence[Scored], folder: Path) -> tuple[list[Path], str]
     low = sum(score.hmean < _LOW for _, score in boxes)
     worst = f"; the worst is {boxes[0][0].sample.name}" if boxes and boxes[0][1].hmean < 1 else ""
     return files, f"{low} of {len(boxes)} images are below an hmean of {_LOW}{worst}."
-
-
-_LOWS = tuple(step / 20 for step in range(20))
-
-
-def _bin(value: float) -> float:
-    """The lower edge of the bin of 0.05 that the score falls into."""
-    return _LOWS[min(max(int(value * 20 + 1e-9), 0), 19)]
 
 
 def _confidences(boxes: Sequence[tuple[Scored, BoxScore]]) -> tuple[list[float], list[float]]:
@@ -193,16 +168,8 @@ def _confidences(boxes: Sequence[tuple[Scored, BoxScore]]) -> tuple[list[float],
 
 def _write_images(boxes: Sequence[tuple[Scored, BoxScore]], folder: Path) -> Path:
     columns = (
-        "name",
-        "boxes",
-        "predicted",
-        "matched",
-        "missed",
-        "false",
-        "recall",
-        "precision",
-        "hmean",
-        "error",
+        *("name", "boxes", "predicted", "matched", "missed", "false"),
+        *("recall", "precision", "hmean", "error"),
     )
     rows = [
         (
@@ -223,22 +190,24 @@ def _rule(chosen: ValidationSet) -> str:
 def _headline(chosen: ValidationSet, figures: Mapping[str, float]) -> str:
     count = f"{len(chosen.samples)} of {chosen.total}" if chosen.capped else f"{chosen.total}"
     if chosen.task == "det":
-        said = ", ".join(f"{name} {figures.get(name, 0.0):.3f}" for name in ("recall", "precision", "hmean"))
-        return f"On {count} validation images: {said}."
+        scores = ", ".join(
+            f"{name} {figures.get(name, 0.0):.3f}" for name in ("recall", "precision", "hmean")
+        )
+        return f"On {count} validation images: {scores}."
     thing = "texts are" if chosen.task == "rec" else "classes are"
     return f"On {count} validation images {figures.get('acc', 0.0):.1%} of the {thing} right."
 
 
 def _weak_spots(classes: Sequence[error_analysis.ClassRow], wrong: Sequence[error_analysis.Confusion]) -> str:
-    said = []
+    found = []
     row = error_analysis.weakest(classes)
     if row is not None:
-        said.append(f"Weakest: {row.name} ({row.accuracy or 0.0:.1%} of {row.characters:,} characters)")
+        found.append(f"Weakest: {row.name} ({row.accuracy or 0.0:.1%} of {row.characters:,} characters)")
     mixed = next((row for row in wrong if row.truth and row.prediction), None)
     if mixed is not None:
-        pair = f"{characters.visible(mixed.truth)} read as {characters.visible(mixed.prediction)}"
-        said.append(f"most often {pair} ({mixed.count}×)")
-    return "; ".join(said) + "." if said else ""
+        truth, read = error_analysis.visible(mixed.truth), error_analysis.visible(mixed.prediction)
+        found.append(f"most often {truth} read as {read} ({mixed.times}×)")
+    return "; ".join(found) + "." if found else ""
 
 
 def _failed(scored: Sequence[Scored]) -> str:

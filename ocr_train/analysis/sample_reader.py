@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ocr_train.analysis.answers import paths_of, score_all
+from ocr_train.analysis.predictions import Prediction, score_all
 from ocr_train.analysis.sampling import ValidationSet
 from ocr_train.analysis.step_files import StepFiles, write_step
-from ocr_train.analysis.values import Prediction
 
 POLL_S = 0.2
 JOIN_S = 10.0
@@ -100,7 +99,7 @@ class SampleReading:
 
     def _read(self) -> Sequence[Prediction] | None:
         folder = self._request.folder
-        reading = self._start(folder / "model", folder / "config.yml", paths_of(self._chosen))
+        reading = self._start(folder / "model", folder / "config.yml", self._chosen.paths)
         try:
             while not reading.poll():
                 if self._stop.wait(POLL_S):

@@ -1,7 +1,7 @@
-"""Which validation images are looked at: the same ones in every run on the same data.
+"""Which validation images are read: the same ones in every run on the same data.
 
 The images whose names have the smallest hashes are taken. No run's seed goes into that, nor the order of the label
-file: runs with another seed on the same validation file look at the same images, a larger sample holds the smaller
+file: runs with another seed on the same validation file have the same images, a larger sample holds the smaller
 one, and a few images more or less in the file change a few of the sample. Where the split itself is ours (no
 validation file in the data), another seed makes another validation file, and its sample is another one.
 """
@@ -15,15 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.analysis.text_scores import TextRules, text_rules
-from ocr_train.analysis.values import Sample
 from ocr_train.data.boxes import read_boxes
-from ocr_train.data.labels import LabelLine
+from ocr_train.data.labels import Box, LabelLine
 from ocr_train.data.samples import image_names, read_samples
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.documents import DocumentError, read_yaml
 
 SEED = 0
 """Goes into every hash; fixed, so that runs can be compared picture by picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One validation image: `name` as the label file writes it, `text` (or class) or `boxes` as its truth."""
+
+    name: str
+    path: Path
+    text: str = ""
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +46,11 @@ class ValidationSet:
     seed: int = SEED
 
     @property
+    def paths(self) -> list[Path]:
+        """The images to read, in order."""
+        return [sample.path for sample in self.samples]
+
+    @property
     def capped(self) -> bool:
         """Whether there are more than were chosen."""
         return len(self.samples) < self.total
@@ -48,7 +62,7 @@ def validation_set(config: Path, task: str, *, limit: int) -> ValidationSet:
     Raises `DataError` where that names no label files we can read.
     """
     document = _read(config)
-    folder, files = _place(document, config)
+    folder, files = _labels(document, config)
     chosen: dict[str, LabelLine] = {}
     for path in files:
         for line in read_samples(path)[0]:
@@ -80,11 +94,10 @@ def _read(config: Path) -> Mapping[str, Any]:
     return document if isinstance(document, Mapping) else {}
 
 
-def _place(document: Mapping[str, Any], config: Path) -> tuple[Path, list[Path]]:
+def _labels(document: Mapping[str, Any], config: Path) -> tuple[Path, list[Path]]:
     """The image folder and the label files of the section `Eval.dataset`."""
-    section: Any = document
-    for key in ("Eval", "dataset"):
-        section = section.get(key) if isinstance(section, Mapping) else None
+    evaluation = document.get("Eval")
+    section = evaluation.get("dataset") if isinstance(evaluation, Mapping) else None
     section = section if isinstance(section, Mapping) else {}
     files = section.get("label_file_list") or []
     files = [files] if isinstance(files, str) else files

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_train.analysis import mlflow_images, tables
-from ocr_train.analysis.answers import Scored, score_columns, totals, worst_first
 from ocr_train.analysis.box_scores import BoxScore
 from ocr_train.analysis.pictures import draw_boxes, draw_crop, draw_text, save_png
+from ocr_train.analysis.predictions import Scored, score_columns, totals, worst_first
 from ocr_train.analysis.sampling import ValidationSet
 
 if TYPE_CHECKING:

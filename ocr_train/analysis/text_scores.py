@@ -11,9 +11,11 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
-from ocr_train.analysis.align import Pair, align
+Pair = tuple[str, str]
+"""A character of the truth and what stands for it in the prediction; "" where there is nothing."""
 
 _PLAIN = frozenset(string.digits + string.ascii_letters)
 
@@ -34,10 +36,10 @@ class TextRules:
         return text
 
     def __str__(self) -> str:
-        said = ["blanks are left out" if self.ignore_space else "blanks count"]
+        rules = ["blanks are left out" if self.ignore_space else "blanks count"]
         if self.only_ascii:
-            said.append("only ASCII letters, in lower case, and digits count")
-        return "compared as PaddleOCR's evaluation does: " + ", ".join([*said, "no Unicode normalization"])
+            rules.append("only ASCII letters, in lower case, and digits count")
+        return "compared as PaddleOCR's evaluation does: " + ", ".join([*rules, "no Unicode normalization"])
 
 
 def text_rules(config: Mapping[str, Any], task: str) -> TextRules:
@@ -80,6 +82,23 @@ def score_text(truth: str, prediction: str, rules: TextRules) -> TextScore:
     """Compare two texts."""
     first, second = rules.apply(truth), rules.apply(prediction)
     return TextScore(truth=first, prediction=second, pairs=tuple(align(first, second)))
+
+
+def align(truth: str, prediction: str) -> list[Pair]:
+    """The pairs of one alignment with the fewest edits (Levenshtein, 1966), the same at every call.
+
+    Characters are Unicode code points, which is what a dictionary lists and a model puts out: a Thai tone mark is
+    one of its own.
+    """
+    # A compiled library: not loaded by commands that score nothing.
+    from rapidfuzz.distance import Levenshtein
+
+    pairs: list[Pair] = []
+    for edit in Levenshtein.opcodes(truth, prediction):
+        expected = truth[edit.src_start : edit.src_end]
+        read = prediction[edit.dest_start : edit.dest_end]
+        pairs += zip_longest(expected, read, fillvalue="")
+    return pairs
 
 
 def text_totals(scores: Sequence[TextScore]) -> dict[str, float]:

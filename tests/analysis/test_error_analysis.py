@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from ocr_train.analysis.characters import CLASSES, class_of, visible
-from ocr_train.analysis.error_analysis import by_class, by_length, confusions, weakest
+from ocr_train.analysis.error_analysis import (
+    CLASSES,
+    by_class,
+    by_length,
+    class_of,
+    confusions,
+    visible,
+    weakest,
+)
 from ocr_train.analysis.text_scores import TextRules, TextScore, score_text
 
 
@@ -58,7 +65,7 @@ def test_characters_are_counted_by_class() -> None:
 def test_confusions_come_with_the_most_frequent_first() -> None:
     """With their share of the true character; the right ones are none."""
     rows = confusions(scores(("O1", "01"), ("O", "0"), ("O", "O"), ("ab", "a")))
-    assert [(row.truth, row.prediction, row.count) for row in rows] == [("O", "0", 2), ("b", "", 1)]
+    assert [(row.truth, row.prediction, row.times) for row in rows] == [("O", "0", 2), ("b", "", 1)]
     assert rows[0].share == pytest.approx(2 / 3)
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from ocr_train.analysis.box_scores import score_boxes
 from ocr_train.analysis.pictures import HEAD_PX, draw_boxes, draw_crop, draw_text, open_upright, save_png
+from ocr_train.analysis.sampling import Sample
 from ocr_train.analysis.text_scores import TextRules, score_text
-from ocr_train.analysis.values import Sample
 from ocr_train.data.labels import Box
 from tests.analysis.builders import Said, box_at
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ocr_train.analysis import tables
-from ocr_train.analysis.answers import score_all
+from ocr_train.analysis.predictions import score_all
 from ocr_train.analysis.sampling import validation_set
 from ocr_train.analysis.step_files import StepFiles, write_step
 from ocr_train.errors import DataError

@@ -4,19 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from ocr_train.analysis.box_scores import BoxScore, box_totals, score_boxes
-from ocr_train.analysis.sampling import ValidationSet
+from ocr_train.analysis.box_scores import BoxPoints, BoxScore, box_totals, score_boxes
+from ocr_train.analysis.sampling import Sample, ValidationSet
 from ocr_train.analysis.text_scores import TextScore, score_text, text_totals
-from ocr_train.analysis.values import Prediction, Sample, read_text
 from ocr_train.errors import DataError
+
+
+class Prediction(Protocol):
+    """What a model made of one image.
+
+    `boxes` are polygons (x, y) in pixels of the upright image with their `scores` (detection); `text` with its
+    `score` (recognition); `label` (classification); `error` is what went wrong, empty where nothing did.
+    """
+
+    @property
+    def boxes(self) -> Sequence[BoxPoints]:
+        """The boxes found."""
+
+    @property
+    def scores(self) -> Sequence[float]:
+        """How sure the model is of each box, 0 to 1."""
+
+    @property
+    def text(self) -> str:
+        """The text read."""
+
+    @property
+    def score(self) -> float:
+        """How sure the model is of the text or label, 0 to 1."""
+
+    @property
+    def label(self) -> str:
+        """The class."""
+
+    @property
+    def error(self) -> str:
+        """Why there is no answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """One image with its answer and its score; `index` is its place in the sample, the same at every look."""
+    """One image with its answer and its score; `index` is its place in the sample, the same at every step."""
 
     index: int
     sample: Sample
@@ -81,15 +111,10 @@ def score_columns(scored: Scored, task: str) -> dict[str, Any]:
     return {"edit_distance": score.edit_distance, "score": round(scored.answer.score, 4)}
 
 
-def paths_of(chosen: ValidationSet) -> list[Path]:
-    """The images to read, in order."""
-    return [sample.path for sample in chosen.samples]
-
-
 def _score(chosen: ValidationSet, sample: Sample, answer: Prediction) -> BoxScore | TextScore:
     if chosen.task == "det":
         return score_boxes(sample.boxes, answer.boxes)
-    return score_text(sample.text, read_text(answer, chosen.task), chosen.rules)
+    return score_text(sample.text, answer.label if chosen.task == "cls" else answer.text, chosen.rules)
 
 
 def _boxes(count: int) -> str:
