@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.cli.output import add_json, give_json, guarded, say_for, whole_number
+from ocr_train.cli.options import whole_number
+from ocr_train.cli.output import add_json, echo_for, give_json
 from ocr_train.errors import ConfigError
 from ocr_train.redaction.redactor import redactor
 
@@ -56,7 +57,7 @@ def add_commands(commands: Commands) -> None:
     add("--out", default="compare", metavar="DIR", help="where the page and pictures go (default: ./compare)")
     parser.add_switch("--log", help="log the page to MLflow, as a run of its own")
     add_json(parser)
-    parser.set_defaults(command=guarded(_compare))
+    parser.set_defaults(command=_compare)
 
 
 def _compare(arguments: argparse.Namespace) -> int:
@@ -68,7 +69,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     from ocr_train.redaction.addresses import without_password
     from ocr_train.tracking.mlflow_client import connect
 
-    echo = say_for(arguments)
+    echo = echo_for(arguments)
     if arguments.limit > MOST:
         raise ConfigError(
             f"--limit {arguments.limit}: more than {MOST} runs cannot be distinguished on one page.",

@@ -9,16 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.cli.output import (
-    add_json,
-    give_json,
-    guarded,
-    require_apart,
-    require_labels,
-    say_for,
-    share,
-    whole_number,
-)
+from ocr_train.cli.options import add_images_folder, add_split_options, share, whole_number
+from ocr_train.cli.output import add_json, echo_for, give_json, require_apart, require_labels
 from ocr_train.data.formats.table import FORMATS, options_for
 from ocr_train.errors import DataError
 from ocr_train.run import Echo
@@ -73,15 +65,15 @@ def _add_convert(commands: Commands) -> None:
     add_format_options(parser)
     _add_overwrite(parser)
     add_json(parser)
-    parser.set_defaults(command=guarded(_convert))
+    parser.set_defaults(command=_convert)
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    echo = say_for(arguments)
+    echo = echo_for(arguments)
     given = options_for(arguments.format, format_options(arguments), arguments.source)
     convert = FORMATS[arguments.format].convert
     done = convert(arguments.source, arguments.out, overwrite=arguments.overwrite, **given)
-    _say_problems(echo, done.skipped, done.problems)
+    _print_problems(echo, done.skipped, done.problems)
     echo(f"{done.images} images with {done.boxes} boxes: {done.labels}")
     if done.states:
         echo(done.states)
@@ -96,7 +88,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _say_problems(echo: Echo, skipped: Mapping[str, int], problems: Sequence[ConversionProblem]) -> None:
+def _print_problems(echo: Echo, skipped: Mapping[str, int], problems: Sequence[ConversionProblem]) -> None:
     from ocr_train.data.checks.listing import counted, problem_lines
 
     if skipped:
@@ -114,18 +106,13 @@ def _add_crop(commands: Commands) -> None:
     )
     parser.add_argument("labels", type=Path, metavar="LABELS", help="a detection label file")
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder for the result")
-    parser.add_argument(
-        "--images",
-        type=Path,
-        metavar="DIR",
-        help="the folder that image paths are relative to (default: that of LABELS, or the one above it)",
-    )
+    add_images_folder(parser)
     parser.add_argument(
         "--workers", type=whole_number(1), metavar="N", help="threads (default: one for each CPU core)"
     )
     _add_overwrite(parser)
     add_json(parser)
-    parser.set_defaults(command=guarded(_crop))
+    parser.set_defaults(command=_crop)
 
 
 def _crop(arguments: argparse.Namespace) -> int:
@@ -142,8 +129,8 @@ def _crop(arguments: argparse.Namespace) -> int:
         workers=arguments.workers or os.cpu_count() or 1,
         overwrite=arguments.overwrite,
     )
-    echo = say_for(arguments)
-    _say_problems(echo, done.skipped, done.problems)
+    echo = echo_for(arguments)
+    _print_problems(echo, done.skipped, done.problems)
     echo(f"{done.crops} crops of {done.pages} pages, {done.turned} of them turned upright: {done.labels}")
     give_json(arguments, vars(done))
     if not done.crops:
@@ -169,12 +156,7 @@ def _add_split(commands: Commands) -> None:
     add("out", type=Path, metavar="OUT", help="the folder for the result")
     add("--val", type=share, required=True, metavar="SHARE", help="share to validate on, such as 0.2")
     add("--test", type=share, default=0.0, metavar="SHARE", help="share to keep for a last test (default: 0)")
-    add("--seed", type=int, default=0, metavar="N", help="another seed gives another split (default: 0)")
-    add(
-        "--group-by",
-        metavar="REGEX",
-        help=r"keep images together whose paths have the same match of this expression, such as '([^/]+)_\d+\.jpg$'",
-    )
+    add_split_options(parser)
     add(
         "--earlier",
         type=Path,
@@ -183,7 +165,7 @@ def _add_split(commands: Commands) -> None:
     )
     _add_overwrite(parser)
     add_json(parser)
-    parser.set_defaults(command=guarded(_split))
+    parser.set_defaults(command=_split)
 
 
 def _split(arguments: argparse.Namespace) -> int:
@@ -202,7 +184,7 @@ def _split(arguments: argparse.Namespace) -> int:
         earlier=arguments.earlier,
         overwrite=arguments.overwrite,
     )
-    echo = say_for(arguments)
+    echo = echo_for(arguments)
     samples = {name: len(lines) for name, lines in done.named().items()}
     for note in done.notes:
         echo(f"note: {note}")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from ocr_train.cli.convert import add_convert
-from ocr_train.cli.output import guarded, print_json, whole_number
+from ocr_train.cli.options import whole_number
+from ocr_train.cli.output import print_json
 from ocr_train.cli.prepare import add_prepare
 from ocr_train.cli.transfer import add_transfer, fetch_for_training
 from ocr_train.cli.validate import add_validate
@@ -52,41 +52,30 @@ def _add_parse_log(commands: Commands) -> None:
         metavar="EVENT",
         help=f"print only these events; may be given several times: {', '.join(EVENTS)}",
     )
-    parser.set_defaults(command=guarded(_parse_log))
+    parser.set_defaults(command=_parse_log)
 
 
 def _parse_log(arguments: argparse.Namespace) -> int:
     from ocr_train.trainer.log_parser import parse_lines, to_json
 
     wanted = set(arguments.only or EVENTS)
-    with _opened(arguments.file) as stream:
-        for event in parse_lines(line.rstrip("\n") for line in stream):
-            if type(event).__name__ in wanted:
-                print_json(to_json(event))
+    for event in parse_lines(_lines(arguments.file)):
+        if type(event).__name__ in wanted:
+            print_json(to_json(event))
     return 0
 
 
-@contextlib.contextmanager
-def _opened(name: str) -> Iterator[IO[str]]:
-    """The log's lines. Carriage returns are kept, since they tell a progress bar's redraws from lines, and
-    bytes that are no UTF-8 stop nothing."""
-    if name == "-":
-        stream = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace", newline="\n")
-        try:
-            yield stream
-        finally:
-            stream.detach()
-        return
-    with contextlib.ExitStack() as opened:
-        try:
-            path = Path(name)
-            file = opened.enter_context(path.open(encoding="utf-8", errors="replace", newline="\n"))
-        except OSError as exc:
-            raise DataError(
-                f"the log {name!r} cannot be read: {exc.strerror}.",
-                hint="Give the file that holds the trainer's output.",
-            ) from exc
-        yield file
+def _lines(name: str) -> Iterator[str]:
+    """The log's lines. Carriage returns are kept, since they tell a progress bar's redraws from lines, and bytes
+    that are not UTF-8 stop nothing."""
+    try:
+        with contextlib.nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb") as file:
+            yield from (line.decode("utf-8", "replace").rstrip("\n") for line in file)
+    except OSError as exc:
+        raise DataError(
+            f"the log {name!r} cannot be read: {exc.strerror}.",
+            hint="Give the file that holds the trainer's output.",
+        ) from exc
 
 
 def _add_demo_data(commands: Commands) -> None:
@@ -111,7 +100,7 @@ def _add_demo_data(commands: Commands) -> None:
         help="images in all, a fifth of them to validate on (default: 60)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed draws other images")
-    parser.set_defaults(command=guarded(_demo_data))
+    parser.set_defaults(command=_demo_data)
 
 
 def _demo_data(arguments: argparse.Namespace) -> int:

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.cli.export import add_source, add_trainer, client, output_folder
-from ocr_train.cli.output import add_json, give_json, guarded, say_for
+from ocr_train.cli.options import add_source, add_trainer, client, output_folder
+from ocr_train.cli.output import add_json, echo_for, give_json
 from ocr_train.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--gpus", default="auto", help="auto, cpu, or the number of one GPU (default: auto)")
     add_trainer(parser)
     add_json(parser)
-    parser.set_defaults(command=guarded(_evaluate))
+    parser.set_defaults(command=_evaluate)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -52,8 +52,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from ocr_train.models.validation_data import find_validation_data
     from ocr_train.trainer.tools import find_trainer
 
-    echo = say_for(arguments)
-    client.cache_clear()
+    echo = echo_for(arguments)
     gpus = _gpus(arguments.gpus)
     with tempfile.TemporaryDirectory(prefix="ocr-train-evaluate-") as folder:
         scratch = Path(folder)

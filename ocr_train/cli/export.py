@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shlex
 import tempfile
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ocr_train.cli.output import add_json, give_json, guarded, say_for, whole_number
+from ocr_train.cli.options import add_source, add_trainer, client, output_folder, whole_number
+from ocr_train.cli.output import add_json, echo_for, give_json
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 
 if TYPE_CHECKING:
@@ -56,44 +55,13 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--log", action="store_true", help="store the folder as the run's artifact export/")
     add_trainer(parser)
     add_json(parser)
-    parser.set_defaults(command=guarded(_export))
-
-
-def add_source(parser: argparse.ArgumentParser) -> None:
-    """Add what is to be worked on."""
-    parser.add_argument(
-        "model",
-        metavar="RUN|CHECKPOINT",
-        help="a run id (its best checkpoint; ID:latest, 'ID:step N'), runs:/..., s3://..., or a checkpoint's path",
-    )
-
-
-def add_trainer(parser: argparse.ArgumentParser) -> None:
-    """Add which PaddleOCR does it, in which interpreter."""
-    parser.add_argument(
-        "--trainer-python", default="", help="the Python interpreter with PaddleOCR; empty: this one"
-    )
-    parser.add_argument("--paddleocr", default="", help="a PaddleOCR checkout; empty: the installed package")
-
-
-def output_folder() -> Path:
-    """Where files of runs go."""
-    return Path(os.environ.get("OCR_TRAIN_OUTPUT") or "outputs").absolute()
-
-
-@cache
-def client() -> Any:
-    """The MLflow client, made when something first needs it: a checkpoint on this machine needs none."""
-    from ocr_train.tracking.mlflow_client import connect
-
-    return connect()
+    parser.set_defaults(command=_export)
 
 
 def _export(arguments: argparse.Namespace) -> int:
     from ocr_train.models.source import find_source
 
-    echo = say_for(arguments)
-    client.cache_clear()
+    echo = echo_for(arguments)
     with tempfile.TemporaryDirectory(prefix="ocr-train-export-") as scratch:
         source = find_source(arguments.model, client, Path(scratch) / "model")
         echo(f"model: {source.description}")
@@ -116,14 +84,16 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _make(arguments: argparse.Namespace, source: ModelSource, scratch: Path, echo: Echo) -> Exported:
-    from ocr_train.models.export.check import choose_images
     from ocr_train.models.export.run import ExportOptions, export
     from ocr_train.trainer.tools import find_trainer
 
     target = Path(arguments.out).expanduser().absolute() if arguments.out else default_folder(source)
     images: list[Path] = []
     if not arguments.no_check:
-        images = choose_images(_images(arguments, source, scratch, echo), arguments.images, SEED)
+        hint = "--no-check exports without checking."
+        images = images_to_check_on(
+            source, scratch / "data", arguments.data, arguments.images, echo, hint=hint
+        )
     trainer, _ = find_trainer(arguments.trainer_python, arguments.paddleocr)
     for name, before in source.versions.items():
         if name != "python" and trainer.versions.get(name, before) != before:
@@ -132,23 +102,28 @@ def _make(arguments: argparse.Namespace, source: ModelSource, scratch: Path, ech
     return export(source, target, trainer=trainer, options=options, echo=echo)
 
 
-def _images(arguments: argparse.Namespace, source: ModelSource, scratch: Path, echo: Echo) -> list[Path]:
+def images_to_check_on(
+    source: ModelSource, work: Path, data: str, count: int, echo: Echo, *, hint: str = ""
+) -> list[Path]:
+    """At most `count` images for the check of an exported model: those of `data`, else of the run. Raises `DataError`
+    where there is none."""
     from ocr_train.cli.transfer import fetch_for_training
+    from ocr_train.models.export.check import choose_images
     from ocr_train.models.validation_data import check_validation_images
 
-    work, store = scratch / "data", output_folder() / "cache"
     try:
         found = check_validation_images(
-            source, client, work, store, data=arguments.data, fetch=fetch_for_training, echo=echo
+            source, client, work, output_folder() / "cache", data=data, fetch=fetch_for_training, echo=echo
         )
     except OcrTrainError as exc:
-        hint = f"{exc.hint} --no-check exports without checking.".strip()
-        raise type(exc)(f"no images to check the exported model on: {exc.problem}", hint=hint) from exc
+        problem = f"no images to check the exported model on: {exc.problem}"
+        raise type(exc)(problem, hint=f"{exc.hint} {hint}".strip()) from exc
     if not found:
         raise DataError(
-            "there is no image to check on.", hint="--data FOLDER gives some, --no-check skips it."
+            f"there is no image to check {source.description} on.",
+            hint=f"--data FOLDER gives some. {hint}".strip(),
         )
-    return found
+    return choose_images(found, count, SEED)
 
 
 def default_folder(source: ModelSource) -> Path:

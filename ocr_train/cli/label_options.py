@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocr_train.cli.output import whole_number
+from ocr_train.cli.options import whole_number
 from ocr_train.errors import ConfigError
 from ocr_train.ocr_engine.settings import TASKS
 
@@ -83,7 +83,7 @@ class LabelOptions:
         )
 
 
-def read_demands(arguments: argparse.Namespace) -> LabelOptions:
+def label_options(arguments: argparse.Namespace) -> LabelOptions:
     """What `add_rules` added, checked. Raises `ConfigError` for options that mean nothing for the task: they
     were meant to check something."""
     _refuse_misplaced(arguments)

@@ -13,8 +13,10 @@ from types import TracebackType
 from typing import NoReturn
 
 from ocr_train.cli import compare, data, evaluate, export, models, predict, runs, runs_sync, train
+from ocr_train.cli.options import client
 from ocr_train.cli.parser import Parser, WrongUsage
 from ocr_train.cli.train import echo
+from ocr_train.disk import refused
 from ocr_train.errors import ConfigError, OcrTrainError
 from ocr_train.redaction.redactor import redactor
 from ocr_train.tracking.launched_run import tell_mlflow_run
@@ -38,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=terminal, errors="backslashreplace")
-    sys.excepthook = _say_unforeseen
+    sys.excepthook = _print_unforeseen
     sys.exit(run(sys.argv[1:] if argv is None else list(argv)))
 
 
@@ -52,7 +54,8 @@ def _require_utf8_names() -> None:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command; its exit status. Errors that a user can mend end as one paragraph on stderr."""
+    """Run one command; its exit status. Errors that a user can fix end as one paragraph on stderr."""
+    client.cache_clear()
     try:
         arguments = make_parser().parse_args(argv)
     except WrongUsage as exc:
@@ -63,10 +66,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         return command(arguments)
     except OcrTrainError as exc:
-        echo(f"\nerror: {exc.problem}", sys.stderr)
-        if exc.hint:
-            echo(exc.hint, sys.stderr)
-        return exc.exit_code
+        return _report(exc)
     except StopRequested as exc:
         echo(f"\nstopped by {exc}", sys.stderr)
         return 128 + exc.number
@@ -77,9 +77,19 @@ def run(argv: Sequence[str]) -> int:
         # The reader of our output has gone, as in `... | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as exc:
+        # The parts report what they expect to go wrong; this is the rest, such as a folder where a file is to be.
+        return _report(refused(exc))
 
 
-def _say_unforeseen(kind: type[BaseException], exc: BaseException, trace: TracebackType | None) -> None:
+def _report(error: OcrTrainError) -> int:
+    echo(f"\nerror: {error.problem}", sys.stderr)
+    if error.hint:
+        echo(error.hint, sys.stderr)
+    return error.exit_code
+
+
+def _print_unforeseen(kind: type[BaseException], exc: BaseException, trace: TracebackType | None) -> None:
     """Python's own traceback, without credentials: other libraries' errors quote addresses and settings."""
     print(redactor().log("".join(traceback.format_exception(kind, exc, trace))), file=sys.stderr, end="")
 

@@ -9,9 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.cli.export import add_trainer, client
-from ocr_train.cli.output import add_json, give_json, guarded, say_for
-from ocr_train.errors import ConfigError, DataError
+from ocr_train.cli.export import IMAGES, SEED, images_to_check_on
+from ocr_train.cli.options import add_trainer, client
+from ocr_train.cli.output import add_json, echo_for, give_json
+from ocr_train.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from ocr_train.models.source import ModelSource
     from ocr_train.run import Echo
 
-CHECK_IMAGES = 32
-SEED = 0
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _LOGGED = re.compile(r"models:/m-[0-9a-f]{32}")
 
@@ -61,7 +60,7 @@ def _add_register(commands: Commands) -> None:
     )
     add_trainer(parser)
     add_json(parser)
-    parser.set_defaults(command=guarded(_register))
+    parser.set_defaults(command=_register)
 
 
 def _add_promote(commands: Commands) -> None:
@@ -88,7 +87,7 @@ def _add_promote(commands: Commands) -> None:
     )
     parser.add_argument("--alias", default="champion", help="the alias that moves (default: champion)")
     add_json(parser)
-    parser.set_defaults(command=guarded(_promote))
+    parser.set_defaults(command=_promote)
 
 
 def _promote(arguments: argparse.Namespace) -> int:
@@ -105,7 +104,7 @@ def _promote(arguments: argparse.Namespace) -> int:
     moved = f"is {decision.alias} now" if decision.moved else f"is not {decision.alias}; nothing was moved"
     if decision.version == decision.champion:
         moved = f"stays {decision.alias}"
-    say_for(arguments)(f"{decision.name} version {decision.version} {moved}: {decision.why}")
+    echo_for(arguments)(f"{decision.name} version {decision.version} {moved}: {decision.why}")
     give_json(arguments, decision.to_json())
     return 0
 
@@ -113,13 +112,12 @@ def _promote(arguments: argparse.Namespace) -> int:
 def _register(arguments: argparse.Namespace) -> int:
     from ocr_train.config.registry_names import parse_target
 
-    echo = say_for(arguments)
+    echo = echo_for(arguments)
     parse_target(arguments.name)
     if len(arguments.models) > 2:
         raise ConfigError(
             f"{len(arguments.models)} models were named.", hint="Name one, or a detection and a recognition."
         )
-    client.cache_clear()
     with tempfile.TemporaryDirectory(prefix="ocr-train-register-") as scratch:
         done, task = _registered(arguments, Path(scratch), echo)
     known = "" if done.new else " (it was registered there already)"
@@ -199,25 +197,14 @@ def _exported(
     arguments: argparse.Namespace, source: ModelSource, data: str, target: Path, echo: Echo
 ) -> tuple[Path, Path | None]:
     """The exported folder, and an image that it was checked on; a checkpoint is exported to `target` first."""
-    from ocr_train.cli.export import output_folder
-    from ocr_train.cli.transfer import fetch_for_training
-    from ocr_train.models.export.check import choose_images
     from ocr_train.models.export.run import ExportOptions, export
-    from ocr_train.models.validation_data import check_validation_images
     from ocr_train.trainer.tools import find_trainer
 
     if source.kind != "checkpoint":
         return source.path, None
     echo(f"exporting: {source.description}")
-    work, cache = target.with_name(f"{target.name}-data"), output_folder() / "cache"
-    found = check_validation_images(
-        source, client, work, cache, data=data, fetch=fetch_for_training, echo=echo
-    )
-    images = choose_images(found, CHECK_IMAGES, SEED)
-    if not images:
-        raise DataError(
-            f"there is no image to check {source.description} on.", hint="--data FOLDER gives some."
-        )
+    work = target.with_name(f"{target.name}-data")
+    images = images_to_check_on(source, work, data, IMAGES, echo)
     trainer, _ = find_trainer(arguments.trainer_python, arguments.paddleocr)
     options = ExportOptions(images=images, seed=SEED, carry=bool(arguments.paddleocr))
     return export(source, target, trainer=trainer, options=options, echo=echo).folder, images[0]

@@ -1,17 +1,16 @@
-"""What the data commands have in common: how they answer, what they refuse, what their numbers may be."""
+"""How commands answer, and which files they refuse."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ocr_train.disk import refused
+from ocr_train.atomic_files import write_bytes
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.ocr_engine.files import open_regular
 from ocr_train.redaction.redactor import redactor
@@ -19,8 +18,6 @@ from ocr_train.run import Echo
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Any]
-
-Command = Callable[[argparse.Namespace], int]
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +34,8 @@ def stream_for(arguments: argparse.Namespace) -> TextIO:
     return sys.stderr if getattr(arguments, "json", None) == "-" else sys.stdout
 
 
-def say_for(arguments: argparse.Namespace) -> Echo:
-    """Says a line to people, at once and without credentials."""
+def echo_for(arguments: argparse.Namespace) -> Echo:
+    """Prints a line for people, at once and without credentials."""
     stream = stream_for(arguments)
 
     def echo(text: str) -> None:
@@ -55,8 +52,6 @@ def give_json(arguments: argparse.Namespace, answer: Mapping[str, Any]) -> None:
     if arguments.json == "-":
         print_json(text)
     else:
-        from ocr_train.atomic_files import write_bytes
-
         write_bytes(Path(arguments.json), f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
@@ -69,30 +64,16 @@ def print_json(text: str) -> None:
     print(text)
 
 
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows as lines with columns below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
 def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return str(value)
-
-
-def guarded(command: Command) -> Command:
-    """`command`, with what the file system refuses turned into an error that names the path.
-
-    The parts report what they expect to go wrong; this is for the rest, such as a folder where a file is to
-    be written. Characters that a terminal cannot show, such as Thai on one of Latin-1, are escaped.
-    """
-
-    def run(arguments: argparse.Namespace) -> int:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")
-        try:
-            return command(arguments)
-        except BrokenPipeError:
-            raise
-        except OSError as exc:
-            raise refused(exc) from exc
-
-    return run
 
 
 def require_apart(inputs: Iterable[Path], outputs: Iterable[Path | str | None]) -> None:
@@ -130,29 +111,3 @@ def _neighbours(path: Path) -> str:
         return f"There is no folder {str(path.parent)!r} either: check the path."
     names = sorted(found.name for found in path.parent.glob("*.txt"))
     return nearest(path.name, names).removeprefix(". ") or "Check the path."
-
-
-def whole_number(least: int) -> Callable[[str], int]:
-    """For argparse: a whole number of at least `least`."""
-
-    def read(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is too small: give at least {least}")
-        return value
-
-    return read
-
-
-def share(text: str) -> float:
-    """For argparse: a share of the samples, from 0 to less than 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share between 0 and 1, such as 0.2")
-    return value

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocr_train.cli.output import guarded, print_json, require_apart
+from ocr_train.atomic_files import write_bytes
+from ocr_train.cli.options import add_trainer, client
+from ocr_train.cli.output import print_json, require_apart
 from ocr_train.data.image_files import IMAGE_SUFFIXES
 from ocr_train.errors import ConfigError, DataError
 
@@ -46,8 +48,7 @@ def add_commands(commands: Commands) -> None:
     add("--json", metavar="FILE", help="write the JSON lines to this file instead of stdout")
     add("--onnx", action="store_true", help="an exported model through its model.onnx")
     add("--gpu", action="store_true", help="use the first GPU (default: the CPU)")
-    add("--trainer-python", default="", help="the Python interpreter that has PaddleOCR; empty: this one")
-    add("--paddleocr", default="", help="a PaddleOCR checkout; empty: the installed package")
+    add_trainer(parser)
     add(
         "--timeout-s",
         type=float,
@@ -55,7 +56,7 @@ def add_commands(commands: Commands) -> None:
         metavar="N",
         help="give up after so many seconds (default: 3600)",
     )
-    parser.set_defaults(command=guarded(_predict))
+    parser.set_defaults(command=_predict)
 
 
 def _predict(arguments: argparse.Namespace) -> int:
@@ -92,9 +93,9 @@ def _models(arguments: argparse.Namespace, work: Path) -> tuple[ModelSource, Mod
     """The model, and the recognition model beside it where lines of text are wanted; said on stderr."""
     from ocr_train.models.source import find_source, find_sources
 
-    found = list(find_sources(arguments.model, _client, work / "model"))
+    found = list(find_sources(arguments.model, client, work / "model"))
     if arguments.rec:
-        found.append(find_source(arguments.rec, _client, work / "rec"))
+        found.append(find_source(arguments.rec, client, work / "rec"))
     if arguments.onnx:
         found = [source.onnx() for source in found]
     for source in found:
@@ -109,12 +110,6 @@ def _models(arguments: argparse.Namespace, work: Path) -> tuple[ModelSource, Mod
         return found[0], None
     found.sort(key=lambda source: source.task)
     return found[0], found[1]
-
-
-def _client() -> Any:
-    from ocr_train.tracking.mlflow_client import connect
-
-    return connect()
 
 
 def _root(checkout: str) -> Path:
@@ -157,8 +152,8 @@ def _draw(readings: Sequence[Reading], folder: Path) -> dict[Path, Path]:
     drawn, notes = {}, dict[str, None]()
     for reading, name in zip(readings, names, strict=True):
         if not reading.error:
-            if said := draw_reading(reading, folder / name):
-                notes[said] = None
+            if note := draw_reading(reading, folder / name):
+                notes[note] = None
             drawn[reading.image] = folder / name
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
@@ -206,6 +201,4 @@ def _give(answers: Sequence[dict[str, Any]], file: str | None) -> None:
         for line in lines:
             print_json(line)
         return
-    from ocr_train.atomic_files import write_bytes
-
     write_bytes(Path(file), "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))

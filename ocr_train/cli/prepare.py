@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.cli.convert import add_format_options, format_options
-from ocr_train.cli.label_options import add_rules, read_demands
-from ocr_train.cli.output import add_json, give_json, guarded, require_apart, say_for, share, stream_for
+from ocr_train.cli.label_options import add_rules, label_options
+from ocr_train.cli.options import add_split_options, share
+from ocr_train.cli.output import add_json, echo_for, give_json, require_apart, stream_for
 from ocr_train.cli.transfer import fetch_exactly
 from ocr_train.data.formats.table import FORMATS, PADDLEOCR
 from ocr_train.errors import ConfigError
@@ -40,8 +41,22 @@ def add_prepare(commands: Commands) -> None:
         "--out", required=True, type=Path, metavar="DIR", help="a new folder, or one that was prepared before"
     )
     add_rules(parser)
-    _add_source(parser)
-    _add_split(parser)
+    add(
+        "--from",
+        dest="source_format",
+        default="auto",
+        choices=("auto", PADDLEOCR, *FORMATS),
+        help="the tool that made the labels (default: auto, found from the files)",
+    )
+    add_format_options(parser)
+    add(
+        "--val",
+        type=share,
+        default=0.2,
+        metavar="SHARE",
+        help="share to validate on, where the data do not say (default: 0.2; 0: none)",
+    )
+    add_split_options(parser)
     add(
         "--on-bad-sample",
         default="stop",
@@ -55,36 +70,7 @@ def add_prepare(commands: Commands) -> None:
     )
     add("--overwrite", action="store_true", help="replace an earlier prepared set with other content")
     add_json(parser)
-    parser.set_defaults(command=guarded(_prepare))
-
-
-def _add_source(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--from",
-        dest="source_format",
-        default="auto",
-        choices=("auto", PADDLEOCR, *FORMATS),
-        help="the tool that made the labels (default: auto, found from the files)",
-    )
-    add_format_options(parser)
-
-
-def _add_split(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--val",
-        type=share,
-        default=0.2,
-        metavar="SHARE",
-        help="share to validate on, where the data do not say (default: 0.2; 0: none)",
-    )
-    add("--seed", type=int, default=0, metavar="N", help="another seed gives another split (default: 0)")
-    add(
-        "--group-by",
-        metavar="REGEX",
-        help="keep images in one set whose paths have the same match of this expression",
-    )
+    parser.set_defaults(command=_prepare)
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
@@ -93,13 +79,13 @@ def _prepare(arguments: argparse.Namespace) -> int:
     options = _options(arguments)
     if arguments.dict is not None:
         require_apart([arguments.dict], [arguments.out / "dict.txt", arguments.json])
-    echo, stream = say_for(arguments), stream_for(arguments)
+    echo, stream = echo_for(arguments), stream_for(arguments)
 
     def fetch(uri: str, folder: Path, echo: Echo) -> Path:
         return fetch_exactly(uri, folder, echo, stream)
 
     done = prepare_folder(options, arguments.out, fetch=fetch, echo=echo)
-    _say_prepared(echo, done, arguments)
+    _print_prepared(echo, done, arguments)
     give_json(arguments, {"source": arguments.data, "task": arguments.task, **vars(done)})
     return 0
 
@@ -109,16 +95,16 @@ def _options(arguments: argparse.Namespace) -> PrepareOptions:
 
     if not arguments.data.strip():
         raise ConfigError("--data is empty.", hint="Give a folder or s3://bucket/prefix.")
-    demands = read_demands(arguments)
+    asked = label_options(arguments)
     return PrepareOptions(
         data=arguments.data,
         task=arguments.task,
         source_format=arguments.source_format,
         format_options=format_options(arguments),
-        dictionary=demands.dictionary,
-        model_dictionary=demands.model_dictionary,
-        use_space_char=demands.use_space_char,
-        rules=demands.rules,
+        dictionary=asked.dictionary,
+        model_dictionary=asked.model_dictionary,
+        use_space_char=asked.use_space_char,
+        rules=asked.rules,
         val=arguments.val,
         seed=arguments.seed,
         group_by=arguments.group_by,
@@ -128,7 +114,7 @@ def _options(arguments: argparse.Namespace) -> PrepareOptions:
     )
 
 
-def _say_prepared(echo: Echo, done: PreparedFolder, arguments: argparse.Namespace) -> None:
+def _print_prepared(echo: Echo, done: PreparedFolder, arguments: argparse.Namespace) -> None:
     for note in done.notes:
         echo(f"note: {note}")
     if done.quarantined:

@@ -7,7 +7,8 @@ import datetime
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ocr_train.cli.output import add_json, give_json, guarded, say_for, whole_number
+from ocr_train.cli.options import whole_number
+from ocr_train.cli.output import add_json, echo_for, give_json, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,14 +40,14 @@ def add_commands(commands: Commands) -> None:
         "--limit", metavar="N", type=whole_number(1), default=20, help="how many to list (default: 20)"
     )
     add_json(parser)
-    parser.set_defaults(command=guarded(_runs))
+    parser.set_defaults(command=_runs)
 
 
 def _runs(arguments: argparse.Namespace) -> int:
     from ocr_train.runs import listing
     from ocr_train.tracking.mlflow_client import connect
 
-    echo = say_for(arguments)
+    echo = echo_for(arguments)
     client = connect()
     reaped: list[str] = []
     if arguments.reap:
@@ -76,11 +77,7 @@ def _table(listed: Sequence[RunInfo]) -> list[str]:
         best = "-" if info.best is None else f"{info.main_metric} {info.best:.4f}"
         step = "-" if info.last_step is None else str(info.last_step)
         rows.append((info.run_id, info.name, info.status, _age(info.age_s), step, best, info.failure_reason))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return table(rows)
 
 
 def _age(seconds: float) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocr_train.cli.output import add_json, give_json, guarded, say_for, whole_number
+from ocr_train.cli.options import output_folder, whole_number
+from ocr_train.cli.output import add_json, echo_for, give_json, table
 from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.run import Echo
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ocr_train.runs.sync import Synced
     from ocr_train.tracking.artifacts import FolderArtifacts, RunArtifacts
 
+COLUMNS = ("step", "epoch", "kind", "alias", "size", "whole", "metrics")
 _RUN_ID = re.compile(r"(?:runs:/)?([0-9a-f]{32})/?")
 
 
@@ -39,40 +40,32 @@ def _add_sync(commands: Commands) -> None:
     parser.add_argument(
         "run", nargs="?", default="", metavar="RUN_DIR", help="a run's folder or id; without it: every one"
     )
-    parser.add_argument(
+    parser.add_switch(
         "--new-run",
-        action="store_true",
         help="create a run again that the server does not know any more, from what is on this machine; without RUN_DIR: "
         "every such run with something pending",
     )
-    # MLproject has values, not flags.
-    parser.add_argument("--new-run-is", choices=("true", "false"), default="false", help=argparse.SUPPRESS)
     parser.add_argument(
         "--output", default="", help="folder with the runs (default: $OCR_TRAIN_OUTPUT or ./outputs)"
     )
     add_json(parser)
-    parser.set_defaults(command=guarded(_sync))
-
-
-def _output(arguments: argparse.Namespace) -> Path:
-    return Path(arguments.output or os.environ.get("OCR_TRAIN_OUTPUT") or "outputs").absolute()
+    parser.set_defaults(command=_sync)
 
 
 def _sync(arguments: argparse.Namespace) -> int:
     from ocr_train.runs.sync import runs_to_sync, sync_run
     from ocr_train.tracking.mlflow_client import connect
 
-    echo = say_for(arguments)
-    output = _output(arguments)
-    new_run = arguments.new_run or arguments.new_run_is == "true"
+    echo = echo_for(arguments)
+    output = output_folder(arguments.output)
     folders = [_run_folder(arguments.run, output)] if arguments.run else runs_to_sync(output)
     if not folders:
         echo(f"nothing is pending in {output}")
     done = []
     for folder in folders:
         echo(f"{folder}:")
-        result = sync_run(folder, connect, echo, new_run=new_run)
-        echo(f"  {_say_synced(result)}")
+        result = sync_run(folder, connect, echo, new_run=arguments.new_run)
+        echo(f"  {_synced_in_words(result)}")
         if result.not_brought:
             echo(f"  only the lost run had, which cannot be sent: {', '.join(result.not_brought)}")
         done.append(result)
@@ -98,7 +91,7 @@ def _run_folder(text: str, output: Path) -> Path:
     )
 
 
-def _say_synced(result: Synced) -> str:
+def _synced_in_words(result: Synced) -> str:
     if result.running:
         return "this run is still running; it sends its records itself"
     refused = f"; MLflow refused {result.refused} value(s) for good" if result.refused else ""
@@ -128,7 +121,7 @@ def _add_checkpoints(commands: Commands) -> None:
     parser.add_argument("--dry-run", action="store_true", help="with --prune: show it, delete nothing")
     parser.add_argument("--output", default="", help=argparse.SUPPRESS)
     add_json(parser)
-    parser.set_defaults(command=guarded(_checkpoints))
+    parser.set_defaults(command=_checkpoints)
 
 
 def _checkpoints(arguments: argparse.Namespace) -> int:
@@ -140,10 +133,10 @@ def _checkpoints(arguments: argparse.Namespace) -> int:
             "--prune, --keep-last N and --dry-run belong together.",
             hint="To see what would be deleted: --prune --keep-last N --dry-run.",
         )
-    echo = say_for(arguments)
-    artifacts, client = _artifacts_of(arguments.run, _output(arguments))
+    echo = echo_for(arguments)
+    artifacts, client = _artifacts_of(arguments.run, output_folder(arguments.output))
     entries = list_checkpoints(artifacts, verify=arguments.verify)
-    _say_table(entries, echo)
+    _print_table(entries, echo)
     pruned = _prune(arguments, artifacts, client, echo) if arguments.prune else {}
     give_json(
         arguments, {"run": arguments.run, "checkpoints": [entry.to_json() for entry in entries], **pruned}
@@ -178,17 +171,12 @@ def _artifacts_of(text: str, output: Path) -> tuple[RunArtifacts | FolderArtifac
     return RunArtifacts(client, run_id), client
 
 
-def _say_table(entries: list[ListedCheckpoint], echo: Echo) -> None:
+def _print_table(entries: list[ListedCheckpoint], echo: Echo) -> None:
     if not entries:
         echo("this run has no checkpoint")
         return
-    rows = [
-        ("step", "epoch", "kind", "alias", "size", "whole", "metrics"),
-        *(entry.row() for entry in entries),
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    for line in table([COLUMNS, *(entry.row() for entry in entries)]):
+        echo(line)
 
 
 def _prune(

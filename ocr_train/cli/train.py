@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ocr_train.cli import data as cli_data
-from ocr_train.cli.output import guarded
 from ocr_train.cli.terminal import detached_output
 from ocr_train.config.experiment import EXPERIMENTS, available_models, load_experiment
 from ocr_train.config.overrides import parse_overrides
@@ -45,7 +44,7 @@ def add_commands(commands: Commands) -> None:
             default=getattr(plain, name),
             help=HELP[name].replace("{models}", models),
         )
-    parser.set_defaults(command=guarded(_train))
+    parser.set_defaults(command=_train)
 
 
 def _train(arguments: argparse.Namespace) -> int:

@@ -6,11 +6,14 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from ocr_train.cli.output import add_json, give_json, guarded, say_for, stream_for, whole_number
-from ocr_train.cli.transfer_progress import TransferProgress, human_bytes
+from ocr_train.cli.options import whole_number
+from ocr_train.cli.output import add_json, echo_for, give_json, stream_for
+from ocr_train.cli.transfer_progress import TransferProgress
+from ocr_train.disk import human
 from ocr_train.errors import ConfigError
 from ocr_train.run import Echo
 from ocr_train.storage.progress import OnProgress
@@ -57,7 +60,7 @@ def fetch_exactly(uri: str, folder: Path, echo: Echo, stream: TextIO) -> Path:
         "data", stream, lambda on_progress: fetch(uri, folder, delete=True, on_progress=on_progress)
     )
     gone = f", {result.deleted} no longer at the source" if result.deleted else ""
-    fetched = f"{result.fetched} files fetched ({human_bytes(result.bytes)})"
+    fetched = f"{result.fetched} files fetched ({human(result.bytes)})"
     echo(f"data: {fetched}, {result.skipped} unchanged here{gone}")
     return folder
 
@@ -97,7 +100,7 @@ def add_transfer(commands: Commands) -> None:
             help="transfers at a time (default: 16)",
         )
         add_json(parser)
-        parser.set_defaults(command=guarded(command))
+        parser.set_defaults(command=command)
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
@@ -109,20 +112,9 @@ def _fetch(arguments: argparse.Namespace) -> int:
             f"fetch goes from S3 to a folder, and {arguments.source!r} is not an S3 address.",
             hint=f"To send a folder: python -m ocr_train push {shlex.quote(str(arguments.source))} {shlex.quote(str(arguments.target))}",
         )
-    _require_folder(arguments.target)
-    done = _shown(
-        "fetch",
-        stream_for(arguments),
-        lambda on_progress: fetch(
-            arguments.source,
-            Path(arguments.target),
-            rehash=arguments.rehash,
-            delete=arguments.delete,
-            workers=arguments.workers,
-            on_progress=on_progress,
-        ),
-    )
-    return _answer(arguments, done, "fetched")
+    if Path(arguments.target).exists() and not Path(arguments.target).is_dir():
+        raise ConfigError(f"{arguments.target!r} is a file.", hint="Name the folder for the data.")
+    return _transfer(arguments, partial(fetch, arguments.source, Path(arguments.target)), "fetch", "fetched")
 
 
 def _push(arguments: argparse.Namespace) -> int:
@@ -134,38 +126,21 @@ def _push(arguments: argparse.Namespace) -> int:
             f"push goes from a folder to S3, and {arguments.target!r} is not an S3 address.",
             hint=f"To fetch a folder: python -m ocr_train fetch {shlex.quote(str(arguments.source))} {shlex.quote(str(arguments.target))}",
         )
+    return _transfer(arguments, partial(push, Path(arguments.source), arguments.target), "push", "sent")
+
+
+def _transfer(
+    arguments: argparse.Namespace, transfer: Callable[..., SyncResult], name: str, verb: str
+) -> int:
+    """Do it with the options that both directions have, and answer."""
+    options = {"rehash": arguments.rehash, "delete": arguments.delete, "workers": arguments.workers}
     done = _shown(
-        "push",
+        name,
         stream_for(arguments),
-        lambda on_progress: push(
-            Path(arguments.source),
-            arguments.target,
-            rehash=arguments.rehash,
-            delete=arguments.delete,
-            workers=arguments.workers,
-            on_progress=on_progress,
-        ),
+        lambda on_progress: transfer(**options, on_progress=on_progress),
     )
-    return _answer(arguments, done, "sent")
-
-
-def _require_folder(target: str) -> None:
-    if Path(target).exists() and not Path(target).is_dir():
-        raise ConfigError(f"{target!r} is a file.", hint="Name the folder for the data.")
-
-
-def _shown(what: str, stream: TextIO, transfer: Callable[[OnProgress], SyncResult]) -> SyncResult:
-    """The transfer's result; while it runs, `stream` shows how far it is."""
-    shown = TransferProgress(what, stream)
-    try:
-        return transfer(shown)
-    finally:
-        shown.done()
-
-
-def _answer(arguments: argparse.Namespace, done: SyncResult, verb: str) -> int:
-    say_for(arguments)(
-        f"{done.fetched} files {verb} ({human_bytes(done.bytes)}), {done.skipped} unchanged, "
+    echo_for(arguments)(
+        f"{done.fetched} files {verb} ({human(done.bytes)}), {done.skipped} unchanged, "
         f"{done.deleted} deleted: {done.files} files in {arguments.target}"
     )
     give_json(
@@ -181,3 +156,12 @@ def _answer(arguments: argparse.Namespace, done: SyncResult, verb: str) -> int:
         },
     )
     return 0
+
+
+def _shown(what: str, stream: TextIO, transfer: Callable[[OnProgress], SyncResult]) -> SyncResult:
+    """The transfer's result; while it runs, `stream` shows how far it is."""
+    shown = TransferProgress(what, stream)
+    try:
+        return transfer(shown)
+    finally:
+        shown.done()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from ocr_train.disk import human
 from ocr_train.storage.progress import Progress
 
 PLAIN_INTERVAL_S = 10.0
@@ -48,17 +49,8 @@ def describe_progress(progress: Progress) -> str:
     if progress.phase == "listing":
         return f"listing, {progress.files} files so far"
     parts = [f"{progress.phase} {progress.files}/{progress.files_total} files"]
-    parts.append(f"{human_bytes(progress.size_bytes)}/{human_bytes(progress.size_bytes_total)}")
-    parts.append(f"{human_bytes(progress.rate)}/s")
+    parts.append(f"{human(progress.size_bytes)}/{human(progress.size_bytes_total)}")
+    parts.append(f"{human(progress.rate)}/s")
     if progress.eta_s is not None:
         parts.append(f"ETA {datetime.timedelta(seconds=round(progress.eta_s))}")
     return "  ".join(parts)
-
-
-def human_bytes(size: float) -> str:
-    """`size` in bytes as "12 B", "3.4 kB", "1.2 GB" (powers of 1000)."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.cli.label_options import add_rules, read_demands
-from ocr_train.cli.output import add_json, give_json, guarded, require_apart, say_for
+from ocr_train.cli.label_options import add_rules, label_options
+from ocr_train.cli.options import add_images_folder
+from ocr_train.cli.output import add_json, echo_for, give_json, require_apart, require_labels
 from ocr_train.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -27,19 +28,14 @@ def add_validate(commands: Commands) -> None:
         "Exit status: 0 clean, 3 problems.",
     )
     parser.add_argument("labels", nargs="+", type=Path, metavar="LABELS", help="PaddleOCR label files")
-    parser.add_argument(
-        "--images",
-        type=Path,
-        metavar="DIR",
-        help="the folder that image paths are relative to (default: that of LABELS, or the one above it)",
-    )
+    add_images_folder(parser)
     add_rules(parser)
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a readable summary with pictures")
     parser.add_argument(
         "--quarantine", type=Path, metavar="FILE", help="list the bad lines: place, kind, the line as it was"
     )
     add_json(parser)
-    parser.set_defaults(command=guarded(_validate))
+    parser.set_defaults(command=_validate)
 
 
 def _validate(arguments: argparse.Namespace) -> int:
@@ -54,7 +50,7 @@ def _validate(arguments: argparse.Namespace) -> int:
     require_apart([*arguments.labels, *([arguments.dict] if arguments.dict else [])], outputs)
     images = arguments.images or _images(arguments.labels)
     report = validate(arguments.labels, images, rules, known=dictionary.problems if dictionary else ())
-    echo = say_for(arguments)
+    echo = echo_for(arguments)
     echo(report.summary(LISTED))
     if arguments.quarantine is not None:
         count = write_quarantine(arguments.labels, arguments.quarantine, report.bad_lines)
@@ -69,8 +65,6 @@ def _validate(arguments: argparse.Namespace) -> int:
 
 def _require_files(labels: Sequence[Path]) -> None:
     """All problems with the paths at once."""
-    from ocr_train.cli.output import require_labels
-
     problems, hints = [], []
     for path in labels:
         try:
@@ -86,16 +80,14 @@ def _rules(arguments: argparse.Namespace) -> tuple[Rules, Dictionary | None]:
     """The rules and the dictionary; a recognition model without one reads 0-9a-z in lower case."""
     from ocr_train.data.dictionary import DEFAULT_CHARSET, read_dictionary
 
-    demands = read_demands(arguments)
-    path = demands.dictionary or demands.model_dictionary
-    if demands.task == "rec" and path is None:
-        return replace(demands.rules(None), charset=DEFAULT_CHARSET, lower=True), None
+    asked = label_options(arguments)
+    path = asked.dictionary or asked.model_dictionary
+    if asked.task == "rec" and path is None:
+        return replace(asked.rules(None), charset=DEFAULT_CHARSET, lower=True), None
     read = (
-        read_dictionary(path, use_space_char=demands.use_space_char)
-        if path and demands.task == "rec"
-        else None
+        read_dictionary(path, use_space_char=asked.use_space_char) if path and asked.task == "rec" else None
     )
-    return demands.rules(read), read
+    return asked.rules(read), read
 
 
 def _images(labels: Sequence[Path]) -> Path:

