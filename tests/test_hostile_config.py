@@ -139,7 +139,7 @@ class TestSources:
         tracker = Tracker(runs.client, run_id, runs.experiment_id, runs.folder / run_id)
         common = write_common(runs.folder / "common")
         poison(common[0], canary)
-        store = store_on(tracker, common=common, model="rec")
+        store = store_on(tracker.artifacts, common=common, model="rec")
         snapshot = snapshot_of(tracker.folder, epoch=1, step=10, metrics={"acc": 0.1}, seed=1)
         store.point(LATEST, store.put(snapshot, step=10, epoch=1))
         assert tracker.finish("FINISHED").status_set

@@ -120,7 +120,7 @@ def _log(
 
     A run that `mlflow run` made for this is the new run, whatever the data are.
     """
-    from ocr_train.tracking.run_additions import add_to_run
+    from ocr_train.tracking.mlflow_client import add_to_run
 
     metrics = {f"evaluate/{name}": value for name, value in done.metrics.items()}
     logged = []

@@ -147,6 +147,6 @@ def _log(exported: Exported, run_id: str, echo: Echo) -> None:
 
 
 def _tag(run_id: str, value: str) -> None:
-    from ocr_train.tracking.run_additions import add_to_run
+    from ocr_train.tracking.mlflow_client import add_to_run
 
     add_to_run(client(), run_id, tags={TAG: value})

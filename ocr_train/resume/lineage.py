@@ -55,7 +55,7 @@ def record_drift(
     document = {"from": point.run_id or redact.text(point.source), "step": point.step, "changed": changed}
     path = tracker.folder / "param_drift.json"
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
-    tracker.upload(path, "config")
+    tracker.artifacts.upload(path, "config")
     if changed:
         echo(f"changed since: {say_drift(changed)}")
         tracker.set_tags({"param_drift": say_drift(changed)})
@@ -91,4 +91,4 @@ def inherit_best(point: ResumePoint, tracker: Tracker) -> None:
     with tempfile.TemporaryDirectory() as parent:
         path = Path(parent) / f"{BEST}.json"
         path.write_text(json.dumps(point.best_alias, indent=1, sort_keys=True), encoding="utf-8")
-        tracker.upload(path, ROOT)
+        tracker.artifacts.upload(path, ROOT)

@@ -102,7 +102,7 @@ def _bring_log(tracker: Tracker) -> None:
     log = tracker.folder / "train.log"
     if not log.is_file():
         try:
-            tracker.download("logs/train.log", tracker.folder).replace(log)
+            tracker.artifacts.download("logs/train.log", tracker.folder).replace(log)
         except (OcrTrainError, OSError):
             # The run was killed before it stored one.
             return

@@ -30,10 +30,9 @@ from ocr_train.runs.uncopied import finished_sets
 from ocr_train.runs.unnoted import unnoted_points
 from ocr_train.tracking.artifact_delivery import log_input, send_file
 from ocr_train.tracking.artifacts import RunArtifacts, upload_verified, verify
-from ocr_train.tracking.confirmed import end_run
 from ocr_train.tracking.journal import Journal, last_tags
 from ocr_train.tracking.journal_delivery import Delivery
-from ocr_train.tracking.mlflow_client import check_writable, send_batch
+from ocr_train.tracking.mlflow_client import check_writable, end_run, send_batch
 from ocr_train.tracking.outbox import Checkpoint, DatasetInput, File, Item, Outbox, Tree
 from ocr_train.tracking.refusals import RunUnknown, check_run, refusal_reason
 from ocr_train.tracking.run_folder import (

@@ -13,8 +13,8 @@ from typing import Any
 from ocr_train.errors import TrackingError
 from ocr_train.redaction.addresses import first_line
 from ocr_train.tracking.artifacts import ArtifactSink, upload_verified
-from ocr_train.tracking.confirmed import require_dataset
 from ocr_train.tracking.outbox import DatasetInput, File, Item, Outbox
+from ocr_train.tracking.refusals import check_run
 from ocr_train.tracking.sender import Sender
 
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -35,9 +35,11 @@ def log_input(client: Any, run_id: str, dataset: DatasetInput) -> None:
     tags = [InputTag(key="mlflow.data.context", value="training")]
     try:
         client.log_inputs(run_id, datasets=[MlflowInput(dataset=value, tags=tags)])
-        require_dataset(client, run_id, dataset.digest)
+        inputs = check_run(client, run_id).inputs
     except Exception as exc:
         raise TrackingError(f"the dataset cannot be logged: {first_line(exc)}") from exc
+    if dataset.digest not in [one.dataset.digest for one in (inputs.dataset_inputs if inputs else ())]:
+        raise TrackingError("the MLflow server confirmed the dataset, but does not have it.")
 
 
 def send_file(item: File, artifacts: ArtifactSink, run_folder: Path) -> None:
@@ -67,7 +69,8 @@ class ArtifactDelivery:
 
     def start(self) -> None:
         """Begin; what an earlier process left in the outbox goes first."""
-        self._queue = {key: item for key, item in self.outbox.pending().items() if _ours(item)}
+        pending = self.outbox.pending().items()
+        self._queue = {key: item for key, item in pending if isinstance(item, File | DatasetInput)}
         self._sender.start()
 
     def add(self, item: Item) -> None:
@@ -107,7 +110,3 @@ class ArtifactDelivery:
         with self._lock:
             self._queue.pop(key, None)
         return True
-
-
-def _ours(item: Item) -> bool:
-    return isinstance(item, File | DatasetInput)

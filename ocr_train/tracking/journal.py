@@ -112,9 +112,7 @@ class Journal:
 
     def end_line(self) -> None:
         """End the last line where a crash left it open: it is read then, whole or not."""
-        with self._lock, contextlib.suppress(OSError):
-            self._write(b"\n" * self._torn + self._waiting)
-            self._waiting = b""
+        self.append(())
 
     def _write(self, data: bytes) -> None:
         """What is written twice after a full disk changes nothing: MLflow takes it for the same points."""

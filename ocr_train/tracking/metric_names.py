@@ -1,10 +1,12 @@
-"""Names as MLflow takes them: made legal here and nowhere else, and never two the same."""
+"""Names and values as MLflow takes them: made legal and cut here and nowhere else, and never two names the same."""
 
 from __future__ import annotations
 
 import re
 
 NAME_LIMIT = 250
+PARAM_LIMIT = 6000
+TAG_LIMIT = 8000
 
 
 def legal_name(name: str) -> str:

@@ -11,15 +11,17 @@ import math
 import os
 import re
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.redaction.addresses import first_line, without_password
-from ocr_train.tracking.confirmed import require_taken
-from ocr_train.tracking.journal import Batch
+from ocr_train.redaction.redactor import redactor
+from ocr_train.tracking.journal import Batch, Metric, Tag
 from ocr_train.tracking.journal_delivery import RefusedRecords
-from ocr_train.tracking.launched_secrets import hide_in_tags
+from ocr_train.tracking.launched_run import hide_in_tags
+from ocr_train.tracking.metric_names import TAG_LIMIT, legal_name
 from ocr_train.tracking.preflight import check_answers
 from ocr_train.tracking.refusals import check_run, raise_if_refused
 
@@ -95,7 +97,65 @@ def send_batch(client: Any, run_id: str, batch: Batch) -> None:
         if exc.error_code == "INVALID_PARAMETER_VALUE":
             raise RefusedRecords(first_line(exc)) from exc
         raise
-    require_taken(client, run_id, batch)
+    _require_taken(client, run_id, batch)
+
+
+def _require_taken(client: Any, run_id: str, batch: Batch) -> None:
+    """Raise `TrackingError` where the run lacks something of the batch that was just sent: a param, a tag, or a metric
+    as far as its last step. `{}` is all that MLflow answers to a write, and anything may say `{}`; MLflow tells no more
+    of a run in one call."""
+    data = check_run(client, run_id).data
+    steps = {metric.key: metric.step for metric in data.to_proto().metrics}
+    lacking = [
+        *(metric.key for metric in batch.metrics if steps.get(metric.key, metric.step - 1) < metric.step),
+        *(param.key for param in batch.params if param.key not in data.params),
+        *(tag.key for tag in batch.tags if tag.key not in data.tags),
+    ]
+    if lacking:
+        raise TrackingError(
+            f"the MLflow server confirmed {len(batch)} value(s), but does not have {lacking[0]!r}."
+        )
+
+
+def end_run(client: Any, run_id: str, status: str, end_time: int) -> None:
+    """Give the run its final status; raises `TrackingError` where it has another one then."""
+    client.set_terminated(run_id, status=status, end_time=end_time)
+    there = str(check_run(client, run_id).info.status)
+    if there != status:
+        raise TrackingError(f"the MLflow server confirmed the status {status}, but shows {there!r}.")
+
+
+def add_to_run(
+    client: Any,
+    run_id: str,
+    *,
+    metrics: Mapping[str, float] | None = None,
+    step: int = 0,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Log `metrics` at `step` and set `tags`, without secrets, on a run that is over: at once, without a journal.
+
+    Raises `TrackingError` where the server does not take them.
+    """
+    now = int(time.time() * 1000)
+    redact = redactor()
+    batch = Batch(
+        metrics=[
+            Metric(key=legal_name(key), value=float(value), step=step, time_ms=now)
+            for key, value in (metrics or {}).items()
+        ],
+        tags=[
+            Tag(key=key, value=redact.text(value).encode()[:TAG_LIMIT].decode("utf-8", "ignore"))
+            for key, value in (tags or {}).items()
+        ],
+    )
+    try:
+        send_batch(client, run_id, batch)
+    except Exception as exc:
+        raise TrackingError(
+            f"the run {run_id} does not accept what was found out: {first_line(exc)}",
+            hint="Check MLFLOW_TRACKING_URI and that the run is not deleted.",
+        ) from exc
 
 
 def _log(client: Any, run_id: str, batch: Batch) -> None:
@@ -165,61 +225,54 @@ def check_writable(client: Any, run_id: str) -> None:
 def call_it_training(client: Any, experiment_id: str) -> str:
     """Have MLflow's page open on runs and curves instead of on its GenAI views, unless somebody chose a kind.
 
-    The experiment's name comes back, "" where it cannot be had.
+    The experiment's name comes back, "" where the server does not tell it.
     """
+    return _suggest(client, experiment_id, {"mlflow.experimentKind": "custom_model_development"})
+
+
+def name_primary_metric(client: Any, experiment_id: str, metric: str) -> None:
+    """Have MLflow's page begin with the chart of `metric` (higher is better), unless somebody chose one."""
+    primary = "mlflow.experiment.primaryMetric"
+    _suggest(client, experiment_id, {f"{primary}.name": metric, f"{primary}.greaterIsBetter": "True"})
+
+
+def _suggest(client: Any, experiment_id: str, tags: Mapping[str, str]) -> str:
+    """Set tags of the experiment unless it has one of them; its name, "" where the server does not tell it."""
     from mlflow.exceptions import MlflowException
 
-    kind = "mlflow.experimentKind"
     name = ""
     # A nicety: some are not allowed to.
     with contextlib.suppress(MlflowException):
         experiment = client.get_experiment(experiment_id)
         name = str(experiment.name)
-        if kind not in experiment.tags:
-            client.set_experiment_tag(experiment_id, kind, "custom_model_development")
+        if not tags.keys() & experiment.tags.keys():
+            for key, value in tags.items():
+                client.set_experiment_tag(experiment_id, key, value)
     return name
 
 
-def name_primary_metric(client: Any, experiment_id: str, metric: str) -> None:
-    """Have MLflow's page begin with the chart of `metric` (higher is better), unless somebody chose one."""
-    from mlflow.exceptions import MlflowException
-
-    tags = {
-        "mlflow.experiment.primaryMetric.name": metric,
-        "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
-    }
-    # A nicety, as above.
-    with contextlib.suppress(MlflowException):
-        known = client.get_experiment(experiment_id).tags
-        if not tags.keys() & known.keys():
-            for key, value in tags.items():
-                client.set_experiment_tag(experiment_id, key, value)
-
-
-def experiment_id(client: Any) -> str:
-    """The experiment that MLflow's own variables name, as `mlflow run` chooses it."""
+def experiment_of(client: Any) -> str:
+    """The id of the experiment that MLflow's own variables name, as `mlflow run` chooses it; raises `TrackingError`."""
     if given := os.environ.get("MLFLOW_EXPERIMENT_ID", ""):
         return given
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "")
     if not name:
         return "0"
-    found = client.get_experiment_by_name(name)
-    return str(found.experiment_id if found else client.create_experiment(name))
-
-
-def experiment_of(client: Any) -> str:
-    """The id of the experiment that MLflow's own variables name; raises `TrackingError`."""
     try:
-        return experiment_id(client)
+        found = client.get_experiment_by_name(name)
+        return str(found.experiment_id if found else client.create_experiment(name))
     except Exception as exc:
-        raise TrackingError(f"the experiment cannot be found: {first_line(exc)}") from exc
+        raise TrackingError(
+            f"the experiment {name!r} cannot be found: {first_line(exc)}",
+            hint="Check MLFLOW_EXPERIMENT_NAME and the server's log.",
+        ) from exc
 
 
 def runs_of_model(client: Any, model: str, *, limit: int = 200) -> Sequence[Any]:
     """This experiment's runs of `model`, the newest first."""
     try:
         found = client.search_runs(
-            [experiment_id(client)],
+            [experiment_of(client)],
             filter_string=f"tags.model = '{model}'",
             order_by=["attributes.start_time DESC"],
             max_results=limit,

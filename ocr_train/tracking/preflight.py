@@ -53,12 +53,10 @@ def check_answers(uri: str) -> None:
         raise TrackingError(
             f"no MLflow server answers at {shown}: {_innermost(exc)}", hint=_START_HINT
         ) from exc
-    except requests.exceptions.RequestException as exc:
-        if isinstance(exc, ValueError):
-            raise _no_address(uri, exc) from exc
-        raise TrackingError(f"no MLflow server answers at {shown}: {exc}", hint=_START_HINT) from exc
     except ValueError as exc:
         raise _no_address(uri, exc) from exc
+    except requests.exceptions.RequestException as exc:
+        raise TrackingError(f"no MLflow server answers at {shown}: {exc}", hint=_START_HINT) from exc
     except OSError as exc:
         # A file of certificates that is not there.
         raise TrackingError(

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO
 
-from ocr_train.atomic_files import whole_file
+from ocr_train.atomic_files import write_text
 from ocr_train.disk import refused
 from ocr_train.errors import DataError, StorageError, TrackingError
 from ocr_train.ocr_engine.documents import read_json
@@ -58,8 +58,7 @@ class RunFacts:
 
 def write_facts(folder: Path, facts: RunFacts) -> None:
     """Write `run.json`, whole or not at all; raises `OSError`."""
-    with whole_file(folder / FACTS) as part:
-        part.write_text(json.dumps(asdict(facts), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / FACTS, json.dumps(asdict(facts), ensure_ascii=False, indent=1) + "\n")
 
 
 def read_facts(folder: Path) -> RunFacts | None:

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from ocr_train.atomic_files import whole_file
+from ocr_train.atomic_files import write_bytes
 from ocr_train.tracking.journal import Record, Tag, batches_of, encoded, whole_size
 
 
@@ -65,7 +65,7 @@ class Sent:
             return
         self._aside = data
         with contextlib.suppress(OSError):
-            _write_whole(self._aside_file, data)
+            write_bytes(self._aside_file, data)
 
     def drop_aside_tags(self, keys: set[str]) -> None:
         """Forget tags that are aside and have a later value: it must not be written over."""
@@ -91,9 +91,4 @@ def read_position(path: Path) -> int:
 
 def write_position(path: Path, position: int) -> None:
     """Note the byte up to which the server has the journal, whole or not at all."""
-    _write_whole(path, str(position).encode("ascii"))
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    with whole_file(path) as part:
-        part.write_bytes(data)
+    write_bytes(path, str(position).encode("ascii"))

@@ -23,17 +23,17 @@ from ocr_train.redaction.redactor import redactor
 from ocr_train.tracking import heartbeat
 from ocr_train.tracking.artifact_delivery import ArtifactDelivery, log_input, send_file
 from ocr_train.tracking.artifacts import FolderArtifacts, RunArtifacts
-from ocr_train.tracking.confirmed import end_run
 from ocr_train.tracking.heartbeat import HEARTBEAT_TAG
 from ocr_train.tracking.holder import HOLDER_TAG, this_process
 from ocr_train.tracking.journal import Batch, Journal, Metric, Param, Tag, batches_of
 from ocr_train.tracking.journal_delivery import Delivery
 from ocr_train.tracking.launched_run import ended_by_failure, take_over
-from ocr_train.tracking.metric_names import MetricNames, cut, legal_name
+from ocr_train.tracking.metric_names import PARAM_LIMIT, TAG_LIMIT, MetricNames, cut, legal_name
 from ocr_train.tracking.mlflow_client import (
     call_it_training,
     check_writable,
-    experiment_id,
+    end_run,
+    experiment_of,
     runs_of_model,
     send_batch,
 )
@@ -49,8 +49,6 @@ from ocr_train.tracking.run_folder import (
     write_facts,
 )
 
-PARAM_LIMIT = 6000
-TAG_LIMIT = 8000
 BIRTH_TAG_LIMIT = 5000
 """Older servers take no longer ones, and a run that is made with one too long is not made at all."""
 PATIENCE_S = 60.0
@@ -81,7 +79,7 @@ class Delivered:
 class Tracker:
     """One run: records through the journal, files through the outbox, the final status last.
 
-    Nothing here waits for the server but `upload`, `list` and `download`, which raise where it is away.
+    Nothing here waits for the server but `artifacts` and `download`, which raise where it is away.
     """
 
     def __init__(
@@ -101,23 +99,20 @@ class Tracker:
         except OSError:
             self._lock.release()
             raise
-        self.artifacts = self._facts_artifacts()
+        self.artifacts: RunArtifacts | FolderArtifacts = (
+            FolderArtifacts(folder / ARTIFACTS) if self.offline else RunArtifacts(client, run_id)
+        )
         self._journal = Journal(folder / JOURNAL)
         self._metric_names, self._param_names, self._tag_names = MetricNames(), MetricNames(), MetricNames()
         self._nonfinite: set[str] = set()
         self._long_params: dict[str, str] = {}
         self._delivery = Delivery(
-            self._journal.path, self._send, check_writable=lambda: check_writable(self.client, run_id)
+            self._journal.path, self._send_batch, check_writable=lambda: check_writable(self.client, run_id)
         )
         self._files = ArtifactDelivery(Outbox(folder / PENDING), self._send_item)
-        if not self._facts.offline:
+        if not self.offline:
             self._delivery.start()
             self._files.start()
-
-    def _facts_artifacts(self) -> RunArtifacts | FolderArtifacts:
-        if self._facts.offline:
-            return FolderArtifacts(self.folder / ARTIFACTS)
-        return RunArtifacts(self.client, self.run_id)
 
     @classmethod
     def start(
@@ -147,23 +142,22 @@ class Tracker:
             if given:
                 run = take_over(client, given, name, _tags_at_birth(born))
             else:
-                run = client.create_run(experiment_id(client), run_name=name, tags=_tags_at_birth(born))
+                run = client.create_run(experiment_of(client), run_name=name, tags=_tags_at_birth(born))
         except MlflowException as exc:
             raise TrackingError(
                 f"the run cannot be started in MLflow: {first_line(exc)}",
                 hint="Check MLFLOW_EXPERIMENT_NAME, MLFLOW_RUN_ID and the server's log.",
             ) from exc
-        facts = RunFacts(
-            run_id=run.info.run_id,
-            run_name=name,
-            tracking_uri=from_anywhere(client.tracking_uri),
-            experiment_id=run.info.experiment_id,
-            experiment_name=call_it_training(client, run.info.experiment_id),
-            server_run_id=run.info.run_id,
-            started_ms=run.info.start_time or _now_ms(),
-        )
-        with ended_by_failure(client, facts.run_id):
-            call_it_training(client, facts.experiment_id)
+        with ended_by_failure(client, run.info.run_id):
+            facts = RunFacts(
+                run_id=run.info.run_id,
+                run_name=name,
+                tracking_uri=from_anywhere(client.tracking_uri),
+                experiment_id=run.info.experiment_id,
+                experiment_name=call_it_training(client, run.info.experiment_id),
+                server_run_id=run.info.run_id,
+                started_ms=run.info.start_time or _now_ms(),
+            )
             return cls(client, facts.run_id, facts.experiment_id, output / facts.run_id, facts=facts)
 
     @classmethod
@@ -247,9 +241,9 @@ class Tracker:
             return 0
         with contextlib.suppress(TrackingError):
             for run in runs_of_model(self.client, model, limit=5):
-                said = run.data.tags.get(CHECKPOINT_BYTES_TAG, "")
-                if said.isdecimal():
-                    return int(said)
+                size = run.data.tags.get(CHECKPOINT_BYTES_TAG, "")
+                if size.isdecimal():
+                    return int(size)
         return 0
 
     def log_file(self, local: Path, folder: str = "") -> None:
@@ -269,18 +263,6 @@ class Tracker:
         with contextlib.suppress(OSError):
             self._redact.clean_file(local)
             self.log_file(local, "logs")
-
-    def require_run(self) -> None:
-        """See `RunArtifacts.require_run`."""
-        self.artifacts.require_run()
-
-    def upload(self, local: Path, folder: str = "") -> None:
-        """Store `local` as the artifact `folder`/<its name>, now; raises `TrackingError`."""
-        self.artifacts.upload(local, folder)
-
-    def list(self, folder: str) -> dict[str, int]:
-        """This run's artifacts in `folder`; see `RunArtifacts.list`."""
-        return self.artifacts.list(folder)
 
     def download(self, path: str, folder: Path) -> Path:
         """Fetch one of this run's artifacts; see `RunArtifacts.download`."""
@@ -335,7 +317,7 @@ class Tracker:
         """Send what the journal could not take because the disk is full."""
         try:
             for batch in batches_of(self._journal.unwritten):
-                self._send(batch)
+                self._send_batch(batch)
         except Exception as exc:  # noqa: BLE001 - reported, not raised: the training itself is over
             self._delivery.last_error = refusal_reason(self.client, self.run_id, exc)
             return False
@@ -349,7 +331,7 @@ class Tracker:
             return False
         return True
 
-    def _send(self, batch: Batch) -> None:
+    def _send_batch(self, batch: Batch) -> None:
         send_batch(self.client, self.run_id, batch)
 
     def _send_item(self, item: Item) -> None:

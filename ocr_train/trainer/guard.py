@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MARK = "OCR_TRAIN_CHILD"
 """A variable in the environment of the child: it marks what the child started, in whatever session."""
-_FAREWELL = b"done\n"
+_SHUTDOWN = b"done\n"
 _EMPTY_SCANS = 3
 _PATIENCE_S = 30.0
 
@@ -63,20 +63,15 @@ class Guard:
         """The mark as an environment."""
         return {MARK: self.mark}
 
-    @property
-    def pid(self) -> int | None:
-        """The guarding process, None where there is none."""
-        return self._process.pid if self._process else None
-
     def watch_group(self, pid: int) -> None:
         """Have the process group `pid` killed too: all that can be done where there is no /proc."""
-        self._tell(f"{pid}\n".encode())
+        self._send(f"{pid}\n".encode())
 
     def close(self) -> None:
-        """Send it home; may be called twice. What it guarded is left as it is."""
+        """End it; may be called twice. What it guarded is left as it is."""
         if self._process is None:
             return
-        self._tell(_FAREWELL)
+        self._send(_SHUTDOWN)
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
@@ -89,7 +84,7 @@ class Guard:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
-    def _tell(self, message: bytes) -> None:
+    def _send(self, message: bytes) -> None:
         if self._process is not None and self._process.stdin is not None:
             # It may have been killed: then there is no guard any more.
             with contextlib.suppress(OSError):
@@ -102,17 +97,17 @@ def watch(pipe: IO[bytes], mark: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     parent = os.getppid()
-    said = b""
+    received = b""
     # The pipe alone is not enough: some processes inherit its other end.
     while os.getppid() == parent:
         if select.select([pipe], [], [], 1.0)[0]:
             chunk = os.read(pipe.fileno(), 4096)
             if not chunk:
                 break
-            said += chunk
-            if said.endswith(_FAREWELL):
+            received += chunk
+            if received.endswith(_SHUTDOWN):
                 return
-    end_marked(mark, groups=[int(word) for word in said.split() if word.isdigit()])
+    end_marked(mark, groups=[int(word) for word in received.split() if word.isdigit()])
 
 
 def end_marked(mark: str, *, groups: list[int]) -> None:

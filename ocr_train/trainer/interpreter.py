@@ -1,20 +1,26 @@
-"""What an interpreter can train with, asked in one short child process.
+"""Questions to the interpreter that trains: what it can train with, and whatever else it alone knows.
 
-The interpreter that trains need not be the one that tracks: it may be another Python with another Paddle.
+It need not be the one that tracks: it may be another Python with another Paddle. Each question is a child that prints
+its answer as a line of JSON, and does not outlive us.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ocr_train.errors import SetupError
 from ocr_train.trainer.failures import reason_in
-from ocr_train.trainer.question import ask
+from ocr_train.trainer.guard import Guard
 
 PROBE_TIMEOUT_S = 180.0
 
@@ -49,8 +55,8 @@ try:
         for index in range(facts["gpus"]):
             facts["names"].append(str(paddle.device.cuda.get_device_name(index)))
 except Exception as exc:
-    said = [line.strip() for line in str(exc).splitlines() if line.strip()]
-    facts["error"] = ": ".join([type(exc).__name__] + said[:1])
+    lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    facts["error"] = ": ".join([type(exc).__name__] + lines[:1])
 sys.stdout.write("\nFACTS " + json.dumps(facts) + "\n")
 """
 
@@ -75,6 +81,74 @@ except ImportError:
     pass
 sys.stdout.write("\nPACKAGES " + json.dumps(found) + "\n")
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What the child printed, and its exit `code`; `code` is None where it was not started, or did not end in time.
+
+    `not_started` says why it could not be started, empty where it was.
+    """
+
+    stdout: str = ""
+    stderr: str = ""
+    code: int | None = None
+    not_started: str = ""
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether it was ended because it took too long."""
+        return self.code is None and not self.not_started
+
+    def last(self, mark: str) -> dict[str, Any] | None:
+        """The JSON object of the last line that begins with `mark` and a space; None where there is none."""
+        for line in reversed(self.stdout.splitlines()):
+            if line.startswith(f"{mark} "):
+                try:
+                    found = json.loads(line[len(mark) + 1 :])
+                except ValueError:
+                    continue
+                return found if isinstance(found, dict) else None
+        return None
+
+
+def ask(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, timeout_s: float) -> Reply:
+    """Run `argv` in `cwd` for `timeout_s` seconds at most; nothing of it runs on afterwards.
+
+    It is a session of its own: some versions of Paddle answer a signal by killing their whole process group.
+    """
+    # If we are killed, the guard ends it.
+    with Guard.start() as guard:
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**env, **guard.env, "PYTHONIOENCODING": "utf-8"},
+                cwd=cwd,
+                start_new_session=True,
+            )
+        except OSError as exc:
+            return Reply(not_started=exc.strerror or str(exc))
+        guard.watch_group(process.pid)
+        with process:
+            code: int | None = None
+            try:
+                printed = process.communicate(timeout=timeout_s)
+                code = process.returncode
+            except subprocess.TimeoutExpired:
+                _kill(process)
+                printed = process.communicate()
+            finally:
+                _kill(process)
+        texts = [part.decode("utf-8", "replace") for part in printed]
+        return Reply(stdout=texts[0], stderr=texts[1], code=code)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,13 +195,13 @@ def probe(python: Path, *, env: Mapping[str, str] | None = None) -> Facts:
             hint=f"Try `{python} -c 'import paddle'` by hand: it hangs or is very slow.",
         )
     values = reply.last("FACTS")
-    facts = None if values is None else Facts(**{**values, "names": tuple(values["names"])})
-    if facts is None:
-        said = reason_in((reply.stderr or reply.stdout).splitlines()) or "no output"
+    if values is None:
+        reason = reason_in((reply.stderr or reply.stdout).splitlines()) or "no output"
         raise SetupError(
-            f"{str(python)!r} could not be asked for its PaddlePaddle: {said}",
+            f"{str(python)!r} could not be asked for its PaddlePaddle: {reason}",
             hint="Check trainer_python: it must be a Python interpreter (3.7 or newer).",
         )
+    facts = Facts(**{**values, "names": tuple(values["names"])})
     if facts.error:
         raise SetupError(
             f"PaddlePaddle does not work in {str(python)!r}: {facts.error}",

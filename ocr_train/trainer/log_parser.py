@@ -7,7 +7,7 @@
 - A line that is not one of the known ones becomes a `LogLine`; nothing is dropped but redraws of tqdm's bars,
   which would flood whoever listens. A line may hold several records and then makes several events, in order.
 - Lines are recognised by their message. The logger's prefix may be missing or of another make; which texts
-  count as a message and which are only quotations is decided in `logparse_lines`.
+  count as a message and which are only quotations is decided in `log_lines`.
 - A line that a terminal broke in two is not put together again: the first half makes an event without the
   number at the break, the second half is a `LogLine`. A path that a bar interrupts makes no event at all.
 - `step` and `epoch` of an evaluation or a checkpoint are those of the last progress line. With a
@@ -57,21 +57,10 @@ class LogParser:
 
     def __init__(self) -> None:
         self._lines = 0
-        self._matched = 0
         self._epoch: int | None = None
         self._step: int | None = None
         self._rows: dict[str, float] | None = None
         self._evaluated = False
-
-    @property
-    def lines(self) -> int:
-        """How many lines were fed."""
-        return self._lines
-
-    @property
-    def matched(self) -> int:
-        """How many of them made an event other than a `LogLine`: 0 of many means that the format changed."""
-        return self._matched
 
     def feed(self, text: str, *, time_ms: int = 0) -> list[Event]:
         """The events of one raw line, in order; an empty list for redraws of a progress bar.
@@ -81,21 +70,15 @@ class LogParser:
         """
         self._lines += 1
         events = _join_log_lines(event for record in split_line(text) for event in self._events(record))
-        self._matched += any(not isinstance(event, LogLine) for event in events)
         return [dataclasses.replace(event, line=self._lines, time_ms=time_ms) for event in events]
 
     def _events(self, record: Record) -> list[Event]:
         rows, self._rows = self._rows, None
-        for read in (self._progress, self._evaluation, self._best, self._test_1x, _saved, _loaded):
+        for read in (self._progress, self._evaluation, self._best, self._test_1x, self._saved, _loaded):
             events = read(record)
             if events:
-                return [self._located(event) for event in events]
+                return events
         return self._table(record, rows) or [LogLine(text=record.text)]
-
-    def _located(self, event: Event) -> Event:
-        if isinstance(event, CheckpointSaved):
-            return dataclasses.replace(event, step=self._step, epoch=self._epoch)
-        return event
 
     def _progress(self, record: Record) -> list[Event]:
         found = _PROGRESS.match(record.message)
@@ -140,6 +123,19 @@ class LogParser:
             events.append(BestUpdated(metrics=best, best_epoch=best_epoch, step=step))
         return events
 
+    def _saved(self, record: Record) -> list[Event]:
+        """A checkpoint on disk: of an unknown name only where a known prefix vouches for the record."""
+        found = _SAVED.match(record.message)
+        if not found or record.cut:
+            return []
+        prefix = record.message[found.end() :]
+        name = re.split(r"[\\/]", prefix.rstrip("\\/"))[-1]
+        named = checkpoint_kind(name)
+        if not named and (not record.named or found[0].startswith("Already")):
+            return []
+        kind = "best" if found[1] else named or "epoch"
+        return [CheckpointSaved(name=name, kind=kind, prefix=prefix, step=self._step, epoch=self._epoch)]
+
     def _table(self, record: Record, rows: dict[str, float] | None) -> list[Event]:
         """A row of what `tools/eval.py` prints, one "name:value" a record; fps is always the last."""
         if _EVAL_HEADER.fullmatch(record.message):
@@ -167,20 +163,6 @@ def _join_log_lines(events: Iterable[Event]) -> list[Event]:
         joined.append(event)
         texts = []
     return joined + ([LogLine(text="\r".join(texts))] if texts else [])
-
-
-def _saved(record: Record) -> list[Event]:
-    """A checkpoint on disk: of an unknown name only where a known prefix vouches for the record."""
-    found = _SAVED.match(record.message)
-    if not found or record.cut:
-        return []
-    prefix = record.message[found.end() :]
-    name = re.split(r"[\\/]", prefix.rstrip("\\/"))[-1]
-    named = checkpoint_kind(name)
-    if not named and (not record.named or found[0].startswith("Already")):
-        return []
-    kind = "best" if found[1] else named or "epoch"
-    return [CheckpointSaved(name=name, kind=kind, prefix=prefix)]
 
 
 def _loaded(record: Record) -> list[Event]:

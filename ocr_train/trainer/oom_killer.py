@@ -67,23 +67,17 @@ class OomKillMonitor:
 
 def _counters(cgroups: Path, own_cgroup: Path) -> Path | None:
     """The file that counts the kills in our own control group: version 2's, or version 1's."""
+    places: list[Path] = []
     with contextlib.suppress(OSError):
         for line in own_cgroup.read_text(encoding="utf-8").splitlines():
             _, controllers, path = line.split(":", 2)
-            for file in (
-                *([cgroups / path.lstrip("/") / "memory.events"] if not controllers else []),
-                *(
-                    [cgroups / "memory" / path.lstrip("/") / "memory.oom_control"]
-                    if "memory" in controllers
-                    else []
-                ),
-            ):
-                if file.is_file():
-                    return file
-        for file in (cgroups / "memory.events", cgroups / "memory" / "memory.oom_control"):
-            # A container sees its own group as the root.
-            if file.is_file():
-                return file
+            if not controllers:
+                places.append(cgroups / path.lstrip("/") / "memory.events")
+            elif "memory" in controllers:
+                places.append(cgroups / "memory" / path.lstrip("/") / "memory.oom_control")
+        # A container sees its own group as the root.
+        places += [cgroups / "memory.events", cgroups / "memory" / "memory.oom_control"]
+        return next((file for file in places if file.is_file()), None)
     return None
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from ocr_train.data.labels import shorten
 from ocr_train.errors import DataError, SetupError
 from ocr_train.trainer.failures import numpy_hint, reason_in
-from ocr_train.trainer.question import Reply, ask
+from ocr_train.trainer.interpreter import Reply, ask
 
 SCRIPT = Path(__file__).with_name("pipeline_check_script.py")
 BROKEN_SHARE = 0.75

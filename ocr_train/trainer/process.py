@@ -16,7 +16,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -114,7 +114,7 @@ class Child:
             return Exit(code=None, signal=_signal_name(-code))
         return Exit(code=code)
 
-    def items(self, *, tick_s: float = 1.0, clock: Callable[[], float] = time.time) -> Iterator[Line | Pause]:
+    def items(self, *, tick_s: float = 1.0) -> Iterator[Line | Pause]:
         """Lines as they come, and a `Pause` at least every `tick_s`, until the process and its output end.
 
         A process that closes its output and works on is waited for with pauses alone.
@@ -136,9 +136,8 @@ class Child:
             now = time.monotonic()
             if now >= next_tick:
                 next_tick = now + tick_s
-                yield Pause(
-                    time_ms=int(clock() * 1000), unfinished=self._unfinished.decode("utf-8", "replace")
-                )
+                unfinished = self._unfinished.decode("utf-8", "replace")
+                yield Pause(time_ms=_now_ms(), unfinished=unfinished)
             if not self.running():
                 # A grandchild may hold the pipe open after the trainer is gone; what was read before counts.
                 ended_at = ended_at or now
@@ -146,11 +145,9 @@ class Child:
                     break
         self._process.wait()
 
-    def stop(
-        self, *, grace_s: float = 10.0, signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM)
-    ) -> None:
-        """Ask the whole group to end with each of `signals` in turn, `grace_s` apart, then kill what is left."""
-        for number in signals:
+    def stop(self, *, grace_s: float) -> None:
+        """Ask the whole group to end with SIGINT, then SIGTERM, `grace_s` apart, then kill what is left."""
+        for number in (signal.SIGINT, signal.SIGTERM):
             if not self.running():
                 break
             self._signal(number)
@@ -215,8 +212,11 @@ class Child:
             del pending[:size]
 
     def _put(self, raw: bytes) -> None:
-        now = int(time.time() * 1000)
-        self._queue.put(Line(text=raw.decode("utf-8", "replace").rstrip("\n"), time_ms=now))
+        self._queue.put(Line(text=raw.decode("utf-8", "replace").rstrip("\n"), time_ms=_now_ms()))
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def _signal_name(number: int) -> str:

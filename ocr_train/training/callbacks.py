@@ -59,7 +59,7 @@ def _make_store(tracker: Tracker, run: Run) -> CheckpointStore:
 
     common = [run.folder / CLEAN_CONFIG] + ([run.dictionary] if run.dictionary else [])
     return CheckpointStore(
-        tracker,
+        tracker.artifacts,
         model=run.model,
         dataset_digest=run.dataset_digest,
         versions=run.versions,

@@ -20,7 +20,7 @@ from ocr_train.resume.automatic import CONFIG_TAG
 from ocr_train.resume.resolve import ResumeRequest
 from ocr_train.resume.start import StartedRun
 from ocr_train.run import STEPS_METRIC, Echo, Run
-from ocr_train.tracking.launched_secrets import say_exposed
+from ocr_train.tracking.launched_run import say_exposed
 from ocr_train.tracking.mlflow_client import get_run
 from ocr_train.tracking.run_folder import CLEAN_CONFIG
 from ocr_train.tracking.tracker import Tracker

@@ -16,7 +16,7 @@ from ocr_train.config.overrides import flatten
 from ocr_train.errors import ConfigError, SetupError
 from ocr_train.ocr_engine.documents import DocumentError, read_yaml
 from ocr_train.ocr_engine.files import read_regular
-from ocr_train.trainer.question import ask
+from ocr_train.trainer.interpreter import ask
 
 SCRIPT = Path(__file__).with_name("compatibility_script.py")
 T = TypeVar("T")

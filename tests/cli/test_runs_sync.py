@@ -24,7 +24,7 @@ def offline_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a finished run without a server, with three checkpoints of which the first is the best."""
     monkeypatch.chdir(tmp_path)
     tracker = Tracker.start(OfflineClient(), tmp_path / "outputs", name="x", offline=True)
-    store = store_on(tracker)
+    store = store_on(tracker.artifacts)
     for step in (10, 20, 30):
         put = store.put(snapshot_of(tmp_path, step=step, seed=step), step=step, epoch=step // 10)
         if step == 10:

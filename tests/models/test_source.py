@@ -41,7 +41,7 @@ def add_run(runs: Runs, steps: Mapping[int, float], *, best: int | None = None) 
     """A finished run of the model "rec" with checkpoints that carry their configuration and dictionary."""
     run_id = str(runs.client.create_run(runs.experiment_id, run_name="a run").info.run_id)
     tracker = Tracker(runs.client, run_id, runs.experiment_id, runs.folder / run_id)
-    store = store_on(tracker, common=write_common(runs.folder / "common"), model="rec")
+    store = store_on(tracker.artifacts, common=write_common(runs.folder / "common"), model="rec")
     for step, acc in steps.items():
         snapshot = snapshot_of(tracker.folder, epoch=step // 10, step=step, metrics={"acc": acc}, seed=step)
         manifest = store.put(snapshot, step=step, epoch=step // 10)

@@ -56,7 +56,7 @@ class Runs:
         )
         run_id = str(run.info.run_id)
         tracker = Tracker(self.client, run_id, self.experiment_id, self.folder / run_id)
-        store = store_on(tracker, model=model)
+        store = store_on(tracker.artifacts, model=model)
         for step, hmean in steps.items():
             snapshot = snapshot_of(
                 tracker.folder,

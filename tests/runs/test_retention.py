@@ -191,7 +191,7 @@ class TestRegistry:
         client.create_experiment("x", artifact_location=str(tmp_path / "artifacts"))
         monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "x")
         tracker = Tracker.start(client, tmp_path / "runs", name="x")
-        store = store_on(tracker)
+        store = store_on(tracker.artifacts)
         for step in (10, 20, 30):
             store.put(snapshot_of(tmp_path, step=step, seed=step), step=step, epoch=1)
         yield tracker
@@ -238,7 +238,7 @@ class TestRegistry:
             owner = tracker.run_id if step == 10 else child.run_id
             alias = tmp_path / "best.json"
             alias.write_text(json.dumps({"step": step, "run_id": owner}), encoding="utf-8")
-            child.upload(alias, "checkpoints")
+            child.artifacts.upload(alias, "checkpoints")
             child.finish("FINISHED")
             origin = child.run_id
         pinned = pinned_by_others(tracker.client, tracker.run_id)
@@ -260,14 +260,14 @@ class TestRegistry:
         tracker.finish("FINISHED", timeout_s=1)
         done = sync_run(tracker.folder, lambda _uri: tracker.client, lambda _text: None)
         assert done.complete, done.error
-        steps = {name for name in tracker.list("checkpoints") if name.endswith("/")}
+        steps = {name for name in tracker.artifacts.list("checkpoints") if name.endswith("/")}
         assert steps == {"checkpoints/step_00000030/", "checkpoints/step_00000040/"}
 
     def test_pruned_artifacts_are_gone(self, tracker: Tracker) -> None:
         """From the run's own artifacts, manifest and all."""
         going = plan_for(tracker.artifacts, Pinned(), Retention(1)).prune
         prune(tracker.artifacts, going)
-        assert set(tracker.list("checkpoints")) == {"checkpoints/step_00000030/"}
+        assert set(tracker.artifacts.list("checkpoints")) == {"checkpoints/step_00000030/"}
 
 
 @pytest.mark.slow

@@ -1,4 +1,5 @@
-"""What an experiment is told, so that MLflow's own page compares its runs well; batches that come again."""
+"""What an experiment is told, so that MLflow's own page compares its runs well; batches that come again; answers of `{}`, which is all
+that MLflow says to a write: whoever answers so without having it is found out."""
 
 from __future__ import annotations
 
@@ -8,10 +9,15 @@ from typing import Any
 
 import pytest
 
+from ocr_train.errors import TrackingError
+from ocr_train.runs.sync import sync_run
 from ocr_train.tracking import mlflow_client
-from ocr_train.tracking.journal import Batch, Metric
-from ocr_train.tracking.mlflow_client import name_primary_metric, send_batch
-from tests.builders import MLFLOW_WARNING
+from ocr_train.tracking.artifact_delivery import log_input
+from ocr_train.tracking.journal import Batch, Metric, Param, Tag
+from ocr_train.tracking.mlflow_client import connect, end_run, name_primary_metric, send_batch
+from ocr_train.tracking.outbox import DatasetInput
+from ocr_train.tracking.tracker import Tracker
+from tests.builders import MLFLOW_WARNING, mlflow_store
 from tests.commands import client
 
 pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
@@ -78,10 +84,108 @@ class Database:
 )
 def test_points_that_are_there_are_not_sent_again(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the database; and what is missing is sent in one call."""
-    monkeypatch.setattr(mlflow_client, "require_taken", lambda *_: None)
+    monkeypatch.setattr(mlflow_client, "_require_taken", lambda *_: None)
     database = Database(words)
     metrics = [Metric(key="a", value=0.5, step=step, time_ms=step) for step in range(6)]
     send_batch(database, "r", Batch(metrics=metrics[:3]))
     send_batch(database, "r", Batch(metrics=metrics))
     assert {step for _, _, _, step in database.metrics} == set(range(6))
     assert database.calls == 3
+
+
+BATCH = Batch(
+    metrics=(
+        Metric(key="train/loss", value=float("nan"), step=1, time_ms=1),
+        Metric(key="train/loss", value=0.5, step=2, time_ms=2),
+    ),
+    params=(Param(key="epochs", value="4"),),
+    tags=(Tag(key="model", value="rec"),),
+)
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _store_template: Path) -> Any:
+    """A client on a store of its own."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store(tmp_path, _store_template))
+    monkeypatch.setattr("ocr_train.tracking.journal_delivery.RETRY_S", (0.02,))
+    monkeypatch.setattr("ocr_train.tracking.artifact_delivery.RETRY_S", (0.02,))
+    return connect()
+
+
+class Nodding:
+    """MLflow's client behind something that answers every write with `{}`, and does nothing of it while `nods`."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.nods = True
+        self.nodded: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        if self.nods and name in ("log_batch", "set_terminated", "log_inputs", "set_tag"):
+            self.nodded.add(name)
+            return lambda *_args, **_kwargs: None
+        return getattr(self._client, name)
+
+
+def test_what_is_only_said_to_be_done_waits_until_it_is(connected: Any, tmp_path: Path) -> None:
+    """Metrics, params, tags, dataset and final status: all of it is pending, and `sync` brings it once it can."""
+    nodding = Nodding(connected)
+    tracker = Tracker.start(connected, tmp_path / "runs", name="x")
+    tracker.client = nodding
+    tracker.log_metrics({"train/loss": 0.5}, step=1, time_ms=1)
+    tracker.log_params({"epochs": 4})
+    tracker.set_tags({"model": "rec"})
+    tracker.log_dataset(name="words", digest="digest-1", source="s3://b/words", profile="{}")
+    delivered = tracker.finish("FINISHED", timeout_s=0.5)
+    assert (delivered.status_set, delivered.pending_items) == (False, 1)
+    assert delivered.pending_bytes > 0
+    assert "the MLflow server confirmed" in delivered.last_error
+    assert not sync_run(tracker.folder, lambda _uri: nodding, lambda _text: None).complete
+    nodding.nods = False
+    assert sync_run(tracker.folder, lambda _uri: nodding, lambda _text: None).complete
+    run = connected.get_run(tracker.run_id)
+    assert (run.info.status, run.data.metrics, run.data.params) == (
+        "FINISHED",
+        {"train/loss": 0.5},
+        {"epochs": "4"},
+    )
+    assert run.data.tags["model"] == "rec"
+    assert [one.dataset.digest for one in run.inputs.dataset_inputs] == ["digest-1"]
+
+
+def test_what_is_there_is_taken(connected: Any) -> None:
+    """Twice, and where the run has gone on since."""
+    run_id = connected.create_run("0").info.run_id
+    for _ in range(2):
+        send_batch(connected, run_id, BATCH)
+    connected.log_metric(run_id, "train/loss", 0.4, step=3)
+    mlflow_client._require_taken(connected, run_id, BATCH)
+
+
+@pytest.mark.parametrize(
+    ("batch", "name"),
+    [
+        (Batch(metrics=(Metric(key="train/loss", value=0.1, step=3, time_ms=3),)), "train/loss"),
+        (Batch(metrics=(Metric(key="eval/acc", value=0.1, step=0, time_ms=3),)), "eval/acc"),
+        (Batch(params=(Param(key="seed", value="1"),)), "seed"),
+        (Batch(tags=(Tag(key="heartbeat", value="now"),)), "heartbeat"),
+    ],
+)
+def test_what_is_not_there_is_named(connected: Any, batch: Batch, name: str) -> None:
+    """Each kind of record by itself."""
+    run_id = connected.create_run("0").info.run_id
+    send_batch(connected, run_id, BATCH)
+    with pytest.raises(TrackingError, match=f"does not have '{name}'"):
+        mlflow_client._require_taken(connected, run_id, batch)
+
+
+def test_a_status_and_a_dataset_that_are_not_there_are_noticed(connected: Any) -> None:
+    """The run is still RUNNING, and on no dataset."""
+    nodding = Nodding(connected)
+    run_id = connected.create_run("0").info.run_id
+    with pytest.raises(TrackingError, match="RUNNING"):
+        end_run(nodding, run_id, "FINISHED", 5)
+    with pytest.raises(TrackingError, match="dataset"):
+        log_input(nodding, run_id, DatasetInput(name="x", digest="digest-1", source="s3://b/x", profile="{}"))
+    nodding.nods = False
+    end_run(nodding, run_id, "FINISHED", 5)

@@ -342,11 +342,11 @@ class TestArtifacts:
         """What is stored is listed with its size, folders with a slash, and comes back."""
         path = tmp_path / "config.yml"
         path.write_text("Global: {}")
-        tracker.upload(path, "config")
-        tracker.upload(path)
-        assert tracker.list("") == {"config/": 0, "config.yml": 10}
-        assert tracker.list("config") == {"config/config.yml": 10}
-        assert tracker.list("nothing") == {}
+        tracker.artifacts.upload(path, "config")
+        tracker.artifacts.upload(path)
+        assert tracker.artifacts.list("") == {"config/": 0, "config.yml": 10}
+        assert tracker.artifacts.list("config") == {"config/config.yml": 10}
+        assert tracker.artifacts.list("nothing") == {}
         assert tracker.download("config/config.yml", tmp_path / "got").read_text() == "Global: {}"
 
     def test_what_is_not_there_is_a_tracking_error(self, tracker: Tracker, tmp_path: Path) -> None:
@@ -354,7 +354,7 @@ class TestArtifacts:
         with pytest.raises(TrackingError, match=rf"config/none\.yml of run {tracker.run_id}"):
             tracker.download("config/none.yml", tmp_path)
         with pytest.raises(TrackingError, match=r"logs/none\.txt cannot be stored"):
-            tracker.upload(tmp_path / "none.txt", "logs")
+            tracker.artifacts.upload(tmp_path / "none.txt", "logs")
 
     @pytest.mark.parametrize("path", ["../../secret.txt", "/etc/hostname"])
     def test_a_path_out_of_the_artifacts_is_refused(
@@ -367,7 +367,7 @@ class TestArtifacts:
 
     def test_checkpoints_go_to_mlflow_and_back(self, client: Any, tracker: Tracker, tmp_path: Path) -> None:
         """The checkpoint store on real artifacts: put, point, find from another client, restore."""
-        store = store_on(tracker)
+        store = store_on(tracker.artifacts)
         first = store.put(snapshot_of(tmp_path, step=10, seed=1), step=10, epoch=1)
         store.point(BEST, first)
         second = store.put(snapshot_of(tmp_path, step=20, seed=2), step=20, epoch=2)
@@ -407,9 +407,9 @@ class TestArtifacts:
         path.write_text("Global: {}")
         tracker.log_file(path, "config")
         deadline = time.monotonic() + 10
-        while not tracker.list("config") and time.monotonic() < deadline:
+        while not tracker.artifacts.list("config") and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert tracker.list("config") == {"config/config.yml": 10}
+        assert tracker.artifacts.list("config") == {"config/config.yml": 10}
 
 
 class TestLookups:

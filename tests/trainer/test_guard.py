@@ -29,7 +29,7 @@ print(*[process.pid for process in there], flush=True)
 time.sleep(60)
 '''
 child = Child.start([sys.executable, "-c", script], env=os.environ, cwd=Path.cwd(), log=Path("train.log"))
-print(child.pid, child._guard.pid, next(item.text for item in child.items() if hasattr(item, "text")), flush=True)
+print(child.pid, child._guard._process.pid, next(item.text for item in child.items() if hasattr(item, "text")), flush=True)
 {then}
 """
 
@@ -109,13 +109,13 @@ def test_a_process_that_copied_the_pipe_does_not_keep_the_guard_waiting(
     assert found == []
 
 
-def test_a_guard_that_was_sent_home_kills_nobody() -> None:
+def test_a_guard_that_was_closed_kills_nobody() -> None:
     """What it guarded is left as it is."""
     with Guard.start() as guard:
         process = subprocess.Popen(["sleep", "30"], env=guard.env)
-        pid = guard.pid
+        assert guard._process is not None
+        pid = guard._process.pid
     try:
-        assert pid is not None
         assert gone(pid)
         assert process.poll() is None
     finally:
@@ -127,13 +127,13 @@ def test_a_guard_that_was_sent_home_kills_nobody() -> None:
 def test_a_guard_does_not_end_with_ctrl_c() -> None:
     """It must be there when everything else goes."""
     with Guard.start() as guard:
-        assert guard.pid is not None
+        assert guard._process is not None
         process = subprocess.Popen(["sleep", "30"], env=guard.env)
         try:
             time.sleep(0.3)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                os.kill(guard.pid, number)
-            assert not gone(guard.pid, within_s=0.3)
+                os.kill(guard._process.pid, number)
+            assert not gone(guard._process.pid, within_s=0.3)
         finally:
             process.kill()
             process.wait()

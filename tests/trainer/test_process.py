@@ -144,9 +144,11 @@ def test_lines_carry_the_time_they_were_read(tmp_path: Path, children: list[Chil
 def test_a_silent_child_yields_pauses(tmp_path: Path, children: list[Child]) -> None:
     """The consumer is woken every tick, so that it can look for a stop or a stall."""
     child = start("import time; time.sleep(0.7)", tmp_path, children)
-    items = list(child.items(tick_s=0.1, clock=lambda: 12.5))
+    before = int(time.time() * 1000)
+    items = list(child.items(tick_s=0.1))
     assert len(items) >= 4
-    assert set(items) == {Pause(time_ms=12500)}
+    assert {type(item) for item in items} == {Pause}
+    assert before <= items[0].time_ms < items[-1].time_ms <= time.time() * 1000
 
 
 def test_a_chatty_child_does_not_keep_pauses_away(tmp_path: Path, children: list[Child]) -> None:
@@ -313,10 +315,10 @@ def test_the_child_gets_this_environment_and_no_other(
 
 
 def test_signal_names_are_those_of_the_module(tmp_path: Path, children: list[Child]) -> None:
-    """A stop with other signals than the usual ones is told by their name."""
+    """One that has ended a process is told by its name."""
     child = start("import time\nprint('ready')\ntime.sleep(60)", tmp_path, children)
     assert first_line(child) == "ready"
-    child.stop(grace_s=5, signals=[signal.SIGUSR1])
+    os.killpg(child.pid, signal.SIGUSR1)
     assert child.exit.signal == "SIGUSR1"
 
 

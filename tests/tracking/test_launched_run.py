@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.tracking.launched_secrets import say_exposed
+from ocr_train.tracking.launched_run import say_exposed
 from ocr_train.tracking.mlflow_client import connect
 from tests.commands import client, store
 
