@@ -17,7 +17,7 @@ from ocr_train.run import Echo
 
 if TYPE_CHECKING:
     from ocr_train.cli.output import Commands
-    from ocr_train.data.formats.conversion import ConversionProblem
+    from ocr_train.data.checks.problems import Problem
 
 
 def add_convert(commands: Commands) -> None:
@@ -77,10 +77,10 @@ def _convert(arguments: argparse.Namespace) -> int:
     echo(f"{done.images} images with {done.boxes} boxes: {done.labels}")
     if done.states:
         echo(done.states)
-    if done.exported is not None:
-        echo(f"{done.exported[1]} crops with text: {done.exported[0]}")
+    if done.rec_labels is not None:
+        echo(f"{done.crops} crops with text: {done.rec_labels}")
     give_json(arguments, vars(done))
-    if not done.samples:
+    if not done.images + done.crops:
         raise DataError(
             f"{arguments.source} has no usable sample.", hint="The lines above say what was skipped, and why."
         )
@@ -88,11 +88,11 @@ def _convert(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print_problems(echo: Echo, skipped: Mapping[str, int], problems: Sequence[ConversionProblem]) -> None:
-    from ocr_train.data.checks.listing import counted, problem_lines
+def _print_problems(echo: Echo, skipped: Mapping[str, int], problems: Sequence[Problem]) -> None:
+    from ocr_train.data.checks.policy import problem_lines, ranked
 
     if skipped:
-        echo(f"skipped: {counted(skipped)}")
+        echo(f"skipped: {ranked(skipped)}")
     for line in problem_lines(problems):
         echo(f"  {line}")
 

@@ -39,8 +39,7 @@ def add_validate(commands: Commands) -> None:
 
 
 def _validate(arguments: argparse.Namespace) -> int:
-    from ocr_train.data.checks.listing import LISTED
-    from ocr_train.data.checks.quarantine import write_quarantine
+    from ocr_train.data.checks.policy import LISTED, write_quarantine
     from ocr_train.data.checks.report import write_html
     from ocr_train.data.checks.validate import validate
 

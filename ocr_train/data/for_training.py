@@ -14,7 +14,7 @@ from ocr_train.config.overrides import get_key
 from ocr_train.config.requests import DataRequest, Demo
 from ocr_train.config.started import this_start
 from ocr_train.data.archive_source import is_archive_path, unpack_once
-from ocr_train.data.checks.findings import decide_on_findings, list_quarantine, say_source, write_findings
+from ocr_train.data.checks.policy import decide_on_findings, echo_source, write_findings, write_quarantine
 from ocr_train.data.checks.rules import label_rules
 from ocr_train.data.checks.validate import ValidationReport, validate
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
@@ -113,7 +113,7 @@ def _as_paddleocr(request: DataRequest, folder: Path, work: Path, echo: Echo) ->
     if request.task not in TASKS or not folder.is_dir():
         return LabelSource(folder=folder, origin=folder, format=PADDLEOCR)
     source = as_paddleocr(folder, request.task, work / "converted")
-    say_source(source, echo)
+    echo_source(source, echo)
     return source
 
 
@@ -193,7 +193,7 @@ def _check(
     write_findings(work, shown, source, layout.images)
     quarantined = decide_on_findings(report, shown, source, request.on_bad_sample, echo)
     if quarantined:
-        list_quarantine(files, report, source, work / "quarantine.tsv")
+        write_quarantine(files, work / "quarantine.tsv", report.bad_lines, source.origins)
         echo(f"data: {quarantined} bad samples are left out; the run has the list (dataset/quarantine.tsv)")
     return _Checked(report=report, quarantined=quarantined)
 

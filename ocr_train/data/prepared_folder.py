@@ -20,14 +20,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocr_train.atomic_files import write_bytes
-from ocr_train.data.checks.findings import (
+from ocr_train.data.checks.policy import (
+    STOP,
     all_counts,
     decide_on_findings,
-    list_quarantine,
-    say_source,
+    echo_source,
     write_findings,
+    write_quarantine,
 )
-from ocr_train.data.checks.quarantine import STOP
 from ocr_train.data.checks.validate import Rules, ValidationReport, validate
 from ocr_train.data.dictionary import Dictionary, read_dictionary
 from ocr_train.data.fill import DICTIONARY, MANIFEST, Filled, fill, put_findings
@@ -115,7 +115,7 @@ def prepare_folder(options: PrepareOptions, out: Path, *, fetch: Fetch, echo: Ec
                 source_format=options.source_format,
                 options=options.format_options,
             )
-            say_source(source, echo)
+            echo_source(source, echo)
             return _prepare(options, out, work, source, ours=local is None or source.converted, echo=echo)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -174,7 +174,7 @@ def _prepare(
         put_findings(work / "findings", out)
         raise DataError(exc.problem, hint=f"{exc.hint}\nWith pictures: {out / 'report.html'}") from exc
     if quarantined:
-        list_quarantine(files, report, source, work / "findings" / "quarantine.tsv")
+        write_quarantine(files, work / "findings" / "quarantine.tsv", report.bad_lines, source.origins)
     sets = clean_sets(
         layout,
         report,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from ocr_train.data.checks.quarantine import write_clean
+from ocr_train.data.checks.policy import write_clean
 from ocr_train.data.checks.validate import ValidationReport
 from ocr_train.data.labels import LabelLine, format_line
 from ocr_train.data.layout import Layout

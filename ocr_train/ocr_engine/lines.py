@@ -110,8 +110,7 @@ def cut_line(image: Any, corners: Any) -> Any:
     import cv2
     import numpy as np
 
-    sides = [math.dist(corners[place], corners[(place + 1) % 4]) for place in range(4)]
-    width, height = int(max(sides[0], sides[2])), int(max(sides[1], sides[3]))
+    width, height = _size(corners)
     if width < 1 or height < 1:
         return None
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
@@ -119,4 +118,15 @@ def cut_line(image: Any, corners: Any) -> Any:
     upright = cv2.warpPerspective(
         image, mapping, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
-    return np.ascontiguousarray(np.rot90(upright)) if height / width >= TALL else upright
+    return np.ascontiguousarray(np.rot90(upright)) if is_tall(corners) else upright
+
+
+def is_tall(corners: Any) -> bool:
+    """Whether `cut_line` turns what it cuts out there."""
+    width, height = _size(corners)
+    return height >= TALL * width
+
+
+def _size(corners: Any) -> tuple[int, int]:
+    sides = [math.dist(corners[place], corners[(place + 1) % 4]) for place in range(4)]
+    return int(max(sides[0], sides[2])), int(max(sides[1], sides[3]))

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from ocr_train.data.checks.policy import write_clean
 from ocr_train.data.checks.problems import KINDS
-from ocr_train.data.checks.quarantine import write_clean
 from ocr_train.data.checks.report import render_html
 from ocr_train.data.checks.validate import Rules, validate
 from tests.fuzz import cases

@@ -15,11 +15,10 @@ import numpy as np
 import pytest
 import yaml
 
-from ocr_train.data.formats.crops import cut_crop as cut_for_training
 from ocr_train.ocr_engine.answers import Answers
 from ocr_train.ocr_engine.errors import EngineError
 from ocr_train.ocr_engine.images import ImageError, decode_image
-from ocr_train.ocr_engine.lines import Reader, cut_line, four_corners, reading_order
+from ocr_train.ocr_engine.lines import Reader, cut_line, four_corners, is_tall, reading_order
 from ocr_train.ocr_engine.model import Engine
 from ocr_train.ocr_engine.networks import as_preds, set_channels
 from ocr_train.ocr_engine.prepare import PreparedImage
@@ -161,16 +160,17 @@ class TestLines:
         boxes = [rectangle(100, 3), rectangle(0, 20), rectangle(0, 0), rectangle(50, 22)]
         assert reading_order(boxes) == [2, 0, 1, 3]
 
-    def test_a_crop_is_that_of_the_training_data(self) -> None:
-        """What a model has learnt from is what it is given, tall ones on their side."""
+    @pytest.mark.parametrize(
+        ("corners", "shape", "tall"),
+        [
+            ([[10.0, 12.0], [60.0, 20.0], [58.0, 40.0], [9.0, 33.0]], (21, 50, 3), False),
+            ([[10.0, 5.0], [25.0, 5.0], [25.0, 70.0], [10.0, 70.0]], (15, 65, 3), True),
+        ],
+    )
+    def test_a_tall_crop_lies_on_its_side(self, corners: Any, shape: tuple[int, ...], tall: bool) -> None:
+        """As PaddleOCR cuts before it reads; training data is cut by the same function."""
         image = np.random.default_rng(0).integers(0, 255, (80, 90, 3), dtype=np.uint8)
-        for corners in (
-            [[10.0, 12.0], [60.0, 20.0], [58.0, 40.0], [9.0, 33.0]],
-            [[10.0, 5.0], [25.0, 5.0], [25.0, 70.0], [10.0, 70.0]],
-        ):
-            sample = cut_for_training(image, [(x, y) for x, y in corners])
-            assert sample is not None
-            assert np.array_equal(cut_line(image, corners), sample.image)
+        assert (cut_line(image, corners).shape, is_tall(corners)) == (shape, tall)
 
     def test_a_polygon_is_cut_by_the_rectangle_around_it(self) -> None:
         """Its left corners first."""

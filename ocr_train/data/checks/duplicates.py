@@ -1,7 +1,6 @@
 """Images that several lines name, found with 20 bytes of memory a line.
 
-A stable sort of the images' hashes brings the lines of one image together. Names are read again from the
-files for those few that are shown.
+Names are read again from the files for those few that are shown.
 """
 
 from __future__ import annotations
@@ -12,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ocr_train.data.checks.problems import ERROR, KINDS, Finding
-from ocr_train.data.checks.statistics import KEPT_PER_KIND, LabelStatistics
+from ocr_train.data.checks.problems import KEPT_PER_KIND, Finding, FoundProblems
 from ocr_train.data.labels import shorten
 from ocr_train.ocr_engine.files import open_regular
 
@@ -43,53 +41,40 @@ class SampleHashes:
 
     def place(self, index: int) -> tuple[str, int]:
         """File and line of the sample that was added as number `index` (from 0)."""
-        file = self.starts[0][0]
-        if len(self.starts) > 1:
-            file = next(file for file, start in reversed(self.starts) if start <= index)
+        file = next(file for file, start in reversed(self.starts) if start <= index)
         return file, self.numbers[index]
 
 
-def find_duplicates(samples: SampleHashes, tally: LabelStatistics) -> None:
+def find_duplicates(samples: SampleHashes, found: FoundProblems) -> None:
     """Report every later line of an image, and every line of an image whose lines disagree."""
     import numpy as np
 
     images = np.frombuffer(samples.images, dtype=np.int64)
     labels = np.frombuffer(samples.labels, dtype=np.int64)
-    order = np.argsort(images, kind="stable")
-    starts = np.concatenate(([True], images[order][1:] != images[order][:-1]))
-    if len(images) == 0 or starts.all():
-        return
-    # `first[i]` is the index of the first sample with the image of sample i.
-    first = np.empty_like(order)
-    first[order] = order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]
-    later = np.sort(order[~starts])
-    disagreeing = np.unique(first[labels != labels[first]])
-    conflicts = np.flatnonzero(np.isin(first, disagreeing))
-    _report(samples, tally, "duplicate_image", later, first)
-    _report(samples, tally, "duplicate_conflict", conflicts, first)
+    _, firsts, numbers = np.unique(images, return_index=True, return_inverse=True)
+    # For each sample the first one with its image.
+    first = firsts[numbers]
+    _report(samples, found, "duplicate_image", np.flatnonzero(first != np.arange(len(first))), first)
+    disagreeing = first[labels != labels[first]]
+    _report(samples, found, "duplicate_conflict", np.flatnonzero(np.isin(first, disagreeing)), first)
 
 
 def _report(
     samples: SampleHashes,
-    tally: LabelStatistics,
+    found: FoundProblems,
     kind: str,
-    found: NDArray[np.intp],
+    indices: NDArray[np.intp],
     first: NDArray[np.intp],
 ) -> None:
-    shown = [int(index) for index in found[:KEPT_PER_KIND]]
+    shown = [int(index) for index in indices[:KEPT_PER_KIND]]
     names = _read_names([samples.place(index) for index in shown])
     for index in shown:
         place = samples.place(index)
         hint = _hint(kind, samples.place(int(first[index])), place)
-        tally.add(*place, Finding(kind, names.get(place, ""), hint))
-    rest = found[KEPT_PER_KIND:]
-    marks = (samples.place(int(index)) for index in rest) if _is_error(kind, tally.task) else ()
+        found.add(*place, Finding(kind, names.get(place, ""), hint))
+    rest = indices[KEPT_PER_KIND:]
     if len(rest):
-        tally.add_uncounted(kind, marks, len(rest))
-
-
-def _is_error(kind: str, task: str) -> bool:
-    return KINDS[kind].severity(task) == ERROR
+        found.count_places(kind, (samples.place(int(index)) for index in rest), len(rest))
 
 
 def _hint(kind: str, first: tuple[str, int], place: tuple[str, int]) -> str:

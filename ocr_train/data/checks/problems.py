@@ -1,30 +1,33 @@
 """What can be wrong with a label file: the kinds, and how bad each is for each task.
 
 An "error" stops training (or quarantines the sample), because PaddleOCR would skip the sample without a word,
-replace it by a random other one, or learn something wrong from it. A "note" is counted and shown: it is
-harmless, or the clean copy that the trainer reads mends it (`ocr_train.data.checks.quarantine.write_clean`), or only
+replace it by a random other one, or learn something wrong from it. A "note" is ranked and shown: it is
+harmless, or the clean copy that the trainer reads is without it (`ocr_train.data.checks.policy.write_clean`), or only
 a person can tell. What PaddleOCR does with each was read in `ppocr/data/simple_dataset.py`,
 `ppocr/data/imaug/label_ops.py`, `make_shrink_map.py` and `make_border_map.py`, as of 2.10.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
 ERROR = "error"
 NOTE = "note"
+KEPT_PER_KIND = 10_000
+"""So many problems of a kind are kept; all are ranked. Some 5 MB for each kind that is reached."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """One problem in one place: `line` counts from 1 (0: the file as a whole), `value` is what stands there,
-    `hint` the mend, `severity` "error" or "note"."""
+    `hint` what to do, `severity` "error" or "note"."""
 
     file: str
-    line: int
+    line: int = 0
     kind: str
     value: str
     hint: str
@@ -127,3 +130,70 @@ def make_problem(file: str, line: int, finding: Finding, task: str) -> Problem:
         hint=finding.hint,
         severity=KINDS[finding.kind].severity(task),
     )
+
+
+_KIND_NAMES = tuple(KINDS)
+_KIND_CODES = {kind: code for code, kind in enumerate(_KIND_NAMES, start=1)}
+
+
+class BadLines:
+    """Which lines hold an error: one byte a line, the number of the first error's kind.
+
+    `(file, line) in bad_lines` asks for one line; `of(file)` goes through them.
+    """
+
+    def __init__(self) -> None:
+        self._codes: dict[str, bytearray] = {}
+
+    def add(self, file: str, line: int, kind: str) -> None:
+        """Mark `line` (from 1) of `file` bad because of `kind`; its first kind stays."""
+        codes = self._codes.setdefault(file, bytearray())
+        if line >= len(codes):
+            codes.extend(bytes(max(line + 1 - len(codes), 4096)))
+        if not codes[line]:
+            codes[line] = _KIND_CODES[kind]
+
+    def __contains__(self, place: tuple[str, int]) -> bool:
+        file, line = place
+        codes = self._codes.get(file, b"")
+        return line < len(codes) and bool(codes[line])
+
+    def __len__(self) -> int:
+        return sum(len(codes) - codes.count(0) for codes in self._codes.values())
+
+    def kind(self, file: str, line: int) -> str:
+        """The kind of the first error found in a bad line."""
+        return _KIND_NAMES[self._codes[file][line] - 1]
+
+    def of(self, file: str) -> Iterator[tuple[int, str]]:
+        """The bad lines of `file` in order, each with its kind."""
+        codes = self._codes.get(file, b"")
+        return ((line, _KIND_NAMES[code - 1]) for line, code in enumerate(codes) if code)
+
+
+@dataclass(kw_only=True)
+class FoundProblems:
+    """The problems of one validation for `task`, in bounded memory: ranked, some of each kind `kept`, lines marked."""
+
+    task: str
+    counts: Counter[str] = field(default_factory=Counter)
+    kept: dict[str, list[Problem]] = field(default_factory=dict)
+    bad_lines: BadLines = field(default_factory=BadLines)
+    errors: int = 0
+
+    def add(self, file: str, line: int, finding: Finding) -> None:
+        """Count `finding`, mark its line if a sample there has an error, keep it if there is room."""
+        kind = finding.kind
+        of_a_sample = line > 0 and not kind.startswith("dict_")
+        self.count_places(kind, [(file, line)] if of_a_sample else (), 1)
+        kept = self.kept.setdefault(kind, [])
+        if len(kept) < KEPT_PER_KIND:
+            kept.append(make_problem(file, line, finding, self.task))
+
+    def count_places(self, kind: str, places: Iterable[tuple[str, int]], count: int) -> None:
+        """Count `count` problems whose text is not kept, and mark those of `places` if `kind` is an error."""
+        self.counts[kind] += count
+        if KINDS[kind].severity(self.task) == ERROR:
+            self.errors += count
+            for file, line in places:
+                self.bad_lines.add(file, line, kind)

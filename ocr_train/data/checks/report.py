@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ocr_train.atomic_files import write_bytes
 from ocr_train.data.checks.pictures import draw_sample
 from ocr_train.data.checks.problems import ERROR, KINDS, Problem
-from ocr_train.data.checks.quarantine import replacing
 from ocr_train.data.checks.recognition import escape
-from ocr_train.data.checks.statistics import MAX_LENGTH_BIN, Example
+from ocr_train.data.checks.statistics import MAX_LENGTH_BIN, SIDE_BINS, Example
 from ocr_train.data.checks.validate import ValidationReport
 from ocr_train.drawing.html_pages import render
 
@@ -47,8 +47,7 @@ class ExampleShown:
 
 def write_html(report: ValidationReport, images: Path, out: Path) -> None:
     """Write the summary of `report` to `out`; `images` is the folder that the labels' paths start from."""
-    with replacing(out) as file:
-        file.write(render_html(report, images))
+    write_bytes(out, render_html(report, images).encode("utf-8", "replace"))
 
 
 def render_html(report: ValidationReport, images: Path) -> str:
@@ -62,13 +61,17 @@ def render_html(report: ValidationReport, images: Path) -> str:
         facts=_facts(report),
         kinds=_kinds(report),
         examples=_examples(statistics.examples, images, report.task),
-        outside=list(statistics.outside.items())[:CHARACTERS_SHOWN],
-        characters=list(statistics.characters.items())[:CHARACTERS_SHOWN],
+        outside=sorted(statistics.outside.items(), key=lambda item: -item[1].count)[:CHARACTERS_SHOWN],
+        characters=statistics.characters.most_common(CHARACTERS_SHOWN),
         lengths=[
             (f"{length}{'+' if length == MAX_LENGTH_BIN else ''}", count)
-            for length, count in statistics.lengths.items()
+            for length, count in sorted(statistics.lengths.items())
         ],
-        sides=[(f"≤ {edge}" if edge else "more", count) for edge, count in statistics.sides.items()],
+        sides=[
+            (f"≤ {edge}" if edge else "more", statistics.sides[edge])
+            for edge in (*SIDE_BINS, 0)
+            if statistics.sides[edge]
+        ],
     )
 
 

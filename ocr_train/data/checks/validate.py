@@ -1,4 +1,4 @@
-"""Check label files before training: every problem at once, each with file, line, kind, value and mend.
+"""Check label files before training: every problem at once, each with file, line, kind, value and what to do.
 
     read_labels -> images of a chunk of lines (in parallel) -> each line's label -> duplicates -> Report
 
@@ -22,9 +22,9 @@ from pathlib import Path
 from ocr_train.data.checks.detection import check_place, parse_boxes
 from ocr_train.data.checks.duplicates import SampleHashes, find_duplicates
 from ocr_train.data.checks.images import ImageFacts, check_images
-from ocr_train.data.checks.problems import ERROR, KINDS, Finding, Problem
+from ocr_train.data.checks.problems import ERROR, KINDS, BadLines, Finding, FoundProblems, Problem
 from ocr_train.data.checks.recognition import check_class, check_text, outside_characters, text_for_trainer
-from ocr_train.data.checks.statistics import BadLines, Example, LabelStatistics, Statistics
+from ocr_train.data.checks.statistics import Example, Statistics
 from ocr_train.data.labels import BadLine, Box, LabelLine, read_labels
 from ocr_train.data.samples import image_names
 from ocr_train.errors import ConfigError, DataError
@@ -84,10 +84,9 @@ class ValidationReport:
 
     def to_json(self) -> dict[str, object]:
         """The shape that machines rely on: labels, problems, counts."""
-        keys = ("file", "line", "kind", "value", "hint")
         return {
             "labels": self.labels,
-            "problems": [{key: getattr(problem, key) for key in keys} for problem in self.problems],
+            "problems": [problem_json(problem) for problem in self.problems],
             "counts": dict(self.counts),
         }
 
@@ -116,6 +115,11 @@ class ValidationReport:
         return KINDS[kind].severity(self.task) != ERROR, -count
 
 
+def problem_json(problem: Problem) -> dict[str, object]:
+    """A problem as machines read it."""
+    return {key: getattr(problem, key) for key in ("file", "line", "kind", "value", "hint")}
+
+
 def _place(problem: Problem) -> str:
     return f"{problem.file}:{problem.line}" if problem.line else problem.file
 
@@ -130,25 +134,28 @@ def validate(
     folder cannot be read at all.
     """
     _require_readable(label_files, images)
-    tally = LabelStatistics(task=rules.task)
+    found = FoundProblems(task=rules.task)
+    statistics = Statistics()
     for problem in known:
-        tally.add(problem.file, problem.line, Finding(problem.kind, problem.value, problem.hint))
+        found.add(problem.file, problem.line, Finding(problem.kind, problem.value, problem.hint))
     samples = SampleHashes()
     with _image_pool(rules.workers) as pool:
-        checker = _Checker(rules=rules, images=images, pool=pool, tally=tally, samples=samples)
+        checker = _Checker(
+            rules=rules, images=images, pool=pool, found=found, statistics=statistics, samples=samples
+        )
         for path in label_files:
             checker.check_file(path)
-    find_duplicates(samples, tally)
+    find_duplicates(samples, found)
     order = {str(path): index for index, path in enumerate(label_files)}
-    problems = [problem for kept in tally.kept.values() for problem in kept]
+    problems = [problem for kept in found.kept.values() for problem in kept]
     problems.sort(key=lambda problem: (order.get(problem.file, -1), problem.line))
     return ValidationReport(
-        labels=sum(tally.lines.values()),
+        labels=statistics.lines.total(),
         problems=tuple(problems),
-        counts=dict(tally.counts),
-        errors=tally.errors,
-        bad_lines=tally.bad_lines,
-        statistics=tally.statistics(),
+        counts=dict(found.counts),
+        errors=found.errors,
+        bad_lines=found.bad_lines,
+        statistics=statistics,
         task=rules.task,
     )
 
@@ -187,7 +194,8 @@ class _Checker:
     rules: Rules
     images: Path
     pool: Executor
-    tally: LabelStatistics
+    found: FoundProblems
+    statistics: Statistics
     samples: SampleHashes
     known: OrderedDict[str, ImageFacts] = field(default_factory=OrderedDict)
     charset: frozenset[str] | None = None
@@ -200,16 +208,16 @@ class _Checker:
         self.samples.open(file)
         entries = read_labels(path)
         while chunk := list(islice(entries, LINES_PER_CHUNK)):
-            self.tally.lines[file] += len(chunk)
+            self.statistics.lines[file] += len(chunk)
             self._read_images(chunk)
             for entry in chunk:
                 if isinstance(entry, BadLine):
-                    self.tally.add(file, entry.line, Finding(entry.kind, entry.text, _LINE_HINTS[entry.kind]))
+                    self.found.add(file, entry.line, Finding(entry.kind, entry.text, _LINE_HINTS[entry.kind]))
                 else:
                     self._check_line(file, entry)
-        if not self.tally.lines[file]:
+        if not self.statistics.lines[file]:
             hint = "a label file needs a line for each image"
-            self.tally.add(file, 0, Finding("empty_file", path.name, hint))
+            self.found.add(file, 0, Finding("empty_file", path.name, hint))
 
     def _read_images(self, chunk: Sequence[LabelLine | BadLine]) -> None:
         images = {entry.image for entry in chunk if isinstance(entry, LabelLine)}
@@ -243,8 +251,8 @@ class _Checker:
         findings += problems
         self.samples.add(entry.line, entry.image, entry.label)
         for finding in findings:
-            self.tally.add(file, entry.line, finding)
-        if findings or self.tally.wants_example(""):
+            self.found.add(file, entry.line, finding)
+        if findings or self.statistics.wants_example(""):
             self._keep_example(file, entry, findings, boxes)
 
     def _check_boxes(
@@ -254,13 +262,13 @@ class _Checker:
         for size in {fact.size for fact in facts if fact.size is not None}:
             findings += check_place(boxes, *size)
         for box in boxes:
-            self.tally.add_box(box)
+            self.statistics.add_box(box)
         return boxes, findings
 
     def _check_text(self, file: str, line: int, label: str) -> Sequence[Finding]:
         rules = self.rules
         text = text_for_trainer(label)
-        self.tally.add_text(text)
+        self.statistics.add_text(text)
         if rules.task == "cls":
             return check_class(label, rules.label_list)
         findings = check_text(
@@ -272,14 +280,14 @@ class _Checker:
         )
         if self.charset is not None and any(finding.kind == "outside_dictionary" for finding in findings):
             read = text.lower() if rules.lower else text
-            self.tally.add_outside(file, line, read, outside_characters(read, self.charset))
+            self.statistics.add_outside(file, line, read, outside_characters(read, self.charset))
         return findings
 
     def _keep_example(
         self, file: str, entry: LabelLine, findings: Sequence[Finding], boxes: Sequence[Box]
     ) -> None:
         for finding in findings or [Finding("", "", "")]:
-            if not self.tally.wants_example(finding.kind):
+            if not self.statistics.wants_example(finding.kind):
                 continue
             example = Example(
                 file=file,
@@ -290,7 +298,7 @@ class _Checker:
                 text="" if self.rules.task == "det" else text_for_trainer(entry.label),
                 boxes=tuple(boxes),
             )
-            self.tally.add_example(example)
+            self.statistics.add_example(example)
 
 
 _LINE_HINTS = {

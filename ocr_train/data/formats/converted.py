@@ -5,28 +5,20 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from ocr_train.data.checks.problems import Problem
+from ocr_train.data.checks.problems import ERROR, Problem
 from ocr_train.data.checks.statistics import Example
 from ocr_train.data.checks.validate import ValidationReport
-from ocr_train.data.formats.conversion import Conversion, ConversionProblem
+from ocr_train.data.formats.conversion import Conversion
 from ocr_train.data.formats.crops import crop
-from ocr_train.data.formats.recognise import detect_format
-from ocr_train.data.formats.table import FORMATS, PADDLEOCR, format_title, options_for
+from ocr_train.data.formats.table import FORMATS, PADDLEOCR, detect_format, format_title, options_for
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.errors import DataError
-
-NOTES = frozenset(
-    {
-        *("clipped", "line_widened", "mask_missing", "no_text", "exif_dropped", "image_labelled_twice"),
-        *("difficult", "duplicate_image", "unconfirmed", "not_labelme"),
-    }
-)
-"""Kinds of a conversion's problems that lose no sample and no box; with any other, something is left out."""
 
 MISSED = frozenset({"image_missing", "crop_missing"})
 """PPOCRLabel's lines stay though their image is missing, so that the check of the labels meets them, too."""
@@ -49,13 +41,13 @@ class LabelSource:
     format: str
     summary: str = ""
     skipped: Mapping[str, int] = field(default_factory=dict)
-    problems: tuple[ConversionProblem, ...] = ()
+    problems: tuple[Problem, ...] = ()
     origins: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
     @property
-    def losses(self) -> tuple[ConversionProblem, ...]:
+    def losses(self) -> tuple[Problem, ...]:
         """The problems that cost samples or boxes."""
-        return tuple(problem for problem in self.problems if problem.kind not in NOTES)
+        return tuple(problem for problem in self.problems if problem.severity == ERROR)
 
     @property
     def converted(self) -> bool:
@@ -97,30 +89,23 @@ def as_paddleocr(
         problems=done.problems,
     )
     # The tool's own crops know nothing of what only some of the pages are taken for.
-    return _with_exported(source, done, task, all_pages=not given) or _finish(source, done, task, work)
-
-
-def _with_exported(
-    source: LabelSource, done: Conversion, task: str, *, all_pages: bool
-) -> LabelSource | None:
-    """The crops that the tool has exported, where they are wanted."""
-    if task != "rec" or done.exported is None or not done.exported[1] or not all_pages:
-        return None
-    labels, crops = done.exported
-    return dataclasses.replace(
-        source,
-        folder=labels.parent,
-        summary=f"{crops} crops of {labels.name}",
-        problems=tuple(one for one in done.problems if one.file.endswith(labels.name)),
-        origins=_origins(labels, source.origin),
-    )
+    if task == "rec" and done.rec_labels is not None and done.crops and not given:
+        own = done.rec_labels
+        return dataclasses.replace(
+            source,
+            folder=own.parent,
+            summary=f"{done.crops} crops of {own.name}",
+            problems=tuple(one for one in done.problems if one.file.endswith(own.name)),
+            origins=_origins(own, folder),
+        )
+    return _finish(source, done, task, work)
 
 
 def _finish(source: LabelSource, done: Conversion, task: str, work: Path) -> LabelSource:
     """The source with places for its lines; for recognition, with the boxes cut out first."""
     labels, folder = done.labels, source.origin
-    if done.exported is not None:
-        unused = done.exported[0].name
+    if done.rec_labels is not None:
+        unused = done.rec_labels.name
         source = dataclasses.replace(
             source, problems=tuple(one for one in done.problems if not one.file.endswith(unused))
         )
@@ -146,9 +131,7 @@ def _finish(source: LabelSource, done: Conversion, task: str, work: Path) -> Lab
     )
 
 
-def _of_pages(
-    problems: Iterable[ConversionProblem], pages: Mapping[tuple[str, int], str]
-) -> Iterable[ConversionProblem]:
+def _of_pages(problems: Iterable[Problem], pages: Mapping[tuple[str, int], str]) -> Iterable[Problem]:
     """What cutting found, by the user's pages; that an image is missing was said in converting already."""
     for one in problems:
         if one.kind != "image_missing":
@@ -156,7 +139,7 @@ def _of_pages(
 
 
 def _origins(labels: Path, folder: Path) -> dict[tuple[str, int], str]:
-    """The place of each line in words of the source: its image, and for a crop its page and box."""
+    """The place of each line as the source has it: its image, and for a crop its page and box."""
     return {
         (str(labels), line.line): _origin(line.image, folder)
         for line in read_labels(labels)
@@ -187,12 +170,12 @@ def map_to_source_lines(report: ValidationReport, source: LabelSource) -> Valida
     problems = tuple(_moved(problem, place) for problem in report.problems if problem.kind != again)
     counts = {kind: count for kind, count in report.counts.items() if kind != again}
     errors = report.errors - report.counts.get(again, 0)
-    examples = tuple(_moved(example, place) for example in report.statistics.examples)
+    examples = [_moved(example, place) for example in report.statistics.examples]
     outside = {
-        character: dataclasses.replace(found, lines=tuple(place(*where) for where in found.lines))
+        character: dataclasses.replace(found, lines=[place(*where) for where in found.lines])
         for character, found in report.statistics.outside.items()
     }
-    lines = {f"{source.origin} ({format_title(source.format)})": report.labels}
+    lines = Counter({f"{source.origin} ({format_title(source.format)})": report.labels})
     statistics = dataclasses.replace(report.statistics, lines=lines, examples=examples, outside=outside)
     return dataclasses.replace(report, problems=problems, counts=counts, errors=errors, statistics=statistics)
 

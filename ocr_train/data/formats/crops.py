@@ -12,27 +12,24 @@ polygon about as well cut upright is cut upright.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ocr_train.data.boxes import read_boxes
-from ocr_train.data.formats.conversion import ConversionProblem, put_file
+from ocr_train.data.checks.problems import Problem
+from ocr_train.data.formats.conversion import conversion_problem, put_file
 from ocr_train.data.formats.labelme_shapes import order_corners
 from ocr_train.data.image_files import UniquePaths, encode_image, is_file, read_or_none, safe_name, slashed
 from ocr_train.data.labels import Box, LabelLine, Point, format_line, signed_area
 from ocr_train.data.samples import image_names, image_root, read_samples
-from ocr_train.errors import ConfigError, DataError
+from ocr_train.errors import DataError
+from ocr_train.ocr_engine.lines import cut_line, is_tall
 
-TALL = 1.5
-
-_BATCH_PAGES = 1000
 _ABOUT_AS_SMALL = 1.05
 
 
@@ -46,7 +43,7 @@ class CropResult:
     turned: int
     pages: int
     skipped: Mapping[str, int]
-    problems: tuple[ConversionProblem, ...]
+    problems: tuple[Problem, ...]
 
 
 @dataclass(kw_only=True)
@@ -68,7 +65,7 @@ class _Cut:
     lines: tuple[str, ...]
     skipped: Mapping[str, int]
     turned: int = 0
-    problem: ConversionProblem | None = None
+    problem: Problem | None = None
 
 
 def crop(
@@ -81,32 +78,26 @@ def crop(
     without a text are skipped and counted. Paths in `labels` are relative to `images` (default: the label
     file's folder, or its parent where the images are there). `workers` threads read, cut and write.
 
-    Raises `ConfigError` for fewer than one worker; `DataError` where `labels` has no samples, or a file of
+    Raises `DataError` where `labels` has no samples, or a file of
     another content exists and `overwrite` is not set; `StorageError` where writing fails.
     """
-    if workers < 1:
-        raise ConfigError(f"workers={workers!r} must be at least 1", hint="Give the number of CPU cores.")
     samples, bad = read_samples(labels)
     if not samples:
         raise DataError(f"{labels} has no usable line", hint=f"{len(bad)} lines are not '<image>\\t<label>'.")
     root = images or image_root(labels, (sample.image for sample in samples))
     skipped: Counter[str] = Counter()
     problems = [
-        ConversionProblem(
-            file=str(labels), line=line.line, kind=line.kind, value=line.text, hint="see the data format"
-        )
-        for line in bad
+        conversion_problem(labels, line.kind, line.text, "see the data format", line.line) for line in bad
     ]
     pages = _collect_pages(samples, skipped, problems)
     lines: list[str] = []
     turned = 0
     with ThreadPoolExecutor(workers, thread_name_prefix="crop") as pool:
-        for batch in _batches(pages):
-            for cut in pool.map(partial(_cut_page, root=root, out=out, overwrite=overwrite), batch):
-                lines += cut.lines
-                skipped.update(cut.skipped)
-                turned += cut.turned
-                problems += [cut.problem] if cut.problem else []
+        for cut in pool.map(partial(_cut_page, root=root, out=out, overwrite=overwrite), pages):
+            lines += cut.lines
+            skipped.update(cut.skipped)
+            turned += cut.turned
+            problems += [cut.problem] if cut.problem else []
     put_file(out / "rec_gt.txt", "".join(lines).encode(), overwrite=overwrite)
     return CropResult(
         labels=out / "rec_gt.txt",
@@ -118,14 +109,8 @@ def crop(
     )
 
 
-def _batches(pages: Iterable[_Page]) -> Iterator[list[_Page]]:
-    rest = iter(pages)
-    while batch := list(islice(rest, _BATCH_PAGES)):
-        yield batch
-
-
 def _collect_pages(
-    samples: Sequence[LabelLine], skipped: Counter[str], problems: list[ConversionProblem]
+    samples: Sequence[LabelLine], skipped: Counter[str], problems: list[Problem]
 ) -> list[_Page]:
     """One page for each image, in the order of the labels; an image's further lines add their new boxes."""
     files = {sample.image: PurePosixPath(slashed(image_names(sample.image)[0])) for sample in samples}
@@ -136,15 +121,9 @@ def _collect_pages(
         read = read_boxes(sample.label)
         skipped.update(read.lost)
         for kind, count in read.lost.items():
-            problems.append(
-                ConversionProblem(
-                    file=str(sample.file),
-                    line=sample.line,
-                    kind=kind,
-                    value=f"{count} boxes" if kind != "bad_json" else sample.label[:80],
-                    hint="skipped: `python -m ocr_train validate` says what is wrong",
-                )
-            )
+            value = f"{count} boxes" if kind != "bad_json" else sample.label[:80]
+            hint = "skipped: `python -m ocr_train validate` says what is wrong"
+            problems.append(conversion_problem(sample.file, kind, value, hint, sample.line))
         page = pages.setdefault(
             file, _Page(name=names[file], image=sample.image, file=sample.file, line=sample.line)
         )
@@ -181,83 +160,50 @@ def _cut_page(page: _Page, *, root: Path, out: Path, overwrite: bool) -> _Cut:
         return _Cut(
             lines=(),
             skipped={"page_without_image": 1},
-            problem=ConversionProblem(
-                file=str(page.file),
-                line=page.line,
-                kind="image_missing" if path is None else "unreadable_image",
-                value=page.image,
-                hint=f"looked under {str(root)!r}; give the images' folder, or fix the image",
+            problem=conversion_problem(
+                page.file,
+                "image_missing" if path is None else "unreadable_image",
+                page.image,
+                f"looked under {str(root)!r}; give the images' folder, or fix the image",
+                page.line,
             ),
         )
     lines: list[str] = []
     skipped: Counter[str] = Counter()
     turned = 0
     for number, box in page.boxes:
-        sample = _cut_box(image, box)
-        if isinstance(sample, str):
-            skipped[sample] += 1
+        reason = _why_not(box, image)
+        corners = [] if reason else upright_corners(box.points)
+        cut = None if reason else cut_line(image, corners)
+        if cut is None:
+            skipped[reason or "too_small"] += 1
             continue
         file = f"crop_img/{page.name}_crop_{number}.jpg"
-        put_file(out / file, encode_image(sample.image, ".jpg"), overwrite=overwrite)
+        put_file(out / file, encode_image(cut, ".jpg"), overwrite=overwrite)
         lines.append(format_line(file, box.transcription))
-        turned += sample.tall
+        turned += is_tall(corners)
     return _Cut(lines=tuple(lines), skipped=skipped, turned=turned)
 
 
-def _cut_box(image: Any, box: Box) -> Crop | str:
-    """The crop, or the reason why there is none."""
+def _why_not(box: Box, image: Any) -> str:
+    """The reason why a box gives no crop; nothing where it gives one."""
     if box.ignored:
         return "ignored"
     if not box.transcription:
         return "no_text"
     height, width = image.shape[:2]
     across, down = zip(*box.points, strict=True)
-    if max(across) <= 0 or max(down) <= 0 or min(across) >= width or min(down) >= height:
-        return "outside_image"
-    if max(across) - min(across) > 3 * width or max(down) - min(down) > 3 * height:
-        # Such a crop would be mostly made up, and might not fit into memory.
-        return "outside_image"
-    return cut_crop(image, box.points) or "too_small"
+    outside = max(across) <= 0 or max(down) <= 0 or min(across) >= width or min(down) >= height
+    # Such a crop would be mostly made up, and might not fit into memory.
+    huge = max(across) - min(across) > 3 * width or max(down) - min(down) > 3 * height
+    return "outside_image" if outside or huge else ""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Crop:
-    """A crop, (height, width, 3) uint8; `tall` where it was turned left by 90 degrees."""
-
-    image: Any
-    tall: bool
-
-
-def cut_crop(image: Any, points: Sequence[Point]) -> Crop | None:
-    """The region `points` (4 or more, in pixels) of a (height, width, 3) uint8 image, upright.
-
-    None where a side is shorter than a pixel.
-    """
-    import cv2
-    import numpy as np
-
-    corners = _corners(points)
-    top_left, top_right, bottom_right, bottom_left = corners
-    width = int(max(math.dist(top_left, top_right), math.dist(bottom_left, bottom_right)))
-    height = int(max(math.dist(top_left, bottom_left), math.dist(top_right, bottom_right)))
-    if width < 1 or height < 1:
-        return None
-    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
-    mapping = cv2.getPerspectiveTransform(np.array(corners, dtype=np.float32), target)
-    upright = cv2.warpPerspective(
-        image, mapping, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
-    tall = height / width >= TALL
-    return Crop(image=np.rot90(upright) if tall else upright, tall=tall)
-
-
-def _corners(points: Sequence[Point]) -> list[Point]:
-    """Four corners clockwise from the text's top left."""
+def upright_corners(points: Sequence[Point]) -> list[Point]:
+    """Four corners clockwise from the text's top left, of a region of 4 points or more in pixels."""
     if len(points) > 4:
         return _left_first(points)
-    if _crossed(points):
-        return order_corners(points)
-    return list(points) if signed_area(points) >= 0 else order_corners(points)
+    return order_corners(points) if _crossed(points) or signed_area(points) < 0 else list(points)
 
 
 def _crossed(points: Sequence[Point]) -> bool:

@@ -167,10 +167,7 @@ def _decode_mask(encoded: object) -> Any:
 
     if not isinstance(encoded, str):
         return None
-    try:
-        data = base64.b64decode(encoded)
-    except (binascii.Error, ValueError):
-        return None
+    data = decode_base64(encoded)
     size = int.from_bytes(data[16:20], "big") * int.from_bytes(data[20:24], "big")
     if not data.startswith(b"\x89PNG\r\n\x1a\n") or not 0 < size <= _MASK_PIXELS:
         return None
@@ -179,6 +176,14 @@ def _decode_mask(encoded: object) -> Any:
     except cv2.error:
         return None
     return mask if mask is not None and mask.ndim == 2 else None
+
+
+def decode_base64(text: str) -> bytes:
+    """The bytes; none where it is not base64. A `data:image/...;base64,` in front is passed over."""
+    try:
+        return base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text)
+    except (binascii.Error, ValueError):
+        return b""
 
 
 _OUTLINES: Mapping[str, Callable[[list[Point], Mapping[str, Any]], _Outline]] = {

@@ -12,55 +12,17 @@ reads; it becomes `###`), paths of a Windows machine, images listed twice, image
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocr_train.data.boxes import read_boxes
-from ocr_train.data.formats.conversion import (
-    Conversion,
-    ConversionProblem,
-    one_line,
-    put_file,
-    require_own_folder,
-)
-from ocr_train.data.formats.source_files import SourceFiles
-from ocr_train.data.image_files import UniquePaths, base_name, safe_name, slashed
-from ocr_train.data.labels import Box, LabelLine, format_boxes, format_line, shorten
+from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, one_line
+from ocr_train.data.image_files import base_name, slashed
+from ocr_train.data.labels import Box, LabelLine, format_line
 from ocr_train.data.samples import read_samples
 from ocr_train.errors import DataError, StorageError
 from ocr_train.ocr_engine.files import read_regular
-
-
-@dataclass(frozen=True, kw_only=True)
-class PpocrConversion(Conversion):
-    """A conversion with its recognition part.
-
-    `rec_labels` is None where there was no `rec_gt.txt`; `crops` is its number of samples. `confirmed` and
-    `unconfirmed` count the images of `Label.txt` by `fileState.txt`; both are 0 where there is none.
-    """
-
-    rec_labels: Path | None
-    crops: int
-    confirmed: int
-    unconfirmed: int
-
-    @property
-    def samples(self) -> int:
-        """Pages and crops."""
-        return self.images + self.crops
-
-    @property
-    def states(self) -> str:
-        """How many images are confirmed."""
-        if not (self.confirmed or self.unconfirmed):
-            return ""
-        return f"{self.confirmed} images are confirmed in PPOCRLabel, {self.unconfirmed} are not"
-
-    @property
-    def exported(self) -> tuple[Path, int] | None:
-        """What `rec_gt.txt` became."""
-        return None if self.rec_labels is None else (self.rec_labels, self.crops)
 
 
 @dataclass(kw_only=True)
@@ -73,47 +35,9 @@ class _Page:
     boxes: list[Box] = field(default_factory=list)
 
 
-@dataclass(kw_only=True)
-class _Work:
-    """What a conversion has found so far."""
-
-    src: Path
-    out: Path
-    overwrite: bool
-    source: SourceFiles
-    names: UniquePaths = field(default_factory=UniquePaths)
-    skipped: Counter[str] = field(default_factory=Counter)
-    problems: list[ConversionProblem] = field(default_factory=list)
-
-    def report(self, line: LabelLine, kind: str, value: str, hint: str) -> None:
-        """Note a problem of one line."""
-        self.problems.append(
-            ConversionProblem(file=str(line.file), line=line.line, kind=kind, value=shorten(value), hint=hint)
-        )
-
-    def read(self, labels: Path) -> list[LabelLine]:
-        """The samples of a label file; lines without one are problems."""
-        lines, bad = read_samples(labels)
-        self.skipped.update(one.kind for one in bad)
-        self.problems += [
-            ConversionProblem(
-                file=str(labels), line=one.line, kind=one.kind, value=one.text, hint="the line was skipped"
-            )
-            for one in bad
-        ]
-        return lines
-
-    def place(self, found: Path | None, written: str, top: str) -> str:
-        """A free name in the result: `top`, the folders of a file that was found, its own name."""
-        folders = () if found is None else found.parent.relative_to(self.src).parts
-        name = found.name if found is not None else base_name(written)
-        parts = [safe_name(part) for part in (*folders, name)]
-        return self.names.take("/".join([top, *parts]))
-
-
 def convert_ppocrlabel(
     src: Path, out: Path, *, only_confirmed: bool = False, overwrite: bool = False
-) -> PpocrConversion:
+) -> Conversion:
     """Convert every `Label.txt` and `rec_gt.txt` under `src` to `out/det/` and `out/rec/`.
 
     Writes `out/det/Label.txt` with `out/det/images/`, and `out/rec/rec_gt.txt` with `out/rec/crop_img/` where
@@ -124,163 +48,129 @@ def convert_ppocrlabel(
     Raises `DataError` where `src` holds no `Label.txt` or `rec_gt.txt`, `out` holds `src`, or a file of
     another content exists in `out` and `overwrite` is not set.
     """
-    if not src.is_dir():
-        raise DataError(f"{src} is not a folder", hint="Give the folder that PPOCRLabel worked in.")
-    require_own_folder(src, out)
     src = Path(os.path.abspath(src))  # noqa: PTH100 - resolve() would follow links; folders need their names
-    source = SourceFiles(src, out)
-    det, rec = source.named("Label.txt"), source.named("rec_gt.txt")
+    work = ConvertedFolder(src, out, overwrite=overwrite)
+    det, rec, states = work.named("Label.txt"), work.named("rec_gt.txt"), work.named("fileState.txt")
     if not det and not rec:
         raise DataError(
             f"{src} has neither Label.txt nor rec_gt.txt",
             hint="In PPOCRLabel: File, Export Label, and Export Recognition Result.",
         )
-    work = _Work(src=src, out=out, overwrite=overwrite, source=source)
-    states = _States.read(source.named("fileState.txt"))
-    pages = _collect_pages(work, det, states)
+    confirmed = {_last_two(line.image) for line in _read(work, states) if line.label.strip() == "1"}
+    pages = _collect_pages(work, det, confirmed)
     unconfirmed = [page for page in pages if not page.confirmed] if states else []
     if unconfirmed:
-        work.problems.append(_unconfirmed_problem(states, len(unconfirmed), len(pages), only_confirmed))
+        kept_anyway = "nobody confirmed these labels in PPOCRLabel; kept anyway"
+        hint = "left out, as asked" if only_confirmed else kept_anyway
+        work.report(states[0], "unconfirmed", f"{len(unconfirmed)} of {len(pages)} images", hint)
     kept = [page for page in pages if page.boxes and (page.confirmed or not states or not only_confirmed)]
     work.skipped["page_without_boxes"] += sum(not page.boxes for page in pages)
     work.skipped["unconfirmed"] += len(unconfirmed) if only_confirmed else 0
-    _write_pages(work, kept)
-    crops = _convert_crops(work, rec)
-    return PpocrConversion(
-        labels=out / "det" / "Label.txt",
+    for page in kept:
+        _copy(work, page.found, f"det/{page.file}")
+    labels = work.put_labels("det/Label.txt", ((page.file, page.boxes) for page in kept))
+    return Conversion(
+        labels=labels,
         images=len(kept),
         boxes=sum(len(page.boxes) for page in kept),
+        crops=_convert_crops(work, rec),
         skipped=dict(sorted((+work.skipped).items())),
         problems=tuple(work.problems),
         rec_labels=out / "rec" / "rec_gt.txt" if rec else None,
-        crops=crops,
         confirmed=len(pages) - len(unconfirmed) if states else 0,
         unconfirmed=len(unconfirmed),
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _States:
-    """The images that `fileState.txt` confirms: by folder and name, and by name alone."""
+def _read(work: ConvertedFolder, files: Iterable[Path]) -> Iterator[LabelLine]:
+    """The samples of label files; lines without one are problems."""
+    for labels in files:
+        lines, bad = read_samples(labels)
+        work.skipped.update(one.kind for one in bad)
+        for one in bad:
+            work.report(labels, one.kind, one.text, "the line was skipped", one.line)
+        yield from lines
 
-    files: tuple[Path, ...]
-    full: frozenset[str]
-    names: frozenset[str]
 
-    def __bool__(self) -> bool:
-        return bool(self.files)
-
-    @classmethod
-    def read(cls, files: list[Path]) -> _States:
-        """Paths are of the machine where PPOCRLabel ran: only their last two parts mean something here."""
-        confirmed = [
-            line.image for file in files for line in read_samples(file)[0] if line.label.strip() == "1"
-        ]
-        return cls(
-            files=tuple(files),
-            full=frozenset(_last_two(image) for image in confirmed),
-            names=frozenset(base_name(image) for image in confirmed if "/" not in slashed(image)),
-        )
-
-    def confirm(self, image: str) -> bool:
-        """Whether an image of `Label.txt` is confirmed."""
-        if "/" not in slashed(image):
-            return any(base_name(full) == image for full in self.full)
-        return _last_two(image) in self.full or base_name(image) in self.names
+def _is_confirmed(image: str, confirmed: Set[str]) -> bool:
+    """Whether an image of `Label.txt` is among those of `fileState.txt`, whose paths are of another machine."""
+    if "/" not in slashed(image):
+        return any(base_name(path) == image for path in confirmed)
+    return _last_two(image) in confirmed or base_name(image) in confirmed
 
 
 def _last_two(path: str) -> str:
     return "/".join(slashed(path).rstrip("/").split("/")[-2:])
 
 
-def _unconfirmed_problem(states: _States, count: int, total: int, left_out: bool) -> ConversionProblem:
-    return ConversionProblem(
-        file=str(states.files[0]),
-        kind="unconfirmed",
-        value=f"{count} of {total} images",
-        hint="left out, as asked" if left_out else "nobody confirmed these labels in PPOCRLabel; kept anyway",
-    )
-
-
-def _collect_pages(work: _Work, files: list[Path], states: _States) -> list[_Page]:
+def _collect_pages(work: ConvertedFolder, files: Iterable[Path], confirmed: Set[str]) -> list[_Page]:
     pages: dict[object, _Page] = {}
-    for line in (line for labels in files for line in work.read(labels)):
+    for line in _read(work, files):
         read = read_boxes(line.label)
         work.skipped.update(read.lost)
         for kind, count in read.lost.items():
             value = f"{count} boxes" if kind != "bad_json" else line.label
-            work.report(line, kind, value, "skipped: label it again in PPOCRLabel")
+            _report(work, line, kind, value, "skipped: label it again in PPOCRLabel")
         if difficult := read.mended.get("difficult"):
-            work.report(
-                line, "difficult", f"{difficult} boxes", "they are '###' now, which PaddleOCR ignores"
-            )
-        found = _find(work.source, line)
+            hint = "they are '###' now, which PaddleOCR ignores"
+            _report(work, line, "difficult", f"{difficult} boxes", hint)
+        # Paths are relative to the parent of the label file's folder, or to that folder, or foreign.
+        folder = line.file.parent
+        found = work.find_image(folder.parent, line.image) or work.find_image(folder, line.image)
         identity: object = found.resolve() if found is not None else _last_two(line.image)
         page = pages.get(identity)
         if page is not None:
-            work.report(line, "duplicate_image", line.image, "its boxes went to the image's first line")
+            _report(work, line, "duplicate_image", line.image, "its boxes went to the image's first line")
         else:
             page = pages[identity] = _Page(
-                file=work.place(found, line.image, "images"),
+                file=work.place(
+                    "images", found and found.parent, found.name if found else base_name(line.image)
+                ),
                 found=found,
-                confirmed=states.confirm(line.image),
+                confirmed=_is_confirmed(line.image, confirmed),
             )
             if found is None:
-                work.report(line, "image_missing", line.image, "put the image under the source folder")
+                _report(work, line, "image_missing", line.image, "put the image under the source folder")
         page.boxes += [box for box in read.boxes if box not in page.boxes]
     return list(pages.values())
 
 
-def _find(source: SourceFiles, line: LabelLine) -> Path | None:
-    """Paths are relative to the parent of the label file's folder, or to that folder, or foreign."""
-    folder = line.file.parent
-    return source.find_image(folder.parent, line.image) or source.find_image(folder, line.image)
+def _report(work: ConvertedFolder, line: LabelLine, kind: str, value: str, hint: str) -> None:
+    work.report(line.file, kind, value, hint, line.line)
 
 
-def _write_pages(work: _Work, pages: list[_Page]) -> None:
-    folder = work.out / "det"
-    for page in pages:
-        _copy(page.found, folder / page.file, work.overwrite)
-    text = "".join(format_line(page.file, format_boxes(page.boxes)) for page in pages)
-    put_file(folder / "Label.txt", text.encode(), overwrite=work.overwrite)
-
-
-def _copy(found: Path | None, target: Path, overwrite: bool) -> None:
+def _copy(work: ConvertedFolder, found: Path | None, name: str) -> None:
     if found is None:
         return
     try:
         data = read_regular(found)
     except OSError as exc:
         raise StorageError(f"{found} cannot be read: {exc.strerror}", hint="Check its permissions.") from exc
-    put_file(target, data, overwrite=overwrite)
+    work.put(name, data)
 
 
-def _convert_crops(work: _Work, files: list[Path]) -> int:
-    """Recognition samples: their images with the text as one line; a sample without a text is counted."""
+def _convert_crops(work: ConvertedFolder, files: list[Path]) -> int:
+    """Recognition samples: their images with the text as one line; a sample without a text is counted.
+
+    Crops go to `crop_img/<folder of rec_gt.txt>/<name>`, so that equal names in different folders stay apart.
+    """
     placed: dict[object, str] = {}
     lines: list[str] = []
-    for line in (line for labels in files for line in work.read(labels)):
+    for line in _read(work, files):
         text = one_line(line.label)
         if not text:
             work.skipped["crop_without_text"] += 1
             continue
-        found = work.source.find_image(line.file.parent, line.image)
+        folder = line.file.parent
+        found = work.find_image(folder, line.image)
         identity: object = found.resolve() if found is not None else (line.file, line.image)
         if identity not in placed:
-            placed[identity] = _place_crop(work, line, found)
-            _copy(found, work.out / "rec" / placed[identity], work.overwrite)
+            if found is None:
+                hint = "export the recognition result again, or cut the crops again"
+                _report(work, line, "crop_missing", line.image, hint)
+            placed[identity] = work.place("crop_img", folder, base_name(line.image))
+            _copy(work, found, f"rec/{placed[identity]}")
         lines.append(format_line(placed[identity], text))
     if files:
-        put_file(work.out / "rec" / "rec_gt.txt", "".join(lines).encode(), overwrite=work.overwrite)
+        work.put("rec/rec_gt.txt", "".join(lines).encode())
     return len(lines)
-
-
-def _place_crop(work: _Work, line: LabelLine, found: Path | None) -> str:
-    """`crop_img/<folder of rec_gt.txt>/<name>`, so that equal names in different folders stay apart."""
-    if found is None:
-        work.report(
-            line, "crop_missing", line.image, "export the recognition result again, or cut the crops again"
-        )
-    folders = line.file.parent.relative_to(work.src).parts
-    parts = [safe_name(part) for part in (*folders, base_name(line.image))]
-    return work.names.take("/".join(["crop_img", *parts]))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ocr_train.data.checks import statistics
+from ocr_train.data.checks import problems
 from ocr_train.data.checks import validate as validate_module
 from ocr_train.data.checks.problems import KINDS
 from ocr_train.data.checks.validate import Rules, ValidationReport, validate
@@ -155,7 +155,7 @@ def test_missing_characters_are_listed_with_counts_and_lines(images: Path) -> No
     report = check(images, "a.jpg\t1é2é\nb.jpg\té3\n", rules)
     file = str(images / "train.txt")
     found = {char: (one.count, one.lines) for char, one in report.statistics.outside.items()}
-    assert found == {"é": (3, ((file, 1), (file, 2))), "3": (1, ((file, 2),))}
+    assert found == {"é": (3, [(file, 1), (file, 2)]), "3": (1, [(file, 2)])}
 
 
 def test_use_space_char_adds_the_space(images: Path) -> None:
@@ -203,7 +203,7 @@ def test_problems_beyond_the_limit_are_counted_and_marked(
     images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory is bounded, yet counts and the quarantine are complete."""
-    monkeypatch.setattr(statistics, "KEPT_PER_KIND", 3)
+    monkeypatch.setattr(problems, "KEPT_PER_KIND", 3)
     report = check(images, "a.jpg 1\n" * 10)
     assert len(report.problems) == 3
     assert report.counts["no_tab"] == report.errors == len(report.bad_lines) == 10

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from ocr_train.data.formats.crops import crop, cut_crop
+from ocr_train.data.formats.crops import crop, upright_corners
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.data.split import group_key
-from ocr_train.errors import ConfigError, DataError
+from ocr_train.errors import DataError
+from ocr_train.ocr_engine.lines import cut_line
 
 SHARED = Path(__file__).resolve().parents[3] / ".." / "shared" / "data"
 
@@ -88,28 +89,32 @@ def corner_colours(image: Any) -> list[list[int]]:
 def test_a_box_is_cut_upright(points: Any, shape: tuple[int, int], corners: Any) -> None:
     """Size and direction: the first point is the top left; tall crops are turned left; edges are
     replicated."""
-    sample = cut_crop(picture(), [(float(x), float(y)) for x, y in points])
+    sample = cut_line(picture(), upright_corners([(float(x), float(y)) for x, y in points]))
     assert sample is not None
-    assert sample.image.shape[:2] == shape
-    assert np.allclose(corner_colours(sample.image), corners, atol=1)
+    assert sample.shape[:2] == shape
+    assert np.allclose(corner_colours(sample), corners, atol=1)
 
 
 def test_a_tilted_box_is_straightened() -> None:
     """A box at 30 degrees comes out in its own width and height."""
     points = cv2.boxPoints(((50, 40), (60, 20), 30))
     start = min(range(4), key=lambda index: float(points[index].sum()))
-    sample = cut_crop(picture(), [(float(x), float(y)) for x, y in np.roll(points, -start, axis=0)])
+    sample = cut_line(
+        picture(), upright_corners([(float(x), float(y)) for x, y in np.roll(points, -start, axis=0)])
+    )
     assert sample is not None
-    assert abs(sample.image.shape[0] - 20) <= 1
-    assert abs(sample.image.shape[1] - 60) <= 1
+    assert abs(sample.shape[0] - 20) <= 1
+    assert abs(sample.shape[1] - 60) <= 1
 
 
 def test_a_circle_is_cut_upright() -> None:
     """Every angle fits a circle equally well; the upright one is taken."""
     angles = np.arange(16) * np.pi / 8 + 0.1
-    sample = cut_crop(picture(), [(50 + 20 * float(np.cos(a)), 40 + 20 * float(np.sin(a))) for a in angles])
+    sample = cut_line(
+        picture(), upright_corners([(50 + 20 * float(np.cos(a)), 40 + 20 * float(np.sin(a))) for a in angles])
+    )
     assert sample is not None
-    assert np.allclose(corner_colours(sample.image), [[30, 20], [69, 20], [30, 59]], atol=2)
+    assert np.allclose(corner_colours(sample), [[30, 20], [69, 20], [30, 59]], atol=2)
 
 
 def test_crops_are_named_by_page_and_place(tmp_path: Path) -> None:
@@ -246,10 +251,8 @@ def test_nothing_of_another_content_is_overwritten(tmp_path: Path) -> None:
 
 
 def test_wrong_input_is_refused(tmp_path: Path) -> None:
-    """No workers, no file, no samples."""
+    """No file, no samples."""
     empty = write_labels(tmp_path, "\n")
-    with pytest.raises(ConfigError, match="workers=0"):
-        crop(empty, tmp_path / "out", workers=0)
     with pytest.raises(DataError, match="no usable line"):
         crop(empty, tmp_path / "out", workers=1)
     with pytest.raises(DataError, match="cannot be read"):

@@ -19,7 +19,7 @@ from PIL import Image
 
 from ocr_train.data.formats.conversion import Conversion
 from ocr_train.data.formats.labelme import convert_labelme
-from ocr_train.errors import ConfigError, DataError
+from ocr_train.errors import DataError
 from tests.fuzz import cases
 
 SHARED = Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "labelme"
@@ -284,12 +284,6 @@ def test_the_text_may_stand_in_the_description(tmp_path: Path) -> None:
     assert texts == ["สวัสดี ครับ", "", ""]
     assert kinds(done) == {"no_text": 1}
     assert done.problems[0].value == "2 of 3 shapes"
-
-
-def test_another_place_for_the_text_is_refused(tmp_path: Path) -> None:
-    """A typing error is said before anything is written."""
-    with pytest.raises(ConfigError, match="'lable'"):
-        convert_labelme(tmp_path, tmp_path / "out", text_from="lable")
 
 
 BOX = [shape("rectangle", [[10, 10], [60, 40]])]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_train.data.formats.ppocrlabel import PpocrConversion, convert_ppocrlabel
+from ocr_train.data.formats.conversion import Conversion
+from ocr_train.data.formats.ppocrlabel import convert_ppocrlabel
 from ocr_train.errors import DataError
 from tests.fuzz import cases
 
@@ -56,7 +57,7 @@ def read_rec(out: Path) -> list[list[str]]:
     return [line.split("\t") for line in lines]
 
 
-def kinds(done: PpocrConversion) -> list[str]:
+def kinds(done: Conversion) -> list[str]:
     """The kinds of the problems, in their order."""
     return [problem.kind for problem in done.problems]
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ocr_train.data.checks.quarantine import apply_policy, write_clean, write_quarantine
-from ocr_train.data.checks.statistics import BadLines
+from ocr_train.data.checks.policy import count_quarantined, decide_on_findings, write_clean, write_quarantine
+from ocr_train.data.checks.problems import BadLines
 from ocr_train.data.checks.validate import Rules, ValidationReport, validate
+from ocr_train.data.formats.converted import LabelSource
 from ocr_train.data.labels import LabelLine, read_labels
-from ocr_train.errors import ConfigError, DataError
+from ocr_train.errors import DataError
 
 SQUARE = [[1, 1], [50, 1], [50, 20], [1, 20]]
 
@@ -29,6 +30,12 @@ def check(labels: Path, content: str, task: str = "rec") -> ValidationReport:
     """Fill `labels` with `content` and validate it."""
     labels.write_bytes(content.encode())
     return validate([labels], labels.parent, Rules(task=task, workers=1))
+
+
+def decide(labels: Path, report: ValidationReport, on_bad_sample: str) -> int:
+    """How many lines of `labels`, which nobody has converted, are left out."""
+    source = LabelSource(folder=labels.parent, origin=labels.parent, format="paddleocr")
+    return decide_on_findings(report, report, source, on_bad_sample, print)
 
 
 def clean(labels: Path, report: ValidationReport) -> str:
@@ -55,7 +62,7 @@ def test_the_clean_copy_of_detection_labels_runs_clockwise(labels: Path) -> None
 
 
 def test_a_clean_copy_is_clean(labels: Path) -> None:
-    """Validating it finds nothing to mend any more."""
+    """Validating it finds nothing to fix any more."""
     content = clean(labels, check(labels, "\ufeffa.jpg\t 1\r\na.jpg 2\nb.jpg\t2\n"))
     assert dict(check(labels, content).counts) == {}
 
@@ -89,14 +96,14 @@ def test_good_labels_pass_both_policies(labels: Path) -> None:
     """Notes never stop anything."""
     report = check(labels, "a.jpg\t 1\r\n")
     assert report.counts["crlf"] == 1
-    assert apply_policy(report) == apply_policy(report, "quarantine") == 0
+    assert decide(labels, report, "stop") == decide(labels, report, "quarantine") == 0
 
 
-def test_bad_samples_stop_by_default(labels: Path) -> None:
+def test_bad_samples_stop(labels: Path) -> None:
     """The error names them all, and the other policy."""
     report = check(labels, "a.jpg\t1\nno.jpg\t1\nb.jpg 1\n")
     with pytest.raises(DataError) as caught:
-        apply_policy(report)
+        decide(labels, report, "stop")
     assert f"{labels}:2: image_missing" in caught.value.problem
     assert f"{labels}:3: no_tab" in caught.value.problem
     assert "on_bad_sample=quarantine" in caught.value.hint
@@ -106,29 +113,24 @@ def test_quarantine_counts_the_bad_lines_and_lists_them(labels: Path) -> None:
     """The list has the place, the first error's kind and the line as it was."""
     report = check(labels, "a.jpg\t1\r\nno.jpg\t\r\nb.jpg 1\r\n")
     out = labels.parent / "quarantine.tsv"
-    assert apply_policy(report, "quarantine") == 2
+    assert decide(labels, report, "quarantine") == 2
     assert write_quarantine([labels], out, report.bad_lines) == 2
     assert out.read_text() == f"{labels}:2\timage_missing\tno.jpg\t\n{labels}:3\tno_tab\tb.jpg 1\n"
+    write_quarantine([labels], out, report.bad_lines, {(str(labels), 3): "page, box 3"})
+    assert out.read_text() == f"{labels}:2\timage_missing\tno.jpg\t\npage, box 3\tno_tab\tb.jpg 1\n"
 
 
 def test_quarantine_needs_something_left_to_train_on(labels: Path) -> None:
     """Of every file: an empty validation set would fail later and less clearly."""
     bad = check(labels, "no.jpg\t1\n")
     with pytest.raises(DataError, match="no good sample is left"):
-        apply_policy(bad, "quarantine")
+        count_quarantined(bad)
 
 
 def test_quarantine_does_not_help_against_an_empty_file(labels: Path) -> None:
     """There is no line to leave out."""
     with pytest.raises(DataError, match="empty_file"):
-        apply_policy(check(labels, ""), "quarantine")
-
-
-def test_an_unknown_policy_is_refused(labels: Path) -> None:
-    """The message lists the policies."""
-    with pytest.raises(ConfigError) as caught:
-        apply_policy(check(labels, "a.jpg\t1\n"), "ignore")
-    assert "stop, quarantine" in caught.value.hint
+        count_quarantined(check(labels, ""))
 
 
 def test_images_in_a_clean_copy_are_as_written(labels: Path) -> None:

@@ -1,0 +1,176 @@
+"""What follows from a check: what is written down, stop or train on the rest, and the label file that the trainer reads."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from ocr_train.atomic_files import whole_file, write_bytes
+from ocr_train.data.checks.detection import parse_boxes
+from ocr_train.data.checks.problems import ERROR, KINDS, BadLines, Problem
+from ocr_train.data.checks.recognition import text_for_trainer
+from ocr_train.data.checks.report import write_html
+from ocr_train.data.checks.validate import ValidationReport, problem_json
+from ocr_train.data.formats.converted import LabelSource
+from ocr_train.data.formats.table import format_title
+from ocr_train.data.labels import BadLine, LabelLine, format_boxes, format_line, read_labels
+from ocr_train.errors import DataError
+from ocr_train.ocr_engine.files import open_regular
+from ocr_train.run import Echo
+
+STOP = "stop"
+LISTED = 50
+"""So many problems are listed; JSON results and problems.json have more."""
+
+
+def echo_source(source: LabelSource, echo: Echo) -> None:
+    """Say what a conversion made of the data, and what it left out."""
+    if source.converted:
+        echo(f"source: {format_title(source.format)}, {source.summary}")
+        if source.skipped:
+            echo(f"skipped: {ranked(source.skipped)}")
+
+
+def ranked(counts: Mapping[str, int]) -> str:
+    """`4 page_without_image, 3 point`: the largest first."""
+    return ", ".join(
+        f"{count} {kind}" for kind, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    )
+
+
+def problem_lines(problems: Sequence[Problem]) -> list[str]:
+    """One line a problem, the first `LISTED` of them, and how many more there are."""
+    lines = [
+        f"{one.file}{f':{one.line}' if one.line else ''}: {one.kind} {one.value!r}: {one.hint}"
+        for one in problems[:LISTED]
+    ]
+    return lines + ([f"... and {len(problems) - LISTED} more"] if len(problems) > LISTED else [])
+
+
+def write_findings(folder: Path, shown: ValidationReport, source: LabelSource, images: Path) -> None:
+    """problems.json in the shape of `validate --json`, the conversion's problems among them; report.html."""
+    content = {
+        **shown.to_json(),
+        "problems": [problem_json(problem) for problem in (*source.problems, *shown.problems)],
+        "counts": all_counts(shown, source),
+    }
+    text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    write_bytes(folder / "problems.json", text.encode("utf-8", "replace"))
+    write_html(shown, images, folder / "report.html")
+
+
+def all_counts(shown: ValidationReport, source: LabelSource) -> dict[str, int]:
+    """How many problems there are of each kind, the conversion's among them."""
+    return dict(Counter(shown.counts) + Counter(problem.kind for problem in source.problems))
+
+
+def decide_on_findings(
+    report: ValidationReport, shown: ValidationReport, source: LabelSource, on_bad_sample: str, echo: Echo
+) -> int:
+    """How many samples are left out; `DataError` with all problems where bad ones are to stop everything."""
+    if on_bad_sample == STOP and (report.errors or source.losses):
+        lines = ["bad samples in the data:", *problem_lines(source.losses), shown.summary(LISTED)]
+        raise DataError("\n".join(lines), hint=_hint(report))
+    for line in problem_lines(source.problems):
+        echo(f"  {line}")
+    echo(f"checked: {shown.summary(LISTED)}")
+    return count_quarantined(report)
+
+
+def _hint(report: ValidationReport) -> str:
+    # A text of digits alone is JSON, too: a number and not a list of boxes.
+    if report.counts.get("bad_json", 0) + report.counts.get("not_a_list", 0) > report.labels * 0.9:
+        return "These look like recognition labels (image, tab, text), not detection labels: use a rec model."
+    return "Fix them, or continue with the rest: --on-bad-sample quarantine (-P on_bad_sample=quarantine)"
+
+
+def count_quarantined(report: ValidationReport) -> int:
+    """How many lines are left out.
+
+    Raises `DataError` where nothing would be left of a file, and for errors that are of no line (an empty file, a
+    broken dictionary), since no quarantine helps against those.
+    """
+    whole = [problem for problem in report.problems if _is_of_no_sample(problem)]
+    if whole:
+        places = "\n".join(f"{problem.file}: {problem.kind}: {problem.hint}" for problem in whole)
+        raise DataError(f"quarantine does not help here:\n{places}", hint="fix these first")
+    for file, lines in report.statistics.lines.items():
+        if sum(1 for _ in report.bad_lines.of(file)) >= lines:
+            raise DataError(f"no good sample is left in {file}: {report.summary()}", hint="fix the file")
+    return len(report.bad_lines)
+
+
+def _is_of_no_sample(problem: Problem) -> bool:
+    return problem.severity == ERROR and (problem.line == 0 or problem.kind.startswith("dict_"))
+
+
+def write_quarantine(
+    label_files: Sequence[Path],
+    out: Path,
+    bad_lines: BadLines,
+    origins: Mapping[tuple[str, int], str] | None = None,
+) -> int:
+    """List every bad line as `file:line<tab>kind<tab>the line as it was`; the number of lines comes back.
+
+    `kind` is the first error that was found; the report has them all. `origins` has the places that users know,
+    where the label files are only ours.
+    """
+    with _whole_text(out) as listing:
+        count = 0
+        for path in label_files:
+            for line, kind, text in _bad_texts(path, bad_lines.of(str(path))):
+                place = (origins or {}).get((str(path), line), f"{path}:{line}")
+                listing.write(f"{place}\t{kind}\t{text}\n")
+                count += 1
+    return count
+
+
+def _bad_texts(path: Path, bad: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, str]]:
+    kinds = dict(bad)
+    with open_regular(path) as raw_lines:
+        for number, raw in enumerate(raw_lines, start=1):
+            if number in kinds:
+                yield number, kinds[number], raw.decode("utf-8", "replace").rstrip("\r\n").lstrip("\ufeff")
+
+
+def write_clean(label_file: Path, out: Path, bad_lines: BadLines, task: str) -> int:
+    """Write the copy of `label_file` that the trainer reads, and give back how many lines it has.
+
+    It has no BOM, no CRLF, no blank lines and no spaces around texts; boxes run clockwise. Left out are lines
+    in `bad_lines`, lines that hold no sample, and in detection images without boxes. It is written to a
+    temporary name first and then put in place of `out`.
+    """
+    file = str(label_file)
+    kept = 0
+    with _whole_text(out) as clean:
+        for entry in read_labels(label_file):
+            if isinstance(entry, BadLine) or (file, entry.line) in bad_lines:
+                continue
+            label = _clean_label(entry, task)
+            if label:
+                clean.write(format_line(entry.image, label))
+                kept += 1
+    return kept
+
+
+def _clean_label(entry: LabelLine, task: str) -> str:
+    """The fixed label, empty where there is nothing to train on."""
+    if task != "det":
+        return text_for_trainer(entry.label)
+    boxes, findings = parse_boxes(entry.label)
+    if not boxes or any(KINDS[finding.kind].severity(task) == ERROR for finding in findings):
+        return ""
+    return format_boxes(boxes)
+
+
+@contextmanager
+def _whole_text(out: Path) -> Iterator[TextIO]:
+    """A text file that appears as `out` only when it is whole."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # What JSON can spell but UTF-8 cannot write (lone surrogates) becomes "?".
+    with whole_file(out) as part, part.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+        yield file
