@@ -89,10 +89,10 @@ def _convert(arguments: argparse.Namespace) -> int:
 
 
 def _print_problems(echo: Echo, skipped: Mapping[str, int], problems: Sequence[Problem]) -> None:
-    from ocr_train.data.checks.policy import problem_lines, ranked
+    from ocr_train.data.checks.policy import counts_text, problem_lines
 
     if skipped:
-        echo(f"skipped: {ranked(skipped)}")
+        echo(f"skipped: {counts_text(skipped)}")
     for line in problem_lines(problems):
         echo(f"  {line}")
 

@@ -32,10 +32,10 @@ def echo_source(source: LabelSource, echo: Echo) -> None:
     if source.converted:
         echo(f"source: {format_title(source.format)}, {source.summary}")
         if source.skipped:
-            echo(f"skipped: {ranked(source.skipped)}")
+            echo(f"skipped: {counts_text(source.skipped)}")
 
 
-def ranked(counts: Mapping[str, int]) -> str:
+def counts_text(counts: Mapping[str, int]) -> str:
     """`4 page_without_image, 3 point`: the largest first."""
     return ", ".join(
         f"{count} {kind}" for kind, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
