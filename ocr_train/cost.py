@@ -25,13 +25,11 @@ def starving(reader_share: float | None, num_workers: int | None, *, cores: int 
     if reader_share is None or reader_share < STARVING:
         return ""
     cores = cores or os.cpu_count() or 1
-    said = f"{reader_share:.0%} of each step waits for data: "
+    waiting = f"{reader_share:.0%} of each step waits for data: "
     now = num_workers or 0
     if now < cores:
-        return (
-            f"{said}raise num_workers (now {now}, {cores} cores): overrides=Train.loader.num_workers={cores}"
-        )
+        return f"{waiting}raise num_workers (now {now}, {cores} cores): overrides=Train.loader.num_workers={cores}"
     return (
-        f"{said}the {now} workers keep all {cores} cores busy: use a machine with more cores for each GPU, smaller "
+        f"{waiting}the {now} workers keep all {cores} cores busy: use a machine with more cores for each GPU, smaller "
         "images or cheaper transforms"
     )

@@ -49,7 +49,7 @@ def is_full(exc: BaseException) -> bool:
 
 
 def refused(exc: OSError, what: str = "") -> StorageError:
-    """What the file system said, as an error that names the path, and what to do."""
+    """What the file system reported, as an error that names the path, and what to do."""
     where = repr(str(exc.filename)) if exc.filename is not None else "a file"
     hint = (
         "Free some space there, or choose another disk with --output (or OCR_TRAIN_OUTPUT)."

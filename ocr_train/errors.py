@@ -11,7 +11,7 @@ SIGTERM_EXIT_CODE = 143
 
 
 class OcrTrainError(Exception):
-    """Base of every error that a user can cause, meet or mend.
+    """Base of every error that a user can cause, meet or fix.
 
     `problem` is one paragraph that names the place; `hint` says what to do next.
     """

@@ -1,6 +1,6 @@
 """A run's checkpoints to start from: the wanted one, else the newest good one before it; and the best of its line.
 
-A run that went on from another has in `checkpoints/best.json` the best of both: an alias with a `run_id` names a
+A run that continues another has in `checkpoints/best.json` the best of both: an alias with a `run_id` names a
 checkpoint of that run.
 """
 
@@ -15,7 +15,15 @@ from ocr_train.checkpoints.address import step_in
 from ocr_train.checkpoints.manifest import BEST, LATEST, ROOT, CheckpointManifest
 from ocr_train.checkpoints.on_disk import refuse_missing
 from ocr_train.checkpoints.pickle_scan import screen
-from ocr_train.checkpoints.reader import alias_values, all_manifests, candidates, manifest_at, restore
+from ocr_train.checkpoints.reader import (
+    alias_values,
+    all_manifests,
+    candidates,
+    manifest_at,
+    manifest_of,
+    restore,
+    step_folders,
+)
 from ocr_train.checkpoints.states_file import read_states
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 from ocr_train.tracking.artifacts import Artifacts, RunArtifacts
@@ -112,9 +120,7 @@ def _in_order(
 
 def _from_step(artifacts: Artifacts, step: int, torn: list[str]) -> Iterator[CheckpointManifest]:
     manifests = [manifest for manifest in _newest_first(artifacts) if manifest.step <= step]
-    steps = sorted(
-        {found for name in artifacts.list(ROOT) if (found := step_in(name.rstrip("/"))) is not None}
-    )
+    steps = sorted({found for folder in step_folders(artifacts) if (found := step_in(folder)) is not None})
     if step not in steps:
         raise ConfigError(
             f"the run has no checkpoint at step {step}.",
@@ -131,14 +137,13 @@ def _newest_first(artifacts: Artifacts) -> list[CheckpointManifest]:
 
 
 def _torn(artifacts: Artifacts, *, after: int) -> list[str]:
-    """What says that a newer checkpoint than `after` was begun and never finished."""
-    found = []
-    for name in sorted(artifacts.list(ROOT), reverse=True):
-        folder = name.rstrip("/")
-        step = step_in(folder)
-        if step is not None and step > after and manifest_at(artifacts, folder) is None:
-            found.append(f"{folder} has no complete manifest")
-    return found
+    """What tells that storing a newer checkpoint than `after` was never finished."""
+    return [
+        f"{folder} has no complete manifest"
+        for folder in reversed(step_folders(artifacts))
+        if (step := step_in(folder)) is not None and step > after
+        if manifest_at(artifacts, folder) is None
+    ]
 
 
 def _line_best(client: Any, run_id: str) -> tuple[str, CheckpointManifest | None]:
@@ -147,12 +152,7 @@ def _line_best(client: Any, run_id: str) -> tuple[str, CheckpointManifest | None
     owner = str(values.get("run_id") or run_id)
     if owner != run_id:
         get_run(client, owner)
-    manifest = manifest_at(
-        RunArtifacts(client, owner),
-        str(values.get("path", "")),
-        sha256=str(values.get("manifest_sha256", "")),
-    )
-    return owner, manifest
+    return owner, manifest_of(RunArtifacts(client, owner), values)
 
 
 def best_known(client: Any, run_id: str, main_metric: str, *, up_to: int | None = None) -> BestKnown | None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ocr_train.checkpoints.manifest import BEST, LATEST, ROOT, CheckpointManifest
-from ocr_train.checkpoints.reader import alias_values, all_manifests
+from ocr_train.checkpoints.manifest import BEST, LATEST, CheckpointManifest
+from ocr_train.checkpoints.reader import alias_values, all_manifests, step_folders
 from ocr_train.disk import human, sha256_of
 from ocr_train.errors import TrackingError
 from ocr_train.tracking.artifacts import Artifacts
@@ -71,12 +71,10 @@ def list_checkpoints(artifacts: Artifacts, *, verify: bool) -> list[ListedCheckp
     ]
     known = {manifest.folder for manifest in manifests}
     entries += [
-        ListedCheckpoint(folder=name.rstrip("/"), step=None, problems=("it has no complete manifest",))
-        for name in sorted(artifacts.list(ROOT))
-        if name.startswith(f"{ROOT}/step_")
-        and name.rstrip("/") not in known
+        ListedCheckpoint(folder=folder, step=None, problems=("it has no complete manifest",))
+        for folder in step_folders(artifacts)
         # Some stores go on listing a folder whose files are deleted.
-        and artifacts.list(name.rstrip("/"))
+        if folder not in known and artifacts.list(folder)
     ]
     return entries
 

@@ -30,7 +30,7 @@ class CheckpointManifest:
     """A whole checkpoint. `step` and `epoch` count from the very beginning, over all resumes.
 
     `kind` is "latest", "best" or "epoch"; `metrics` are the trainer's own best values, such as {"hmean": 0.5}.
-    `place` is the artifact folder where it is not the step's own: a run that goes on comes by a step again.
+    `place` is the artifact folder where it is not the step's own: a run that is continued comes by a step again.
     """
 
     step: int

@@ -6,7 +6,7 @@ A checkpoint without a manifest, or whose sums do not match, does not exist here
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,36 +29,25 @@ def candidates(artifacts: Artifacts, which: str) -> Iterator[CheckpointManifest]
 
     For "latest" the older ones follow, newest first; sets without a whole manifest are passed over.
     """
-    names = set(artifacts.list(ROOT))
-    alias = f"{ROOT}/{which}.json"
-    named = ""
-    # No temporary folder is open while a caller holds one of them: who stops early leaves nothing behind.
-    if alias in names:
-        values = alias_values(artifacts, which)
-        wanted = str(values.get("manifest_sha256", ""))
-        found = manifest_at(artifacts, str(values.get("path", "")), sha256=wanted)
-        if found is not None:
-            named = found.folder
-            yield found
-    if which == BEST:
-        return
-    for name in sorted((name for name in names if name.startswith(f"{ROOT}/step_")), reverse=True):
-        folder = name.rstrip("/")
-        found = None if folder == named else manifest_at(artifacts, folder)
+    named = manifest_of(artifacts, alias_values(artifacts, which))
+    if named is not None:
+        yield named
+    for folder in reversed(step_folders(artifacts)) if which != BEST else ():
+        found = None if named and folder == named.folder else manifest_at(artifacts, folder)
         if found is not None:
             yield found
+
+
+def step_folders(artifacts: Artifacts) -> list[str]:
+    """The artifact folders of a run's checkpoints, sorted, whole or not; raises `TrackingError`."""
+    names = (name.rstrip("/") for name in artifacts.list(ROOT) if name.endswith("/"))
+    return sorted(name for name in names if name.startswith(f"{ROOT}/step_"))
 
 
 def all_manifests(artifacts: Artifacts) -> list[CheckpointManifest]:
     """The manifests of a run's checkpoints, by step; raises `TrackingError` where they cannot be listed."""
-    found = []
-    with tempfile.TemporaryDirectory() as parent:
-        for name in sorted(artifacts.list(ROOT)):
-            if name.startswith(f"{ROOT}/step_") and name.endswith("/"):
-                manifest = _manifest(artifacts, name.rstrip("/"), Path(parent))
-                if manifest is not None:
-                    found.append(manifest)
-    return found
+    found = (manifest_at(artifacts, folder) for folder in step_folders(artifacts))
+    return [manifest for manifest in found if manifest is not None]
 
 
 def alias_values(artifacts: Artifacts, alias: str) -> dict[str, Any]:
@@ -66,42 +55,36 @@ def alias_values(artifacts: Artifacts, alias: str) -> dict[str, Any]:
     path = f"{ROOT}/{alias}.json"
     if path not in artifacts.list(ROOT):
         return {}
-    with tempfile.TemporaryDirectory() as parent:
-        return _read_json(artifacts, path, Path(parent))
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            values = read_json(artifacts.download(path, Path(scratch)))
+        except (OcrTrainError, OSError, ValueError):
+            return {}
+    return values if isinstance(values, dict) else {}
+
+
+def manifest_of(artifacts: Artifacts, alias: Mapping[str, Any]) -> CheckpointManifest | None:
+    """The manifest that the values of an alias name; None where it is not there, or another one by now."""
+    folder, sha256 = str(alias.get("path", "")), str(alias.get("manifest_sha256", ""))
+    return manifest_at(artifacts, folder, sha256=sha256) if folder else None
 
 
 def manifest_at(artifacts: Artifacts, folder: str, *, sha256: str = "") -> CheckpointManifest | None:
     """The manifest in the artifact folder; None where there is no whole one, or not that of the sum `sha256`."""
-    with tempfile.TemporaryDirectory() as parent:
-        return _manifest(artifacts, folder, Path(parent), sha256=sha256)
-
-
-def _manifest(
-    artifacts: Artifacts, folder: str, scratch: Path, *, sha256: str = ""
-) -> CheckpointManifest | None:
-    if not folder:
-        return None
-    try:
-        path = artifacts.download(f"{folder}/manifest.json", scratch)
-        if sha256 and sha256_of(path) != sha256:
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            path = artifacts.download(f"{folder}/manifest.json", Path(scratch))
+            if sha256 and sha256_of(path) != sha256:
+                return None
+            return CheckpointManifest.from_json(read_regular(path).decode("utf-8"))
+        except (OcrTrainError, OSError, UnicodeDecodeError):
             return None
-        return CheckpointManifest.from_json(read_regular(path).decode("utf-8"))
-    except (OcrTrainError, OSError, UnicodeDecodeError):
-        return None
-
-
-def _read_json(artifacts: Artifacts, path: str, scratch: Path) -> dict[str, Any]:
-    try:
-        values = read_json(artifacts.download(path, scratch))
-    except (OcrTrainError, OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
 
 
 def restore(artifacts: Artifacts, manifest: CheckpointManifest, folder: Path) -> Path:
     """Fetch the files of `manifest` into `folder` and compare their sums; the prefix to resume from.
 
-    Raises `DataError` where a sum differs, `TrackingError` where a file cannot be had.
+    Raises `DataError` where a sum differs, `TrackingError` where a file cannot be fetched.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for entry in manifest.files:

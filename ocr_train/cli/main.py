@@ -19,7 +19,7 @@ from ocr_train.cli.train import echo
 from ocr_train.disk import refused
 from ocr_train.errors import ConfigError, OcrTrainError
 from ocr_train.redaction.redactor import redactor
-from ocr_train.tracking.launched_run import tell_mlflow_run
+from ocr_train.tracking.launched_run import end_mlflow_run
 from ocr_train.tracking.mlflow_client import connect
 from ocr_train.trainer.stop_signals import StopRequested
 
@@ -60,7 +60,7 @@ def run(argv: Sequence[str]) -> int:
         arguments = make_parser().parse_args(argv)
     except WrongUsage as exc:
         if argv[:1] == ["train"]:
-            tell_mlflow_run(connect, ConfigError(exc.problem))
+            end_mlflow_run(connect, ConfigError(exc.problem))
         raise
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:

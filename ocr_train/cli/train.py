@@ -18,7 +18,7 @@ from ocr_train.config.overrides import parse_overrides
 from ocr_train.config.parameters import HELP, PARAMETERS, Launch
 from ocr_train.config.started import this_start
 from ocr_train.redaction.redactor import OVERRIDES, redactor, remember, secrets_of
-from ocr_train.tracking.launched_run import told_to_mlflow_run
+from ocr_train.tracking.launched_run import mlflow_run_ended_by_failure
 from ocr_train.trainer.interpreter import interpreter, probe
 from ocr_train.trainer.stop_signals import StopFlag
 
@@ -53,7 +53,7 @@ def _train(arguments: argparse.Namespace) -> int:
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
         os.environ["MLFLOW_TRACKING_URI"] = this_start().tracking_uri(uri)
     stop = StopFlag()
-    with stop.installed(), told_to_mlflow_run(lambda: _connect(launch)):
+    with stop.installed(), mlflow_run_ended_by_failure(lambda: _connect(launch)):
         _remember_secrets(vars(launch))
         experiment = load_experiment(launch, EXPERIMENTS)
         _remember_secrets(experiment.trainer)

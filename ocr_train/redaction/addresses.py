@@ -45,7 +45,7 @@ def first_line(exc: BaseException) -> str:
 
 
 def is_unknown_call(exc: BaseException) -> bool:
-    """Whether an MLflow server has said that it does not know a call, such as those about logged models, which came
+    """Whether an MLflow server reports that it does not know a call, such as those about logged models, which came
     with MLflow 3."""
     return getattr(exc, "error_code", "") == "ENDPOINT_NOT_FOUND"
 

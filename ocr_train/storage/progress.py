@@ -14,7 +14,7 @@ class Progress:
     """A moment of a transfer. `phase` is "listing", "transferring" or "extracting".
 
     `files` and `size_bytes` are done so far; the totals are 0 while they are not known. `rate` is in bytes/s
-    since the phase began, `eta_s` is None while nothing can be said.
+    since the phase began, `eta_s` is None while it is not known.
     """
 
     phase: str

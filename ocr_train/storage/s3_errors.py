@@ -118,17 +118,17 @@ def _of_answer(response: Any, request: S3Request) -> StorageError:
     error = response.get("Error", {})
     code = str(error.get("Code", ""))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    said = f"{code or status} from {request.endpoint}"
+    answer = f"{code or status} from {request.endpoint}"
     if message := _hide(str(error.get("Message", "")), request.hidden).strip():
-        said += f": {message[:300]}"
+        answer += f": {message[:300]}"
     if code in _TRANSIENT or status >= 500 or status == 429:
-        return TransientStorageError(f"{request.target}: {said}.", hint="The store is busy or in trouble.")
-    return _lasting(code, status, said, request)
+        return TransientStorageError(f"{request.target}: {answer}.", hint="The store is busy or in trouble.")
+    return _lasting(code, status, answer, request)
 
 
-def _lasting(code: str, status: int, said: str, request: S3Request) -> StorageError:
-    """The errors that no further try mends."""
-    problem, hint = f"{request.target}: {said}.", ""
+def _lasting(code: str, status: int, answer: str, request: S3Request) -> StorageError:
+    """The errors that no further try fixes."""
+    problem, hint = f"{request.target}: {answer}.", ""
     if code == "NoSuchBucket":
         problem = f"There is no bucket {request.bucket!r} at {request.endpoint}."
         hint = "Check the bucket's name, AWS_ENDPOINT_URL_S3 and which account the credentials belong to."
@@ -138,14 +138,14 @@ def _lasting(code: str, status: int, said: str, request: S3Request) -> StorageEr
     elif code == "RequestTimeTooSkewed":
         hint = "Set this machine's clock."
     elif code in _WRONG_REGION or status in (301, 307):
-        problem = f"{request.target} is in another region ({said})."
+        problem = f"{request.target} is in another region ({answer})."
         hint = "Set AWS_DEFAULT_REGION to the bucket's."
     elif status == 403:
         resource = request.bucket if request.action == "list" else f"{request.bucket}/{request.key}"
-        problem = f"Access to {request.target} is denied ({said})."
+        problem = f"Access to {request.target} is denied ({answer})."
         hint = f"These credentials need {PERMISSIONS[request.action]} on arn:aws:s3:::{resource}."
     elif status == 404:
-        problem = f"{request.target} is not there ({said})."
+        problem = f"{request.target} is not there ({answer})."
         hint = "It may have been removed: list the prefix again."
     return StorageError(problem, hint=hint)
 

@@ -1,6 +1,6 @@
 """Brings what is in the outbox to the server: files and the dataset, from another thread, for as long as it must.
 
-Checkpoints are not sent from here: the checkpoint worker does that while training goes on, `sync` afterwards.
+Checkpoints are not sent from here: the checkpoint worker does that while training runs, `sync` afterwards.
 """
 
 from __future__ import annotations

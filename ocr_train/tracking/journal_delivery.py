@@ -29,7 +29,7 @@ HALVINGS = 40
 
 
 class RefusedRecords(Exception):  # noqa: N818 - it is about records, not an error of ours
-    """The server answered and said no: sending the same batch again would not help."""
+    """The server refused them: sending the same batch again would not help."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class Delivery:
         return self._sent.pending_journal == 0 and (not self._sent.aside or self._aside_tried)
 
     def deliver_now(self) -> None:
-        """Without the thread: deliver all that is there, or raise what the server said.
+        """Without the thread: deliver all that is there, or raise what the server answered.
 
         What the server cannot take stays aside; `last_error` says why.
         """

@@ -56,7 +56,7 @@ def ended_by_failure(client: Any, run_id: str) -> Iterator[None]:
 
 
 def end(client: Any, run_id: str, error: BaseException) -> None:
-    """Say of the run why nothing came of it, unless that is said already; a server that is away is not waited for."""
+    """Note in the run why nothing came of it, unless that is noted already; a server that is away is not waited for."""
     status, reason, text = _why(error)
     # The error itself is what the user must see.
     with contextlib.suppress(Exception):
@@ -77,7 +77,7 @@ def _why(error: BaseException) -> tuple[str, str, str]:
 
 
 @contextlib.contextmanager
-def told_to_mlflow_run(connect: Callable[[], Any]) -> Iterator[None]:
+def mlflow_run_ended_by_failure(connect: Callable[[], Any]) -> Iterator[None]:
     """End the run that `mlflow run` made for this launch with the reason, where the block fails before it has one.
 
     It is left alone where another process tracks it.
@@ -85,11 +85,11 @@ def told_to_mlflow_run(connect: Callable[[], Any]) -> Iterator[None]:
     try:
         yield
     except BaseException as exc:
-        tell_mlflow_run(connect, exc)
+        end_mlflow_run(connect, exc)
         raise
 
 
-def tell_mlflow_run(connect: Callable[[], Any], error: BaseException) -> None:
+def end_mlflow_run(connect: Callable[[], Any], error: BaseException) -> None:
     """The same for an error that is known already; nothing happens without MLFLOW_RUN_ID, or without a server."""
     run_id = os.environ.get("MLFLOW_RUN_ID", "")
     if not run_id or isinstance(error, SystemExit):
@@ -112,7 +112,7 @@ def hide_in_tags(client: Any, run_id: str) -> None:
                 client.set_tag(run_id, key, clean)
 
 
-def say_exposed(params: Mapping[str, str]) -> str:
+def exposed_params(params: Mapping[str, str]) -> str:
     """A sentence on the params that hold credentials, for MLflow never changes a param; nothing where none does."""
     redact = redactor()
     exposed = [key for key, value in params.items() if redact.value(key, value) != value]

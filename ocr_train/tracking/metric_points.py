@@ -21,7 +21,7 @@ class MetricPoints:
     """Makes points of one trainer's events, in their order: its own step plus `offset`, where the run continued from.
 
     After a resume PaddleOCR starts its best score at 0 again: a "best" that is worse than `best`, the run's own, is
-    no point. `logged_until` is the last step of each metric that the run has already: a run that goes on itself comes
+    no point. `logged_until` is the last step of each metric that the run has already: a run that is continued itself comes
     by those steps again.
     """
 

@@ -172,7 +172,7 @@ def _log(client: Any, run_id: str, batch: Batch) -> None:
 
 
 def _is_there_already(exc: BaseException) -> bool:
-    """Whether a database has said that a row is in it: SQLite, PostgreSQL, MySQL and SQL Server in their own words.
+    """Whether a database reports that a row is in it: SQLite, PostgreSQL, MySQL and SQL Server in their own words.
 
     A server before MLflow 3 gives that to the client for NaN and for more than 100 metrics, where a batch comes again
     whose answer was lost.
@@ -222,7 +222,7 @@ def check_writable(client: Any, run_id: str) -> None:
     client.log_batch(run_id, tags=[RunTag(key, tags.get(key, "true"))])
 
 
-def call_it_training(client: Any, experiment_id: str) -> str:
+def mark_as_training(client: Any, experiment_id: str) -> str:
     """Have MLflow's page open on runs and curves instead of on its GenAI views, unless somebody chose a kind.
 
     The experiment's name comes back, "" where the server does not tell it.

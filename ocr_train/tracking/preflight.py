@@ -88,7 +88,7 @@ def _no_address(uri: str, exc: Exception) -> TrackingError:
 
 
 def _innermost(exc: BaseException) -> str:
-    """What the system said, without what `requests` and urllib3 wrap around it."""
+    """What the system reported, without what `requests` and urllib3 wrap around it."""
     while exc.__context__ is not None:
         exc = exc.__context__
     return redacted(str(exc) or type(exc).__name__)

@@ -37,7 +37,7 @@ CLEAN_CONFIG = "clean/config.yml"
 class RunFacts:
     """`run_id` names the folder; `server_run_id` is the run's id on the server, empty until there is one.
 
-    `tracking_uri` holds no password; times are Unix milliseconds; `status` is empty while the run goes on;
+    `tracking_uri` holds no password; times are Unix milliseconds; `status` is empty until the run has ended;
     `status_set` says that the server has it. `log_start` is the byte of `train.log` where the lines of the last trainer
     begin, -1 before it starts.
     """

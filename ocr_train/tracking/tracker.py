@@ -30,10 +30,10 @@ from ocr_train.tracking.journal_delivery import Delivery
 from ocr_train.tracking.launched_run import ended_by_failure, take_over
 from ocr_train.tracking.metric_names import PARAM_LIMIT, TAG_LIMIT, MetricNames, cut, legal_name
 from ocr_train.tracking.mlflow_client import (
-    call_it_training,
     check_writable,
     end_run,
     experiment_of,
+    mark_as_training,
     runs_of_model,
     send_batch,
 )
@@ -49,7 +49,7 @@ from ocr_train.tracking.run_folder import (
     write_facts,
 )
 
-BIRTH_TAG_LIMIT = 5000
+START_TAG_LIMIT = 5000
 """Older servers take no longer ones, and a run that is made with one too long is not made at all."""
 PATIENCE_S = 60.0
 """How long the end of a run waits for a server or store that does not answer; OCR_TRAIN_PATIENCE_S changes it."""
@@ -136,13 +136,13 @@ class Tracker:
             return cls._start_offline(client, output, name)
         from mlflow.exceptions import MlflowException
 
-        born = {**(tags or {}), HEARTBEAT_TAG: heartbeat.now()}
-        born[HOLDER_TAG] = this_process(output, now=time.time()).to_tag()
+        first_tags = {**(tags or {}), HEARTBEAT_TAG: heartbeat.now()}
+        first_tags[HOLDER_TAG] = this_process(output, now=time.time()).to_tag()
         try:
             if given:
-                run = take_over(client, given, name, _tags_at_birth(born))
+                run = take_over(client, given, name, _tags_at_start(first_tags))
             else:
-                run = client.create_run(experiment_of(client), run_name=name, tags=_tags_at_birth(born))
+                run = client.create_run(experiment_of(client), run_name=name, tags=_tags_at_start(first_tags))
         except MlflowException as exc:
             raise TrackingError(
                 f"the run cannot be started in MLflow: {first_line(exc)}",
@@ -154,7 +154,7 @@ class Tracker:
                 run_name=name,
                 tracking_uri=from_anywhere(client.tracking_uri),
                 experiment_id=run.info.experiment_id,
-                experiment_name=call_it_training(client, run.info.experiment_id),
+                experiment_name=mark_as_training(client, run.info.experiment_id),
                 server_run_id=run.info.run_id,
                 started_ms=run.info.start_time or _now_ms(),
             )
@@ -280,7 +280,7 @@ class Tracker:
         return PATIENCE_S
 
     def finish(self, status: str, *, timeout_s: float | None = None) -> Delivered:
-        """Deliver what is pending, for `patience_s` unless told otherwise, then set the run's final status;
+        """Deliver what is pending, for `patience_s` unless `timeout_s` is given, then set the run's final status;
         never raises.
 
         The status waits for the records, so that whoever sees it sees them, but not for files.
@@ -341,11 +341,11 @@ class Tracker:
             send_file(item, self.artifacts, self.folder)
 
 
-def _tags_at_birth(tags: Mapping[str, object]) -> dict[str, str]:
+def _tags_at_start(tags: Mapping[str, object]) -> dict[str, str]:
     """`tags` as every server takes them, without secrets; the journal brings longer ones whole."""
     redact = redactor()
     return {
-        legal_name(key): cut(redact.text(str(value)), BIRTH_TAG_LIMIT)
+        legal_name(key): cut(redact.text(str(value)), START_TAG_LIMIT)
         for key, value in tags.items()
         if str(value)
     }

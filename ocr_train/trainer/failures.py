@@ -46,7 +46,7 @@ class Failure:
     """A failure with a name: `explanation` is what happened, `hint` what to do about it.
 
     `fatal`: the trainer cannot be expected to go on, even when its process does not end. A failure that is
-    not fatal explains an exit; on its own it is no reason to stop a process that goes on.
+    not fatal explains an exit; on its own it is no reason to stop a process that continues.
     """
 
     reason: str
@@ -215,7 +215,7 @@ def find_failure(text: str) -> Failure | None:
     """The failure that a text of the trainer's output shows, None where it shows none.
 
     `text` is one line or many, best the last hundred or so: causes then win over their consequences, and the
-    traceback of a single bad sample, after which training goes on, can be told from one that ends training.
+    traceback of a single bad sample, after which training continues, can be told from one that ends training.
     What PaddleOCR quotes of a user's labels is not searched. Never raises; linear in the length of the text.
     """
     lines = re.split(r"[\r\n]", text)
@@ -255,8 +255,8 @@ def exception_in(lines: Sequence[str]) -> str:
 
 def reason_in(lines: Sequence[str]) -> str:
     """Why a program that is over failed: its last exception, else its last line that is no notice, else nothing."""
-    said = [line.strip() for line in lines if line[:1].strip() and not _NOTICE.search(line)]
-    return exception_in(lines) or (said[-1][:MAX_ERROR] if said else "")
+    reported = [line.strip() for line in lines if line[:1].strip() and not _NOTICE.search(line)]
+    return exception_in(lines) or (reported[-1][:MAX_ERROR] if reported else "")
 
 
 def numpy_hint(error: str) -> str:
@@ -281,8 +281,8 @@ def _with_message(lines: Sequence[str], number: int) -> str:
     rest = [line.strip() for line in lines[number + 1 :]]
     if _SUMMARY in rest:
         rest = rest[rest.index(_SUMMARY) + 1 :]
-    said = next((line for line in rest if line.strip("-") and line != head), "")
-    return said if _ERROR_LINE.fullmatch(said) else f"{head} {said}".strip()
+    message = next((line for line in rest if line.strip("-") and line != head), "")
+    return message if _ERROR_LINE.fullmatch(message) else f"{head} {message}".strip()
 
 
 def _outside_samples(lines: list[str]) -> Iterator[str]:

@@ -3,7 +3,7 @@
     follow(child, dispatcher, watch, ...) -> what went wrong on our side, if anything
 
 Reasons to stop: we were asked to (a signal), a callback says so, `mlflow run` was ended and left us behind, or
-the log showed a failure after which the trainer neither ends nor goes on.
+the log showed a failure after which the trainer neither ends nor continues.
 """
 
 from __future__ import annotations
@@ -170,8 +170,8 @@ def let_save_finish(folder: Path, *, patience_s: float | None = None) -> None:
     Only for the one that was begun when we were asked: the next save may follow at once, forever.
     """
     deadline = time.monotonic() + (SAVE_PATIENCE_S if patience_s is None else patience_s)
-    begun = _unfinished(folder)
-    while time.monotonic() < deadline and begun & _unfinished(folder):
+    saving = _unfinished(folder)
+    while time.monotonic() < deadline and saving & _unfinished(folder):
         time.sleep(0.02)
     if folder.is_dir():
         # `.states` is written last, and small.

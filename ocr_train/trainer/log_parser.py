@@ -53,7 +53,7 @@ _EVAL_ROW = re.compile(r"([\w .<=>/+-]{1,80}):(\S.*)")
 
 
 class LogParser:
-    """Makes events of lines. It remembers the line number, the last progress and a table of metrics begun."""
+    """Makes events of lines. It remembers the line number, the last progress and an unfinished table of metrics."""
 
     def __init__(self) -> None:
         self._lines = 0

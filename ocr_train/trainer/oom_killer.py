@@ -1,7 +1,7 @@
 """Whether the kernel killed something because memory ran out, since we looked first.
 
 Sources: Documentation/ABI/testing/dev-kmsg and Documentation/admin-guide/cgroup-v1/memory.rst, cgroup-v2.rst
-of the Linux kernel. Elsewhere, and where reading is not allowed, nothing is known and nothing is said.
+of the Linux kernel. Elsewhere, and where reading is not allowed, nothing is known or reported.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def decide_outcome(
     """The outcome of a run whose trainer ended with `ended`.
 
     `stopped_by` is the signal that we were asked to stop with, `failure` what the log gave away, `error` what
-    went wrong on our side, `progressed` whether the log showed any training, `kernel` what the kernel said of
+    went wrong on our side, `progressed` whether the log showed any training, `kernel` what the kernel reported of
     memory.
     """
     if error is not None:

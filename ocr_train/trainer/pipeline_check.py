@@ -47,8 +47,8 @@ class SampleFailure:
         where = f"{image!r} ({self.place}) " if self.place else ""
         if not self.operator:
             return f"{where}cannot be read: {self.error}"
-        said = self.error or "it returns None: the sample is dropped"
-        return f"{where}{'fails ' if where else 'The operator cannot be made: '}in {self.operator}: {said}"
+        error = self.error or "it returns None: the sample is dropped"
+        return f"{where}{'fails ' if where else 'The operator cannot be made: '}in {self.operator}: {error}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ MULTI_SCALE = ("MultiScaleDataSet", "MSTextRecDataset")
 """These resize between the last operator but one and the last, in code of their own."""
 
 MOST_TIMES = 8
-"""Where every sample fails, so many times more are tried before that is said of the whole set."""
+"""Where every sample fails, so many times more are tried before the whole set is given up."""
 
 EXTRA_TRIES = 50
 SHOWN_CHARACTERS = 300
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> None:
     answer: dict[str, Any] = {"tried": {}, "failed": [], "notes": [], "broken": ""}
     try:
         check(root, config_path, int(samples), int(seed), float(budget_s), answer)
-    except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever it is, it is said
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever it is, it is reported
         answer["broken"] = reason(exc)
     sys.stdout.write("\nCHECK " + json.dumps(answer) + "\n")
 

@@ -63,7 +63,9 @@ def _ask(spy: str, pid: int, timeout_s: float) -> str:
     except (OSError, subprocess.TimeoutExpired) as exc:
         return f"py-spy does not answer for process {pid}: {exc}"
     text = done.stdout if done.returncode == 0 else done.stderr or done.stdout
-    said = text.decode("utf-8", "replace").strip()
+    output = text.decode("utf-8", "replace").strip()
     if done.returncode != 0:
-        return f"py-spy cannot look into process {pid} (in a container it needs --cap-add SYS_PTRACE): {said}"
-    return said
+        return (
+            f"py-spy cannot look into process {pid} (in a container it needs --cap-add SYS_PTRACE): {output}"
+        )
+    return output

@@ -20,7 +20,7 @@ from ocr_train.resume.automatic import CONFIG_TAG
 from ocr_train.resume.resolve import ResumeRequest
 from ocr_train.resume.start import StartedRun
 from ocr_train.run import STEPS_METRIC, Echo, Run
-from ocr_train.tracking.launched_run import say_exposed
+from ocr_train.tracking.launched_run import exposed_params
 from ocr_train.tracking.mlflow_client import get_run
 from ocr_train.tracking.run_folder import CLEAN_CONFIG
 from ocr_train.tracking.tracker import Tracker
@@ -64,7 +64,7 @@ def say_exposed_params(tracker: Tracker, echo: Echo) -> None:
     if not launched_as or tracker.offline:
         return
     with contextlib.suppress(OcrTrainError):
-        if warning := say_exposed(get_run(tracker.client, launched_as).data.params):
+        if warning := exposed_params(get_run(tracker.client, launched_as).data.params):
             echo(warning)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.tracking.launched_run import say_exposed
+from ocr_train.tracking.launched_run import exposed_params
 from ocr_train.tracking.mlflow_client import connect
 from tests.commands import client, store
 
@@ -33,7 +33,7 @@ def test_the_address_of_a_project_loses_its_token(
 
 def test_a_param_that_cannot_be_changed_is_named() -> None:
     """With what to do; without its value."""
-    said = say_exposed({"overrides": "'+Global.wandb_token=CANARY1'", "data": "s3://b/x", "epochs": "3"})
+    said = exposed_params({"overrides": "'+Global.wandb_token=CANARY1'", "data": "s3://b/x", "epochs": "3"})
     assert "param(s) overrides," in said
     assert "CANARY" not in said
-    assert say_exposed({"overrides": "'Global.x=1'", "data": "''", "resume": ""}) == ""
+    assert exposed_params({"overrides": "'Global.x=1'", "data": "''", "resume": ""}) == ""
