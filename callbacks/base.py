@@ -12,9 +12,13 @@ All of it happens on one thread, so a callback needs no locks for its own state.
 
 from __future__ import annotations
 
+import re
+
 from ocr_train import events
 from ocr_train.events import Event
 from ocr_train.run import Results, Run
+
+_CAPITAL, _WORD = re.compile("([A-Z])"), r"_\1"
 
 
 class Callback:
@@ -38,8 +42,8 @@ class Callback:
         return before
 
     def handle(self, event: Event) -> None:
-        """Hand `event` to its method."""
-        getattr(self, _METHODS[type(event)])(event)
+        """Hand `event` to its method: a `TrainProgress` to `on_train_progress`."""
+        getattr(self, f"on{_CAPITAL.sub(_WORD, type(event).__name__)}".lower())(event)
 
     def on_run_started(self, event: events.RunStarted) -> None:
         """The trainer's process exists."""
@@ -67,16 +71,3 @@ class Callback:
 
     def on_run_finished(self, event: events.RunFinished) -> None:
         """The trainer is gone and its output read to the end."""
-
-
-_METHODS: dict[type[Event], str] = {
-    events.RunStarted: "on_run_started",
-    events.WeightsLoaded: "on_weights_loaded",
-    events.TrainProgress: "on_train_progress",
-    events.EvalCompleted: "on_eval_completed",
-    events.BestUpdated: "on_best_updated",
-    events.CheckpointSaved: "on_checkpoint_saved",
-    events.LogLine: "on_log_line",
-    events.Tick: "on_tick",
-    events.RunFinished: "on_run_finished",
-}

@@ -25,7 +25,7 @@ from ocr_train.trainer.files import files_of
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 CLOSE_TIMEOUT_S = 600.0
 PATIENCE_S = 60.0
-SAY_EVERY_S = 15.0
+ECHO_EVERY_S = 15.0
 RESERVE_BYTES = 1 << 20
 EPOCH = "epoch"
 
@@ -34,10 +34,10 @@ Retain = Callable[[Run, CheckpointStore], None]
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
+    """A copied set that is to be stored, as the outbox lists it under `key`."""
+
     snapshot: Snapshot
-    step: int
-    epoch: int
-    best: bool
+    item: Checkpoint
     key: str
 
 
@@ -47,8 +47,7 @@ class _Uncopied:
 
     event: CheckpointSaved
     mark: tuple[tuple[int, int], ...]
-    step: int
-    best: bool | None
+    item: Checkpoint
     key: str
 
 
@@ -105,7 +104,7 @@ class CheckpointCallback(Callback):
         self._sender.start()
 
     def on_train_progress(self, event: TrainProgress) -> None:
-        """Remember where training is, for sets that do not say it themselves."""
+        """Remember where training is, for sets that do not record it themselves."""
         self._progress = event
 
     def on_eval_completed(self, event: EvalCompleted) -> None:
@@ -158,7 +157,7 @@ class CheckpointCallback(Callback):
         self.kept += [job.snapshot.folder for job in left]
         self.kept += [Path(waiting.event.prefix) for waiting in self._uncopied]
         if left:
-            steps = ", ".join(str(job.step) for job in left)
+            steps = ", ".join(str(job.item.step) for job in left)
             self._echo(
                 f"the checkpoint(s) at step {steps} could not be stored: {self._last_error}. They are kept in "
                 f"{self._run.folder / 'snapshots'}"
@@ -190,27 +189,32 @@ class CheckpointCallback(Callback):
     def _link(self, prefix: Path, kind: str) -> Snapshot:
         return take_snapshot(prefix, kind, self._run.folder / "snapshots", link=True)
 
-    def _queue(self, event: CheckpointSaved, snapshot: Snapshot, best: bool | None) -> None:
+    def _list(
+        self, event: CheckpointSaved, snapshot: Snapshot | None, best: bool | None
+    ) -> tuple[Checkpoint, str]:
+        """Note the set in the outbox; it and its key there. `best` is None where that is not decided yet."""
         progress = self._progress
-        step = snapshot.step if snapshot.step is not None else (progress.step if progress else 0)
-        epoch = snapshot.epoch if snapshot.epoch is not None else (progress.epoch if progress else 0)
-        if best is None:
-            best = event.kind == BEST and self._is_best(snapshot)
-        step += self._run.step_offset
+        step, epoch = (progress.step, progress.epoch) if progress else (0, 0)
+        if snapshot is not None:
+            step = step if snapshot.step is None else snapshot.step
+            epoch = epoch if snapshot.epoch is None else snapshot.epoch
         item = Checkpoint(
-            path=str(snapshot.folder.relative_to(self._run.folder)),
+            path=str(snapshot.folder.relative_to(self._run.folder)) if snapshot else event.prefix,
             name=event.name,
             kind=event.kind,
-            step=step,
+            step=self._run.step_offset + step,
             epoch=epoch,
-            best=best,
+            best=event.kind == BEST and self._is_best(snapshot) if best is None else best,
             keep_last=self._run.retention.keep_last,
         )
-        if best:
-            self._best_set = (Path(event.prefix), step)
-        job = _Job(snapshot=snapshot, step=step, epoch=epoch, best=best, key=self._outbox.add(item))
+        return item, self._outbox.add(item)
+
+    def _queue(self, event: CheckpointSaved, snapshot: Snapshot, best: bool | None) -> None:
+        item, key = self._list(event, snapshot, best)
+        if item.best:
+            self._best_set = (Path(event.prefix), item.step)
         with self._lock:
-            self._jobs.append(job)
+            self._jobs.append(_Job(snapshot=snapshot, item=item, key=key))
         if self._sender is not None:
             self._sender.wake()
         self._drop_what_retention_would()
@@ -224,11 +228,11 @@ class CheckpointCallback(Callback):
             return
         with self._lock:
             waiting = [*self._jobs, *([self._now] if self._now else [])]
-            stay = self._run.retention.newest({*self.stored, *(job.step for job in waiting)})
+            stay = self._run.retention.newest({*self.stored, *(job.item.step for job in waiting)})
             # What the aliases will name.
-            aliased = ([j for j in waiting if j.best], [j for j in waiting if j.snapshot.kind != BEST])
-            stay |= {max(job.step for job in chosen) for chosen in aliased if chosen}
-        self._drop(lambda job: job.step not in stay)
+            aliased = ([j for j in waiting if j.item.best], [j for j in waiting if j.snapshot.kind != BEST])
+            stay |= {max(job.item.step for job in chosen) for chosen in aliased if chosen}
+        self._drop(lambda job: job.item.step not in stay)
 
     def _drop(self, unwanted: Callable[[_Job], bool]) -> None:
         """Forget waiting jobs and their copies."""
@@ -241,24 +245,12 @@ class CheckpointCallback(Callback):
 
     def _leave(self, event: CheckpointSaved, exc: OSError) -> None:
         """The disk is full: the trainer's own files are the only ones, until there is room again."""
-        prefix = Path(event.prefix)
         self._echo(
-            f"the disk is full ({exc.strerror}): the checkpoint {event.name} stays in {prefix} for now"
+            f"the disk is full ({exc.strerror}): the checkpoint {event.name} stays in {event.prefix} for now"
         )
-        best = event.kind == BEST and self._is_best(None)
-        progress = self._progress
-        item = Checkpoint(
-            path=str(prefix),
-            name=event.name,
-            kind=event.kind,
-            step=self._run.step_offset + (progress.step if progress else 0),
-            epoch=progress.epoch if progress else 0,
-            best=best,
-            keep_last=self._run.retention.keep_last,
-        )
-        key = self._outbox.add(item)
-        mark = _mark(prefix)
-        self._uncopied.append(_Uncopied(event=event, mark=mark, step=item.step, best=best, key=key))
+        item, key = self._list(event, None, None)
+        mark = _mark(Path(event.prefix))
+        self._uncopied.append(_Uncopied(event=event, mark=mark, item=item, key=key))
 
     def _note_overwritten(self) -> None:
         """What the trainer has overwritten before there was room is lost, unless a newer `latest` stands for it or
@@ -267,7 +259,7 @@ class CheckpointCallback(Callback):
         for waiting in gone:
             self._uncopied.remove(waiting)
             self._outbox.done(waiting.key)
-            if waiting.event.kind != LATEST and not self._have(waiting.step):
+            if waiting.event.kind != LATEST and not self._have(waiting.item.step):
                 self.lost.append(waiting.event.name)
                 self._echo(
                     f"the checkpoint {waiting.event.name} is lost: the disk had no room to keep a copy"
@@ -276,7 +268,7 @@ class CheckpointCallback(Callback):
     def _have(self, step: int) -> bool:
         with self._lock:
             return step in self.stored or step in {
-                job.step for job in (*self._jobs, self._now) if job is not None
+                job.item.step for job in (*self._jobs, self._now) if job is not None
             }
 
     def _retry_uncopied(self, *, over: bool = False) -> None:
@@ -289,7 +281,7 @@ class CheckpointCallback(Callback):
             except (OSError, DataError):
                 return
             self._uncopied.remove(waiting)
-            self._queue(waiting.event, snapshot, waiting.best)
+            self._queue(waiting.event, snapshot, waiting.item.best)
             self._outbox.done(waiting.key)
 
     def _is_best(self, snapshot: Snapshot | None) -> bool:
@@ -341,29 +333,29 @@ class CheckpointCallback(Callback):
             if not isinstance(exc, (OcrTrainError, OSError)):
                 self.kept.append(job.snapshot.folder)
                 self._echo(
-                    f"the checkpoint at step {job.step} could not be stored: {exc}. It is kept in {job.snapshot.folder}"
+                    f"the checkpoint at step {job.item.step} could not be stored: {exc}. It is kept in {job.snapshot.folder}"
                 )
                 return True
             if self._failures == 2:
                 self._echo(f"checkpoints wait for the artifact store, training continues: {exc}")
             return False
         if self._failures > 1:
-            self._echo(f"the artifact store is back: the checkpoint at step {job.step} is stored")
+            self._echo(f"the artifact store is back: the checkpoint at step {job.item.step} is stored")
         self._failures = 0
         self._outbox.done(job.key)
         job.snapshot.discard()
         return True
 
     def _store_job(self, job: _Job) -> None:
-        manifest = self._store.put(job.snapshot, step=job.step, epoch=job.epoch)
-        self.stored.add(job.step)
+        manifest = self._store.put(job.snapshot, step=job.item.step, epoch=job.item.epoch)
+        self.stored.add(job.item.step)
         # After an outage an older set may come after a newer one: the aliases never go back.
-        if job.best and (self.best_step is None or job.step >= self.best_step):
+        if job.item.best and (self.best_step is None or job.item.step >= self.best_step):
             self._store.point(BEST, manifest)
-            self.best_step = job.step
-        if job.snapshot.kind != BEST and (self.latest_step is None or job.step >= self.latest_step):
+            self.best_step = job.item.step
+        if job.snapshot.kind != BEST and (self.latest_step is None or job.item.step >= self.latest_step):
             self._store.point(LATEST, manifest)
-            self.latest_step = job.step
+            self.latest_step = job.item.step
         if self._retain is not None and self._run.retention:
             try:
                 self._retain(self._run, self._store)
@@ -374,11 +366,11 @@ class CheckpointCallback(Callback):
         """Give the worker time: much while it stores, `patience_s` with short pauses while the store is away."""
         deadline = time.monotonic() + CLOSE_TIMEOUT_S
         away_since: float | None = None
-        next_word = time.monotonic()
+        next_echo = time.monotonic()
         while (left := len(self._unstored())) and (now := time.monotonic()) < deadline:
             away_since = (away_since or now) if self._failures else None
-            if now >= next_word:
-                next_word = now + SAY_EVERY_S
+            if now >= next_echo:
+                next_echo = now + ECHO_EVERY_S
                 self._echo(f"storing {left} checkpoint(s) before the end ...")
             if away_since is not None and now - away_since > self._patience_s:
                 return

@@ -43,12 +43,12 @@ class LearningRateCallback(Callback):
         if self._zero_from is None or self._last < 2:
             return before
         if self._zero_from == self._first:
-            said = f"the learning rate was printed as 0 in all {self._lines} progress lines ({_READS}): the model learned nothing, or almost nothing"
+            text = f"the learning rate was printed as 0 in all {self._lines} progress lines ({_READS}): the model learned nothing, or almost nothing"
         elif self._last - self._zero_from >= SHARE * self._last:
-            said = (
+            text = (
                 f"the learning rate was printed as 0 from step {self._offset + self._zero_from} to the end, step {self._offset + self._last} "
                 f"({_READS}): the model learned nothing, or almost nothing in that time"
             )
         else:
             return before
-        return replace(before, rate_zero=f"{said}. Check Optimizer.lr")
+        return replace(before, rate_zero=f"{text}. Check Optimizer.lr")

@@ -1,4 +1,4 @@
-"""A fixed sample of validation images with the model's answers, at every evaluation, while the training goes on."""
+"""A fixed sample of validation images with the model's answers, at every evaluation, while the training continues."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class SampleSink(Protocol):
 class SampleCallback(Callback):
     """After an evaluation, the next checkpoint is copied and read by a process of its own; never two at once.
 
-    While one is read the newest checkpoint waits, in place of an older one that waits. What fails is said once and
+    While one is read the newest checkpoint waits, in place of an older one that waits. What fails is reported once and
     tried again at the next evaluation; three failures in a row end it. With `images` 0 nothing happens at all.
 
     The step is that of the weights: the evaluation's where they are its own (a new best), else the step at which
@@ -80,12 +80,12 @@ class SampleCallback(Callback):
         self._waiting: SampleRequest | None = None
         self._rows: list[tables.Row] = []
         self._failures = 0
-        self._said = False
-        self._looks = 0
+        self._reported = False
+        self._samples_read = 0
         self._error = ""
 
     def open(self, run: Run) -> None:
-        """Choose the images; where there are none to be had, say so and stay off."""
+        """Choose the images; where there are none, report that and stay off."""
         if self._images <= 0:
             return
         try:
@@ -104,7 +104,7 @@ class SampleCallback(Callback):
         self._step = event.step
 
     def on_eval_completed(self, event: EvalCompleted) -> None:
-        """The next checkpoint is to be looked at."""
+        """The next checkpoint is to be read with."""
         self._due = event
 
     def on_checkpoint_saved(self, event: CheckpointSaved) -> None:
@@ -114,7 +114,8 @@ class SampleCallback(Callback):
             return
         self._due = None
         step = due.step if event.kind == BEST and due.step is not None else self._step
-        if run.step_offset + step <= run.logged_until.get(self._main_metric(run), -1):
+        main_metric = "sample/hmean" if run.task == "det" else "sample/acc"
+        if run.step_offset + step <= run.logged_until.get(main_metric, -1):
             # A run that is continued itself repeats steps whose samples it has read before.
             return
         try:
@@ -125,11 +126,11 @@ class SampleCallback(Callback):
         if self._waiting is not None:
             self._waiting.discard()
         self._waiting = request
-        self._go_on()
+        self._advance()
 
     def on_tick(self, event: Tick) -> None:
         """Log what has been read, and begin with what waits."""
-        self._go_on()
+        self._advance()
 
     def on_run_finished(self, event: RunFinished) -> None:
         """Whoever stopped the training does not wait for pictures."""
@@ -139,23 +140,23 @@ class SampleCallback(Callback):
     def close(self) -> None:
         """Wait for what is under way and for the newest that waits, for a while; end what takes longer."""
         deadline = time.monotonic() + self._close_timeout_s
-        self._go_on()
+        self._advance()
         while self._reading is not None and self._reading.wait(deadline - time.monotonic()):
-            self._go_on()
+            self._advance()
         if self._waiting is not None:
             self._waiting.discard()
             self._waiting = None
         if self._reading is not None:
             self._reading.stop()
-            self._go_on()
+            self._advance()
         self._run = None
 
     def results(self, before: Results) -> Results:
-        """How often the sample was looked at, and the last failure."""
-        return replace(before, samples=self._looks, samples_error=self._error)
+        """How often the sample was read, and the last failure."""
+        return replace(before, samples=self._samples_read, samples_error=self._error)
 
-    def _go_on(self) -> None:
-        """Take the result of a look that is done, then begin the next."""
+    def _advance(self) -> None:
+        """Take the result of a reading that is done, then start the next."""
         if self._reading is not None and self._reading.done:
             reading, self._reading = self._reading, None
             self._collect(reading)
@@ -166,7 +167,7 @@ class SampleCallback(Callback):
     def _collect(self, reading: SampleReading) -> None:
         try:
             files = reading.result()
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the training goes on
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the training continues
             self._failed(exc)
             return
         if files is not None:
@@ -184,10 +185,10 @@ class SampleCallback(Callback):
         self._sink.log_file(tables.write_table(self._run.folder / "look" / TABLE, columns, self._rows), "")
         self._sink.set_tags({**mlflow_images.TAG, **tables.table_tag([TABLE])})
         self._sink.log_metrics(files.metrics, step=files.step, time_ms=files.time_ms)
-        self._looks += 1
+        self._samples_read += 1
 
     def _earlier_rows(self, run: Run) -> list[tables.Row]:
-        """The table of a run that goes on: its rows are kept."""
+        """The table of a run that is continued: its rows are kept."""
         with tempfile.TemporaryDirectory() as scratch:
             try:
                 path = self._sink.download(TABLE, Path(scratch))
@@ -195,14 +196,11 @@ class SampleCallback(Callback):
                 return []
             return tables.read_table(path, tables.COLUMNS[run.task])
 
-    def _main_metric(self, run: Run) -> str:
-        return "sample/hmean" if run.task == "det" else "sample/acc"
-
     def _failed(self, exc: Exception) -> None:
         self._failures += 1
         self._error = str(exc) or type(exc).__name__
-        if not self._said:
-            self._said = True
+        if not self._reported:
+            self._reported = True
             self._report(f"the validation sample could not be read, training continues: {self._error}")
 
 

@@ -60,7 +60,7 @@ class SystemMetricsCallback(Callback):
 
 
 def _next_step(run: Run) -> int:
-    """A run that goes on itself goes on counting its samples."""
+    """A run that is continued itself continues to count its samples."""
     return 1 + max((step for key, step in run.logged_until.items() if key.startswith("system/")), default=-1)
 
 
