@@ -6,11 +6,13 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from ocr_train.config.overrides import nearest
 from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.redaction.addresses import first_line
+from ocr_train.tracking.mlflow_client import every_page, runs_found
 
 KIND_TAG, KIND = "ocr_train.kind", "compare"
 """The mark of a run that holds a comparison: it is not a training run and is never compared itself."""
@@ -108,35 +110,18 @@ class _Search:
 
     def runs(self, filter_string: str, *, most: int, shown: str = "") -> Iterator[Any]:
         """At most `most` runs, the newest first. Raises `ConfigError` for a filter that MLflow does not take."""
-        from mlflow.exceptions import MlflowException
-
-        token, count = None, 0
-        while count < most:
-            try:
-                page = self.client.search_runs(
-                    list(self.experiments),
-                    filter_string=filter_string,
-                    order_by=["attributes.start_time DESC"],
-                    max_results=min(_PAGE, most),
-                    page_token=token,
-                )
-            except MlflowException as exc:
-                if exc.error_code in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
-                    raise ConfigError(
-                        f"{shown or filter_string} is not a filter that MLflow accepts: {first_line(exc)}",
-                        hint="As in: metrics.`best/hmean` > 0.5 AND tags.model = 'det'. Put texts in quotes, "
-                        "names with a slash in backticks.",
-                    ) from exc
-                raise TrackingError(f"the runs cannot be searched: {first_line(exc)}") from exc
-            except Exception as exc:
-                raise TrackingError(f"the runs cannot be searched: {first_line(exc)}") from exc
-            for run in page:
-                if self._counts(run) and count < most:
-                    count += 1
-                    yield run
-            token = page.token
-            if not token:
-                return
+        try:
+            every = runs_found(self.client, self.experiments, filter_string)
+            yield from islice(filter(self._counts, every), most)
+        except TrackingError as exc:
+            cause = exc.__cause__ or exc
+            if getattr(cause, "error_code", "") in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
+                raise ConfigError(
+                    f"{shown or filter_string} is not a filter that MLflow accepts: {first_line(cause)}",
+                    hint="As in: metrics.`best/hmean` > 0.5 AND tags.model = 'det'. Put texts in quotes, "
+                    "names with a slash in backticks.",
+                ) from exc
+            raise
 
     def _counts(self, run: Any) -> bool:
         return bool(run.data.tags.get(KIND_TAG) != KIND and run.info.run_id != self._without)
@@ -211,17 +196,11 @@ def _perhaps(search: _Search, text: str) -> str:
 
 def _experiments(client: Any) -> dict[str, str]:
     """The names of all experiments by id."""
-    found: dict[str, str] = {}
-    token = None
-    while True:
-        try:
-            page = client.search_experiments(max_results=_PAGE, page_token=token)
-        except Exception as exc:
-            raise TrackingError(f"the experiments cannot be listed: {first_line(exc)}") from exc
-        found |= {experiment.experiment_id: experiment.name for experiment in page}
-        token = page.token
-        if not token:
-            return found
+    try:
+        pages = every_page(lambda token: client.search_experiments(max_results=_PAGE, page_token=token))
+        return {experiment.experiment_id: experiment.name for experiment in pages}
+    except Exception as exc:
+        raise TrackingError(f"the experiments cannot be listed: {first_line(exc)}") from exc
 
 
 def _chosen_experiments(known: Mapping[str, str], wanted: Sequence[str]) -> list[str]:

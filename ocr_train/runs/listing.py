@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ocr_train.errors import TrackingError
@@ -13,7 +14,7 @@ from ocr_train.runs.offline import OFFLINE_ID
 from ocr_train.tracking import heartbeat
 from ocr_train.tracking.heartbeat import HEARTBEAT_TAG
 from ocr_train.tracking.holder import HOLDER_TAG
-from ocr_train.tracking.mlflow_client import experiment_of
+from ocr_train.tracking.mlflow_client import experiment_of, runs_found
 from ocr_train.trainer.failures import NEVER_BEGAN_EXPLANATION, TRACKER_LOST, TRACKER_LOST_EXPLANATION
 
 LOST_AFTER_S = 600.0
@@ -28,7 +29,6 @@ _PROJECT_PARAMS = frozenset(
 )
 """The params of our entry point `main` that, all together, no other project has."""
 MAIN_METRICS = ("hmean", "acc")
-_PAGE = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,21 +56,14 @@ class RunInfo:
         return self.started if self.heartbeat is None else self.heartbeat
 
 
-def list_runs(
-    client: Any, *, limit: int = 50, status: str = "", now: float | None = None
-) -> Sequence[RunInfo]:
+def list_runs(client: Any, *, limit: int = 50, now: float | None = None) -> Sequence[RunInfo]:
     """Our runs in the current experiment, the newest first; raises `TrackingError`.
 
     Ours are those with a launch command: runs of other programs in the same experiment are left alone.
     """
     moment = time.time() if now is None else now
-    found: list[RunInfo] = []
-    for run in _search(client, f"attributes.status = '{status}'" if status else ""):
-        if OWN_TAG in run.data.tags:
-            found.append(_info(run, moment))
-        if len(found) >= limit:
-            break
-    return found
+    ours = (run for run in runs_found(client, [experiment_of(client)]) if OWN_TAG in run.data.tags)
+    return [_info(run, moment) for run in islice(ours, limit)]
 
 
 def lost_runs(client: Any, *, older_than_s: float | None = None, now: float | None = None) -> list[RunInfo]:
@@ -80,12 +73,11 @@ def lost_runs(client: Any, *, older_than_s: float | None = None, now: float | No
     Runs of other programs in the same experiment are left alone.
     """
     moment = time.time() if now is None else now
-    running = [
-        _info(run, moment) for run in _search(client, "attributes.status = 'RUNNING'") if _is_ours(run)
-    ]
+    running = runs_found(client, [experiment_of(client)], "attributes.status = 'RUNNING'")
+    infos = [_info(run, moment) for run in running if _is_ours(run)]
     return [
         info
-        for info in running
+        for info in infos
         if moment - info.last_sign
         > (older_than_s if older_than_s is not None else LOST_AFTER_S if info.began else UNSTARTED_AFTER_S)
     ]
@@ -107,7 +99,7 @@ def _launched_by_mlflow_run(run: Any) -> bool:
 
 
 def reap(client: Any, info: RunInfo) -> None:
-    """Say of a lost run that it was KILLED, when, and why; raises `TrackingError`."""
+    """Record of a lost run that it was KILLED, when, and why; raises `TrackingError`."""
     try:
         client.set_tag(info.run_id, "failure_reason", TRACKER_LOST)
         explanation = TRACKER_LOST_EXPLANATION if info.began else NEVER_BEGAN_EXPLANATION
@@ -115,25 +107,6 @@ def reap(client: Any, info: RunInfo) -> None:
         client.set_terminated(info.run_id, status="KILLED", end_time=int(info.last_sign * 1000))
     except Exception as exc:
         raise TrackingError(f"run {info.run_id} cannot be marked as KILLED: {first_line(exc)}") from exc
-
-
-def _search(client: Any, filter_string: str) -> Iterator[Any]:
-    token = None
-    while True:
-        try:
-            page = client.search_runs(
-                [experiment_of(client)],
-                filter_string=filter_string,
-                order_by=["attributes.start_time DESC"],
-                max_results=_PAGE,
-                page_token=token,
-            )
-        except Exception as exc:
-            raise TrackingError(f"the runs cannot be searched: {first_line(exc)}") from exc
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def _info(run: Any, now: float) -> RunInfo:

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ocr_train.errors import ConfigError, TrackingError
@@ -266,6 +266,33 @@ def experiment_of(client: Any) -> str:
             f"the experiment {name!r} cannot be found: {first_line(exc)}",
             hint="Check MLFLOW_EXPERIMENT_NAME and the server's log.",
         ) from exc
+
+
+def every_page(ask: Callable[[str | None], Any]) -> Iterator[Any]:
+    """The entries of all pages; `ask` takes the token of a page, None for the first."""
+    token = None
+    while True:
+        page = ask(token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def runs_found(client: Any, experiments: Sequence[str], filter_string: str = "") -> Iterator[Any]:
+    """The runs of these experiments that match, the newest first; raises `TrackingError`."""
+    try:
+        yield from every_page(
+            lambda token: client.search_runs(
+                list(experiments),
+                filter_string=filter_string,
+                order_by=["attributes.start_time DESC"],
+                max_results=500,
+                page_token=token,
+            )
+        )
+    except Exception as exc:
+        raise TrackingError(f"the runs cannot be searched: {first_line(exc)}") from exc
 
 
 def runs_of_model(client: Any, model: str, *, limit: int = 200) -> Sequence[Any]:
