@@ -6,15 +6,11 @@ import argparse
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ocr_train.cli.options import whole_number
-from ocr_train.cli.output import add_json, echo_for, give_json
+from ocr_train.cli.output import Commands, add_json, echo_for, give_json
 from ocr_train.errors import ConfigError
 from ocr_train.redaction.redactor import redactor
-
-if TYPE_CHECKING:
-    from ocr_train.cli.output import Commands
 
 MOST = 40
 
@@ -23,6 +19,7 @@ def add_commands(commands: Commands) -> None:
     """Add `compare`."""
     parser = commands.add_parser(
         "compare",
+        command=_compare,
         help="runs side by side: one HTML page and PNGs",
         description="Compare runs: learning curves on step, epoch, wall time and cost, best and last scores, what "
         "differs, validation images, checkpoints and how to continue from each. One run alone gives a report on it.",
@@ -57,7 +54,6 @@ def add_commands(commands: Commands) -> None:
     add("--out", default="compare", metavar="DIR", help="where the page and pictures go (default: ./compare)")
     parser.add_switch("--log", help="log the page to MLflow, as a run of its own")
     add_json(parser)
-    parser.set_defaults(command=_compare)
 
 
 def _compare(arguments: argparse.Namespace) -> int:

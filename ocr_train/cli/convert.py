@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.cli.options import add_images_folder, add_split_options, share, whole_number
-from ocr_train.cli.output import add_json, echo_for, give_json, require_apart, require_labels
+from ocr_train.cli.output import Commands, add_json, echo_for, give_json, require_apart, require_labels
 from ocr_train.data.formats.table import FORMATS, options_for
 from ocr_train.errors import DataError
 from ocr_train.run import Echo
 
 if TYPE_CHECKING:
-    from ocr_train.cli.output import Commands
     from ocr_train.data.checks.problems import Problem
 
 
-def add_convert(commands: Commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add `convert`, `crop` and `split`."""
     _add_convert(commands)
     _add_crop(commands)
@@ -53,6 +52,7 @@ def format_options(arguments: argparse.Namespace) -> dict[str, object]:
 def _add_convert(commands: Commands) -> None:
     parser = commands.add_parser(
         "convert",
+        command=_convert,
         help="LabelMe's or PPOCRLabel's folder to PaddleOCR labels",
         description="Make PaddleOCR labels, with copies of the images, of a folder of another tool. LabelMe: "
         "OUT/Label.txt. PPOCRLabel: OUT/det/Label.txt and, where rec_gt.txt was exported, OUT/rec/rec_gt.txt.",
@@ -65,7 +65,6 @@ def _add_convert(commands: Commands) -> None:
     add_format_options(parser)
     _add_overwrite(parser)
     add_json(parser)
-    parser.set_defaults(command=_convert)
 
 
 def _convert(arguments: argparse.Namespace) -> int:
@@ -100,6 +99,7 @@ def _print_problems(echo: Echo, skipped: Mapping[str, int], problems: Sequence[P
 def _add_crop(commands: Commands) -> None:
     parser = commands.add_parser(
         "crop",
+        command=_crop,
         help="detection labels to recognition crops and labels",
         description="Cut every labelled box out as a recognition sample, as PaddleOCR cuts it before it reads: "
         "OUT/crop_img/ and OUT/rec_gt.txt. Ignored boxes (### and *) and boxes without text are left out.",
@@ -112,7 +112,6 @@ def _add_crop(commands: Commands) -> None:
     )
     _add_overwrite(parser)
     add_json(parser)
-    parser.set_defaults(command=_crop)
 
 
 def _crop(arguments: argparse.Namespace) -> int:
@@ -146,6 +145,7 @@ def _crop(arguments: argparse.Namespace) -> int:
 def _add_split(commands: Commands) -> None:
     parser = commands.add_parser(
         "split",
+        command=_split,
         help="one label file to train.txt, val.txt and test.txt",
         description="Split a label file, the same way every time: OUT/train.txt, OUT/val.txt and, with --test, "
         "OUT/test.txt. A page and its crops stay together, and samples that are added later do not move older ones. "
@@ -165,7 +165,6 @@ def _add_split(commands: Commands) -> None:
     )
     _add_overwrite(parser)
     add_json(parser)
-    parser.set_defaults(command=_split)
 
 
 def _split(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Commands about data: prepare, validate, convert, crop, split, fetch, push, parse-log, demo-data."""
+"""Commands to try things with: parse-log, demo-data."""
 
 from __future__ import annotations
 
@@ -8,31 +8,17 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ocr_train.cli.convert import add_convert
 from ocr_train.cli.options import whole_number
-from ocr_train.cli.output import print_json
-from ocr_train.cli.prepare import add_prepare
-from ocr_train.cli.transfer import add_transfer, fetch_for_training
-from ocr_train.cli.validate import add_validate
+from ocr_train.cli.output import Commands, print_json
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.settings import TASKS
-
-if TYPE_CHECKING:
-    from ocr_train.cli.output import Commands
-
-__all__ = ["add_commands", "fetch_for_training"]
 
 EVENTS = ("WeightsLoaded", "TrainProgress", "EvalCompleted", "BestUpdated", "CheckpointSaved", "LogLine")
 
 
 def add_commands(commands: Commands) -> None:
-    """Add every command about data."""
-    add_prepare(commands)
-    add_validate(commands)
-    add_convert(commands)
-    add_transfer(commands)
+    """Add `parse-log` and `demo-data`."""
     _add_parse_log(commands)
     _add_demo_data(commands)
 
@@ -40,6 +26,7 @@ def add_commands(commands: Commands) -> None:
 def _add_parse_log(commands: Commands) -> None:
     parser = commands.add_parser(
         "parse-log",
+        command=_parse_log,
         help="a trainer's log as one JSON event a line",
         description="Read a log of PaddleOCR's training, of any version, and print one JSON event a line. A line "
         "of no known kind is a LogLine.",
@@ -52,7 +39,6 @@ def _add_parse_log(commands: Commands) -> None:
         metavar="EVENT",
         help=f"print only these events; may be given several times: {', '.join(EVENTS)}",
     )
-    parser.set_defaults(command=_parse_log)
 
 
 def _parse_log(arguments: argparse.Namespace) -> int:
@@ -81,6 +67,7 @@ def _lines(name: str) -> Iterator[str]:
 def _add_demo_data(commands: Commands) -> None:
     parser = commands.add_parser(
         "demo-data",
+        command=_demo_data,
         help="draw a small labelled data set",
         description="Draw images with text and their labels, to try everything without your own data. The same "
         "options draw the same images.",
@@ -100,7 +87,6 @@ def _add_demo_data(commands: Commands) -> None:
         help="images in all, a fifth of them to validate on (default: 60)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed draws other images")
-    parser.set_defaults(command=_demo_data)
 
 
 def _demo_data(arguments: argparse.Namespace) -> int:

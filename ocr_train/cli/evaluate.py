@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.cli.options import add_source, add_trainer, client, output_folder
-from ocr_train.cli.output import add_json, echo_for, give_json
+from ocr_train.cli.output import Commands, add_json, echo_for, give_json
 from ocr_train.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ocr_train.cli.output import Commands
     from ocr_train.models.evaluate import EvaluationResult
     from ocr_train.models.source import ModelSource
     from ocr_train.models.validation_data import ValidationData
@@ -26,6 +25,7 @@ def add_commands(commands: Commands) -> None:
     """Add `evaluate`."""
     parser = commands.add_parser(
         "evaluate",
+        command=_evaluate,
         help="a checkpoint's metrics on its own validation data, or on other data",
         description="Evaluate a checkpoint with PaddleOCR's eval.py. On the run's own data (the same digest) the metrics "
         "go to the run as evaluate/..., at the checkpoint's step; on other data to a new run that names it.",
@@ -42,7 +42,6 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--gpus", default="auto", help="auto, cpu, or the number of one GPU (default: auto)")
     add_trainer(parser)
     add_json(parser)
-    parser.set_defaults(command=_evaluate)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

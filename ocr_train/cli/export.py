@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.cli.options import add_source, add_trainer, client, output_folder, whole_number
-from ocr_train.cli.output import add_json, echo_for, give_json
+from ocr_train.cli.output import Commands, add_json, echo_for, give_json
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 
 if TYPE_CHECKING:
-    from ocr_train.cli.output import Commands
     from ocr_train.models.export.run import Exported
     from ocr_train.models.source import ModelSource
     from ocr_train.run import Echo
@@ -28,6 +27,7 @@ def add_commands(commands: Commands) -> None:
     """Add `export`."""
     parser = commands.add_parser(
         "export",
+        command=_export,
         help="an inference model of a checkpoint, checked to give the same answers",
         description="Export a checkpoint with PaddleOCR's export_model.py, and check on validation images that the "
         "exported model gives the checkpoint's answers: boxes within a pixel, texts equal. Where it does not, "
@@ -55,7 +55,6 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--log", action="store_true", help="store the folder as the run's artifact export/")
     add_trainer(parser)
     add_json(parser)
-    parser.set_defaults(command=_export)
 
 
 def _export(arguments: argparse.Namespace) -> int:

@@ -12,7 +12,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
-from ocr_train.cli import compare, data, evaluate, export, models, predict, runs, runs_sync, train
+from ocr_train.cli import (
+    compare,
+    convert,
+    data,
+    evaluate,
+    export,
+    models,
+    predict,
+    prepare,
+    runs,
+    runs_sync,
+    train,
+    transfer,
+    validate,
+)
 from ocr_train.cli.options import client
 from ocr_train.cli.parser import Parser, WrongUsage
 from ocr_train.cli.train import echo
@@ -23,7 +37,10 @@ from ocr_train.tracking.launched_run import end_mlflow_run
 from ocr_train.tracking.mlflow_client import connect
 from ocr_train.trainer.stop_signals import StopRequested
 
-COMMANDS = (data, runs, runs_sync, evaluate, export, models, predict, compare)
+COMMANDS = (
+    *(prepare, validate, convert, transfer, data),
+    *(runs, runs_sync, evaluate, export, models, predict, compare),
+)
 """Who adds commands, in the order of `--help`, after `train` and `server`."""
 
 
@@ -111,6 +128,7 @@ def make_parser() -> Parser:
 def _add_server(commands: argparse._SubParsersAction[Parser]) -> None:
     parser = commands.add_parser(
         "server",
+        command=_server,
         help="an S3 server and an MLflow server on this machine",
         description="Start an S3 server and an MLflow server on loopback, with that S3 as artifact store.",
     )
@@ -119,7 +137,6 @@ def _add_server(commands: argparse._SubParsersAction[Parser]) -> None:
     parser.add_argument(
         "--mlflow-port", type=int, default=5000, help="port of the MLflow server (default: 5000)"
     )
-    parser.set_defaults(command=_server)
 
 
 def _show(text: str) -> None:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 from ocr_train.cli.export import IMAGES, SEED, images_to_check_on
 from ocr_train.cli.options import add_trainer, client
-from ocr_train.cli.output import add_json, echo_for, give_json
+from ocr_train.cli.output import Commands, add_json, echo_for, give_json
 from ocr_train.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ocr_train.cli.output import Commands
     from ocr_train.models.registry import Registered
     from ocr_train.models.source import ModelSource
     from ocr_train.run import Echo
@@ -35,6 +34,7 @@ def add_commands(commands: Commands) -> None:
 def _add_register(commands: Commands) -> None:
     parser = commands.add_parser(
         "register",
+        command=_register,
         help="a model in MLflow's registry, ready to be served: one, or detection and recognition together",
         description="Register a run's model, so that `mlflow models serve -m models:/NAME@ALIAS` serves it. A run "
         "without a logged model is exported and checked first. A detection and a recognition model become one model: "
@@ -60,12 +60,12 @@ def _add_register(commands: Commands) -> None:
     )
     add_trainer(parser)
     add_json(parser)
-    parser.set_defaults(command=_register)
 
 
 def _add_promote(commands: Commands) -> None:
     parser = commands.add_parser(
         "promote",
+        command=_promote,
         help="move @champion to a run's registered model, only if it is better on the same data",
         description="Move an alias to the version that was registered from a run, where its metric is greater than "
         "that of the version which has the alias. On other data nothing is compared: exit code 3. Not better, a tie "
@@ -87,7 +87,6 @@ def _add_promote(commands: Commands) -> None:
     )
     parser.add_argument("--alias", default="champion", help="the alias that moves (default: champion)")
     add_json(parser)
-    parser.set_defaults(command=_promote)
 
 
 def _promote(arguments: argparse.Namespace) -> int:

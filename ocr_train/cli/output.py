@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 from ocr_train.atomic_files import write_bytes
 from ocr_train.errors import ConfigError, DataError
@@ -16,8 +16,8 @@ from ocr_train.ocr_engine.files import open_regular
 from ocr_train.redaction.redactor import redactor
 from ocr_train.run import Echo
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[Any]
+Commands: TypeAlias = "argparse._SubParsersAction[Any]"
+"""What a command is added to."""
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NoReturn
 
 from ocr_train.config.overrides import nearest
@@ -29,8 +29,11 @@ class Parser(argparse.ArgumentParser):
     is unknown", and by the command it was given to, so that no other command's options are suggested.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, command: Callable[[argparse.Namespace], int] | None = None, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
+        self.set_defaults(command=command)
         self._switches: set[str] = set()
 
     def add_switch(self, name: str, *, help: str) -> None:

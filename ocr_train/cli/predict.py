@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ocr_train.atomic_files import write_bytes
 from ocr_train.cli.options import add_trainer, client
-from ocr_train.cli.output import print_json, require_apart
+from ocr_train.cli.output import Commands, print_json, require_apart
 from ocr_train.data.image_files import IMAGE_SUFFIXES
 from ocr_train.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from ocr_train.cli.output import Commands
     from ocr_train.models.inference import Reading
     from ocr_train.models.source import ModelSource
 
@@ -26,6 +25,7 @@ def add_commands(commands: Commands) -> None:
     """Add `predict`."""
     parser = commands.add_parser(
         "predict",
+        command=_predict,
         help="read images with a trained model: boxes and texts as JSON lines and drawn into pictures",
         description="Read images with a run's checkpoint or an exported model, as PaddleOCR's evaluation of that run "
         "would. One JSON line an image on stdout. Exit status: 0, 3 where an image could not be read.",
@@ -56,7 +56,6 @@ def add_commands(commands: Commands) -> None:
         metavar="N",
         help="give up after so many seconds (default: 3600)",
     )
-    parser.set_defaults(command=_predict)
 
 
 def _predict(arguments: argparse.Namespace) -> int:

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 from ocr_train.cli.convert import add_format_options, format_options
 from ocr_train.cli.label_options import add_rules, label_options
 from ocr_train.cli.options import add_split_options, share
-from ocr_train.cli.output import add_json, echo_for, give_json, require_apart, stream_for
+from ocr_train.cli.output import Commands, add_json, echo_for, give_json, require_apart, stream_for
 from ocr_train.cli.transfer import fetch_exactly
 from ocr_train.data.formats.table import FORMATS, PADDLEOCR
 from ocr_train.errors import ConfigError
 from ocr_train.run import Echo
 
 if TYPE_CHECKING:
-    from ocr_train.cli.output import Commands
     from ocr_train.data.prepared_folder import PreparedFolder, PrepareOptions
 
 
-def add_prepare(commands: Commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add `prepare`."""
     parser = commands.add_parser(
         "prepare",
+        command=_prepare,
         help="fetch, convert, check and split data into a folder to train on",
         description="Bring data into a folder that `train --data DIR` takes as it is: fetched from S3, converted "
         "from LabelMe or PPOCRLabel, checked, split, with copies of the images and a manifest. The same data give "
@@ -70,7 +70,6 @@ def add_prepare(commands: Commands) -> None:
     )
     add("--overwrite", action="store_true", help="replace an earlier prepared set with other content")
     add_json(parser)
-    parser.set_defaults(command=_prepare)
 
 
 def _prepare(arguments: argparse.Namespace) -> int:

@@ -8,12 +8,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ocr_train.cli.options import whole_number
-from ocr_train.cli.output import add_json, echo_for, give_json, table
+from ocr_train.cli.output import Commands, add_json, echo_for, give_json, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ocr_train.cli.output import Commands
     from ocr_train.runs.listing import RunInfo
 
 
@@ -21,6 +20,7 @@ def add_commands(commands: Commands) -> None:
     """Add `runs`."""
     parser = commands.add_parser(
         "runs",
+        command=_runs,
         help="list the runs; --reap: end those that no process tracks any more",
         description="List this project's runs in the MLflow experiment, the newest first.",
     )
@@ -40,7 +40,6 @@ def add_commands(commands: Commands) -> None:
         "--limit", metavar="N", type=whole_number(1), default=20, help="how many to list (default: 20)"
     )
     add_json(parser)
-    parser.set_defaults(command=_runs)
 
 
 def _runs(arguments: argparse.Namespace) -> int:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_train.cli.options import output_folder, whole_number
-from ocr_train.cli.output import add_json, echo_for, give_json, table
+from ocr_train.cli.output import Commands, add_json, echo_for, give_json, table
 from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.run import Echo
 
 if TYPE_CHECKING:
     from ocr_train.checkpoints.listing import ListedCheckpoint
-    from ocr_train.cli.output import Commands
     from ocr_train.runs.sync import Synced
     from ocr_train.tracking.artifacts import FolderArtifacts, RunArtifacts
 
@@ -32,6 +31,7 @@ def add_commands(commands: Commands) -> None:
 def _add_sync(commands: Commands) -> None:
     parser = commands.add_parser(
         "sync",
+        command=_sync,
         help="send MLflow what it missed: records, files, checkpoints, and complete runs made with offline=true",
         description="Send the MLflow server what it missed of a run, from the run's own folder. A second time "
         "changes nothing. The server is MLFLOW_TRACKING_URI, else the one that the run was started with. "
@@ -49,7 +49,6 @@ def _add_sync(commands: Commands) -> None:
         "--output", default="", help="folder with the runs (default: $OCR_TRAIN_OUTPUT or ./outputs)"
     )
     add_json(parser)
-    parser.set_defaults(command=_sync)
 
 
 def _sync(arguments: argparse.Namespace) -> int:
@@ -107,6 +106,7 @@ def _synced_in_words(result: Synced) -> str:
 def _add_checkpoints(commands: Commands) -> None:
     parser = commands.add_parser(
         "checkpoints",
+        command=_checkpoints,
         help="a run's checkpoints: list, verify, prune",
         description="List the checkpoints of a run. --verify reads every artifact back and compares the sums (exit "
         "status 3 where one is damaged). --prune deletes all but the newest N, the best, and what a registered "
@@ -121,7 +121,6 @@ def _add_checkpoints(commands: Commands) -> None:
     parser.add_argument("--dry-run", action="store_true", help="with --prune: show it, delete nothing")
     parser.add_argument("--output", default="", help=argparse.SUPPRESS)
     add_json(parser)
-    parser.set_defaults(command=_checkpoints)
 
 
 def _checkpoints(arguments: argparse.Namespace) -> int:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ocr_train.cli import data as cli_data
+from ocr_train.cli.output import Commands
 from ocr_train.cli.terminal import detached_output
+from ocr_train.cli.transfer import fetch_for_training
 from ocr_train.config.experiment import EXPERIMENTS, available_models, load_experiment
 from ocr_train.config.overrides import parse_overrides
 from ocr_train.config.parameters import HELP, PARAMETERS, Launch
@@ -23,7 +24,6 @@ from ocr_train.trainer.interpreter import interpreter, probe
 from ocr_train.trainer.stop_signals import StopFlag
 
 if TYPE_CHECKING:
-    from ocr_train.cli.output import Commands
     from ocr_train.data.backup import Backup
     from ocr_train.data.for_training import Dataset
     from ocr_train.training.pipeline import Summary
@@ -34,6 +34,7 @@ def add_commands(commands: Commands) -> None:
     plain = Launch()
     parser = commands.add_parser(
         "train",
+        command=_train,
         help="train a model: what `mlflow run .` calls",
         description="Train a model, tracked in MLflow. Precedence: experiment file < options < overrides.",
     )
@@ -44,7 +45,6 @@ def add_commands(commands: Commands) -> None:
             default=getattr(plain, name),
             help=HELP[name].replace("{models}", models),
         )
-    parser.set_defaults(command=_train)
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -69,7 +69,7 @@ def _train(arguments: argparse.Namespace) -> int:
         services = Services(
             client=client,
             probe=probing.result,
-            fetch=cli_data.fetch_for_training,
+            fetch=fetch_for_training,
             backup=_back_up,
             echo=echo,
             stop=stop,

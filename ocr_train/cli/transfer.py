@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from ocr_train.cli.options import whole_number
-from ocr_train.cli.output import add_json, echo_for, give_json, stream_for
+from ocr_train.cli.output import Commands, add_json, echo_for, give_json, stream_for
 from ocr_train.cli.transfer_progress import TransferProgress
 from ocr_train.disk import human
 from ocr_train.errors import ConfigError
@@ -20,7 +20,6 @@ from ocr_train.storage.progress import OnProgress
 from ocr_train.storage.shared import Leases
 
 if TYPE_CHECKING:
-    from ocr_train.cli.output import Commands
     from ocr_train.storage.progress import SyncResult
 
 S3 = "s3://BUCKET/PREFIX"
@@ -65,10 +64,11 @@ def fetch_exactly(uri: str, folder: Path, echo: Echo, stream: TextIO) -> Path:
     return folder
 
 
-def add_transfer(commands: Commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add `fetch` and `push`."""
     fetch = commands.add_parser(
         "fetch",
+        command=_fetch,
         help="s3://bucket/prefix to a folder, incrementally and verified",
         description="Make a folder hold what is below an S3 address. Only what differs is transferred, and every "
         "file is checked. An archive (.zip, .tar, .tar.gz, ...) is extracted. Interrupted: run it again.",
@@ -77,13 +77,14 @@ def add_transfer(commands: Commands) -> None:
     fetch.add_argument("target", metavar="DIR", help="the folder to fetch it to")
     push = commands.add_parser(
         "push",
+        command=_push,
         help="a folder to s3://bucket/prefix, incrementally and verified",
         description="Make an S3 address hold the files of a folder. Only what differs is transferred, and every "
         "object is checked. Interrupted: run it again.",
     )
     push.add_argument("source", metavar="DIR", help="the folder to send")
     push.add_argument("target", metavar=S3, help="the S3 address to send it to")
-    for parser, command in ((fetch, _fetch), (push, _push)):
+    for parser in (fetch, push):
         parser.add_argument(
             "--rehash", action="store_true", help="ignore the records of earlier transfers: compare the bytes"
         )
@@ -100,7 +101,6 @@ def add_transfer(commands: Commands) -> None:
             help="transfers at a time (default: 16)",
         )
         add_json(parser)
-        parser.set_defaults(command=command)
 
 
 def _fetch(arguments: argparse.Namespace) -> int:

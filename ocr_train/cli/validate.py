@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 from ocr_train.cli.label_options import add_rules, label_options
 from ocr_train.cli.options import add_images_folder
-from ocr_train.cli.output import add_json, echo_for, give_json, require_apart, require_labels
+from ocr_train.cli.output import Commands, add_json, echo_for, give_json, require_apart, require_labels
 from ocr_train.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from ocr_train.cli.output import Commands
     from ocr_train.data.checks.validate import Rules, ValidationReport
     from ocr_train.data.dictionary import Dictionary
 
 
-def add_validate(commands: Commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add `validate`."""
     parser = commands.add_parser(
         "validate",
+        command=_validate,
         help="check label files and images",
         description="Check label files and the images that they name, and say every problem with file and line. "
         "Exit status: 0 clean, 3 problems.",
@@ -35,7 +35,6 @@ def add_validate(commands: Commands) -> None:
         "--quarantine", type=Path, metavar="FILE", help="list the bad lines: place, kind, the line as it was"
     )
     add_json(parser)
-    parser.set_defaults(command=_validate)
 
 
 def _validate(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ocr_train.cli import data as cli_data
+from ocr_train.cli import convert, data, prepare, transfer, validate
 from ocr_train.cli.parser import Parser
 
 Capsys = pytest.CaptureFixture[str]
@@ -17,7 +17,8 @@ def make_parser() -> Parser:
     """The commands about data."""
     parser = Parser(prog="python -m ocr_train")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    cli_data.add_commands(commands)
+    for part in (prepare, validate, convert, transfer, data):
+        part.add_commands(commands)
     return parser
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.cli.data import fetch_for_training
+from ocr_train.cli.transfer import fetch_for_training
 from ocr_train.server.serve import ServerAddress
 from tests.cli_run import command, det_data
 from tests.commands import ocr_train

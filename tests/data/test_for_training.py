@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.cli.data import fetch_for_training
+from ocr_train.cli.transfer import fetch_for_training
 from ocr_train.config.experiment import EXPERIMENTS, Experiment, Launch, load_experiment
 from ocr_train.config.requests import Demo
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo

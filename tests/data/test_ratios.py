@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ocr_train.cli.data import fetch_for_training
+from ocr_train.cli.transfer import fetch_for_training
 from ocr_train.config.experiment import EXPERIMENTS, Launch, load_experiment
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.data.for_training import Dataset, prepare
