@@ -57,7 +57,7 @@ def _read_box(item: object, mended: Counter[str]) -> Box | str:
     """The box, or the kind of problem with it."""
     if not isinstance(item, dict):
         return "bad_box"
-    points = _read_points(item.get("points"))
+    points = read_points(item.get("points"), at_least=4)
     if points is None:
         return "bad_points"
     text, listed = _read_text(item.get("transcription"))
@@ -76,9 +76,9 @@ def _read_text(value: object) -> tuple[str | None, bool]:
     return (one_line(first) if isinstance(first, str) else None), listed
 
 
-def _read_points(value: Any) -> tuple[Point, ...] | None:
-    """At least 4 pairs of finite numbers, else None."""
-    if not isinstance(value, list) or len(value) < 4:
+def read_points(value: Any, *, at_least: int) -> tuple[Point, ...] | None:
+    """So many pairs of finite numbers or more, else None."""
+    if not isinstance(value, list) or len(value) < at_least:
         return None
     for point in value:
         if not isinstance(point, list) or len(point) != 2:

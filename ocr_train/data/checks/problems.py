@@ -1,7 +1,7 @@
 """What can be wrong with a label file: the kinds, and how bad each is for each task.
 
 An "error" stops training (or quarantines the sample), because PaddleOCR would skip the sample without a word,
-replace it by a random other one, or learn something wrong from it. A "note" is ranked and shown: it is
+replace it by a random other one, or learn something wrong from it. A "note" is counted and shown: it is
 harmless, or the clean copy that the trainer reads is without it (`ocr_train.data.checks.policy.write_clean`), or only
 a person can tell. What PaddleOCR does with each was read in `ppocr/data/simple_dataset.py`,
 `ppocr/data/imaug/label_ops.py`, `make_shrink_map.py` and `make_border_map.py`, as of 2.10.
@@ -18,7 +18,7 @@ from typing import NamedTuple
 ERROR = "error"
 NOTE = "note"
 KEPT_PER_KIND = 10_000
-"""So many problems of a kind are kept; all are ranked. Some 5 MB for each kind that is reached."""
+"""So many problems of a kind are kept; all are counted. Some 5 MB for each kind that is reached."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +173,7 @@ class BadLines:
 
 @dataclass(kw_only=True)
 class FoundProblems:
-    """The problems of one validation for `task`, in bounded memory: ranked, some of each kind `kept`, lines marked."""
+    """The problems of one validation for `task`, in bounded memory: counted, some of each kind `kept`, lines marked."""
 
     task: str
     counts: Counter[str] = field(default_factory=Counter)

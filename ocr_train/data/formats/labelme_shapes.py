@@ -2,12 +2,12 @@
 
 | shape type | region |
 |---|---|
-| polygon (also no type at all, as before LabelMe 3) | its points; a triangle becomes the smallest rectangle
-around it | | rectangle | 2 corners in any order, or 4 points |
+| polygon (also no type at all, as before LabelMe 3) | its points; of a triangle the smallest rectangle around it |
+| rectangle | 2 corners in any order, or 4 points |
 | oriented_rectangle | its 4 points; the edge from the first to the second is the text's top, read along it |
 | circle (centre, point on the edge) | a polygon of 16 points |
-| line, linestrip | the smallest rectangle around it, 10 px wider: the width in which LabelMe draws it as an
-area | | mask | its outline; the smallest rectangle around it where it has several parts |
+| line, linestrip | the smallest rectangle around it, 10 px wider: the width in which LabelMe draws it as an area |
+| mask | its outline; the smallest rectangle around it where it has several parts |
 | point, points | no region |
 
 Quadrilaterals start at their top left. Format: LabelMe 7.1, `labelme/_label_file.py` and `_utils/shape.py`.
@@ -22,12 +22,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ocr_train.data.boxes import read_points
 from ocr_train.data.labels import Point, signed_area
 
 LINE_WIDTH_PX = 10.0
 
 _CIRCLE_POINTS = 16
-_LARGEST_COORDINATE = 1e6
 _MASK_PIXELS = 200_000_000
 # How far outside is not reported: editors differ in whether the last pixel is w or w - 1.
 _EDGE_PX = 1.0
@@ -61,7 +61,10 @@ def shape_region(shape: Mapping[str, Any], width: int, height: int) -> Region:
     outline = _OUTLINES.get(kind) if isinstance(kind, str) else None
     if outline is None:
         raise NoRegion("unknown_shape_type")
-    points, notes = outline(_read_points(shape.get("points")), shape)
+    given = read_points(shape.get("points"), at_least=1)
+    if given is None:
+        raise NoRegion("bad_points")
+    points, notes = outline(list(given), shape)
     if not _overlaps(points, width, height):
         raise NoRegion("outside_image")
     inside, clipped = _clip(points, width, height)
@@ -70,23 +73,6 @@ def shape_region(shape: Mapping[str, Any], width: int, height: int) -> Region:
     if thickness(inside) < 1:
         raise NoRegion("no_area")
     return Region(points=tuple((round(x, 2), round(y, 2)) for x, y in inside), notes=notes)
-
-
-def _read_points(points: object) -> list[Point]:
-    if not isinstance(points, list) or not points:
-        raise NoRegion("bad_points")
-    return [_read_point(point) for point in points]
-
-
-def _read_point(point: object) -> Point:
-    if not isinstance(point, list) or len(point) != 2:
-        raise NoRegion("bad_points")
-    for value in point:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        # NaN fails the comparison, too.
-        if not number or not abs(value) <= _LARGEST_COORDINATE:
-            raise NoRegion("bad_points")
-    return float(point[0]), float(point[1])
 
 
 _Outline = tuple[list[Point], tuple[str, ...]]
@@ -262,45 +248,38 @@ def _overlaps(points: Sequence[Point], width: int, height: int) -> bool:
 def _clip(points: list[Point], width: int, height: int) -> tuple[list[Point], bool]:
     """`points` cut at the image's edges, and whether that took more than a rounding.
 
-    A convex region is cut exactly; of another one the smallest rectangle around what is left is taken, since
-    cutting could leave edges that run along each other.
+    Of a region that falls into several parts, or becomes a triangle, the smallest rectangle is taken.
     """
     right, bottom = width - 1.0, height - 1.0
     beyond = max(max(-x, x - right, -y, y - bottom) for x, y in points)
     if beyond <= 0:
         return points, False
     if beyond > _EDGE_PX:
-        cut = points
-        for axis, limit, sign in ((0, 0.0, 1), (0, right, -1), (1, 0.0, 1), (1, bottom, -1)):
-            cut = _cut(cut, axis, limit, sign)
-        cut = [point for index, point in enumerate(cut) if math.dist(point, cut[index - 1]) > 0.01]
-        if len(cut) < 3:
+        cut = _cut(points, right, bottom)
+        if not cut:
             return [], True
-        if not _convex(points):
-            cut = smallest_rectangle(cut)
-        points = points if len(cut) < 3 else _keep_start(points, cut)
+        # It begins with the corner nearest to where the whole one began.
+        start = min(range(len(cut)), key=lambda index: math.dist(cut[index], points[0]))
+        points = cut[start:] + cut[:start]
     return [(min(max(x, 0.0), right), min(max(y, 0.0), bottom)) for x, y in points], beyond > _EDGE_PX
 
 
-def _keep_start(points: list[Point], cut: list[Point]) -> list[Point]:
-    """The cut polygon, beginning with the corner nearest to where the whole one began."""
-    if len(cut) == 3:
-        cut = smallest_rectangle(cut)
-    start = min(range(len(cut)), key=lambda index: math.dist(cut[index], points[0]))
-    return cut[start:] + cut[:start]
+def _cut(points: list[Point], right: float, bottom: float) -> list[Point]:
+    """The part of a polygon within the image, clockwise; nothing where it has no area."""
+    import shapely  # type: ignore[import-untyped]
 
-
-def _cut(points: list[Point], axis: int, limit: float, sign: int) -> list[Point]:
-    """The part of a polygon on one side of a line along an axis (Sutherland and Hodgman, 1974)."""
-    kept: list[Point] = []
-    for index, point in enumerate(points):
-        before = points[index - 1]
-        inside, was_inside = sign * (point[axis] - limit) >= 0, sign * (before[axis] - limit) >= 0
-        if inside != was_inside:
-            share = (limit - before[axis]) / (point[axis] - before[axis])
-            x = before[0] + share * (point[0] - before[0])
-            y = before[1] + share * (point[1] - before[1])
-            kept.append((limit, y) if axis == 0 else (x, limit))
-        if inside:
-            kept.append(point)
-    return kept
+    whole = shapely.make_valid(shapely.Polygon(points), method="structure", keep_collapsed=False)
+    inside = shapely.intersection(whole, shapely.box(0, 0, right, bottom))
+    # y points down: clockwise for us is counter-clockwise for shapely.
+    parts = [
+        list(shapely.geometry.polygon.orient(part).exterior.coords)[:-1]
+        for part in shapely.get_parts(inside)
+        if part.area > 0
+    ]
+    cut = [
+        point
+        for part in parts
+        for index, point in enumerate(part)
+        if math.dist(point, part[index - 1]) > 0.01
+    ]
+    return smallest_rectangle(cut) if len(parts) > 1 or len(cut) == 3 else cut if len(cut) > 3 else []

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from shapely import Polygon  # type: ignore[import-untyped]
 
 from ocr_train.data.formats.conversion import Conversion
 from ocr_train.data.formats.labelme import convert_labelme
@@ -243,6 +244,18 @@ def test_a_pixel_beyond_the_edge_is_not_worth_a_word(tmp_path: Path) -> None:
     (box,), done = convert_one(tmp_path, shape("rectangle", [[150, 30], [200, 100]]))
     assert box["points"] == [[150, 30], [199, 30], [199, 99], [150, 99]]
     assert not done.problems
+
+
+def test_a_curved_shape_keeps_its_curve_when_cut(tmp_path: Path) -> None:
+    """A line of text on an arc that leaves the image a little: the smallest rectangle would hold half the page."""
+    angles = [math.pi * (1 + index / 6) for index in range(7)]
+    outer = [[49.5 + 52 * math.cos(angle), 55 + 50 * math.sin(angle)] for angle in angles]
+    inner = [[49.5 + 35 * math.cos(angle), 55 + 33 * math.sin(angle)] for angle in angles]
+    boxes, done = convert_one(tmp_path, shape("polygon", [*outer, *reversed(inner)]))
+    region, whole = Polygon(boxes[0]["points"]), Polygon([*outer, *reversed(inner)])
+    assert kinds(done) == {"clipped": 1}
+    assert region.area == pytest.approx(whole.area, rel=0.02)
+    assert region.intersection(whole).area == pytest.approx(region.area, rel=0.01)
 
 
 def test_a_turned_shape_keeps_its_edges_when_cut(tmp_path: Path) -> None:
