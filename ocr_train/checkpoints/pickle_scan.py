@@ -1,6 +1,6 @@
 """Screens pickles before anything loads them: a checkpoint's three files are programs for Python's unpickler.
 
-    path -> opcodes (pickletools) -> a machine that only keeps track -> Screened, or DataError
+    path -> opcodes (pickletools) -> a machine that only keeps track -> its arrays, or DataError
 
 The machine follows stack, marks and memo as the unpickler does, but imports and calls nothing: so it knows for
 certain which names a file would import, and with which arguments it would call them. Only what paddle.save and
@@ -44,15 +44,9 @@ class Array:
     dtype: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Screened:
-    """What a harmless pickle holds: the arrays of its dictionary by name, in its order."""
-
-    arrays: Mapping[str, Array]
-
-
-def screen(path: Path) -> Screened:
-    """Read the pickle at `path` without running any of it; raises `DataError` where it is not harmless.
+def screen(path: Path) -> Mapping[str, Array]:
+    """The arrays of the dictionary that the pickle at `path` holds, by name and in its order: read without running any
+    of it. Raises `DataError` where it is not harmless.
 
     Whatever would be imported beyond the allow-list is named; a torn or foreign file is refused, too.
     """
@@ -75,7 +69,7 @@ def screen(path: Path) -> Screened:
             f"{path} would import {names}: PaddleOCR would run that while it loads the file.",
             hint="No checkpoint of PaddleOCR needs this. Do not load the file; find out where it comes from.",
         )
-    return Screened(arrays=_arrays(machine.result))
+    return _arrays(machine.result)
 
 
 def _arrays(result: Any) -> dict[str, Array]:

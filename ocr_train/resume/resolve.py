@@ -308,7 +308,7 @@ def _beside(prefix: Path) -> dict[str, Any]:
     if config.is_file():
         require_plain_file(config)
     return {
-        "arrays": screen(weights_of(prefix)).arrays,
+        "arrays": screen(weights_of(prefix)),
         "config": config if config.is_file() else None,
         "dictionary": dictionary if dictionary.is_file() else None,
     }

@@ -1,6 +1,6 @@
 """One thread that sends what waits: woken when there is something, with longer and longer pauses while nothing gets through.
 
-What waits, and how it is sent, is its owner's: the journal, the outbox's files, the checkpoints.
+What waits, and how it is sent, is its owner's: the journal, the outbox's files, the checkpoints, the heartbeat.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Sender:
                 return False
 
     def close(self, wait_s: float = 30.0) -> None:
-        """Stop; a step that is under way has `wait_s` seconds to end."""
+        """Stop; a step that is under way has `wait_s` seconds to end. May be called twice."""
         self._stop.set()
         self.wake()
         if self._thread.is_alive():

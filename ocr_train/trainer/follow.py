@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_train.errors import OcrTrainError, TrainingStopped
@@ -40,8 +40,8 @@ class LogWatch:
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lines: list[str] = []
-        self._searched: list[str] = []
+        self._lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._searched: deque[str] = deque(maxlen=LAST_LINES)
         self._failure: Failure | None = None
         self._failed_at = self._progress_at = 0.0
         self._frozen = False
@@ -50,14 +50,14 @@ class LogWatch:
     @property
     def last_lines(self) -> list[str]:
         """The last lines, up to `LAST_LINES`."""
-        return self._lines[-LAST_LINES:]
+        return list(self._lines)
 
     def take(self, text: str) -> None:
         """Keep the line among the last ones, and look for what it gives away."""
-        _keep(self._lines, text)
+        self._lines.append(text)
         if self._frozen:
             return
-        _keep(self._searched, text)
+        self._searched.append(text)
         found = find_failure(text)
         if self._failure is None and found is not None and found.fatal:
             # The first one is the cause, the others follow from it.
@@ -89,21 +89,7 @@ class LogWatch:
         """What the log gave away: a fatal line, else what its end says."""
         if self._failure is not None or self._frozen:
             return self._failure
-        return find_failure("\n".join(self._searched[-LAST_LINES:]))
-
-
-def _keep(lines: list[str], text: str) -> None:
-    lines.append(text)
-    if len(lines) > 4 * LAST_LINES:
-        del lines[:-LAST_LINES]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stop:
-    """Why the trainer is to be stopped: `words` for the terminal; `stuck` where it hangs in something."""
-
-    words: str
-    stuck: bool = False
+        return find_failure("\n".join(self._searched))
 
 
 def follow(
@@ -125,10 +111,12 @@ def follow(
     stopping = False
     parent = os.getppid()
     for item in child.items():
-        events: list[Event] = [Tick(time_ms=item.time_ms, unfinished=getattr(item, "unfinished", ""))]
+        events: list[Event]
         if isinstance(item, Line):
             watch.take(item.text)
             events = parser.feed(item.text, time_ms=item.time_ms)
+        else:
+            events = [Tick(time_ms=item.time_ms, unfinished=item.unfinished)]
         for event in events:
             watch.see(event)
             try:
@@ -141,9 +129,10 @@ def follow(
         reason = None if stopping else _reason(stop, error, watch)
         if reason is not None:
             stopping = True
-            echo(f"stopping the trainer: {reason.words} ...")
+            words, stuck = reason
+            echo(f"stopping the trainer: {words} ...")
             watch.freeze()
-            if reason.stuck:
+            if stuck:
                 (folder / STACKS_FILE).write_text(dump_stacks(child.pid), encoding="utf-8")
             else:
                 let_save_finish(saves)
@@ -151,16 +140,16 @@ def follow(
     return error
 
 
-def _reason(stop: StopFlag, error: OcrTrainError | None, watch: LogWatch) -> Stop | None:
-    """Why to stop now, None to go on."""
+def _reason(stop: StopFlag, error: OcrTrainError | None, watch: LogWatch) -> tuple[str, bool] | None:
+    """Why to stop now, in words for the terminal, and whether the trainer hangs in something; None to continue."""
     if stop.number is not None:
-        return Stop(words=signal.Signals(stop.number).name)
+        return signal.Signals(stop.number).name, False
     if error is not None:
         stuck = isinstance(error, TrainingStopped) and error.reason in _STUCK
-        return Stop(words=error.problem, stuck=stuck)
+        return error.problem, stuck
     failure = watch.hangs()
     if failure is not None:
-        return Stop(words=f"it does not end after: {failure.explanation}", stuck=True)
+        return f"it does not end after: {failure.explanation}", True
     return None
 
 

@@ -118,7 +118,7 @@ def settle(
 def _read(path: Path) -> Weights | None:
     if not path.is_file():
         return None
-    arrays = screen(path).arrays
+    arrays = screen(path)
     if not arrays:
         raise ConfigError(
             f"{path} has no layers, so nothing can be taken from it.",

@@ -62,7 +62,7 @@ def test_a_checkpoint_passes_and_its_shapes_are_read(tmp_path: Path, protocol: i
     if protocol < 4:  # lines: their length is free
         old, new = (b"numpy._core.", b"numpy.core.")[:: -1 if numpy2 else 1]
         data = data.replace(old, new)
-    assert dict(screen(written(tmp_path, data)).arrays) == SHAPES
+    assert dict(screen(written(tmp_path, data))) == SHAPES
 
 
 @pytest.mark.parametrize("module", ["numpy.core.multiarray", "numpy._core.multiarray"])
@@ -76,12 +76,12 @@ def test_both_names_of_numpy_pass_in_the_newer_protocols(tmp_path: Path, module:
 def test_a_tensor_as_paddle_writes_it_inside_other_things(tmp_path: Path) -> None:
     """paddle.save of a nested dictionary: each Tensor becomes tuple((name, array))."""
     data = pickle.dumps({"w": Calls(tuple, ("linear_0.w_0", np.zeros((3, 5), np.float32)))}, protocol=4)
-    assert screen(written(tmp_path, data)).arrays["w"].shape == (3, 5)
+    assert screen(written(tmp_path, data))["w"].shape == (3, 5)
 
 
 def test_states_pass(tmp_path: Path) -> None:
     """They hold plain values and NumPy scalars, and no arrays."""
-    assert dict(screen(written(tmp_path, states_bytes(epoch=3, step=20))).arrays) == {}
+    assert dict(screen(written(tmp_path, states_bytes(epoch=3, step=20)))) == {}
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -147,7 +147,7 @@ def test_a_scalar_at_an_address_of_the_files_choosing_is_refused(shared: Path) -
 )
 def test_what_paddle_has_written_passes(path: Path) -> None:
     """Files of Paddle 2.5 to 3.3 with NumPy 1 and 2: weights, optimizers, states, every type, all protocols."""
-    arrays = screen(path).arrays
+    arrays = screen(path)
     if path.name in ("p2.pdparams", "p3.pdparams", "p4.pdparams"):
         assert arrays["conv.weight"] == Array(shape=(4, 3, 3, 3), dtype="f4")
         assert len(arrays) == 8
@@ -157,7 +157,7 @@ def test_one_array_under_thousands_of_names_is_refused(tmp_path: Path) -> None:
     """It is small for Python, and Paddle copies it for each name; tied weights are stored so, but twice."""
     weight = np.zeros(100_000, np.float32)
     tied = written(tmp_path, pickle.dumps({"a": weight, "b": weight}, protocol=4))
-    assert len(screen(tied).arrays) == 2
+    assert len(screen(tied)) == 2
     many = written(tmp_path, pickle.dumps({str(name): weight for name in range(1000)}, protocol=4))
     with pytest.raises(DataError, match="all memory"):
         screen(many)

@@ -93,14 +93,14 @@ def test_a_network_of_a_distillation_becomes_a_file_of_its_own(tmp_path: Path) -
     path = write_weights(tmp_path / "best_accuracy.pdparams", "Student.conv", "Student.head", "Teacher.conv")
     said: list[str] = []
     config = {"Global": {"pretrained_model": "/replaced/by/a/resume"}}
-    given = Weights(path=path, arrays=screen(path).arrays, source="run 7")
+    given = Weights(path=path, arrays=screen(path), source="run 7")
     tags = settle(
         config, model_with(tmp_path, '{"conv": [3], "head": [3]}'), tmp_path / "out", said.append, given=given
     )
     assert said == ["of run 7 the network Student is taken: its layers fit"] == [tags["weights_taken"]]
     taken = Path(config["Global"]["pretrained_model"])
     assert taken.parent == tmp_path / "out"
-    assert {name: array.shape for name, array in screen(taken).arrays.items()} == {"conv": (3,), "head": (3,)}
+    assert {name: array.shape for name, array in screen(taken).items()} == {"conv": (3,), "head": (3,)}
 
 
 def test_weights_of_one_network_are_compared_with_that_one(tmp_path: Path) -> None:
