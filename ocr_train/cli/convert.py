@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ocr_train.cli.options import add_images_folder, add_split_options, share, whole_number
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json, require_apart, require_labels
-from ocr_train.data.formats.table import FORMATS, options_for
+from ocr_train.data.formats.table import FORMATS, PADDLEOCR, options_for
 from ocr_train.errors import DataError
 from ocr_train.run import Echo
 
@@ -32,7 +32,19 @@ def _add_overwrite(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_format_options(parser: argparse.ArgumentParser) -> None:
+def add_label_format(parser: argparse.ArgumentParser) -> None:
+    """Add which tool made the labels of a folder, and the options of its format."""
+    parser.add_argument(
+        "--from",
+        dest="source_format",
+        default="auto",
+        choices=("auto", PADDLEOCR, *FORMATS),
+        help="the tool that made the labels (default: auto, found from the files)",
+    )
+    _add_format_options(parser)
+
+
+def _add_format_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of all annotation formats."""
     for name, one in FORMATS.items():
         for option in one.options:
@@ -62,7 +74,7 @@ def _add_convert(commands: Commands) -> None:
     )
     parser.add_argument("source", type=Path, metavar="SRC", help="the folder that the tool worked in")
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder for the result")
-    add_format_options(parser)
+    _add_format_options(parser)
     _add_overwrite(parser)
     add_json(parser)
 

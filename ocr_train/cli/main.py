@@ -16,6 +16,7 @@ from ocr_train.cli import (
     compare,
     convert,
     data,
+    dictionary,
     evaluate,
     export,
     models,
@@ -38,7 +39,7 @@ from ocr_train.tracking.mlflow_client import connect
 from ocr_train.trainer.stop_signals import StopRequested
 
 COMMANDS = (
-    *(prepare, validate, convert, transfer, data),
+    *(prepare, validate, dictionary, convert, transfer, data),
     *(runs, runs_sync, evaluate, export, models, predict, compare),
 )
 """Who adds commands, in the order of `--help`, after `train` and `server`."""

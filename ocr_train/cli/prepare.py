@@ -7,12 +7,11 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.cli.convert import add_format_options, format_options
+from ocr_train.cli.convert import add_label_format, format_options
 from ocr_train.cli.label_options import add_rules, label_options
 from ocr_train.cli.options import add_split_options, share
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json, require_apart, stream_for
 from ocr_train.cli.transfer import fetch_exactly
-from ocr_train.data.formats.table import FORMATS, PADDLEOCR
 from ocr_train.errors import ConfigError
 from ocr_train.run import Echo
 
@@ -41,14 +40,7 @@ def add_commands(commands: Commands) -> None:
         "--out", required=True, type=Path, metavar="DIR", help="a new folder, or one that was prepared before"
     )
     add_rules(parser)
-    add(
-        "--from",
-        dest="source_format",
-        default="auto",
-        choices=("auto", PADDLEOCR, *FORMATS),
-        help="the tool that made the labels (default: auto, found from the files)",
-    )
-    add_format_options(parser)
+    add_label_format(parser)
     add(
         "--val",
         type=share,

@@ -29,10 +29,10 @@ _LEASES = Leases()
 """What this command reads: other processes leave it as it is until the command ends."""
 
 
-def fetch_for_training(uri: str, folder: Path, echo: Echo) -> Path:
+def fetch_for_training(uri: str, folder: Path, echo: Echo, *, stream: TextIO | None = None) -> Path:
     """Bring `uri` into `folder` of the cache, incrementally and verified; what `train` is given to fetch with.
 
-    Where another process reads `folder` and the source has changed since, the answer is a copy beside it.
+    How far it is is shown on `stream` (None: stdout). Where another process reads `folder` and the source has changed since, the answer is a copy beside it.
     """
     from ocr_train.storage.fetch import is_current
 
@@ -41,7 +41,7 @@ def fetch_for_training(uri: str, folder: Path, echo: Echo) -> Path:
         return is_current(uri, place)
 
     def refresh(place: Path) -> None:
-        fetch_exactly(uri, place, echo, sys.stdout)
+        fetch_exactly(uri, place, echo, stream or sys.stdout)
 
     return _LEASES.use(folder, refresh=refresh, is_current=in_use)
 

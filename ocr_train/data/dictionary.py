@@ -75,7 +75,7 @@ def _decode(raw: bytes) -> tuple[list[str], list[tuple[int, Finding]]]:
 
 
 def _check(entries: Sequence[str], *, use_space_char: bool) -> list[tuple[int, Finding]]:
-    findings = []
+    findings = _check_whole(entries)
     first_lines: dict[str, int] = {}
     for line, entry in enumerate(entries, start=1):
         first = first_lines.setdefault(entry, line)
@@ -94,3 +94,16 @@ def _check(entries: Sequence[str], *, use_space_char: bool) -> list[tuple[int, F
             hint = "remove the line, or switch use_space_char off"
             findings.append((line, Finding("dict_space_twice", " ", hint)))
     return findings
+
+
+def _check_whole(entries: Sequence[str]) -> list[tuple[int, Finding]]:
+    """Some lines of several characters are only never used; a list of syllables or words is no dictionary."""
+    several = sum(len(entry.removeprefix("\ufeff")) > 1 for entry in entries)
+    if 2 * several <= len(entries):
+        return []
+    hint = (
+        "texts are read character by character, so that these lines never match: make one of single "
+        "characters, python -m ocr_train dict DATA --out dict.txt, and start a new training with it"
+    )
+    value = f"{several} of {len(entries)} lines have several characters"
+    return [(0, Finding("dict_no_characters", value, hint))]

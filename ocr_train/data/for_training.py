@@ -121,11 +121,16 @@ def _locate(request: DataRequest, cache: Path, fetch: Fetch, echo: Echo) -> tupl
     """The folder with the data on this machine, and where it came from, for people."""
     if request.demo is not None:
         return _draw_demo(request.task, request.demo, request.seed, cache, echo), "the built-in demo set"
-    if request.data.startswith("s3://"):
-        name = hashlib.sha256(request.data.encode()).hexdigest()[:16]
-        return fetch(request.data, cache / "s3" / name, echo), request.data
-    folder = Path(request.data).expanduser().absolute()
-    if not folder.exists() and (place := this_start().where_from("data", request.data)):
+    return locate_data(request.data, cache, fetch, echo)
+
+
+def locate_data(data: str, cache: Path, fetch: Fetch, echo: Echo) -> tuple[Path, str]:
+    """The folder with `data` (a folder, an archive, an S3 address) on this machine, and where it came from, for people."""
+    if data.startswith("s3://"):
+        name = hashlib.sha256(data.encode()).hexdigest()[:16]
+        return fetch(data, cache / "s3" / name, echo), data
+    folder = Path(data).expanduser().absolute()
+    if not folder.exists() and (place := this_start().where_from("data", data)):
         raise DataError(f"data: there is no folder {str(folder)!r}.", hint=place)
     if is_archive_path(folder):
         echo(f"data: unpacking {folder} ...")

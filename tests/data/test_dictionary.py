@@ -33,6 +33,10 @@ def test_characters_come_in_the_order_of_the_classes(tmp_path: Path) -> None:
     [
         ("a\nb\na\n", [(3, "dict_duplicate")]),
         ("a\nนำ\n", [(2, "dict_multi_character")]),
+        (
+            "a\nนำ\nกา\n",
+            [(0, "dict_no_characters"), (2, "dict_multi_character"), (3, "dict_multi_character")],
+        ),
         ("a\n\nb\n", [(2, "dict_blank_line")]),
         ("a\nb\n\n", [(3, "dict_blank_line")]),
         ("\ufeffa\nb\n", [(1, "dict_bom")]),

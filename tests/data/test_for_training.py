@@ -164,3 +164,17 @@ def test_two_runs_may_draw_the_demo_set_at_once(tmp_path: Path) -> None:
     assert len(set(folders)) == 1
     assert (folders[0] / "train.txt").is_file()
     assert [path.name for path in (tmp_path / "demo").iterdir()] == [folders[0].name]
+
+
+def test_a_dictionary_of_syllables_stops_the_training(prepared: Prepare, words: Path) -> None:
+    """It comes with the data, and what to do comes with the error; a few such lines are only counted."""
+    characters = (EXPERIMENTS / "dicts" / "en.txt").read_text(encoding="utf-8")
+    (words / "dict.txt").write_text(characters + "ฤา\nฦา\n", encoding="utf-8")
+    assert prepared(words).train_samples == 12
+    syllables = "".join(f"ร{chr(0x4E00 + number)}\n" for number in range(100))
+    (words / "dict.txt").write_text(characters + syllables, encoding="utf-8")
+    with pytest.raises(DataError, match="100 of 194 lines have several characters") as raised:
+        prepared(words)
+    assert "ocr_train dict DATA" in raised.value.problem
+    with pytest.raises(DataError, match="dict_no_characters"):
+        prepared(words, on_bad_sample="quarantine")

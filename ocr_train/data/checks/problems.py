@@ -113,6 +113,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "dict_bom": _both(ERROR, "PaddleOCR takes it for part of the first character, which is lost"),
         "dict_duplicate": _both(NOTE, "one class of the model is never used"),
         "dict_multi_character": _both(NOTE, "texts are read character by character: it never matches"),
+        "dict_no_characters": _both(
+            ERROR, "hardly a text can be written with it, and PaddleOCR does not say so"
+        ),
         "dict_blank_line": _both(NOTE, "an empty string never matches: one class is never used"),
         "dict_space_twice": _both(NOTE, "the file and use_space_char both add it: one class is never used"),
     }
