@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ocr_train.cli.options import whole_number
 from ocr_train.errors import ConfigError
@@ -46,41 +47,14 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
     add("--decode", action="store_true", help="decode every image in full, not only its header")
 
 
-@dataclass(frozen=True, kw_only=True)
-class LabelOptions:
-    """What was asked for, of the options and of the model that was named.
+class LabelOptions(NamedTuple):
+    """What was asked for, of the options and of the model that was named: the dictionary that was named, the one of
+    the model, which counts where there is no other, and the rules with the dictionary that was read."""
 
-    `dictionary` is the one that was named; `model_dictionary` counts where there is no other.
-    """
-
-    task: str
-    use_space_char: bool
     dictionary: Path | None
     model_dictionary: Path | None
-    max_text_length: int | None
-    ctc_steps: int | None
-    label_list: tuple[str, ...]
-    decode: bool
-    trainer: Mapping[str, Any] | None
-
-    def rules(self, read: Dictionary | None) -> Rules:
-        """The rules with this dictionary. Without one a model reads 0-9a-z; without a model, too, characters
-        are not checked."""
-        from ocr_train.data.checks.rules import label_rules
-        from ocr_train.data.checks.validate import Rules
-
-        if self.trainer is not None:
-            rules = label_rules(self.task, self.trainer, read)
-        else:
-            rules = Rules(task=self.task, charset=read.charset if read else None)
-        return replace(
-            rules,
-            use_space_char=self.use_space_char,
-            max_text_length=self.max_text_length or rules.max_text_length,
-            ctc_steps=self.ctc_steps or rules.ctc_steps,
-            label_list=self.label_list or rules.label_list,
-            decode=self.decode,
-        )
+    use_space_char: bool
+    rules: Callable[[Dictionary | None], Rules]
 
 
 def label_options(arguments: argparse.Namespace) -> LabelOptions:
@@ -101,16 +75,34 @@ def label_options(arguments: argparse.Namespace) -> LabelOptions:
         trainer = experiment.trainer
         model_dictionary = Path(experiment.dictionary) if experiment.dictionary else None
         use_space_char = use_space_char or bool(get_key(trainer, "Global.use_space_char", False))
-    return LabelOptions(
-        task=arguments.task,
-        use_space_char=use_space_char and arguments.task == "rec",
-        dictionary=arguments.dict,
-        model_dictionary=model_dictionary,
-        max_text_length=arguments.max_text_length,
-        ctc_steps=arguments.ctc_steps,
-        label_list=tuple(name.strip() for name in (arguments.label_list or "").split(",") if name.strip()),
+    use_space_char = use_space_char and arguments.task == "rec"
+    rules = partial(_rules, arguments, trainer, use_space_char)
+    return LabelOptions(arguments.dict, model_dictionary, use_space_char, rules)
+
+
+def _rules(
+    arguments: argparse.Namespace,
+    trainer: Mapping[str, Any] | None,
+    use_space_char: bool,
+    read: Dictionary | None,
+) -> Rules:
+    """The rules with this dictionary. Without one a model reads 0-9a-z; without a model, too, characters are not
+    checked."""
+    from ocr_train.data.checks.rules import label_rules
+    from ocr_train.data.checks.validate import Rules
+
+    if trainer is not None:
+        rules = label_rules(arguments.task, trainer, read)
+    else:
+        rules = Rules(task=arguments.task, charset=read.charset if read else None)
+    names = (name.strip() for name in (arguments.label_list or "").split(","))
+    return replace(
+        rules,
+        use_space_char=use_space_char,
+        max_text_length=arguments.max_text_length or rules.max_text_length,
+        ctc_steps=arguments.ctc_steps or rules.ctc_steps,
+        label_list=tuple(filter(None, names)) or rules.label_list,
         decode=arguments.decode,
-        trainer=trainer,
     )
 
 

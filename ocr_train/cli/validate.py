@@ -80,10 +80,12 @@ def _rules(arguments: argparse.Namespace) -> tuple[Rules, Dictionary | None]:
 
     asked = label_options(arguments)
     path = asked.dictionary or asked.model_dictionary
-    if asked.task == "rec" and path is None:
+    if arguments.task == "rec" and path is None:
         return replace(asked.rules(None), charset=DEFAULT_CHARSET, lower=True), None
     read = (
-        read_dictionary(path, use_space_char=asked.use_space_char) if path and asked.task == "rec" else None
+        read_dictionary(path, use_space_char=asked.use_space_char)
+        if path and arguments.task == "rec"
+        else None
     )
     return asked.rules(read), read
 

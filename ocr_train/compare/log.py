@@ -61,9 +61,9 @@ def log_comparison(
             f"{summary}\n\nOpen the artifact {ARTIFACTS}/index.html.\n\nRuns: {names}"
         )[:_TAG_LIMIT],
     }
-    given = bool(run_id)
+    ours = not run_id
     try:
-        if not given:
+        if ours:
             home = experiment_ids[0] if len(set(experiment_ids)) == 1 else experiment_of(client)
             name = f"compare-{len(runs)}-runs-{time.strftime('%m%d-%H%M%S')}"
             run_id = str(client.create_run(home, run_name=name, tags=tags).info.run_id)
@@ -72,20 +72,16 @@ def log_comparison(
                 client.set_tag(run_id, key, value)
     except Exception as exc:
         raise TrackingError(f"the comparison's run cannot be made in MLflow: {first_line(exc)}") from exc
-    _store(client, run_id, files, ours=not given)
-    return run_id
-
-
-def _store(client: Any, run_id: str, files: Sequence[Path], *, ours: bool) -> None:
-    """Upload, then end the run where it is ours: `mlflow run` ends its own."""
     status = "FAILED"
     try:
         for path in files:
             RunArtifacts(client, run_id).upload(path, ARTIFACTS)
         status = "FINISHED"
     finally:
+        # `mlflow run` ends its own.
         if ours:
             _end(client, run_id, status)
+    return run_id
 
 
 def _end(client: Any, run_id: str, status: str) -> None:

@@ -124,7 +124,7 @@ def shortened(value: str, name: str) -> str:
 def picture_source(picture: Picture) -> str:
     """The picture as a data address; empty where it cannot be shown."""
     image = base64.b64encode(picture.image).decode("ascii")
-    return f"data:{picture.mime};base64,{image}" if image else ""
+    return f"data:image/jpeg;base64,{image}" if image else ""
 
 
 def picture_scores(picture: Picture) -> str:

@@ -47,7 +47,6 @@ def read_run_samples(artifacts: Artifacts, *, most: int) -> RunSamples:
             step = document.get("step", 0)
             return RunSamples(
                 step=step if isinstance(step, int) else 0,
-                task=str(document.get("task", "")),
                 pictures=tuple(pictures),
                 problem="" if pictures else "its samples have no picture.",
             )
@@ -67,12 +66,11 @@ def _picture(
 ) -> Picture:
     name = str(entry.get("picture", ""))
     path = f"{folder}/{name}"
-    mime, image = "", b""
+    image = b""
     if _FILE_NAME.fullmatch(name) and path in sizes and sizes[path] <= MAX_BYTES:
-        mime, image = _smaller(artifacts.download(path, scratch))
+        image = _smaller(artifacts.download(path, scratch))
     return Picture(
         name=str(entry.get("name", name)),
-        mime=mime,
         image=image,
         truth=_in_words(entry.get("truth")),
         prediction=_in_words(entry.get("prediction")),
@@ -94,8 +92,8 @@ def _in_words(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _smaller(path: Path) -> tuple[str, bytes]:
-    """The picture with its longer side at most MAX_SIDE_PX: type and bytes, nothing where it is none."""
+def _smaller(path: Path) -> bytes:
+    """The picture with its longer side at most MAX_SIDE_PX: a JPEG, nothing where it is none."""
     from PIL import Image
 
     try:
@@ -108,5 +106,5 @@ def _smaller(path: Path) -> tuple[str, bytes]:
         data = io.BytesIO()
         small.save(data, "JPEG", quality=85)
     except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError):
-        return "", b""
-    return "image/jpeg", data.getvalue()
+        return b""
+    return data.getvalue()

@@ -41,7 +41,6 @@ class Picture:
     truth and prediction are texts, to be compared letter by letter, and not counts of boxes."""
 
     name: str
-    mime: str
     image: bytes
     truth: str
     prediction: str
@@ -54,7 +53,6 @@ class RunSamples:
     """A run's newest fixed validation images; `problem` says why there is none."""
 
     step: int = 0
-    task: str = ""
     pictures: Sequence[Picture] = ()
     problem: str = ""
 
