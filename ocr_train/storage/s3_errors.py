@@ -20,50 +20,25 @@ PERMISSIONS = {
     "delete": "s3:DeleteObject",
 }
 
-_BAD_CREDENTIALS = frozenset(
-    {
-        "InvalidAccessKeyId",
-        "SignatureDoesNotMatch",
-        "ExpiredToken",
-        "InvalidToken",
-        "TokenRefreshRequired",
-        "AuthFailure",
-        "InvalidClientTokenId",
-    }
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_BAD_CREDENTIALS = _words(
+    "InvalidAccessKeyId SignatureDoesNotMatch ExpiredToken InvalidToken TokenRefreshRequired "
+    "AuthFailure InvalidClientTokenId"
 )
-_TRANSIENT = frozenset(
-    {
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "TooManyRequests",
-        "RequestTimeout",
-        "InternalError",
-        "ServiceUnavailable",
-        "OperationAborted",
-        "BadDigest",
-        "IncompleteBody",
-    }
+_TRANSIENT = _words(
+    "SlowDown Throttling ThrottlingException RequestLimitExceeded RequestThrottled TooManyRequests "
+    "RequestTimeout InternalError ServiceUnavailable OperationAborted BadDigest IncompleteBody"
 )
-_WRONG_REGION = frozenset(
-    {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+_WRONG_REGION = _words("PermanentRedirect AuthorizationHeaderMalformed IllegalLocationConstraintException")
+_CREDENTIAL_ERRORS = _words(
+    "NoCredentialsError PartialCredentialsError CredentialRetrievalError ProfileNotFound "
+    "UnauthorizedSSOTokenError SSOTokenLoadError TokenRetrievalError"
 )
-_CREDENTIAL_ERRORS = frozenset(
-    {
-        "NoCredentialsError",
-        "PartialCredentialsError",
-        "CredentialRetrievalError",
-        "ProfileNotFound",
-        "UnauthorizedSSOTokenError",
-        "SSOTokenLoadError",
-        "TokenRetrievalError",
-    }
-)
-_LASTING_ERRORS = frozenset(
-    {"SSLError", "ProxyConnectionError", "ParamValidationError", "InvalidRegionError"}
-)
+_LASTING_ERRORS = _words("SSLError ProxyConnectionError ParamValidationError InvalidRegionError")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,15 +70,19 @@ class Batch:
         """All of them."""
         return (*self.metrics, *self.params, *self.tags)
 
-    def halves(self) -> Iterable[Batch]:
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> Batch:
+        """`records`, with one value a tag, the last: MLflow's SQL stores refuse a batch that names a tag twice."""
+        return cls(
+            metrics=tuple(record for record in records if isinstance(record, Metric)),
+            params=tuple(record for record in records if isinstance(record, Param)),
+            tags=tuple({record.key: record for record in records if isinstance(record, Tag)}.values()),
+        )
+
+    def halves(self) -> tuple[Batch, Batch]:
         """Two batches that hold half of the records each."""
         middle = len(self) // 2
-        for half in (self.records[:middle], self.records[middle:]):
-            yield Batch(
-                metrics=tuple(record for record in half if isinstance(record, Metric)),
-                params=tuple(record for record in half if isinstance(record, Param)),
-                tags=tuple(record for record in half if isinstance(record, Tag)),
-            )
+        return Batch.of(self.records[:middle]), Batch.of(self.records[middle:])
 
 
 class Journal:
@@ -188,30 +192,19 @@ def batches_of(data: bytes) -> Iterable[Batch]:
 
 
 def _take_batch(lines: Iterable[bytes], position: int) -> tuple[Batch, int]:
-    metrics: list[Metric] = []
-    params: list[Param] = []
-    tags: list[Tag] = []
+    records: list[Record] = []
+    room = {Metric: MAX_METRICS, Param: MAX_PARAMS, Tag: MAX_TAGS}
     for line in lines:
         if not line.endswith(b"\n"):
             break
-        record = _decode(line)
-        if isinstance(record, Metric):
-            metrics.append(record)
-        elif isinstance(record, Param):
-            params.append(record)
-        elif isinstance(record, Tag):
-            tags.append(record)
         position += len(line)
-        if len(metrics) >= MAX_METRICS or len(params) >= MAX_PARAMS or len(tags) >= MAX_TAGS:
+        record = _decode(line)
+        if record is not None:
+            records.append(record)
+            room[type(record)] -= 1
+        if not all(room.values()) or len(records) >= MAX_ENTRIES:
             break
-        if len(metrics) + len(params) + len(tags) >= MAX_ENTRIES:
-            break
-    return Batch(metrics=tuple(metrics), params=tuple(params), tags=tuple(_last_of_each(tags))), position
-
-
-def _last_of_each(tags: Sequence[Tag]) -> Iterable[Tag]:
-    """One value a key: MLflow's SQL stores refuse a batch that names a tag twice."""
-    return {tag.key: tag for tag in tags}.values()
+    return Batch.of(records), position
 
 
 def last_tags(path: Path) -> dict[str, str]:

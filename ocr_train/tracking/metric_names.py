@@ -27,7 +27,7 @@ class MetricNames:
 
     def __init__(self) -> None:
         self._given: dict[str, str] = {}
-        self._taken: dict[str, str] = {}
+        self._taken: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
         return name in self._given
@@ -42,7 +42,7 @@ class MetricNames:
                 legal = wanted[: NAME_LIMIT - len(end)] + end
                 number += 1
             self._given[name] = legal
-            self._taken[legal.casefold()] = name
+            self._taken.add(legal.casefold())
         return self._given[name]
 
     def renamed(self, name: str) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 import uuid
 from collections.abc import Mapping
@@ -112,18 +111,11 @@ class Outbox:
             with contextlib.suppress(OSError):
                 # The newline in front ends what a crash or a full disk may have torn off.
                 data = "".join(f"\n{line}\n" for line in self._unwritten).encode("utf-8", "backslashreplace")
-                _write_whole(self.path, data)
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with self.path.open("ab", buffering=0) as file:
+                    while data:
+                        data = data[file.write(data) :]
                 self._unwritten.clear()
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        while data:
-            data = data[os.write(descriptor, data) :]
-    finally:
-        os.close(descriptor)
 
 
 def _apply(line: str, items: dict[str, Item]) -> None:

@@ -7,7 +7,6 @@ lines in the trainer's interpreter, for seconds, and what fails is named.
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from ocr_train.data.labels import shorten
 from ocr_train.errors import DataError, SetupError
 from ocr_train.trainer.failures import numpy_hint, reason_in
 from ocr_train.trainer.interpreter import Reply, ask
+from ocr_train.trainer.process import Exit
 
 SCRIPT = Path(__file__).with_name("pipeline_check_script.py")
 BROKEN_SHARE = 0.75
@@ -92,7 +92,8 @@ def check_pipeline(
         return _interrupted(reply, f"it did not end within {timeout_s:g} s")
     answer = reply.last("CHECK")
     if answer is None:
-        check = _interrupted(reply, f"the interpreter ended with {_exit_name(reply.code)}")
+        ended = Exit.of(reply.code)
+        check = _interrupted(reply, f"the interpreter ended with {ended.signal or ended}")
         if check.failed:
             return check
         raise _broken(python, reason_in(reply.stderr.splitlines()) or check.notes[0])
@@ -176,10 +177,3 @@ def _broken(python: Path, error: str) -> SetupError:
         hint=numpy_hint(error)
         or "Install what PaddleOCR needs there (its requirements.txt), or choose another trainer_python.",
     )
-
-
-def _exit_name(code: int) -> str:
-    try:
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    except ValueError:
-        return f"signal {-code}"

@@ -52,6 +52,17 @@ class Exit:
     code: int | None
     signal: str = ""
 
+    @classmethod
+    def of(cls, returncode: int) -> Exit:
+        """From what `subprocess` has: the negative number of a signal, or an exit code."""
+        if returncode >= 0:
+            return cls(code=returncode)
+        try:
+            return cls(code=None, signal=signal.Signals(-returncode).name)
+        except ValueError:
+            # Most real-time signals have no name.
+            return cls(code=None, signal=f"SIG{-returncode}")
+
     def __str__(self) -> str:
         return f"signal {self.signal}" if self.signal else f"exit code {self.code}"
 
@@ -109,10 +120,7 @@ class Child:
     @property
     def exit(self) -> Exit:
         """How it ended; waits for the end."""
-        code = self._process.wait()
-        if code < 0:
-            return Exit(code=None, signal=_signal_name(-code))
-        return Exit(code=code)
+        return Exit.of(self._process.wait())
 
     def items(self, *, tick_s: float = 1.0) -> Iterator[Line | Pause]:
         """Lines as they come, and a `Pause` at least every `tick_s`, until the process and its output end.
@@ -217,11 +225,3 @@ class Child:
 
 def _now_ms() -> int:
     return int(time.time() * 1000)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        # Most real-time signals have no name.
-        return f"SIG{number}"
