@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +19,7 @@ from ocr_train.events import (
     TrainProgress,
     WeightsLoaded,
 )
+from ocr_train.live_line import LiveLine
 from ocr_train.run import Run
 
 PLAIN_INTERVAL_S = 15.0
@@ -29,10 +29,8 @@ class ProgressCallback(Callback):
     """Epoch, step, loss, speed, ETA and the scores so far."""
 
     def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream = stream
+        self._line = LiveLine(stream, interval_s=PLAIN_INTERVAL_S, clock=clock)
         self._clock = clock
-        self._live = stream.isatty()
-        self._next_plain = 0.0
         self._text = ""
         self._score = ""
         self._best: float | None = None
@@ -48,7 +46,7 @@ class ProgressCallback(Callback):
         """Go by the trainer's count of steps from now on, and say where it is not the one that was worked out."""
         steps = logged_steps(event.text)
         if steps is not None and steps != self._run.steps_per_epoch:
-            self._echo(
+            self._line.print(
                 f"an epoch has {steps} steps, as PaddleOCR counts them, and not the calculated "
                 f"{self._run.steps_per_epoch}: steps and time are shown by PaddleOCR's count"
             )
@@ -57,7 +55,7 @@ class ProgressCallback(Callback):
     def on_weights_loaded(self, event: WeightsLoaded) -> None:
         """Say what training starts from."""
         start = {"scratch": "from scratch", "pretrained": f"from the weights {event.path}"}
-        self._echo(f"training starts {start.get(event.how, f'from the checkpoint {event.path}')}")
+        self._line.print(f"training starts {start.get(event.how, f'from the checkpoint {event.path}')}")
 
     def on_train_progress(self, event: TrainProgress) -> None:
         """Show the newest numbers."""
@@ -77,7 +75,7 @@ class ProgressCallback(Callback):
         if "train/eta_s" in metrics and metrics["train/eta_s"] >= 0:
             parts.append(f"ETA {datetime.timedelta(seconds=int(metrics['train/eta_s']))}")
         self._text = "  ".join(parts)
-        self._show()
+        self._line.show(self._newest())
 
     def on_eval_completed(self, event: EvalCompleted) -> None:
         """Show the score."""
@@ -87,47 +85,28 @@ class ProgressCallback(Callback):
             return
         self._best = value if self._best is None else max(self._best, value)
         self._score = f"{main} {value:.4f} (best {self._best:.4f})"
-        if self._live:
-            self._show()
+        if self._line.live:
+            self._line.show(self._newest())
         else:
-            self._echo(f"evaluated: {self._score}")
+            self._line.print(f"evaluated: {self._score}")
 
     def on_checkpoint_saved(self, event: CheckpointSaved) -> None:
         """Say that a checkpoint is on its way to the artifact store."""
-        if not self._live:
-            self._echo(f"checkpoint {event.name} saved; it goes to the artifact store")
+        if not self._line.live:
+            self._line.print(f"checkpoint {event.name} saved; it goes to the artifact store")
 
     def on_tick(self, event: Tick) -> None:
         """Show that something is alive before the first numbers come."""
-        if not self._seen_progress and self._live:
-            self._write(f"starting the trainer ... {self._clock() - self._started:.0f} s")
+        if not self._seen_progress and self._line.live:
+            self._line.write_over(f"starting the trainer ... {self._clock() - self._started:.0f} s")
 
     def on_run_finished(self, event: RunFinished) -> None:
         """End the live line."""
-        if self._live and self._text:
-            self._write(self._line())
-            self._stream.write("\n")
-            self._stream.flush()
+        if self._line.live and self._text:
+            self._line.write_over(self._newest(), end="\n")
         elif self._text:
-            self._echo(self._line())
+            self._line.print(self._newest())
         self._text = ""
 
-    def _line(self) -> str:
+    def _newest(self) -> str:
         return f"{self._text}  {self._score}".rstrip()
-
-    def _show(self) -> None:
-        if self._live:
-            self._write(self._line())
-        elif self._clock() >= self._next_plain:
-            self._next_plain = self._clock() + PLAIN_INTERVAL_S
-            self._echo(self._line())
-
-    def _write(self, text: str) -> None:
-        width = shutil.get_terminal_size().columns - 1
-        self._stream.write(f"\r{text[:width]:<{width}}")
-        self._stream.flush()
-
-    def _echo(self, text: str) -> None:
-        lead = "\r\x1b[K" if self._live else ""
-        self._stream.write(f"{lead}{text}\n")
-        self._stream.flush()

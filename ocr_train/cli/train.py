@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ocr_train.cli.output import Commands
 from ocr_train.cli.terminal import detached_output
-from ocr_train.cli.transfer import fetch_for_training
+from ocr_train.cli.transfer import fetch_for_training, shown
 from ocr_train.config.experiment import EXPERIMENTS, available_models, load_experiment
 from ocr_train.config.overrides import parse_overrides
 from ocr_train.config.parameters import HELP, PARAMETERS, Launch
@@ -99,21 +99,20 @@ def _remember_secrets(settings: Mapping[str, object]) -> None:
 
 
 def _back_up(dataset: Dataset, target: str) -> Backup:
-    from ocr_train.cli.transfer_progress import TransferProgress
     from ocr_train.data.backup import backup
 
-    shown = TransferProgress("backup", sys.stdout)
-    try:
-        return backup(
+    return shown(
+        "backup",
+        sys.stdout,
+        lambda on_progress: backup(
             dataset.manifest,
             images=dataset.images,
             labels={"train": dataset.train, "val": dataset.val},
             source_uri=dataset.source,
             target=target,
-            on_progress=shown,
-        )
-    finally:
-        shown.done()
+            on_progress=on_progress,
+        ),
+    )
 
 
 def _print_summary(summary: Summary, launch: Launch) -> None:

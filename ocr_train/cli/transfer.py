@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import shlex
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from ocr_train.cli.options import whole_number
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json, stream_for
-from ocr_train.cli.transfer_progress import TransferProgress
 from ocr_train.disk import human
 from ocr_train.errors import ConfigError
+from ocr_train.live_line import LiveLine
 from ocr_train.run import Echo
-from ocr_train.storage.progress import OnProgress
+from ocr_train.storage.progress import OnProgress, Progress
 from ocr_train.storage.shared import Leases
 
 if TYPE_CHECKING:
     from ocr_train.storage.progress import SyncResult
 
 S3 = "s3://BUCKET/PREFIX"
+PLAIN_INTERVAL_S = 10.0
+T = TypeVar("T")
 
 
 _LEASES = Leases()
@@ -55,7 +58,7 @@ def fetch_exactly(uri: str, folder: Path, echo: Echo, stream: TextIO) -> Path:
     from ocr_train.storage.fetch import fetch
 
     echo(f"data: fetching {uri} ...")
-    result = _shown(
+    result = shown(
         "data", stream, lambda on_progress: fetch(uri, folder, delete=True, on_progress=on_progress)
     )
     gone = f", {result.deleted} no longer at the source" if result.deleted else ""
@@ -134,7 +137,7 @@ def _transfer(
 ) -> int:
     """Do it with the options that both directions have, and answer."""
     options = {"rehash": arguments.rehash, "delete": arguments.delete, "workers": arguments.workers}
-    done = _shown(
+    done = shown(
         name,
         stream_for(arguments),
         lambda on_progress: transfer(**options, on_progress=on_progress),
@@ -158,10 +161,22 @@ def _transfer(
     return 0
 
 
-def _shown(what: str, stream: TextIO, transfer: Callable[[OnProgress], SyncResult]) -> SyncResult:
+def shown(what: str, stream: TextIO, transfer: Callable[[OnProgress], T]) -> T:
     """The transfer's result; while it runs, `stream` shows how far it is."""
-    shown = TransferProgress(what, stream)
+    line = LiveLine(stream, interval_s=PLAIN_INTERVAL_S, wait_s=PLAIN_INTERVAL_S)
     try:
-        return transfer(shown)
+        return transfer(lambda progress: line.show(f"{what}: {describe_progress(progress)}"))
     finally:
-        shown.done()
+        line.clear()
+
+
+def describe_progress(progress: Progress) -> str:
+    """One line: phase, files, bytes, rate, ETA, as far as they are known."""
+    if progress.phase == "listing":
+        return f"listing, {progress.files} files so far"
+    parts = [f"{progress.phase} {progress.files}/{progress.files_total} files"]
+    parts.append(f"{human(progress.size_bytes)}/{human(progress.size_bytes_total)}")
+    parts.append(f"{human(progress.rate)}/s")
+    if progress.eta_s is not None:
+        parts.append(f"ETA {datetime.timedelta(seconds=round(progress.eta_s))}")
+    return "  ".join(parts)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.cli.transfer import fetch_for_training
+from ocr_train.cli.transfer import describe_progress, fetch_for_training
 from ocr_train.server.serve import ServerAddress
+from ocr_train.storage.progress import Progress
 from tests.cli_run import command, det_data
 from tests.commands import ocr_train
 
@@ -157,3 +158,27 @@ def test_training_data_are_fetched_exactly(bucket: str, tmp_path: Path, capsys: 
     assert fetch_for_training(bucket, tmp_path / "cache", said.append) == folder
     assert sorted(path.name for path in (folder / "img").iterdir()) == ["0.jpg", "1.jpg"]
     assert said[-1] == "data: 0 files fetched (0 bytes), 3 unchanged here, 1 no longer at the source"
+
+
+def progress(phase: str = "transferring", *, eta_s: float | None = 61.4) -> Progress:
+    """The middle of a transfer."""
+    return Progress(
+        phase=phase,
+        files=3,
+        files_total=12,
+        size_bytes=1_234_567,
+        size_bytes_total=5_000_000_000,
+        rate=2_000.0,
+        eta_s=eta_s,
+    )
+
+
+def test_a_line_has_files_bytes_rate_and_eta() -> None:
+    """All of what is known."""
+    assert describe_progress(progress()) == "transferring 3/12 files  1.2 MB/5.0 GB  2.0 KB/s  ETA 0:01:01"
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    """No ETA before the first byte, no totals while listing."""
+    assert "ETA" not in describe_progress(progress(eta_s=None))
+    assert describe_progress(progress("listing")) == "listing, 3 files so far"
