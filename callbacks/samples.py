@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from callbacks.base import Callback
 from ocr_train.analysis import mlflow_images, tables
-from ocr_train.analysis.sample_reader import SampleReading, SampleRequest, StartReading
+from ocr_train.analysis.sample_reader import SampleRequest, StartReading, read_sample
 from ocr_train.analysis.sampling import ValidationSet, validation_set
 from ocr_train.analysis.step_files import TABLE, StepFiles
 from ocr_train.checkpoints.manifest import BEST, LATEST
@@ -25,6 +27,7 @@ from ocr_train.trainer.files import files_of, weights_of
 IMAGES = 8
 CLOSE_TIMEOUT_S = 60.0
 STOPPED_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 10.0
 MAX_FAILURES = 3
 MAX_ROWS = 2000
 """The newest rows that `samples.json` keeps: MLflow loads the whole table into the browser."""
@@ -76,7 +79,8 @@ class SampleCallback(Callback):
         self._chosen: ValidationSet | None = None
         self._due: EvalCompleted | None = None
         self._step = 0
-        self._reading: SampleReading | None = None
+        self._reading: Future[StepFiles | None] | None = None
+        self._stop = threading.Event()
         self._waiting: SampleRequest | None = None
         self._rows: list[tables.Row] = []
         self._failures = 0
@@ -141,13 +145,14 @@ class SampleCallback(Callback):
         """Wait for what is under way and for the newest that waits, for a while; end what takes longer."""
         deadline = time.monotonic() + self._close_timeout_s
         self._advance()
-        while self._reading is not None and self._reading.wait(deadline - time.monotonic()):
+        while self._reading is not None and _is_done(self._reading, deadline - time.monotonic()):
             self._advance()
         if self._waiting is not None:
             self._waiting.discard()
             self._waiting = None
         if self._reading is not None:
-            self._reading.stop()
+            self._stop.set()
+            _is_done(self._reading, STOP_TIMEOUT_S)
             self._advance()
         self._run = None
 
@@ -157,14 +162,15 @@ class SampleCallback(Callback):
 
     def _advance(self) -> None:
         """Take the result of a reading that is done, then start the next."""
-        if self._reading is not None and self._reading.done:
+        if self._reading is not None and self._reading.done():
             reading, self._reading = self._reading, None
             self._collect(reading)
         if self._reading is None and self._waiting is not None and self._run and self._chosen:
             request, self._waiting = self._waiting, None
-            self._reading = SampleReading(request, self._chosen, self._run.folder / "look", self._start)
+            root = self._run.folder / "look"
+            self._reading = read_sample(request, self._chosen, root, self._start, self._stop)
 
-    def _collect(self, reading: SampleReading) -> None:
+    def _collect(self, reading: Future[StepFiles | None]) -> None:
         try:
             files = reading.result()
         except Exception as exc:  # noqa: BLE001 - whatever it is, the training continues
@@ -202,6 +208,11 @@ class SampleCallback(Callback):
         if not self._reported:
             self._reported = True
             self._report(f"the validation sample could not be read, training continues: {self._error}")
+
+
+def _is_done(reading: Future[StepFiles | None], timeout_s: float) -> bool:
+    """Wait for the end; whether it came."""
+    return bool(wait([reading], max(0.0, timeout_s)).done)
 
 
 def _copy(run: Run, prefix: Path, step: int, time_ms: int) -> SampleRequest:

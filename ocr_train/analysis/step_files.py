@@ -1,4 +1,4 @@
-"""The files of one look at the sample, ready to be stored:
+"""The files of the sample at one step, as they are stored:
 
 samples/step_00000120/samples.json, 000.png ...     worst first; what `compare` reads
 samples/latest.json                                 {"path": "samples/step_00000120"}
@@ -28,7 +28,7 @@ TABLE = "samples.json"
 
 @dataclass(frozen=True, kw_only=True)
 class StepFiles:
-    """What a look left: `files` with the artifact folder of each, `rows` for the table, `metrics`."""
+    """What was written at one step: `files` with the artifact folder of each, `rows` for the table, `metrics`."""
 
     step: int
     time_ms: int
@@ -40,7 +40,7 @@ class StepFiles:
 def write_step(
     chosen: ValidationSet, scored: Sequence[Scored], root: Path, *, step: int, time_ms: int
 ) -> StepFiles:
-    """Draw and write everything of one look below `root`, laid out as the artifacts will be."""
+    """Draw and write everything of one step below `root`, laid out as the artifacts will be."""
     place = f"{SAMPLES}/step_{step:08d}"
     files: list[tuple[Path, str]] = []
     entries: list[dict[str, Any]] = []
