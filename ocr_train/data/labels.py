@@ -120,3 +120,9 @@ def signed_area(points: Sequence[Point]) -> float:
     """The area in square pixels: above zero for clockwise points, as y points down (the shoelace formula)."""
     shifted = [*points[1:], points[0]]
     return sum(x * next_y - next_x * y for (x, y), (next_x, next_y) in zip(points, shifted, strict=True)) / 2
+
+
+def corner_turns(points: Sequence[Point]) -> list[float]:
+    """For each corner twice the area of its triangle in square pixels; above zero where the outline turns right."""
+    corners = zip((points[-1], *points[:-1]), points, (*points[1:], points[0]), strict=True)
+    return [(bx - ax) * (cy - by) - (by - ay) * (cx - bx) for (ax, ay), (bx, by), (cx, cy) in corners]

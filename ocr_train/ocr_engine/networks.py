@@ -85,9 +85,9 @@ def _load_weights(model: Any, prefix: Path) -> None:
     ]
     if missing or other:
         first = (missing or other)[0]
-        said = "has no layer" if missing else "has another shape of"
+        what = "has no layer" if missing else "has another shape of"
         raise EngineError(
-            f"{path} does not fit the configuration and its dictionary: it {said} {first} "
+            f"{path} does not fit the configuration and its dictionary: it {what} {first} "
             f"({len(missing) + len(other)} of {len(wanted)} layers)"
         )
     fitting = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import reason
 from .images import ImageError, require_picture
@@ -15,13 +15,12 @@ EXTRA_INPUTS = {
 """What these networks are given besides the picture, as in PaddleOCR's tools/infer_rec.py (with its spelling)."""
 
 
-class PreparedImage:
+class PreparedImage(NamedTuple):
     """One picture ready for the network; `shape` is (height, width, ratio_h, ratio_w) for detection."""
 
-    def __init__(self, image: Any, shape: Any, extras: Any) -> None:
-        self.image = image
-        self.shape = shape
-        self.extras = extras
+    image: Any
+    shape: Any
+    extras: Any
 
 
 class Preparation:

@@ -40,9 +40,9 @@ class Settings:
 
 
 def read_settings(config: Path, root: str) -> Settings:
-    """Read the `config.yml` of a run; a `dict.txt` beside it outweighs the dictionary that it names.
+    """Read the `config.yml` of a run; a `dict.txt` beside it is used instead of the dictionary that it names.
 
-    Raises `EngineError` for what is no such configuration, what PaddleOCR would run as code, a kind of model that is
+    Raises `EngineError` for what is not such a configuration, what PaddleOCR would run as code, a kind of model that is
     not read here, or a dictionary that is not there.
     """
     values = _load(config)
@@ -77,8 +77,8 @@ def _load(config: Path) -> Any:
     try:
         values = read_yaml(config)
     except (OSError, DocumentError) as exc:
-        said = " ".join(str(exc).split())
-        raise EngineError(f"the configuration {config} cannot be read: {said}") from exc
+        reason = " ".join(str(exc).split())
+        raise EngineError(f"the configuration {config} cannot be read: {reason}") from exc
     parts = ("Global", "Architecture", "PostProcess", "Eval")
     missing = [
         part for part in parts if not isinstance(values, dict) or not isinstance(values.get(part), dict)

@@ -29,10 +29,10 @@ def main(argv: list[str]) -> None:
     os.nice(int(job.get("nice", 0)))
     try:
         engine = _open(job)
-    except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever it is, it is said
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever it is, it is reported
         of = "model" if type(exc).__name__ == "EngineError" else "setup"
-        said = str(exc) if of == "model" else f"{type(exc).__name__}: {str(exc).strip()}"
-        _echo(out, {"failed": said, "of": of, "hint": getattr(exc, "hint", "")})
+        message = str(exc) if of == "model" else f"{type(exc).__name__}: {str(exc).strip()}"
+        _echo(out, {"failed": message, "of": of, "hint": getattr(exc, "hint", "")})
         return
     _read_all(engine, job["images"], out)
 

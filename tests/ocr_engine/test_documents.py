@@ -56,7 +56,7 @@ class TestYaml:
     """`parse_yaml`, `read_yaml`."""
 
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "message"),
         [
             (LAUGHS, "more than 100,000 values"),
             (MERGES, "more than 100,000 values"),
@@ -82,10 +82,10 @@ class TestYaml:
             ("\x00", "not allowed|unacceptable"),
         ],
     )
-    def test_what_is_too_much_or_no_yaml_is_said(self, text: str, said: str) -> None:
+    def test_what_is_too_much_or_not_yaml_is_refused(self, text: str, message: str) -> None:
         """One sentence, within seconds, whatever it is."""
         started = time.monotonic()
-        with pytest.raises(DocumentError, match=said) as caught:
+        with pytest.raises(DocumentError, match=message) as caught:
             parse_yaml(text)
         assert "\n" not in str(caught.value)
         assert time.monotonic() - started < 20

@@ -46,7 +46,9 @@ def test_the_engine_runs_without_the_rest_of_us() -> None:
 class TestSettings:
     """What is taken from a run's config.yml."""
 
-    def test_a_dictionary_beside_the_configuration_outweighs_the_one_it_names(self, tmp_path: Path) -> None:
+    def test_a_dictionary_beside_the_configuration_is_used_instead_of_the_one_it_names(
+        self, tmp_path: Path
+    ) -> None:
         """The one it names lay on the machine that trained."""
         config = write_config("rec", tmp_path / "run")
         moved = tmp_path / "moved"
@@ -66,7 +68,7 @@ class TestSettings:
         assert names == ["DecodeImage", "DetResizeForTest", "NormalizeImage", "ToCHWImage"]
 
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "message"),
         [
             ("{", "cannot be read"),
             ("[1]", "not a configuration of PaddleOCR"),
@@ -75,11 +77,11 @@ class TestSettings:
             ("Global: {}\nArchitecture: {model_type: det}\nPostProcess: {}\nEval: {}", r"no Eval\.dataset"),
         ],
     )
-    def test_what_is_no_configuration_is_said(self, tmp_path: Path, text: str, said: str) -> None:
+    def test_what_is_not_a_configuration_is_reported(self, tmp_path: Path, text: str, message: str) -> None:
         """In one sentence, with the file."""
         path = tmp_path / "config.yml"
         path.write_text(text, encoding="utf-8")
-        with pytest.raises(EngineError, match=said):
+        with pytest.raises(EngineError, match=message):
             read_settings(path, "")
 
     def test_weights_of_a_backbone_are_not_downloaded(self, tmp_path: Path) -> None:
@@ -239,13 +241,13 @@ for options in json.loads(sys.argv[1]):
         about.append([options, found, resized(operator, *size)])
 transforms = [{"DecodeImage": {"img_mode": "BGR"}}, {"DetResizeForTest": None}, {"ToCHWImage": None}]
 prepare = Preparation(SimpleNamespace(transforms=transforms, shared={}, algorithm="DB"))
-said = {}
+shapes = {}
 for size in [(1, 5000), (5000, 1), (3000, 3000), (800, 1000)]:
     try:
-        said[str(size)] = str(prepare(np.zeros((*size, 3), np.uint8), 4_000_000).image.shape)
+        shapes[str(size)] = str(prepare(np.zeros((*size, 3), np.uint8), 4_000_000).image.shape)
     except ImageError as exc:
-        said[str(size)] = str(exc)
-print(json.dumps([about, said]), file=sys.stderr)
+        shapes[str(size)] = str(exc)
+print(json.dumps([about, shapes]), file=sys.stderr)
 """
 
 
@@ -267,15 +269,15 @@ def test_the_size_for_the_network_is_known_before_it_is_made(resizing: Any) -> N
 
 def test_a_picture_that_becomes_too_large_for_the_network_is_its_own_error(resizing: Any) -> None:
     """A line of one pixel would be made a picture of eight gigabytes first."""
-    said = resizing[1]
+    shapes = resizing[1]
     for size, large in (
         ("(1, 5000)", "3680000x736"),
         ("(5000, 1)", "736x3680000"),
         ("(3000, 3000)", "3000x3000"),
     ):
-        assert f"it has {large} pixels" in said[size]
-        assert "OCR_SERVE_MAX_NETWORK_PIXELS" in said[size]
-    assert said["(800, 1000)"] == "(3, 800, 992)"
+        assert f"it has {large} pixels" in shapes[size]
+        assert "OCR_SERVE_MAX_NETWORK_PIXELS" in shapes[size]
+    assert shapes["(800, 1000)"] == "(3, 800, 992)"
 
 
 @pytest.mark.parametrize(("limit", "groups"), [(0, [4, 2]), (400, [2, 2, 2]), (150, [1] * 6)])

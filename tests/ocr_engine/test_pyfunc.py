@@ -62,7 +62,7 @@ def test_an_image_is_read_however_it_is_wrapped(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         (None, "no image"),
         (float("nan"), "no image"),
@@ -81,9 +81,9 @@ def test_an_image_is_read_however_it_is_wrapped(value: Any) -> None:
         (base64.b64encode(PNG[:20]).decode(), "not an image"),
     ],
 )
-def test_what_is_no_image_says_why(value: Any, said: str) -> None:
+def test_what_is_not_an_image_says_why(value: Any, message: str) -> None:
     """Whatever it is, it is an answer and no exception."""
-    with pytest.raises(ImageError, match=re.escape(said)):
+    with pytest.raises(ImageError, match=re.escape(message)):
         decode_image(image_bytes(value, Limits()))
 
 
@@ -220,7 +220,7 @@ def test_limits_of_a_request_hold_where_it_is_served() -> None:
 
 
 @pytest.mark.parametrize("text", ["-1", "many", "nan", "inf"])
-def test_a_limit_that_is_no_number_is_said(text: str) -> None:
+def test_a_limit_that_is_not_a_number_is_reported(text: str) -> None:
     """When the server starts."""
     with pytest.raises(ValueError, match="OCR_SERVE_MAX_ROWS"):
         limits_from({"OCR_SERVE_MAX_ROWS": text})
@@ -252,7 +252,7 @@ def test_no_rows_are_no_answers() -> None:
 
 
 def test_another_column_is_an_error() -> None:
-    """Where MLflow's signature has not said so already."""
+    """Where MLflow's signature has not refused it already."""
     with pytest.raises(ValueError, match="'image'"):
         OcrModel("rec", Sizes()).predict(pandas.DataFrame({"picture": [TEXT]}))
 

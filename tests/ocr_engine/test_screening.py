@@ -97,10 +97,10 @@ def test_a_paddleocr_without_its_source_cannot_vouch_for_anything(tmp_path: Path
 )
 def test_an_operator_is_one_that_paddleocr_defines(name: Any, known: Mapping[str, Part]) -> None:
     """An expression, a module, a function of Python's or of its own, another alphabet: all refused by name."""
-    said = problems(transform({name: {}}), dict(known))
-    assert len(said) == 1
-    assert "Eval.dataset.transforms[0]" in said[0]
-    assert repr(name)[:40] in said[0]
+    found = problems(transform({name: {}}), dict(known))
+    assert len(found) == 1
+    assert "Eval.dataset.transforms[0]" in found[0]
+    assert repr(name)[:40] in found[0]
 
 
 @pytest.mark.parametrize("entry", [CALL, [CALL], None, 5, {}])
@@ -134,13 +134,13 @@ def test_every_value_that_reaches_an_eval_is_screened(
     config = configuration()
     set_key(config, key, value)
     for vocabulary in (dict(known), None):
-        said = problems(config, vocabulary)
-        assert said, key
-        assert all(key in one for one in said)
+        found = problems(config, vocabulary)
+        assert found, key
+        assert all(key in one for one in found)
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("entry", "message"),
     [
         ({"NormalizeImage": {"scale": CALL}}, "NormalizeImage.scale"),
         ({"NormalizeImage": {"scale": "9**9**9"}}, "NormalizeImage.scale"),
@@ -159,9 +159,9 @@ def test_every_value_that_reaches_an_eval_is_screened(
         ({"IaaAugment": {"augmenter_args": [["Affine", "../x"]]}}, "'../x' is not a plain word"),
     ],
 )
-def test_parameters_of_operators_are_screened(entry: Any, said: str, known: Mapping[str, Part]) -> None:
+def test_parameters_of_operators_are_screened(entry: Any, message: str, known: Mapping[str, Part]) -> None:
     """Those that are evaluated, augmenters by name, and text that has what a call needs."""
-    assert said in " ".join(problems(transform(entry), dict(known)))
+    assert message in " ".join(problems(transform(entry), dict(known)))
 
 
 def test_losses_in_a_list_are_losses(known: Mapping[str, Part]) -> None:
@@ -317,9 +317,9 @@ def passing(count: int, known: Mapping[str, Part], *, seed: int) -> tuple[list[d
     passed, refused = [], 0
     for _ in range(count):
         config = mutated(chance.choice(originals), chance)
-        said = problems(config, dict(known))
-        assert all(isinstance(one, str) for one in said)
-        if said:
+        found = problems(config, dict(known))
+        assert all(isinstance(one, str) for one in found)
+        if found:
             refused += 1
         else:
             passed.append(config)
@@ -357,7 +357,7 @@ def test_passing_configurations_run_nothing_in_the_real_paddleocr(
 
 
 @pytest.mark.slow
-def test_the_canary_sings_without_the_screening(tmp_path: Path) -> None:
+def test_the_canary_is_run_without_the_screening(tmp_path: Path) -> None:
     """What is refused does run in PaddleOCR: else the test above would show nothing."""
     assert built([transform({CALL: {}})], tmp_path) > 0
     assert (tmp_path / "CANARY").exists()

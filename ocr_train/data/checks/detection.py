@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 
+from ocr_train.data.boxes import read_points
 from ocr_train.data.checks.problems import Finding
 from ocr_train.data.checks.recognition import (
     INVISIBLE,
@@ -16,7 +16,7 @@ from ocr_train.data.checks.recognition import (
     placeholder,
     surrounding_spaces,
 )
-from ocr_train.data.labels import Box, Point, shorten
+from ocr_train.data.labels import Box, Point, corner_turns, shorten
 
 EDGE_TOLERANCE_PX = 2.0
 """How far outside the image a point may lie to count as a slip of the hand, which PaddleOCR clips away."""
@@ -109,35 +109,14 @@ def _text_notes(value: str) -> list[Finding]:
 def _points(item: dict[str, object], name: str) -> tuple[tuple[Point, ...] | None, list[Finding]]:
     if "points" not in item:
         return None, [Finding("points_missing", _show(item), f'add "points" to {name}: 4 corners or more')]
-    value = item["points"]
-    points = [_point(pair) for pair in value] if isinstance(value, list) else [None]
-    good = tuple(point for point in points if point is not None)
-    if len(good) < len(points):
-        hint = f"{name} needs points like [[x, y], ...], each a finite number"
-        return None, [Finding("points_not_numbers", _show(value), hint)]
-    if len(good) < 4:
-        hint = f"{name} has {len(good)} points; give at least 4 corners, clockwise from the top left"
-        return None, [Finding("too_few_points", _show(value), hint)]
-    return good, []
-
-
-def _point(pair: object) -> Point | None:
-    if not isinstance(pair, list) or len(pair) != 2:
-        return None
-    x, y = _number(pair[0]), _number(pair[1])
-    return None if x is None or y is None else (x, y)
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        # An integer of hundreds of digits.
-        return None
-    # PaddleOCR holds points as 32-bit floats; areas of larger ones would not be finite.
-    return number if math.isfinite(number) and abs(number) < 1e15 else None
+    points = read_points(item["points"], at_least=0)
+    if points is None:
+        hint = f"{name} needs points like [[x, y], ...], each a finite number of pixels"
+        return None, [Finding("points_not_numbers", _show(item["points"]), hint)]
+    if len(points) < 4:
+        hint = f"{name} has {len(points)} points; give at least 4 corners, clockwise from the top left"
+        return None, [Finding("too_few_points", _show(item["points"]), hint)]
+    return points, []
 
 
 _OUTLINE_HINTS = {
@@ -152,7 +131,7 @@ def outline_kind(points: Sequence[Point]) -> str:
 
     shapely decides whether it crosses itself, as it does where PaddleOCR scores a box.
     """
-    if len(points) == 4 and min(_turns(points)) >= 2 * MIN_AREA_PX:
+    if len(points) == 4 and min(corner_turns(points)) >= 2 * MIN_AREA_PX:
         # Convex, clockwise and large enough, as nearly all boxes are: no need to ask.
         return ""
     from shapely import Polygon  # type: ignore[import-untyped]
@@ -166,12 +145,6 @@ def outline_kind(points: Sequence[Point]) -> str:
         return "self_intersecting"
     # y points down: clockwise for us is counter-clockwise for shapely.
     return "" if polygon.exterior.is_ccw else "counter_clockwise"
-
-
-def _turns(points: Sequence[Point]) -> list[float]:
-    """For each corner twice the area of its triangle in square pixels; above zero where the outline turns right."""
-    corners = zip((points[-1], *points[:-1]), points, (*points[1:], points[0]), strict=True)
-    return [(bx - ax) * (cy - by) - (by - ay) * (cx - bx) for (ax, ay), (bx, by), (cx, cy) in corners]
 
 
 def check_place(boxes: Sequence[Box], width: int, height: int) -> list[Finding]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_train.atomic_files import write_bytes
@@ -18,31 +18,6 @@ from ocr_train.drawing.html_pages import render
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 PROBLEMS_SHOWN_PER_KIND = 20
 CHARACTERS_SHOWN = 2000
-
-
-@dataclass(frozen=True, kw_only=True)
-class KindShown:
-    """A kind of problem as the page has it; `problems` are the first of its `count`."""
-
-    name: str
-    severity: str
-    count: int
-    why: str
-    problems: tuple[Problem, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExampleShown:
-    """A label with its picture (a data address, or nothing); `colour` is a class of the style sheet."""
-
-    kind: str
-    colour: str
-    file: str
-    line: int
-    image: str
-    text: str
-    hint: str
-    picture: str
 
 
 def write_html(report: ValidationReport, images: Path, out: Path) -> None:
@@ -83,40 +58,31 @@ def _facts(report: ValidationReport) -> list[str]:
     return facts
 
 
-def _kinds(report: ValidationReport) -> list[KindShown]:
-    """The kinds that were found: errors first, the most frequent first."""
-    by_kind: dict[str, list[Problem]] = {}
+def _kinds(report: ValidationReport) -> list[tuple[str, str, int, str, list[Problem]]]:
+    """Name, severity, count, meaning and first problems of each kind: errors first, the most frequent first."""
+    by_kind: defaultdict[str, list[Problem]] = defaultdict(list)
     for problem in report.problems:
-        by_kind.setdefault(problem.kind, []).append(problem)
+        by_kind[problem.kind].append(problem)
     found = [
-        KindShown(
-            name=kind,
-            severity=KINDS[kind].severity(report.task),
-            count=count,
-            why=KINDS[kind].why,
-            problems=tuple(by_kind.get(kind, ())[:PROBLEMS_SHOWN_PER_KIND]),
+        (
+            name,
+            KINDS[name].severity(report.task),
+            count,
+            KINDS[name].why,
+            by_kind[name][:PROBLEMS_SHOWN_PER_KIND],
         )
-        for kind, count in report.counts.items()
+        for name, count in report.counts.items()
     ]
-    return sorted(found, key=lambda kind: (kind.severity != ERROR, -kind.count))
+    return sorted(found, key=lambda kind: (kind[1] != ERROR, -kind[2]))
 
 
-def _examples(examples: Iterable[Example], images: Path, task: str) -> list[ExampleShown]:
+def _examples(examples: Iterable[Example], images: Path, task: str) -> list[tuple[Example, str, str]]:
+    """Each with a class of the style sheet and its picture (a data address, or nothing)."""
     found = []
     for example in sorted(examples, key=lambda one: (not one.kind, one.file, one.line)):
-        bad = bool(example.kind) and KINDS[example.kind].severity(task) == ERROR
-        found.append(
-            ExampleShown(
-                kind=example.kind,
-                colour="good" if not example.kind else "error" if bad else "note",
-                file=example.file,
-                line=example.line,
-                image=example.image,
-                text=example.text,
-                hint=example.hint,
-                picture=draw_sample(images, example.image, example.boxes, problem=bad) or "",
-            )
-        )
+        severity = KINDS[example.kind].severity(task) if example.kind else "good"
+        picture = draw_sample(images, example.image, example.boxes, problem=severity == ERROR)
+        found.append((example, severity, picture or ""))
     return found
 
 

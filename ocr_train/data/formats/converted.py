@@ -132,7 +132,7 @@ def _finish(source: LabelSource, done: Conversion, task: str, work: Path) -> Lab
 
 
 def _of_pages(problems: Iterable[Problem], pages: Mapping[tuple[str, int], str]) -> Iterable[Problem]:
-    """What cutting found, by the user's pages; that an image is missing was said in converting already."""
+    """What cutting found, by the user's pages; that an image is missing was reported in converting already."""
     for one in problems:
         if one.kind != "image_missing":
             yield dataclasses.replace(one, file=pages.get((one.file, one.line), one.file), line=0)
@@ -157,7 +157,7 @@ def _origin(image: str, folder: Path) -> str:
 def map_to_source_lines(report: ValidationReport, source: LabelSource) -> ValidationReport:
     """`report` with places that the user knows, where the label files are only ours.
 
-    Images that the conversion has missed already, with a better place, are not said again.
+    Images that the conversion has missed already, with a better place, are not reported again.
     """
     if not source.origins:
         return report

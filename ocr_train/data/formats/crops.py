@@ -25,7 +25,7 @@ from ocr_train.data.checks.problems import Problem
 from ocr_train.data.formats.conversion import conversion_problem, put_file
 from ocr_train.data.formats.labelme_shapes import order_corners
 from ocr_train.data.image_files import UniquePaths, encode_image, is_file, read_or_none, safe_name, slashed
-from ocr_train.data.labels import Box, LabelLine, Point, format_line, signed_area
+from ocr_train.data.labels import Box, LabelLine, Point, corner_turns, format_line, signed_area
 from ocr_train.data.samples import image_names, image_root, read_samples
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.lines import cut_line, is_tall
@@ -203,16 +203,9 @@ def upright_corners(points: Sequence[Point]) -> list[Point]:
     """Four corners clockwise from the text's top left, of a region of 4 points or more in pixels."""
     if len(points) > 4:
         return _left_first(points)
-    return order_corners(points) if _crossed(points) or signed_area(points) < 0 else list(points)
-
-
-def _crossed(points: Sequence[Point]) -> bool:
-    """Whether two opposite edges of a quadrilateral cross: then its corners turn both ways in pairs."""
-    turns = [
-        signed_area([points[index], points[(index + 1) % 4], points[(index + 2) % 4]]) > 0
-        for index in range(4)
-    ]
-    return sum(turns) == 2
+    # Where two opposite edges cross, the corners turn both ways in pairs.
+    crossed = sum(turn > 0 for turn in corner_turns(points)) == 2
+    return order_corners(points) if crossed or signed_area(points) < 0 else list(points)
 
 
 def _left_first(points: Sequence[Point]) -> list[Point]:

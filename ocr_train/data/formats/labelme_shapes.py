@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ocr_train.data.boxes import read_points
-from ocr_train.data.labels import Point, signed_area
+from ocr_train.data.labels import Point, corner_turns, signed_area
 
 LINE_WIDTH_PX = 10.0
 
@@ -198,16 +198,10 @@ def order_corners(points: Sequence[Point]) -> list[Point]:
     centre_y = sum(y for _, y in points) / 4
     turned = sorted(points, key=lambda point: math.atan2(point[1] - centre_y, point[0] - centre_x))
     # A dent: the angles around the centre need not follow the outline.
-    if not _convex(turned):
+    if min(corner_turns(turned)) < 0 < max(corner_turns(turned)):
         turned = list(points) if signed_area(points) >= 0 else list(points[::-1])
     start = min(range(4), key=lambda index: (sum(turned[index]), turned[index][1]))
     return turned[start:] + turned[:start]
-
-
-def _convex(points: Sequence[Point]) -> bool:
-    following, next_but_one = [*points[1:], points[0]], [*points[2:], *points[:2]]
-    turns = [signed_area(corner) for corner in zip(points, following, next_but_one, strict=True)]
-    return all(turn >= 0 for turn in turns) or all(turn <= 0 for turn in turns)
 
 
 def smallest_rectangle(points: Sequence[Point], *, widen: float = 0.0) -> list[Point]:
