@@ -10,8 +10,8 @@ from ocr_train.disk import sha256_of
 from ocr_train.errors import DataError, StorageError, TransientStorageError
 from ocr_train.storage.local import local_file, looks_like_md5, md5_of, storage_errors
 from ocr_train.storage.progress import Meter
+from ocr_train.storage.push import BodySender, Upload
 from ocr_train.storage.s3 import LONGEST_COPY_BYTES, RemoteObject, S3Bucket
-from ocr_train.storage.uploads import BodySender, Upload
 
 _READ_BYTES = 1024 * 1024
 

@@ -59,13 +59,13 @@ def decide_outcome(
     memory.
     """
     if error is not None:
-        return _gone_wrong(error, failure)
+        return _from_error(error, failure)
     if stopped_by is not None:
         return stopped(stopped_by)
     if failure is not None and (failure.fatal or ended.code != 0):
         return _failed(failure.reason, failure.explanation, failure.hint)
     if ended.signal or ended.code != 0:
-        return _broken_off(ended, kernel)
+        return _from_exit(ended, kernel)
     if not progressed:
         return _failed(
             "no_training",
@@ -75,7 +75,7 @@ def decide_outcome(
     return Outcome(status=FINISHED)
 
 
-def _gone_wrong(error: OcrTrainError, failure: Failure | None) -> Outcome:
+def _from_error(error: OcrTrainError, failure: Failure | None) -> Outcome:
     """We ended it; where the log says why there was nothing more to come, that is the cause."""
     if isinstance(error, TrainingStopped) and failure is not None and failure.fatal:
         return _failed(failure.reason, failure.explanation, failure.hint)
@@ -102,7 +102,7 @@ _SIGNAL_CODES = {137: "SIGKILL", 247: "SIGKILL", 135: "SIGBUS", 249: "SIGBUS"}
 """How a shell (128 + number) and Paddle's launcher (256 - number) tell the signal that ended what they ran."""
 
 
-def _broken_off(ended: Exit, kernel: str) -> Outcome:
+def _from_exit(ended: Exit, kernel: str) -> Outcome:
     """A trainer that ended badly and whose log gave nothing away."""
     name = ended.signal or _SIGNAL_CODES.get(ended.code or 0, "")
     if name == "SIGKILL" and kernel:

@@ -26,7 +26,7 @@ def test_it_beats_at_once_and_again_until_closed() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
 
 
-def test_a_full_disk_does_not_stop_the_heart() -> None:
+def test_a_full_disk_does_not_stop_the_heartbeat() -> None:
     """A beat that cannot be written is missed; the next one is tried."""
     tries: list[int] = []
 
