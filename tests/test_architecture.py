@@ -36,12 +36,13 @@ ROOMS: dict[str, set[str]] = {
     "data": {"config", "drawing", "ocr_engine", "storage"},
     "trainer": {"config", "data", "ocr_engine"},
     "tracking": {"ocr_engine", "redaction", "trainer"},
-    # Values in and out: it knows labels, and neither a server nor how a model is run.
+    # Values in and out: it knows labels and what a model reads, and neither a server nor how a model is run.
     "analysis": {"data", "drawing", "ocr_engine"},
     "checkpoints": {"ocr_engine", "redaction", "storage", "tracking", "trainer"},
     "weights": {"checkpoints", "config", "ocr_engine", "redaction", "trainer"},
     "models": {
         *(
+            "analysis",
             "checkpoints",
             "config",
             "data",
@@ -74,6 +75,7 @@ ROOMS: dict[str, set[str]] = {
     "callbacks": {"analysis", "checkpoints", "config", "tracking", "trainer"},
     "cli": {
         *(
+            "analysis",
             "checkpoints",
             "compare",
             "config",

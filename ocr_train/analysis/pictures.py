@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.analysis.box_scores import ALONE, IGNORED, BoxPoints, BoxScore
-from ocr_train.analysis.predictions import Prediction
+from ocr_train.analysis.predictions import Reading
 from ocr_train.analysis.sampling import Sample
 from ocr_train.analysis.text_scores import TextScore
 from ocr_train.data.checks.images import FORMATS
@@ -45,7 +45,7 @@ def open_upright(path: Path) -> Image.Image | None:
         return None
 
 
-def draw_boxes(sample: Sample, answer: Prediction, score: BoxScore) -> Image.Image:
+def draw_boxes(sample: Sample, answer: Reading, score: BoxScore) -> Image.Image:
     """The image, at most 640 px wide, with true boxes in green (ignored ones in grey) and predicted ones in red,
     its recall and precision above. What was missed, and what is false, is drawn thicker."""
     from PIL import Image, ImageDraw

@@ -1,47 +1,45 @@
-"""Images scored: the validation samples together with what a model answered, the worst first."""
+"""What a model reads in images, and the validation samples scored with it, the worst first."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
-from ocr_train.analysis.box_scores import BoxPoints, BoxScore, box_totals, score_boxes
+from ocr_train.analysis.box_scores import BoxScore, box_totals, score_boxes
 from ocr_train.analysis.sampling import Sample, ValidationSet
 from ocr_train.analysis.text_scores import TextScore, score_text, text_totals
 from ocr_train.errors import DataError
 
+Point = tuple[float, float]
 
-class Prediction(Protocol):
-    """What a model made of one image.
 
-    `boxes` are polygons (x, y) in pixels of the upright image with their `scores` (detection); `text` with its
-    `score` (recognition); `label` (classification); `error` is what went wrong, empty where nothing did.
-    """
+@dataclass(frozen=True, kw_only=True)
+class TextLine:
+    """A line of text on a page: its four corners from the top left clockwise; `error` where it cannot be read."""
 
-    @property
-    def boxes(self) -> Sequence[BoxPoints]:
-        """The boxes found."""
+    box: tuple[Point, ...]
+    score: float
+    text: str
+    text_score: float
+    error: str = ""
 
-    @property
-    def scores(self) -> Sequence[float]:
-        """How sure the model is of each box, 0 to 1."""
 
-    @property
-    def text(self) -> str:
-        """The text read."""
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a model says of one image: `boxes` and `scores` (det), `text` and `score` (rec), `label` and `score`
+    (cls), `lines` (detection and recognition together). Boxes are in pixels of the upright image. `error` says why
+    there is nothing."""
 
-    @property
-    def score(self) -> float:
-        """How sure the model is of the text or label, 0 to 1."""
-
-    @property
-    def label(self) -> str:
-        """The class."""
-
-    @property
-    def error(self) -> str:
-        """Why there is no answer."""
+    image: Path
+    boxes: tuple[tuple[Point, ...], ...] = ()
+    scores: tuple[float, ...] = ()
+    text: str = ""
+    score: float = 0.0
+    label: str = ""
+    lines: tuple[TextLine, ...] = ()
+    error: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +48,7 @@ class Scored:
 
     index: int
     sample: Sample
-    answer: Prediction
+    answer: Reading
     score: BoxScore | TextScore
 
     @property
@@ -69,7 +67,7 @@ class Scored:
         return self.sample.text, self.answer.text or self.answer.label
 
 
-def score_all(chosen: ValidationSet, answers: Sequence[Prediction]) -> list[Scored]:
+def score_all(chosen: ValidationSet, answers: Sequence[Reading]) -> list[Scored]:
     """The samples of `chosen` with their answers, in the same order; raises `DataError` where they are not as many."""
     if len(answers) != len(chosen.samples):
         raise DataError(
@@ -111,7 +109,7 @@ def score_columns(scored: Scored, task: str) -> dict[str, Any]:
     return {"edit_distance": score.edit_distance, "score": round(scored.answer.score, 4)}
 
 
-def _score(chosen: ValidationSet, sample: Sample, answer: Prediction) -> BoxScore | TextScore:
+def _score(chosen: ValidationSet, sample: Sample, answer: Reading) -> BoxScore | TextScore:
     if chosen.task == "det":
         return score_boxes(sample.boxes, answer.boxes)
     return score_text(sample.text, answer.label if chosen.task == "cls" else answer.text, chosen.rules)

@@ -17,7 +17,7 @@ from pathlib import Path
 from ocr_train.analysis import error_analysis, plots, tables
 from ocr_train.analysis.box_scores import ALONE, MATCHED, BoxScore
 from ocr_train.analysis.pictures import draw_boxes, save_png
-from ocr_train.analysis.predictions import Prediction, Scored, score_all, totals, worst_first
+from ocr_train.analysis.predictions import Reading, Scored, score_all, totals, worst_first
 from ocr_train.analysis.sampling import ValidationSet, validation_set
 from ocr_train.analysis.text_scores import TextScore
 
@@ -40,7 +40,7 @@ class AnalysisReport:
 def analyse_validation(
     config: Path,
     task: str,
-    read: Callable[[Sequence[Path]], Sequence[Prediction]],
+    read: Callable[[Sequence[Path]], Sequence[Reading]],
     folder: Path,
     *,
     limit: int = LIMIT,
@@ -51,7 +51,7 @@ def analyse_validation(
     return write_evaluation(chosen, read(chosen.paths), folder)
 
 
-def write_evaluation(chosen: ValidationSet, answers: Sequence[Prediction], folder: Path) -> AnalysisReport:
+def write_evaluation(chosen: ValidationSet, answers: Sequence[Reading], folder: Path) -> AnalysisReport:
     """Score `answers`, one for each of the chosen samples and in their order, and write everything to `folder`."""
     scored = worst_first(score_all(chosen, answers))
     figures = totals(scored, chosen.task)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from ocr_train.analysis.predictions import Prediction, score_all
+from ocr_train.analysis.predictions import Reading, score_all
 from ocr_train.analysis.sampling import ValidationSet
 from ocr_train.analysis.step_files import StepFiles, write_step
 
@@ -24,7 +24,7 @@ class RunningReader(Protocol):
     def poll(self) -> bool:
         """Whether it has ended."""
 
-    def result(self) -> Sequence[Prediction]:
+    def result(self) -> Sequence[Reading]:
         """One answer for each image, in their order; raises where it failed."""
 
     def close(self) -> None:

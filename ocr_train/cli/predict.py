@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from ocr_train.data.image_files import IMAGE_SUFFIXES
 from ocr_train.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from ocr_train.models.inference import Reading
+    from ocr_train.analysis.predictions import Reading
     from ocr_train.models.source import ModelSource
 
 
@@ -173,25 +174,20 @@ def _names(images: Sequence[Path]) -> Iterator[str]:
 
 
 def _answer(task: str, reading: Reading, picture: Path | None) -> dict[str, Any]:
-    answer: dict[str, Any] = {"image": str(reading.image)}
-    if reading.error:
-        answer["error"] = reading.error
-    elif task == "det":
-        answer |= {"boxes": reading.boxes, "scores": reading.scores}
-    elif task == "lines":
-        answer["lines"] = [_line(line) for line in reading.lines]
-    elif task == "rec":
-        answer |= {"text": reading.text, "score": reading.score}
-    else:
-        answer |= {"label": reading.label, "score": reading.score}
-    if picture is not None:
-        answer["picture"] = str(picture)
-    return answer
-
-
-def _line(line: Any) -> dict[str, Any]:
-    values = {"box": line.box, "score": line.score, "text": line.text, "text_score": line.text_score}
-    return {**values, "error": line.error} if line.error else values
+    """What was read, as JSON has it: only what the task has."""
+    names = {
+        "det": ("boxes", "scores"),
+        "lines": ("lines",),
+        "rec": ("text", "score"),
+        "cls": ("label", "score"),
+    }
+    found = asdict(reading)
+    for line in found["lines"]:
+        if not line["error"]:
+            del line["error"]
+    answer = {"image": str(reading.image)}
+    answer |= {name: found[name] for name in (("error",) if reading.error else names[task])}
+    return answer if picture is None else {**answer, "picture": str(picture)}
 
 
 def _give(answers: Sequence[dict[str, Any]], file: str | None) -> None:

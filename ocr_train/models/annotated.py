@@ -7,10 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocr_train.analysis.predictions import Point, Reading
 from ocr_train.atomic_files import whole_file
 from ocr_train.drawing.fonts import Typeface, find_typefaces, load_font
 from ocr_train.errors import SetupError
-from ocr_train.models.inference import Point, Reading
 from ocr_train.ocr_engine.images import ImageError, read_image
 
 if TYPE_CHECKING:

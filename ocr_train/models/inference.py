@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ocr_train.analysis.predictions import Point, Reading, TextLine
 from ocr_train.checkpoints.pickle_scan import screen
 from ocr_train.errors import DataError, SetupError
 from ocr_train.ocr_engine.documents import parse_json
@@ -31,8 +32,6 @@ from ocr_train.trainer.imports import READING, require_packages
 
 WORKER = Path(__file__).parents[1] / "ocr_engine" / "worker.py"
 CHECKPOINT, EXPORTED, ONNX = "checkpoint", "exported", "onnx"
-
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,33 +49,6 @@ class Model:
     python: Path
     root: Path
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextLine:
-    """A line of text on a page: its four corners from the top left clockwise; `error` where it cannot be read."""
-
-    box: tuple[Point, ...]
-    score: float
-    text: str
-    text_score: float
-    error: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """What a model says of one image: `boxes` and `scores` (det), `text` and `score` (rec), `label` and `score`
-    (cls), `lines` (detection and recognition together). Boxes are in pixels of the upright image. `error` says why
-    there is nothing."""
-
-    image: Path
-    boxes: tuple[tuple[Point, ...], ...] = ()
-    scores: tuple[float, ...] = ()
-    text: str = ""
-    score: float = 0.0
-    label: str = ""
-    lines: tuple[TextLine, ...] = ()
-    error: str = ""
 
 
 class ReadingProcess:

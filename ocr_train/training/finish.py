@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ocr_train.analysis.predictions import Reading
 from ocr_train.analysis.report import analyse_validation
 from ocr_train.checkpoints.states_file import read_states
 from ocr_train.config.experiment import Experiment
@@ -23,7 +24,7 @@ from ocr_train.disk import sha256_of
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.models.export.check import choose_images
 from ocr_train.models.export.run import Exported, ExportOptions, export
-from ocr_train.models.inference import CHECKPOINT, Reading, ReadingProcess
+from ocr_train.models.inference import CHECKPOINT, ReadingProcess
 from ocr_train.models.source import ModelSource, find_source
 from ocr_train.ocr_engine.settings import TASKS
 from ocr_train.run import Results

@@ -14,7 +14,7 @@ from ocr_train.analysis.pictures import HEAD_PX, draw_boxes, draw_crop, draw_tex
 from ocr_train.analysis.sampling import Sample
 from ocr_train.analysis.text_scores import TextRules, score_text
 from ocr_train.data.labels import Box
-from tests.analysis.builders import Said, box_at
+from tests.analysis.builders import answer, box_at
 
 GREEN, RED = (0, 150, 60), (220, 30, 30)
 
@@ -36,7 +36,7 @@ def near(picture: Image.Image, colour: tuple[int, int, int]) -> np.ndarray[Any, 
 def test_boxes_are_drawn_where_they_are_and_stay_in_their_colours(tmp_path: Path) -> None:
     """Truth green and prediction red, in pixels of the scaled picture, also in the file."""
     sample = grey(tmp_path / "a.png", (1280, 400))
-    said = Said(boxes=(box_at(400, 50, size=60).points,), scores=(0.9,))
+    said = answer(boxes=(box_at(400, 50, size=60).points,), scores=(0.9,))
     picture = draw_boxes(sample, said, score_boxes(sample.boxes, said.boxes))
     assert picture.size == (640, 200 + HEAD_PX)
     with Image.open(save_png(picture, tmp_path / "out" / "0.png")) as stored:
@@ -61,7 +61,7 @@ def test_an_image_that_cannot_be_read_gets_a_picture_that_says_so(tmp_path: Path
     (tmp_path / "a.png").write_bytes(b"no image")
     sample = Sample(name="a.png", path=tmp_path / "a.png", boxes=(box_at(0, 0),), text="x")
     assert open_upright(sample.path) is None
-    picture = draw_boxes(sample, Said(error="damaged"), score_boxes(sample.boxes, ()))
+    picture = draw_boxes(sample, answer(error="damaged"), score_boxes(sample.boxes, ()))
     assert near(picture.crop((0, 0, 300, HEAD_PX)), RED).any()
     assert draw_crop(sample).width > 0
 
@@ -92,4 +92,4 @@ def test_points_far_outside_are_drawn_in_no_time(tmp_path: Path) -> None:
     wild = ((-1e30, 0.0), (1e30, 0.0), (1e30, 5.0), (0.0, 5.0))
     boxes = (Box(transcription="a", points=wild),)
     sample = Sample(name="a", path=sample.path, boxes=boxes)
-    assert draw_boxes(sample, Said(), score_boxes(boxes, ())).width == 320
+    assert draw_boxes(sample, answer(), score_boxes(boxes, ())).width == 320

@@ -11,17 +11,18 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from ocr_train.analysis.predictions import Reading
 from ocr_train.analysis.report import FOLDER, AnalysisReport, analyse_validation
-from tests.analysis.builders import Said, box_at, write_validation
+from tests.analysis.builders import answer, box_at, write_validation
 
 
 def evaluate(
-    folder: Path, task: str, truths: dict[str, Any], answers: dict[str, Said], **options: Any
+    folder: Path, task: str, truths: dict[str, Any], answers: dict[str, Reading], **options: Any
 ) -> AnalysisReport:
     """Evaluate with these answers by image name."""
     config = write_validation(folder / "data", truths)
 
-    def read(images: Sequence[Path]) -> list[Said]:
+    def read(images: Sequence[Path]) -> list[Reading]:
         return [answers[path.name] for path in images]
 
     return analyse_validation(config, task, read, folder / FOLDER, **options)
@@ -39,10 +40,10 @@ def rec(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, AnalysisReport]
     folder = tmp_path_factory.mktemp("rec")
     truths = {"a.png": "ที่ 1", "b.png": "ที่", "c.png": "A0", "d.png": "0-9"}
     answers = {
-        "a.png": Said(text="ที่1"),
-        "b.png": Said(text="ที"),
-        "c.png": Said(text="AO"),
-        "d.png": Said(error="damaged"),
+        "a.png": answer(text="ที่1"),
+        "b.png": answer(text="ที"),
+        "c.png": answer(text="AO"),
+        "d.png": answer(error="damaged"),
     }
     return folder / FOLDER, evaluate(folder, "rec", truths, answers)
 
@@ -53,8 +54,8 @@ def det(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, AnalysisReport]
     folder = tmp_path_factory.mktemp("det")
     truths = {"a.png": [box_at(0, 0)], "b.png": [box_at(0, 0), box_at(20, 0), box_at(40, 0, "###")]}
     answers = {
-        "a.png": Said(boxes=(box_at(0, 0).points,), scores=(0.91,)),
-        "b.png": Said(boxes=(box_at(20, 0).points, box_at(60, 20).points), scores=(0.82, 0.41)),
+        "a.png": answer(boxes=(box_at(0, 0).points,), scores=(0.91,)),
+        "b.png": answer(boxes=(box_at(20, 0).points, box_at(60, 20).points), scores=(0.82, 0.41)),
     }
     return folder / FOLDER, evaluate(folder, "det", truths, answers)
 
@@ -158,7 +159,7 @@ def test_figures_are_in_the_document(rec: tuple[Path, AnalysisReport]) -> None:
 def test_a_capped_evaluation_says_so(tmp_path: Path) -> None:
     """In the sentence and in the document."""
     truths = {f"{number}.png": "a" for number in range(5)}
-    written = evaluate(tmp_path, "rec", truths, {name: Said(text="a") for name in truths}, limit=2)
+    written = evaluate(tmp_path, "rec", truths, {name: answer(text="a") for name in truths}, limit=2)
     assert written.sentence == "On 2 of 5 validation images 100.0% of the texts are right."
     document = json.loads((tmp_path / FOLDER / "evaluation.json").read_text("utf-8"))
     assert (document["images"], document["validation_images"], document["capped"]) == (2, 5, True)
@@ -166,7 +167,7 @@ def test_a_capped_evaluation_says_so(tmp_path: Path) -> None:
 
 def test_classes_are_confused_as_a_whole(tmp_path: Path) -> None:
     """Which is taken for which."""
-    answers = {"a.png": Said(label="180"), "b.png": Said(label="180")}
+    answers = {"a.png": answer(label="180"), "b.png": answer(label="180")}
     written = evaluate(tmp_path, "cls", {"a.png": "0", "b.png": "180"}, answers)
     assert rows(tmp_path / FOLDER / "confusion.csv") == [{"truth": "0", "prediction": "180", "count": "1"}]
     assert written.sentence.endswith("Most often '0' is taken for '180' (1×).")

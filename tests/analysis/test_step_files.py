@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from ocr_train.analysis import tables
-from ocr_train.analysis.predictions import score_all
+from ocr_train.analysis.predictions import Reading, score_all
 from ocr_train.analysis.sampling import validation_set
 from ocr_train.analysis.step_files import StepFiles, write_step
 from ocr_train.errors import DataError
-from tests.analysis.builders import Said, box_at, write_validation
+from tests.analysis.builders import answer, box_at, write_validation
 
 
-def look(folder: Path, task: str, truths: dict[str, object], answers: dict[str, Said]) -> StepFiles:
+def look(folder: Path, task: str, truths: dict[str, object], answers: dict[str, Reading]) -> StepFiles:
     """Look at all images at step 120."""
     config = write_validation(folder / "data", truths)
     chosen = validation_set(config, task, limit=9)
@@ -34,7 +34,7 @@ def document(folder: Path) -> dict[str, object]:
 
 def test_texts_come_worst_first_with_their_crops(tmp_path: Path) -> None:
     """As `compare` reads them."""
-    answers = {"a.png": Said(text="ลำดับ"), "b.png": Said(text="xy"), "c.png": Said(text="AB")}
+    answers = {"a.png": answer(text="ลำดับ"), "b.png": answer(text="xy"), "c.png": answer(text="AB")}
     files = look(tmp_path, "rec", {"a.png": "ลำดับ", "b.png": "AB", "c.png": "AC"}, answers)
     found = document(tmp_path)
     assert (found["step"], found["task"]) == (120, "rec")
@@ -57,7 +57,7 @@ def test_texts_come_worst_first_with_their_crops(tmp_path: Path) -> None:
 def test_boxes_come_worst_first_with_their_scores(tmp_path: Path) -> None:
     """Recall and precision for each image."""
     truths: dict[str, object] = {"a.png": [box_at(0, 0)], "b.png": [box_at(0, 0), box_at(20, 0)]}
-    answers = {"a.png": Said(boxes=(box_at(0, 0).points,), scores=(0.9,)), "b.png": Said()}
+    answers = {"a.png": answer(boxes=(box_at(0, 0).points,), scores=(0.9,)), "b.png": answer()}
     files = look(tmp_path, "det", truths, answers)
     images = document(tmp_path)["images"]
     assert isinstance(images, list)
@@ -71,7 +71,7 @@ def test_boxes_come_worst_first_with_their_scores(tmp_path: Path) -> None:
 
 def test_every_file_is_named_with_its_artifact_folder(tmp_path: Path) -> None:
     """What is listed is there, what is there is listed, and `latest.json` comes after what it names."""
-    answers = {"a.png": Said(text="a"), "b.png": Said(text="x")}
+    answers = {"a.png": answer(text="a"), "b.png": answer(text="x")}
     files = look(tmp_path, "rec", {"a.png": "a", "b.png": "b"}, answers)
     root = tmp_path / "look"
     assert {path for path, _ in files.files} == {path for path in root.rglob("*") if path.is_file()}
@@ -87,10 +87,10 @@ def test_every_file_is_named_with_its_artifact_folder(tmp_path: Path) -> None:
 def test_an_image_keeps_its_key_whatever_its_rank(tmp_path: Path) -> None:
     """MLflow follows it over the steps by that."""
     first = look(
-        tmp_path / "1", "rec", {"a.png": "a", "b.png": "b"}, {"a.png": Said(text="a"), "b.png": Said()}
+        tmp_path / "1", "rec", {"a.png": "a", "b.png": "b"}, {"a.png": answer(text="a"), "b.png": answer()}
     )
     second = look(
-        tmp_path / "2", "rec", {"a.png": "a", "b.png": "b"}, {"a.png": Said(), "b.png": Said(text="b")}
+        tmp_path / "2", "rec", {"a.png": "a", "b.png": "b"}, {"a.png": answer(), "b.png": answer(text="b")}
     )
     keys = [
         {path.name.partition("+")[0] for path, folder in files.files if folder == "images"}
@@ -102,7 +102,7 @@ def test_an_image_keeps_its_key_whatever_its_rank(tmp_path: Path) -> None:
 
 def test_what_could_not_be_read_says_why(tmp_path: Path) -> None:
     """In samples.json and in the table; it counts as wrong."""
-    files = look(tmp_path, "rec", {"a.png": "a"}, {"a.png": Said(error="damaged")})
+    files = look(tmp_path, "rec", {"a.png": "a"}, {"a.png": answer(error="damaged")})
     images = document(tmp_path)["images"]
     assert isinstance(images, list)
     assert images[0]["error"] == "damaged"
@@ -113,7 +113,10 @@ def test_what_could_not_be_read_says_why(tmp_path: Path) -> None:
 def test_classes_are_right_or_wrong(tmp_path: Path) -> None:
     """Without an edit distance between them."""
     files = look(
-        tmp_path, "cls", {"a.png": "0", "b.png": "180"}, {"a.png": Said(label="0"), "b.png": Said(label="0")}
+        tmp_path,
+        "cls",
+        {"a.png": "0", "b.png": "180"},
+        {"a.png": answer(label="0"), "b.png": answer(label="0")},
     )
     assert files.metrics == {"sample/acc": 0.5}
     images = document(tmp_path)["images"]

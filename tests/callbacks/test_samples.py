@@ -17,6 +17,7 @@ import pytest
 
 from callbacks.samples import MAX_FAILURES, SampleCallback
 from ocr_train.analysis import mlflow_images, tables
+from ocr_train.analysis.predictions import Reading
 from ocr_train.errors import DataError, SetupError, TrackingError
 from ocr_train.events import CheckpointSaved, EvalCompleted, RunFinished, Tick, TrainProgress
 from ocr_train.models.inference import CHECKPOINT, Model, ReadingProcess
@@ -24,7 +25,7 @@ from ocr_train.ocr_engine.paddleocr import find_ppocr
 from ocr_train.run import Results, Run
 from ocr_train.tracking.mlflow_client import connect
 from ocr_train.tracking.tracker import Tracker
-from tests.analysis.builders import Said, box_at, write_validation
+from tests.analysis.builders import answer, box_at, write_validation
 from tests.builders import MLFLOW_WARNING, make_run, mlflow_store
 
 TIMEOUT_S = 20.0
@@ -91,11 +92,11 @@ class Readings:
         """Whether the test let it go."""
         return self.go.is_set()
 
-    def result(self) -> list[Said]:
+    def result(self) -> list[Reading]:
         """Nothing found anywhere."""
         if self.error is not None:
             raise self.error
-        return [Said()] * self.count
+        return [answer()] * self.count
 
     def close(self) -> None:
         """One less."""

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
+from ocr_train.analysis.predictions import Reading, TextLine
 from ocr_train.models import annotated
 from ocr_train.models.annotated import BOX_COLOUR, draw_reading
-from ocr_train.models.inference import Reading, TextLine
 
 BOX = ((20.0, 60.0), (120.0, 60.0), (120.0, 90.0), (20.0, 90.0))
 

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 import yaml
 
+from ocr_train.analysis.predictions import Reading
 from ocr_train.errors import DataError, SetupError
-from ocr_train.models.inference import Reading, ReadingProcess, read_images
+from ocr_train.models.inference import ReadingProcess, read_images
 from ocr_train.ocr_engine.paddleocr import find_ppocr
 from ocr_train.trainer.guard import marked
 from tests.commands import environment

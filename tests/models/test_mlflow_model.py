@@ -21,10 +21,11 @@ from typing import Any
 
 import pytest
 
+from ocr_train.analysis.predictions import Reading
 from ocr_train.cli.models import serve_command
 from ocr_train.errors import ConfigError, DataError, TrackingError
 from ocr_train.models import mlflow_model
-from ocr_train.models.inference import Reading, read_images
+from ocr_train.models.inference import read_images
 from ocr_train.models.metadata import MODEL_FILE
 from tests.builders import MLFLOW_WARNING
 from tests.cli_run import command, jpeg

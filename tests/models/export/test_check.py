@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ocr_train.analysis.predictions import Point, Reading
 from ocr_train.models.export.check import (
     choose_images,
     compare_answers,
@@ -15,7 +16,6 @@ from ocr_train.models.export.check import (
     describe_differences,
     match_boxes,
 )
-from ocr_train.models.inference import Point, Reading
 
 Quad = tuple[Point, ...]
 

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
+from ocr_train.analysis.predictions import Reading
 from ocr_train.errors import ConfigError, DataError, SetupError, TrainingFailed
 from ocr_train.models.export.check import Answer
 from ocr_train.models.export.run import ExportOptions, export
-from ocr_train.models.inference import Model, Reading
+from ocr_train.models.inference import Model
 from ocr_train.models.source import ModelSource
 from ocr_train.trainer.paddleocr import PaddleOcr
 from ocr_train.trainer.tools import Trainer
