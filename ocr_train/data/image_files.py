@@ -12,6 +12,7 @@ from typing import Any
 
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.files import read_regular
+from ocr_train.ocr_engine.images import ImageError, decode_image
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -86,15 +87,9 @@ class UniquePaths:
 
 def decode_or_none(data: bytes, *, ignore_exif: bool = False) -> Any:
     """The image as (height, width, 3) uint8 BGR, or None where OpenCV cannot read it."""
-    import cv2
-    import numpy as np
-
-    if not data:
-        return None
-    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if ignore_exif else 0)
     try:
-        return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
-    except (cv2.error, MemoryError):
+        return decode_image(data, ignore_orientation=ignore_exif)
+    except (ImageError, MemoryError):
         return None
 
 

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 from ocr_train.data.checks.problems import Finding
+from ocr_train.data.image_files import read_or_none
 from ocr_train.data.labels import shorten
 from ocr_train.ocr_engine.files import open_regular
 
@@ -127,11 +128,9 @@ def _read_header(path: Path, name: str, *, decode: bool) -> ImageFacts:
     except UnidentifiedImageError:
         empty = path.stat().st_size == 0
         return _unreadable(name, "the file is empty" if empty else "not an image that OpenCV reads")
-    # Pillow's readers raise nearly anything on broken files: struct.error, IndexError, SyntaxError, KeyError
-    # ...
     except Exception as exc:  # noqa: BLE001 - Pillow raises nearly anything on broken files
         return _unreadable(name, shorten(f"{exc}"))
-    if decode and not _decodes(path):
+    if decode and read_or_none(path) is None:
         return _unreadable(name, "OpenCV cannot decode it")
     if orientation == 1:
         return ImageFacts(size=size)
@@ -182,10 +181,3 @@ def _ends_well(file: BinaryIO, kind: str | None) -> bool:
         return int.from_bytes(file.read(4), "little") + 8 <= end
     # The others are rare and mostly uncompressed: reading them whole is cheap.
     return False
-
-
-def _decodes(path: Path) -> bool:
-    import cv2
-    import numpy as np
-
-    return cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_COLOR) is not None

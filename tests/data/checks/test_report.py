@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ocr_train.data.checks.pictures import draw_sample
-from ocr_train.data.checks.report import render_html, write_html
+from ocr_train.data.checks.report import draw_sample, render_html, write_html
 from ocr_train.data.checks.validate import Rules, ValidationReport, validate
 from ocr_train.data.labels import Box
 
