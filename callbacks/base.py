@@ -32,7 +32,7 @@ class Callback:
         return type(self).__name__
 
     def open(self, run: Run) -> None:
-        """Get ready; called once, before the trainer starts."""
+        """Prepare; called once, before the trainer starts."""
 
     def close(self) -> None:
         """Finish what is under way; may be called more than once."""

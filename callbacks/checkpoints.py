@@ -1,4 +1,4 @@
-"""Every finished checkpoint becomes an artifact while the training goes on."""
+"""Every finished checkpoint becomes an artifact while the training continues."""
 
 from __future__ import annotations
 
@@ -327,7 +327,7 @@ class CheckpointCallback(Callback):
         """Whether there is nothing more to do about `job`."""
         try:
             self._store_job(job)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the set is kept and the worker goes on
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the set is kept and the worker continues
             self._failures += 1
             self._last_error = str(exc)
             if not isinstance(exc, (OcrTrainError, OSError)):
@@ -378,7 +378,7 @@ class CheckpointCallback(Callback):
             sender.wait_for(lambda: not self._unstored(), 0.5)
 
     def _echo(self, text: str) -> None:
-        # The terminal may be gone; the uploads go on.
+        # The terminal may be gone; the uploads continue.
         with contextlib.suppress(OSError, ValueError):
             self._report(text)
 

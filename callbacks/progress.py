@@ -43,7 +43,7 @@ class ProgressCallback(Callback):
         self._best = run.best
 
     def on_log_line(self, event: LogLine) -> None:
-        """Go by the trainer's count of steps from now on, and say where it is not the one that was worked out."""
+        """Go by the trainer's count of steps from now on, and report where it is not the calculated one."""
         steps = logged_steps(event.text)
         if steps is not None and steps != self._run.steps_per_epoch:
             self._line.print(
@@ -53,7 +53,7 @@ class ProgressCallback(Callback):
             self._run = replace(self._run, steps_per_epoch=steps)
 
     def on_weights_loaded(self, event: WeightsLoaded) -> None:
-        """Say what training starts from."""
+        """Print what training starts from."""
         start = {"scratch": "from scratch", "pretrained": f"from the weights {event.path}"}
         self._line.print(f"training starts {start.get(event.how, f'from the checkpoint {event.path}')}")
 
@@ -91,7 +91,7 @@ class ProgressCallback(Callback):
             self._line.print(f"evaluated: {self._score}")
 
     def on_checkpoint_saved(self, event: CheckpointSaved) -> None:
-        """Say that a checkpoint is on its way to the artifact store."""
+        """Print that a checkpoint is on its way to the artifact store."""
         if not self._line.live:
             self._line.print(f"checkpoint {event.name} saved; it goes to the artifact store")
 

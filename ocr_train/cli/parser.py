@@ -15,7 +15,7 @@ _INVALID_CHOICE = re.compile(r"argument (.+?): invalid choice: (.+?) \(choose fr
 
 
 class WrongUsage(SystemExit):
-    """The command line could not be read; it has been said why."""
+    """The command line could not be read; the reason has been printed."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(2)

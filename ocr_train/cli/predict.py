@@ -90,7 +90,7 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 
 def _models(arguments: argparse.Namespace, work: Path) -> tuple[ModelSource, ModelSource | None]:
-    """The model, and the recognition model beside it where lines of text are wanted; said on stderr."""
+    """The model, and the recognition model beside it where lines of text are wanted; printed on stderr."""
     from ocr_train.models.source import find_source, find_sources
 
     found = list(find_sources(arguments.model, client, work / "model"))

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 LIMIT = 1 << 20
-"""Characters that may wait; what comes then is left out, and how much that was is said."""
+"""Characters that may wait; what comes then is left out, and how much that was is printed."""
 END_S = 5.0
 
 

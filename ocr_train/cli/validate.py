@@ -24,7 +24,7 @@ def add_commands(commands: Commands) -> None:
         "validate",
         command=_validate,
         help="check label files and images",
-        description="Check label files and the images that they name, and say every problem with file and line. "
+        description="Check label files and the images that they name, and list every problem with file and line. "
         "Exit status: 0 clean, 3 problems.",
     )
     parser.add_argument("labels", nargs="+", type=Path, metavar="LABELS", help="PaddleOCR label files")

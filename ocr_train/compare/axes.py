@@ -14,7 +14,7 @@ AXES = (STEP, EPOCH, TIME, COST)
 LABELS = {STEP: "training step", EPOCH: "epoch", TIME: "hours since the start", COST: "US dollars"}
 TITLES = {STEP: "Step", EPOCH: "Epoch", TIME: "Wall time", COST: "Cost"}
 MAX_POINTS = 400
-"""Points of one line on the page: more cannot be told apart there."""
+"""Points of one line on the page: more cannot be distinguished there."""
 
 Line = list[tuple[float, float]]
 

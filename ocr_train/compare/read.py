@@ -31,7 +31,7 @@ def read_runs(
 ) -> list[RunData]:
     """What MLflow has of each run; `pictures` are read of each at most. Raises `TrackingError`.
 
-    What is missing or damaged in one run is said in its place, and the others are read all the same.
+    What is missing or damaged in one run is named in its place, and the others are read all the same.
     """
     uri = str(getattr(client, "tracking_uri", ""))
     # A server answers several questions at once; a SQLite file does not, and is quick without.

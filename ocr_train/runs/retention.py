@@ -5,7 +5,7 @@ the aliases latest and best            checkpoints/latest.json, best.json
 a registered model version, whatever   its source names the run's checkpoint, or all of the run
   alias or stage it has
 a LoggedModel made from the run        a param or tag of it names the checkpoint
-a run that went on from it             its best.json names the best of the whole line, with a `run_id`
+a run that continued from it           its best.json names the best of the whole line, with a `run_id`
 another checkpoint that stays          its manifest's `path`: the bytes are stored once
 """
 
@@ -161,7 +161,7 @@ def _texts_of(tags: Mapping[str, str] | None, others: Sequence[str], run_id: str
 
 
 def pinned_by_others(client: Any, run_id: str) -> Pinned:
-    """What the registry and the runs that went on from it rely on; raises `TrackingError`.
+    """What the registry and the runs that continued from it rely on; raises `TrackingError`.
 
     Runs made with offline=true that no `sync` has brought to the server cannot be known.
     """

@@ -58,7 +58,7 @@ Connect = Callable[[str], Any]
 class Synced:
     """What became of one run: `pending_bytes` of its journal and `pending_items` are still only here.
 
-    `running`: the run goes on in another process, which delivers by itself. `not_brought`: what the server has lost
+    `running`: the run continues in another process, which delivers by itself. `not_brought`: what the server has lost
     and this machine has not, of a run that was made anew.
     """
 
@@ -352,7 +352,7 @@ def _is_there(path: Path, folder: str, artifacts: RunArtifacts) -> bool:
 
 
 def _set_status(folder: Path, client: Any, facts: RunFacts) -> RunFacts:
-    """Set the run's final status where the server lacks it; KILLED where the process had no time to say."""
+    """Set the run's final status where the server lacks it; KILLED where the process had no time to record it."""
     if facts.status_set:
         return facts
     run_id = facts.server_run_id

@@ -21,7 +21,7 @@ _KINDS = (BEST, LATEST, "epoch")
 def finished_sets(folder: Path, tags: Mapping[str, str], best: Mapping[str, float]) -> Sequence[Checkpoint]:
     """The whole sets in the run's folder that its last trainer wrote, by step, as `sync` stores them.
 
-    `tags` are the run's own, for the step it went on from; `best` are the metrics to beat. PaddleOCR writes
+    `tags` are the run's own, for the step it was resumed from; `best` are the metrics to beat. PaddleOCR writes
     `.states` last (ppocr/utils/save_load.py): a set whose `.states` is older than its weights was overwritten
     in part, and what cannot be read to its end is torn.
     """

@@ -35,7 +35,7 @@ def unnoted_points(folder: Path, facts: RunFacts) -> Sequence[Metric]:
     found = [
         Metric(key=legal_name(key), value=float(value), step=step, time_ms=time_ms)
         for key, value, step in _points_in(log, facts.log_start, points)
-        # The best of the run that it went on from is not known here: without one of its own nothing is called best.
+        # The best of the run that it continued from is not known here: without one of its own nothing is called best.
         if not (offset and best is None and key.startswith("best/"))
     ]
     return [one for one in found if (one.key, one.step) not in known]

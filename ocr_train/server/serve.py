@@ -331,7 +331,7 @@ def serve(
     """Run both servers until a signal (exit status 0) or until one of them ends (SetupError's status).
 
     `show` prints the lines to copy as they are: their credentials open these two servers alone, and whoever
-    started them needs them. `say` prints everything else.
+    started them needs them. `echo` prints everything else.
 
     Needs the main thread: it answers SIGINT, SIGTERM and SIGHUP. Raises SetupError where they do not start.
     """
