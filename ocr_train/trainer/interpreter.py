@@ -95,11 +95,6 @@ class Reply:
     code: int | None = None
     not_started: str = ""
 
-    @property
-    def timed_out(self) -> bool:
-        """Whether it was ended because it took too long."""
-        return self.code is None and not self.not_started
-
     def last(self, mark: str) -> dict[str, Any] | None:
         """The JSON object of the last line that begins with `mark` and a space; None where there is none."""
         for line in reversed(self.stdout.splitlines()):
@@ -189,7 +184,7 @@ def probe(python: Path, *, env: Mapping[str, str] | None = None) -> Facts:
             f"trainer_python {str(python)!r} cannot be started: {reply.not_started}",
             hint="Give the path of a Python interpreter, or leave trainer_python empty.",
         )
-    if reply.timed_out:
+    if reply.code is None:
         raise SetupError(
             f"{str(python)!r} did not answer within {PROBE_TIMEOUT_S:.0f} s when asked for its PaddlePaddle.",
             hint=f"Try `{python} -c 'import paddle'` by hand: it hangs or is very slow.",

@@ -79,26 +79,29 @@ def run_tool(argv: Sequence[str], trainer: Trainer, *, work: Path, name: str, ti
     work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     lines: list[str] = []
+    stopped = ""
     child = Child.start(argv, env=trainer.env, cwd=work, log=work / f"{name}.log")
     try:
         for item in child.items():
             if isinstance(item, Line):
                 lines.append(item.text)
             if time.monotonic() - started > timeout_s:
+                stopped = f"stopped after {timeout_s:g} s"
                 child.stop(grace_s=2.0)
-                return _ended(lines, started, ok=False, how=f"stopped after {timeout_s:g} s")
-        run = _ended(lines, started, ok=child.exit.code == 0, how=str(child.exit))
+                break
+        run = ToolRun(
+            ok=not stopped and child.exit.code == 0,
+            ended=stopped or str(child.exit),
+            lines=tuple(lines),
+            seconds=time.monotonic() - started,
+        )
     finally:
         child.close()
-    if not run.ok and "No module named" in exception_in(run.lines):
+    if not run.ok and not stopped and "No module named" in exception_in(run.lines):
         root = trainer.paddleocr.root
         starts = [str(Path(one).relative_to(root)) for one in argv if Path(one).is_relative_to(root)]
         require_packages(trainer.python, root, starts)
     return run
-
-
-def _ended(lines: Sequence[str], started: float, *, ok: bool, how: str) -> ToolRun:
-    return ToolRun(ok=ok, ended=how, lines=tuple(lines), seconds=time.monotonic() - started)
 
 
 def require_tool(trainer: Trainer, script: str) -> Path:
