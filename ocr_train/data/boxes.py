@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ocr_train.data.formats.conversion import one_line
@@ -21,13 +21,12 @@ _LARGEST_COORDINATE = 1e6
 @dataclass(frozen=True, kw_only=True)
 class BoxList:
     """The `boxes` of one label with their place in the list (`numbers`, from 0), how many were `lost` by kind
-    ("bad_json", "bad_box", "bad_points", "bad_text"), and how many were mended by kind ("list_text",
-    "difficult")."""
+    ("bad_json", "bad_box", "bad_points", "bad_text"), and how many became `###` because they are `difficult`."""
 
     boxes: tuple[Box, ...]
     numbers: tuple[int, ...]
     lost: Mapping[str, int] = field(default_factory=dict)
-    mended: Mapping[str, int] = field(default_factory=dict)
+    difficult: int = 0
 
 
 def read_boxes(label: str) -> BoxList:
@@ -39,41 +38,32 @@ def read_boxes(label: str) -> BoxList:
         items = None
     if not isinstance(items, list):
         return BoxList(boxes=(), numbers=(), lost={"bad_json": 1})
-    boxes: list[Box] = []
-    numbers: list[int] = []
+    boxes: dict[int, Box] = {}
     lost: Counter[str] = Counter()
-    mended: Counter[str] = Counter()
+    difficult = 0
     for number, item in enumerate(items):
-        box = _read_box(item, mended)
-        if isinstance(box, Box):
-            boxes.append(box)
-            numbers.append(number)
-        else:
+        box = _read_box(item)
+        if isinstance(box, str):
             lost[box] += 1
-    return BoxList(boxes=tuple(boxes), numbers=tuple(numbers), lost=dict(lost), mended=dict(mended))
+            continue
+        if item.get("difficult") is True and not box.ignored:
+            difficult += 1
+            box = replace(box, transcription="###")
+        boxes[number] = box
+    return BoxList(boxes=tuple(boxes.values()), numbers=tuple(boxes), lost=dict(lost), difficult=difficult)
 
 
-def _read_box(item: object, mended: Counter[str]) -> Box | str:
+def _read_box(item: Any) -> Box | str:
     """The box, or the kind of problem with it."""
     if not isinstance(item, dict):
         return "bad_box"
     points = read_points(item.get("points"), at_least=4)
     if points is None:
         return "bad_points"
-    text, listed = _read_text(item.get("transcription"))
-    if text is None:
-        return "bad_text"
-    mended["list_text"] += listed
-    if item.get("difficult") is True and text not in ("*", "###"):
-        mended["difficult"] += 1
-        text = "###"
-    return Box(transcription=text, points=points)
-
-
-def _read_text(value: object) -> tuple[str | None, bool]:
-    listed = isinstance(value, list) and bool(value)
+    value = item.get("transcription")
     first = value[0] if isinstance(value, list) and value else value
-    return (one_line(first) if isinstance(first, str) else None), listed
+    text = one_line(first) if isinstance(first, str) else None
+    return "bad_text" if text is None else Box(transcription=text, points=points)
 
 
 def read_points(value: Any, *, at_least: int) -> tuple[Point, ...] | None:

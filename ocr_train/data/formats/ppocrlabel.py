@@ -111,9 +111,9 @@ def _collect_pages(work: ConvertedFolder, files: Iterable[Path], confirmed: Set[
         for kind, count in read.lost.items():
             value = f"{count} boxes" if kind != "bad_json" else line.label
             _report(work, line, kind, value, "skipped: label it again in PPOCRLabel")
-        if difficult := read.mended.get("difficult"):
+        if read.difficult:
             hint = "they are '###' now, which PaddleOCR ignores"
-            _report(work, line, "difficult", f"{difficult} boxes", hint)
+            _report(work, line, "difficult", f"{read.difficult} boxes", hint)
         # Paths are relative to the parent of the label file's folder, or to that folder, or foreign.
         folder = line.file.parent
         found = work.find_image(folder.parent, line.image) or work.find_image(folder, line.image)

@@ -80,7 +80,7 @@ def test_a_folder_becomes_a_detection_and_a_recognition_set(tmp_path: Path) -> N
     assert (done.problems, done.skipped) == ((), {})
 
 
-def test_dirt_in_boxes_is_mended_or_counted(tmp_path: Path) -> None:
+def test_dirt_in_boxes_is_fixed_or_counted(tmp_path: Path) -> None:
     """A list gives its first element, `difficult` becomes `###`, spaces go; what has no points is lost."""
     boxes = [
         box(["K1976", 0.9]),
