@@ -119,7 +119,6 @@ def _add_checkpoints(commands: Commands) -> None:
         "--keep-last", type=whole_number(1), metavar="N", help="how many stay besides the best"
     )
     parser.add_argument("--dry-run", action="store_true", help="with --prune: show it, delete nothing")
-    parser.add_argument("--output", default="", help=argparse.SUPPRESS)
     add_json(parser)
 
 
@@ -133,7 +132,7 @@ def _checkpoints(arguments: argparse.Namespace) -> int:
             hint="To see what would be deleted: --prune --keep-last N --dry-run.",
         )
     echo = echo_for(arguments)
-    artifacts, client = _artifacts_of(arguments.run, output_folder(arguments.output))
+    artifacts, client = _artifacts_of(arguments.run, output_folder())
     entries = list_checkpoints(artifacts, verify=arguments.verify)
     _print_table(entries, echo)
     pruned = _prune(arguments, artifacts, client, echo) if arguments.prune else {}
