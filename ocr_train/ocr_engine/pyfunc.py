@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import reason
-from .image_size import read_image_size
-from .images import ImageError, decode_image
+from .images import ImageError, decode_image, read_image_size
 from .limits import Limits, Turns, limits_from
 
 IMAGE = "image"

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -60,7 +61,7 @@ class Rules:
         if self.task not in TASKS:
             raise ConfigError(f"unknown task {self.task!r}", hint=f"one of {', '.join(TASKS)}")
 
-    @property
+    @cached_property
     def characters(self) -> frozenset[str] | None:
         """The characters that a text may have, None for any."""
         if self.charset is not None and self.use_space_char:
@@ -198,10 +199,6 @@ class _Checker:
     statistics: Statistics
     samples: SampleHashes
     known: OrderedDict[str, ImageFacts] = field(default_factory=OrderedDict)
-    charset: frozenset[str] | None = None
-
-    def __post_init__(self) -> None:
-        self.charset = self.rules.characters
 
     def check_file(self, path: Path) -> None:
         file = str(path)
@@ -273,14 +270,16 @@ class _Checker:
             return check_class(label, rules.label_list)
         findings = check_text(
             label,
-            charset=self.charset,
+            charset=self.rules.characters,
             max_text_length=rules.max_text_length,
             ctc_steps=rules.ctc_steps,
             lower=rules.lower,
         )
-        if self.charset is not None and any(finding.kind == "outside_dictionary" for finding in findings):
+        if self.rules.characters is not None and any(
+            finding.kind == "outside_dictionary" for finding in findings
+        ):
             read = text.lower() if rules.lower else text
-            self.statistics.add_outside(file, line, read, outside_characters(read, self.charset))
+            self.statistics.add_outside(file, line, read, outside_characters(read, self.rules.characters))
         return findings
 
     def _keep_example(

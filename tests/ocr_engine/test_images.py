@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ocr_train.ocr_engine.image_size import read_image_size
+from ocr_train.ocr_engine.images import read_image_size
 
 PICTURE = Image.new("RGB", (123, 45), "red")
 KINDS: list[tuple[str, dict[str, Any]]] = [
