@@ -41,14 +41,6 @@ class FoundCheckpoint:
     passed_over: Sequence[str] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class BestKnown:
-    """The best checkpoint of a run and of those it continued from; `alias` is what a best.json says of it."""
-
-    value: float
-    alias: Mapping[str, Any]
-
-
 def fetch_checkpoint(
     client: Any, run: Any, folder: Path, *, which: str, step: int | None, weights_only: bool
 ) -> FoundCheckpoint | None:
@@ -59,7 +51,7 @@ def fetch_checkpoint(
     """
     owner = run.info.run_id
     if which == BEST and step is None:
-        owner, wanted = _line_best(client, owner)
+        owner, _, wanted = _line_best(client, owner)
     else:
         wanted = None
     artifacts = RunArtifacts(client, owner)
@@ -146,34 +138,39 @@ def _torn(artifacts: Artifacts, *, after: int) -> list[str]:
     ]
 
 
-def _line_best(client: Any, run_id: str) -> tuple[str, CheckpointManifest | None]:
-    """The run that has the best checkpoint of `run_id` and those it continued from, and its manifest."""
+def _line_best(client: Any, run_id: str) -> tuple[str, Mapping[str, Any], CheckpointManifest | None]:
+    """The run that has the best checkpoint of `run_id` and those it continued from, what best.json says, and the
+    manifest."""
     values = alias_values(RunArtifacts(client, run_id), BEST)
     owner = str(values.get("run_id") or run_id)
     if owner != run_id:
         get_run(client, owner)
-    return owner, manifest_of(RunArtifacts(client, owner), values)
+    return owner, values, manifest_of(RunArtifacts(client, owner), values)
 
 
-def best_known(client: Any, run_id: str, main_metric: str, *, up_to: int | None = None) -> BestKnown | None:
-    """The best checkpoint of a run and of those it continued from, that is still there; None without one.
+def best_known(
+    client: Any, run_id: str, main_metric: str, *, up_to: int | None = None
+) -> tuple[float | None, Mapping[str, Any] | None]:
+    """The main metric of the best checkpoint, still there, of a run and of those it continued from, and what a best.json
+    says of that checkpoint; (None, None) without one.
 
     `up_to` leaves out what came after that step: who goes back to a step on purpose starts a branch there.
     """
     artifacts = RunArtifacts(client, run_id)
     try:
-        values = alias_values(artifacts, BEST)
-        owner, manifest = _line_best(client, run_id)
+        owner, values, manifest = _line_best(client, run_id)
     except OcrTrainError:
         # The other run is gone, and its best checkpoint with it.
-        values, owner, manifest = {}, run_id, None
+        owner, values, manifest = run_id, {}, None
     value = _number(values.get("metrics"), main_metric)
     if manifest is not None and value is not None and (up_to is None or manifest.step <= up_to):
-        return BestKnown(value=value, alias={**values, "run_id": owner})
-    return None if up_to is None else _best_before(artifacts, run_id, main_metric, up_to)
+        return value, {**values, "run_id": owner}
+    return (None, None) if up_to is None else _best_before(artifacts, run_id, main_metric, up_to)
 
 
-def _best_before(artifacts: Artifacts, run_id: str, main_metric: str, up_to: int) -> BestKnown | None:
+def _best_before(
+    artifacts: Artifacts, run_id: str, main_metric: str, up_to: int
+) -> tuple[float | None, Mapping[str, Any] | None]:
     scored = [
         (value, manifest.step, manifest)
         for manifest in all_manifests(artifacts)
@@ -182,9 +179,9 @@ def _best_before(artifacts: Artifacts, run_id: str, main_metric: str, up_to: int
         and (value := _number(manifest.metrics, main_metric)) is not None
     ]
     if not scored:
-        return None
+        return None, None
     value, _, manifest = max(scored, key=lambda item: item[:2])
-    return BestKnown(value=value, alias={**manifest.alias(), "run_id": run_id})
+    return value, {**manifest.alias(), "run_id": run_id}
 
 
 def _number(metrics: object, name: str) -> float | None:

@@ -235,12 +235,12 @@ def _of_run(
     )
     if found is None:
         return None
-    known = None
+    best = alias = None
     if not request.weights_only:
         # Who names a step starts a branch there: what came after it is not in its way.
         up_to = None if request.text == AUTO else spec.step
-        known = best_known(client, run.info.run_id, request.main_metric, up_to=up_to)
-    point = _point(found, known.value if known else None, known.alias if known else None, request)
+        best, alias = best_known(client, run.info.run_id, request.main_metric, up_to=up_to)
+    point = _point(found, best, alias, request)
     steps = run.data.metrics.get(STEPS_METRIC, 0) if found.run_id == run.info.run_id else 0
     return replace(point, steps_per_epoch=int(steps))
 
