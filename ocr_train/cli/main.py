@@ -140,17 +140,8 @@ def _add_server(commands: argparse._SubParsersAction[Parser]) -> None:
     )
 
 
-def _show(text: str) -> None:
-    print(text, flush=True)
-
-
 def _server(arguments: argparse.Namespace) -> int:
     from ocr_train.server.serve import serve
 
-    return serve(
-        Path(arguments.dir),
-        s3_port=arguments.s3_port,
-        mlflow_port=arguments.mlflow_port,
-        echo=echo,
-        show=_show,
-    )
+    folder = Path(arguments.dir)
+    return serve(folder, s3_port=arguments.s3_port, mlflow_port=arguments.mlflow_port, echo=echo)

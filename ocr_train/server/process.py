@@ -10,6 +10,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+KILL_S = 5.0
+"""How long a killed group may take to be gone."""
+
 
 class ServerProcess:
     """One server: its process group, its log file, and its end."""
@@ -33,11 +36,10 @@ class ServerProcess:
         text = self.log.read_text("utf-8", "replace") if self.log.is_file() else ""
         return "\n".join(f"    {line}" for line in text.splitlines()[-lines:] if line.strip())
 
-    def stop(self, *, interrupt_s: float = 0.0, terminate_s: float = 10.0, kill_s: float = 5.0) -> None:
-        """End the whole group: INT, TERM, KILL, each with its time-out in seconds; 0 leaves that one out."""
-        waits = ((signal.SIGINT, interrupt_s), (signal.SIGTERM, terminate_s), (signal.SIGKILL, kill_s))
-        for number, seconds in waits:
-            if seconds <= 0:
+    def stop(self, *, terminate_s: float = 10.0) -> None:
+        """End the whole group: TERM (not where `terminate_s` is 0), then KILL."""
+        for number, seconds in ((signal.SIGTERM, terminate_s), (signal.SIGKILL, KILL_S)):
+            if not seconds:
                 continue
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)

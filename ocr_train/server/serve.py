@@ -29,7 +29,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, TracebackType
 from typing import IO, Any
 
 from ocr_train.atomic_files import write_text
@@ -156,9 +155,7 @@ class LocalServers:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
 
     def start(self, cancelled: Cancelled = lambda: False) -> ServerAddress:
@@ -303,10 +300,9 @@ def probe_mlflow(address: ServerAddress) -> str:
 def remove_sockets(ports: Ports) -> None:
     """SeaweedFS leaves Unix sockets in /tmp behind, all of them where it was killed."""
     for port in ports.of_weed():
-        for stale in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - fixed by SeaweedFS
-            stale.unlink(missing_ok=True)
-        for stale in Path("/tmp").glob(f"seaweedfs-*-{port + GRPC_OFFSET}.sock"):  # noqa: S108 - the same
-            stale.unlink(missing_ok=True)
+        for number in (port, port + GRPC_OFFSET):
+            for stale in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):  # noqa: S108 - fixed by SeaweedFS
+                stale.unlink(missing_ok=True)
 
 
 def env_script(address: ServerAddress) -> str:
@@ -320,18 +316,11 @@ def env_script(address: ServerAddress) -> str:
     return "\n".join(lines) + "\n"
 
 
-def serve(
-    folder: Path,
-    *,
-    s3_port: int = 0,
-    mlflow_port: int = 0,
-    echo: Echo = print,
-    show: Echo = print,
-) -> int:
+def serve(folder: Path, *, s3_port: int, mlflow_port: int, echo: Echo) -> int:
     """Run both servers until a signal (exit status 0) or until one of them ends (SetupError's status).
 
-    `show` prints the lines to copy as they are: their credentials open these two servers alone, and whoever
-    started them needs them. `echo` prints everything else.
+    The lines to copy are printed as they are, not by `echo`, which hides secrets: their credentials open these two
+    servers alone, and whoever started them needs them.
 
     Needs the main thread: it answers SIGINT, SIGTERM and SIGHUP. Raises SetupError where they do not start.
     """
@@ -349,7 +338,7 @@ def serve(
             script = env_script(address)
             write_text(env_file, script, private=True)
             echo(f"Both are ready. In another shell: source {shlex.quote(str(env_file.resolve()))}")
-            show(f"or copy these lines:\n\n{script}")
+            print(f"or copy these lines:\n\n{script}", flush=True)
             echo(f"MLflow: {address.tracking_uri}   S3: s3://{address.bucket}   Ctrl-C stops both.")
             while not stop.wait(0.5):
                 died = servers.died()
@@ -368,11 +357,8 @@ def serve(
 def _signals_set(stop: threading.Event) -> Iterator[None]:
     """While open, INT, TERM and HUP set `stop` instead of ending this process."""
 
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, handle) for number in numbers}
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
     try:
         yield
     finally:
