@@ -39,7 +39,7 @@ ROOMS: dict[str, set[str]] = {
     # Values in and out: it knows labels and what a model reads, and neither a server nor how a model is run.
     "analysis": {"data", "drawing", "ocr_engine"},
     "checkpoints": {"ocr_engine", "redaction", "storage", "tracking", "trainer"},
-    "weights": {"checkpoints", "config", "ocr_engine", "redaction", "trainer"},
+    "weights": {"checkpoints", "config", "ocr_engine", "redaction", "storage", "trainer"},
     "models": {
         *(
             "analysis",

@@ -3,32 +3,44 @@
 PaddleOCR downloads a pickle and loads it, and where the address cannot be reached it tries for most of a minute after
 everything else is done. Here the address is asked first, for a few seconds, through the machine's own proxies and
 certificates (those of `requests`, which PaddleOCR uses, too).
+
+    the cache -> the mirror in S3 (OCR_TRAIN_WEIGHTS_MIRROR) -> the address
+    length and SHA-256 as before, where it was fetched before -> out of its archive -> screened -> the cache
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import shutil
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from ocr_train.atomic_files import whole_file
 from ocr_train.checkpoints.pickle_scan import screen
-from ocr_train.disk import human
-from ocr_train.errors import DataError, MissingWeights
-from ocr_train.redaction.addresses import first_line, redacted, without_password
+from ocr_train.disk import human, sha256_of
+from ocr_train.errors import DataError, MissingWeights, StorageError
+from ocr_train.redaction.addresses import without_password
 from ocr_train.run import Echo
-from ocr_train.trainer.files import WEIGHTS
+from ocr_train.storage.archive import SUFFIXES, extract_archive, is_archive
+from ocr_train.storage.local import require_space
+from ocr_train.trainer.files import BEST_NAME, WEIGHTS
+from ocr_train.weights import http_file
+from ocr_train.weights.http_file import NOTHING, Begun, FileVersion
+from ocr_train.weights.known_sums import LOCK, Fetched, KnownSums
+from ocr_train.weights.mirror import Mirror, named_mirror
 
 ANSWER_TIMEOUT_S = 8.0
 """For the first bytes of all addresses together, name look-up included: a machine without a network goes no further."""
-READ_TIMEOUT_S = 30.0
-_CHUNK_BYTES = 1 << 20
+IN_ARCHIVES = (f"student{WEIGHTS}", f"{BEST_NAME}{WEIGHTS}")
+"""What PaddleOCR's older archives (`..._train.tar`) call the weights to start from; a student is one network of several."""
 
 
 def is_address(value: object) -> bool:
@@ -39,108 +51,230 @@ def is_address(value: object) -> bool:
 def fetch_weights(addresses: Mapping[str, str], cache: Path, echo: Echo) -> dict[str, Path]:
     """The files of `addresses` (by the key that names them), screened, in the folder `cache` or in PaddleOCR's own.
 
-    Raises `MissingWeights` with all that cannot be had, `DataError` for what is no harmless pickle.
+    Raises `MissingWeights` with all that cannot be had, `DataError` for what is no harmless pickle or has other bytes than
+    the same address gave before, `ConfigError` for a mirror that is no S3 address.
     """
-    found = {key: path for key, url in addresses.items() if (path := _cached(url, cache))}
+    urls = list(dict.fromkeys(addresses.values()))
+    mirror = named_mirror() if urls else Mirror()
+    kept = _Cache(folder=cache, sums=KnownSums(cache.parent / LOCK), mirror=mirror, echo=echo)
+    found = {url: path for url in urls if (path := kept.find(url))}
     for path in found.values():
         screen(path)
-    wanted = list(dict.fromkeys(url for key, url in addresses.items() if key not in found))
-    answers = _ask(wanted)
-    problems = {url: answer for url, answer in answers.items() if isinstance(answer, str)}
-    if problems:
-        raise _missing(addresses, problems)
-    for url, answer in answers.items():
-        try:
-            path = _download(url, answer, cache, echo)
-        except OSError as exc:
-            # The errors of `requests` are, too.
-            raise _missing(addresses, {url: first_line(exc)}) from exc
-        found |= {key: path for key, other in addresses.items() if other == url}
-    return found
-
-
-def _cached(url: str, cache: Path) -> Path | None:
-    """The file that was downloaded before, by us or by PaddleOCR, which goes by the name alone."""
-    home = os.environ.get("PADDLE_OCR_BASE_DIR") or str(Path.home() / ".paddleocr")
-    theirs = Path(home) / "models" / _name(url)
-    return next((path for path in (_place(url, cache), theirs) if path.is_file()), None)
-
-
-def _place(url: str, cache: Path) -> Path:
-    """Its name in the cache: two addresses may end in the same word."""
-    return cache / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{_name(url)}"
+    try:
+        found |= {url: path for url in urls if url not in found and (path := kept.fetch_from_mirror(url))}
+        answers = _ask({url: http_file.read_begun(kept.part(url)) for url in urls if url not in found})
+        problems = {url: answer for url, (answer, _) in answers.items() if isinstance(answer, str)}
+        if problems:
+            for answer, _ in answers.values():
+                if not isinstance(answer, str):
+                    answer.close()
+            raise _missing(addresses, problems, mirror)
+        for url, (answer, begun) in answers.items():
+            found[url] = kept.fetch(url, answer, begun)
+    except OSError as exc:
+        # The errors of `requests` are, too.
+        url = next(url for url in urls if url not in found)
+        raise _missing(addresses, {url: http_file.said(exc)}, mirror) from exc
+    return {key: found[url] for key, url in addresses.items()}
 
 
 def _name(url: str) -> str:
-    return f"{PurePosixPath(urlsplit(url).path).name.removesuffix(WEIGHTS) or 'weights'}{WEIGHTS}"
+    """The last part of an address."""
+    return PurePosixPath(urlsplit(url).path).name
 
 
-def _ask(urls: list[str]) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class _Cache:
+    """The folder where weights are kept, and what is known of them; `echo` says what takes a while."""
+
+    folder: Path
+    sums: KnownSums
+    mirror: Mirror
+    echo: Echo
+
+    def place(self, url: str) -> Path:
+        """Its weights: two addresses may end in the same word."""
+        name = _name(url)
+        ending = next((end for end in SUFFIXES if name.lower().endswith(end)), WEIGHTS)
+        name = name[: -len(ending)] if name.lower().endswith(ending) else name
+        return self.folder / f"{_sum(url)}-{name or 'weights'}{WEIGHTS}"
+
+    def part(self, url: str) -> Path:
+        """What came so far of an address."""
+        return self.folder / f".{_sum(url)}.part"
+
+    def find(self, url: str) -> Path | None:
+        """The file that was downloaded before, by us or by PaddleOCR, which goes by the name alone."""
+        before = self.sums.of(url)
+        home = os.environ.get("PADDLE_OCR_BASE_DIR") or str(Path.home() / ".paddleocr")
+        theirs = Path(home) / "models" / f"{_name(url).removesuffix(WEIGHTS) or 'weights'}{WEIGHTS}"
+        places = (self.place(url),) if is_archive(_name(url)) else (self.place(url), theirs)
+        for path in places:
+            if not path.is_file():
+                continue
+            if before is None or sha256_of(path) == before.file_sha256:
+                return path
+            self.echo(f"{path} is not what {without_password(url)} gave before (sha256): it is not used")
+        return None
+
+    def fetch_from_mirror(self, url: str) -> Path | None:
+        """The weights as the mirror has them; None where it does not."""
+        if not self.mirror.bucket:
+            return None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        copy = self.part(url).with_suffix(".mirror")
+        with _held(self.part(url)):
+            try:
+                if not self.mirror.fetch(url, _name(url), copy, self.echo):
+                    return None
+                source = self.mirror.place(url, _name(url))
+                self.echo(f"the weights {without_password(url)} are those of the mirror: {source}")
+                return self._keep(url, copy, FileVersion(), source)
+            finally:
+                copy.unlink(missing_ok=True)
+                _remove_empty(self.part(url))
+
+    def fetch(self, url: str, answer: Any, begun: Begun) -> Path:
+        """Bring the file whole: by another name until its length and sum are right and it is screened."""
+        part, shown = self.part(url), without_password(url)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _held(part), closing(answer):
+            try:
+                # Another process may have had it meanwhile.
+                if there := self.find(url):
+                    return there
+                if http_file.read_begun(part) != begun:
+                    answer.close()
+                    answer, begun = http_file.request_file(url), NOTHING
+                self.echo(f"fetching the weights {shown}{self._size(answer, begun)} ...")
+                version = http_file.bring(url, part, self.echo, answer=answer, begun=begun)
+                return self._keep(url, part, version, shown, store=True)
+            finally:
+                _remove_empty(part)
+
+    def _size(self, answer: Any, begun: Begun) -> str:
+        """The length for people, where it is known and there is room for it."""
+        left = http_file.version_of(answer).length
+        require_space(self.folder, left)
+        if answer.status_code == 206:
+            return f" from {human(begun.size)} of {human(begun.size + left)} on"
+        return f" ({human(left)})" if left else ""
+
+    def _keep(self, url: str, source: Path, version: FileVersion, shown: str, *, store: bool = False) -> Path:
+        """Make a whole file that came from `url` its weights in the cache; it is gone from its place, after an error, too.
+
+        `store`: in the mirror as well, as it came.
+        """
+        scratch = self.part(url).with_suffix(".members")
+        try:
+            length, sha256 = source.stat().st_size, sha256_of(source)
+            self.sums.require_same(url, sha256, length)
+            weights, member = source, ""
+            if is_archive(_name(url)):
+                weights, member = _take_out(source, scratch, shown)
+            _screen(weights, f"{shown}{member and f' ({member})'}", length)
+            if store:
+                self.mirror.store(url, _name(url), source, self.echo)
+            fetched = Fetched(
+                length=length,
+                sha256=sha256,
+                fetched=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+                etag=version.etag,
+                member=member,
+                member_sha256=sha256_of(weights) if member else "",
+            )
+            weights.replace(self.place(url))
+            self.sums.remember(url, fetched)
+            return self.place(url)
+        finally:
+            http_file.remove_part(source)
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _sum(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()[:12]
+
+
+@contextmanager
+def _held(part: Path) -> Iterator[None]:
+    """The file `part` is made, and ours alone: another process waits here, and then finds the weights in the cache."""
+    while True:
+        with part.open("ab") as stream:
+            # Windows, or a network disk without locks.
+            with contextlib.suppress(ImportError, OSError):
+                import fcntl
+
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            # Whoever had it may have moved it to its place.
+            if part.exists() and part.stat().st_ino == os.fstat(stream.fileno()).st_ino:
+                yield
+                return
+
+
+def _remove_empty(part: Path) -> None:
+    if part.is_file() and not part.stat().st_size:
+        http_file.remove_part(part)
+
+
+def _take_out(archive: Path, scratch: Path, shown: str) -> tuple[Path, str]:
+    """The weights in an archive of PaddleOCR's, in the folder `scratch`, and what they are called there."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    (scratch / "tree").mkdir(parents=True)
+    (scratch / "parts").mkdir()
+    try:
+        names = sorted(extract_archive(archive, scratch / "tree", parts=scratch / "parts", shown=shown))
+    except StorageError as exc:
+        raise DataError(exc.problem, hint=exc.hint) from exc
+    weights = [name for name in names if name.endswith(WEIGHTS)]
+    wanted = [name for known in IN_ARCHIVES for name in weights if PurePosixPath(name).name == known]
+    if not wanted and len(weights) == 1:
+        wanted = weights
+    if not wanted:
+        raise DataError(
+            f"{shown} has no {' or '.join(IN_ARCHIVES)} in it; it has {', '.join(names[:10])}.",
+            hint="Give an archive of training weights (..._train.tar); one of an inference model (..._infer.tar) "
+            "is another thing.",
+        )
+    return scratch / "tree" / wanted[0], wanted[0]
+
+
+def _screen(weights: Path, shown: str, length: int) -> None:
+    try:
+        screen(weights)
+    except DataError as exc:
+        hint = f"{exc.hint} It came whole: {length} bytes, as many as the server named, if it named a length."
+        raise DataError(exc.problem.replace(str(weights), shown), hint=hint.strip()) from exc
+
+
+def _ask(wanted: Mapping[str, Begun]) -> dict[str, tuple[Any, Begun]]:
     """The open answer of each address, or a text that says why there is none; all at once, and never for longer than
     `ANSWER_TIMEOUT_S`: looking up a name has no time limit of its own."""
-    answers: dict[str, Any] = dict.fromkeys(urls, f"no answer within {ANSWER_TIMEOUT_S:g} s")
-    if not urls:
-        return answers
+    answers: dict[str, Any] = dict.fromkeys(wanted, f"no answer within {ANSWER_TIMEOUT_S:g} s")
     asking = [
-        threading.Thread(target=_open, args=(url, answers), name="weights", daemon=True) for url in urls
+        threading.Thread(target=_open, args=(url, begun, answers), name="weights", daemon=True)
+        for url, begun in wanted.items()
     ]
     for thread in asking:
         thread.start()
     deadline = time.monotonic() + ANSWER_TIMEOUT_S
     for thread in asking:
         thread.join(max(0.0, deadline - time.monotonic()))
-    return dict(answers)
+    return {url: (answers[url], begun) for url, begun in wanted.items()}
 
 
-def _open(url: str, answers: dict[str, Any]) -> None:
-    import requests
-
-    try:
-        # Uncompressed, so that its length is that of the file.
-        answer = requests.get(
-            url,
-            stream=True,
-            timeout=(ANSWER_TIMEOUT_S, READ_TIMEOUT_S),
-            headers={"Accept-Encoding": "identity"},
-        )
-    except (OSError, ValueError) as exc:
-        answers[url] = _said(exc)
+def _open(url: str, begun: Begun, answers: dict[str, Any]) -> None:
+    for pause in (*http_file.PAUSES_S, None):
+        try:
+            answers[url] = http_file.request_file(url, begun)
+        except (OSError, ValueError) as exc:
+            answers[url] = http_file.said(exc)
+            if pause is not None and http_file.may_pass(exc):
+                time.sleep(pause)
+                continue
         return
-    answers[url] = answer if answer.status_code == 200 else f"the server answers {answer.status_code}"
 
 
-def _said(exc: BaseException) -> str:
-    """Why it cannot be reached, in the words of the innermost cause: `requests` wraps it three times."""
-    inner = getattr(exc.args[0], "reason", None) if exc.args else None
-    return redacted(first_line(inner or exc).rpartition(">: ")[2])
-
-
-def _download(url: str, answer: Any, cache: Path, echo: Echo) -> Path:
-    """Bring the file whole: by another name until its length is right and it is screened."""
-    length = int(answer.headers.get("Content-Length") or 0)
-    shown = without_password(url)
-    echo(f"fetching the weights {shown}{f' ({human(length)})' if length else ''} ...")
-    cache.mkdir(parents=True, exist_ok=True)
-    target = _place(url, cache)
-    with closing(answer), whole_file(target) as part:
-        with part.open("wb") as stream:
-            for chunk in answer.iter_content(_CHUNK_BYTES):
-                stream.write(chunk)
-        size = part.stat().st_size
-        if length and size != length:
-            raise OSError(f"{size} of {length} bytes came")
-        _screen(part, shown)
-    return target
-
-
-def _screen(part: Path, shown: str) -> None:
-    try:
-        screen(part)
-    except DataError as exc:
-        raise DataError(exc.problem.replace(str(part), shown), hint=exc.hint) from exc
-
-
-def _missing(addresses: Mapping[str, str], problems: Mapping[str, str]) -> MissingWeights:
+def _missing(addresses: Mapping[str, str], problems: Mapping[str, str], mirror: Mirror) -> MissingWeights:
     """What cannot be had, by address, with the keys that name it."""
     keys = {url: [key for key, other in addresses.items() if other == url] for url in problems}
     lines = [
@@ -148,8 +282,16 @@ def _missing(addresses: Mapping[str, str], problems: Mapping[str, str]) -> Missi
         for url, why in problems.items()
     ]
     key = next(iter(keys.values()))[0]
+    places = ", ".join(mirror.place(url, _name(url)) for url in problems)
+    share = (
+        f"Or store what you have downloaded in the mirror, where it is looked for first: {places}."
+        if mirror.bucket
+        else "Machines that reach an S3 store can share what one of them has fetched: "
+        "OCR_TRAIN_WEIGHTS_MIRROR=s3://bucket/prefix."
+    )
     return MissingWeights(
         "the weights to start from cannot be fetched:\n" + "\n".join(lines),
         hint="Download them on a machine that reaches the address and give the file: "
-        f"overrides='{key}=/path/to/it{WEIGHTS}'; or start from scratch: overrides='{key}='. Nothing was trained.",
+        f"overrides='{key}=/path/to/it{WEIGHTS}'; or start from scratch: overrides='{key}='. Nothing was trained.\n"
+        + share,
     )
