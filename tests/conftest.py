@@ -9,6 +9,7 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from ocr_train.server.serve import LocalServers, ServerAddress
 from tests.commands import REPO
 from tests.lively_kit import kit
 from tests.s3 import fake, prefix, s3_server
+from tests.workers import scheduler
 
 __all__ = ["fake", "kit", "prefix", "s3_server"]
 
@@ -25,22 +27,15 @@ SHARED = REPO.parent / "shared"
 _OURS = ("AWS_", "MLFLOW_", "OCR_TRAIN_", "SCRIPTED_")
 
 
-SPREAD = frozenset(
-    [
-        *("resume/test_whole.py", "test_run_faults.py", "test_train_on_s3.py", "test_mlflow_run.py"),
-        *("resume/test_paddleocr.py", "trainer/test_real_logs.py", "runs/test_retention.py"),
-        "redaction/test_in_runs.py",
-    ]
-)
-"""Files of long tests that share nothing: they go to whichever worker is free. Others share servers or models that
-take seconds to make, so that a file stays with one worker."""
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Any:
+    """Who runs what where there are several workers."""
+    return scheduler(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests belong together (`pytest -n 2 --dist loadgroup`)."""
-    for item in items:
-        if item.path.relative_to(REPO / "tests").as_posix() not in SPREAD:
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(REPO))))
+    """Long tests first, so that no worker waits for another's last one."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)
