@@ -19,12 +19,18 @@ from ocr_train.server.serve import LocalServers, ServerAddress
 from tests.commands import REPO
 from tests.lively_kit import kit
 from tests.s3 import fake, prefix, s3_server
-from tests.workers import scheduler
+from tests.workers import group_of, longest_first, scheduler
 
 __all__ = ["fake", "kit", "prefix", "s3_server"]
 
 SHARED = REPO.parent / "shared"
 _OURS = ("AWS_", "MLFLOW_", "OCR_TRAIN_", "SCRIPTED_")
+
+
+def pytest_configure() -> None:
+    """What tests start may keep what it has compiled, whatever the shell says: they start hundreds of processes, some
+    in fresh environments, where each would compile MLflow and Paddle."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -34,8 +40,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests first, so that no worker waits for another's last one."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """The longest first."""
+    slow = {item.nodeid for item in items if item.get_closest_marker("slow")}
+    places = longest_first([item.nodeid for item in items], slow)
+    items.sort(key=lambda item: places[group_of(item.nodeid)])
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -53,9 +53,7 @@ def test_mlflow_run_trains_in_its_environment(project: Path, tmp_path: Path, man
     if manager == "uv" and shutil.which("uv", path=environment()["PATH"]) is None:
         pytest.skip("uv is not installed: `make test` installs it")
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    env = environment(
-        {"MLFLOW_TRACKING_URI": store, "MLFLOW_ENV_ROOT": str(tmp_path / "envs"), "UV_LINK_MODE": "copy"}
-    )
+    env = environment({"MLFLOW_TRACKING_URI": store, "MLFLOW_ENV_ROOT": str(tmp_path / "envs")})
     del env["PYTHONPATH"]
     done = subprocess.run(
         [

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.commands import REPO, artifacts, client, environment, ocr_train_here, only_run, points, store
-from tests.lively_models import write_config
+from tests.commands import artifacts, client, environment, ocr_train_here, only_run, points, store
+from tests.lively_kit import Kit
 
 pytestmark = pytest.mark.slow
 QUICK = "Global.print_batch_step=10 Global.save_epoch_step=10 Train.loader.num_workers=0 Eval.loader.num_workers=0"
@@ -48,7 +48,7 @@ def rec_run(work: Path, shared: Path) -> str:
     data = some_of(shared / "data" / "wires" / "rec", work / "rec", 32, 8)
     done = ocr_train_here(
         *("train", "--model", "rec", "--data", data, "--gpus", "cpu", "--epochs", "1", "--batch-size", "4"),
-        *("--overrides", QUICK),
+        *("--overrides", QUICK, "--export", "false", "--evaluation-images", "0", "--sample-images", "0"),
         cwd=work,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -137,25 +137,12 @@ def test_other_data_are_evaluated_in_a_run_that_names_the_first(work: Path, rec_
     assert "'ก'" in refused.stderr
 
 
-def test_a_detector_is_exported_with_its_boxes(work: Path, shared: Path) -> None:
+def test_a_detector_is_exported_with_its_boxes(work: Path, shared: Path, kit: Kit) -> None:
     """Boxes of the checkpoint, of paddle.inference and of onnxruntime, corner by corner, of a checkpoint without a
     run; PaddleOCR evaluates it, and its own predictor loads the model by the README's command."""
     data = some_of(shared / "data" / "wires" / "det", work / "det", 1, 3)
     images = sorted((data / "val").iterdir())
-    write_config("det", work / "detector")
-    subprocess.run(
-        [
-            sys.executable,
-            str(REPO / "tests" / "lively_models.py"),
-            "det",
-            str(work / "detector"),
-            *map(str, images),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=300,
-        env=environment(),
-    )
+    shutil.copytree(kit.folder / "det", work / "detector", ignore=shutil.ignore_patterns("exported"))
     exported = answer(
         work, "export", work / "detector", "--onnx", "--data", data / "val", "--out", "det_model"
     )
