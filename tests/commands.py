@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -14,13 +17,15 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
+from unittest import mock
 
 import psutil
 
-from ocr_train.cli import transfer
+from ocr_train.cli import train, transfer
 from ocr_train.config.started import this_start
 from ocr_train.redaction import redactor
 from ocr_train.tracking import holder
+from ocr_train.trainer.interpreter import Facts, probe
 
 REPO = Path(__file__).resolve().parent.parent
 SCRIPTED = REPO / "tests" / "scripted_paddleocr"
@@ -43,6 +48,15 @@ def train_arguments(data: Path, *more: str) -> list[str]:
 def store(folder: Path) -> str:
     """The tracking store of a run in `folder`."""
     return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+def copy_store(template: Path, folder: Path) -> None:
+    """Make `folder` the tracking store that the database `template` is, with its artifacts in `folder`, too."""
+    shutil.copyfile(template, folder / "mlflow.db")
+    # The template remembers where artifacts go as an absolute path.
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as database:
+        database.execute("UPDATE experiments SET artifact_location = ?", (str(folder / "mlruns" / "0"),))
+        database.commit()
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
@@ -107,6 +121,7 @@ def ocr_train_here(
     with contextlib.ExitStack() as restored:
         restored.enter_context(_as_a_process_starts(own, cwd))
         restored.enter_context(_ended_after(timeout_s))
+        restored.enter_context(mock.patch.object(train, "probe", _probe))
         streams = [
             restored.enter_context(_stream(folder, name))
             for folder in [Path(restored.enter_context(tempfile.TemporaryDirectory()))]
@@ -193,6 +208,16 @@ def _stream(folder: Path, name: str) -> Iterator[TextIO]:
             yield stream
         finally:
             setattr(sys, name, before)
+
+
+@functools.lru_cache
+def _asked_once(python: Path, devices: str | None) -> Facts:
+    return probe(python)
+
+
+def _probe(python: Path) -> Facts:
+    """What the interpreter can train with: its answer, which takes a second of Paddle's import, is always the same."""
+    return _asked_once(python, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 @contextlib.contextmanager

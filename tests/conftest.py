@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 import signal
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,7 @@ import pytest
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.redaction import redactor
 from ocr_train.server.serve import LocalServers, ServerAddress
-from tests.commands import REPO
+from tests.commands import REPO, copy_store
 from tests.lively_kit import kit
 from tests.s3 import fake, prefix, s3_server
 from tests.workers import group_of, longest_first, scheduler
@@ -98,11 +95,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def store_folder(tmp_path: Path, _store_template: Path) -> Path:
     """A folder with an empty MLflow database, for a run of the command line."""
-    shutil.copyfile(_store_template, tmp_path / "mlflow.db")
-    # The template remembers where artifacts go as an absolute path.
-    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as store:
-        store.execute("UPDATE experiments SET artifact_location = ?", (str(tmp_path / "mlruns" / "0"),))
-        store.commit()
+    copy_store(_store_template, tmp_path)
     return tmp_path
 
 

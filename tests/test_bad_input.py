@@ -125,11 +125,13 @@ def test_resume_from_a_run_without_checkpoints(store_folder: Path, words: Path) 
 def test_missing_bucket_and_wrong_credentials(tmp_path: Path, servers: ServerAddress) -> None:
     """Both end at once with exit 4 and name what is wrong, without the secret."""
     env = servers.env()
-    missing = ocr_train("train", "--model", "rec", "--data", "s3://no-such-bucket/x", cwd=tmp_path, env=env)
+    missing = ocr_train_here(
+        "train", "--model", "rec", "--data", "s3://no-such-bucket/x", cwd=tmp_path, env=env
+    )
     assert missing.returncode == 4, missing.stderr
     assert "no-such-bucket" in missing.stderr
     wrong = {**env, "AWS_SECRET_ACCESS_KEY": "canary-not-the-secret"}
-    denied = ocr_train(
+    denied = ocr_train_here(
         "train", "--model", "rec", "--data", f"s3://{servers.bucket}/x", cwd=tmp_path, env=wrong
     )
     assert denied.returncode == 4, denied.stderr

@@ -43,6 +43,18 @@ def test_every_file_that_the_code_reads_is_in_the_wheel(wheel: Path) -> None:
     assert not [name for name in names if name.startswith("tests/")]
 
 
+def with_few_words(environment: Path) -> None:
+    """Make the recognition demo set of an installed wheel one batch."""
+    [experiment] = environment.glob("lib/python*/site-packages/ocr_train/experiments/rec.yaml")
+    text = experiment.read_text(encoding="utf-8")
+    assert "  train: 640\n  val: 96\n" in text
+    # Not in place: uv may have linked the file to its cache.
+    experiment.unlink()
+    experiment.write_text(
+        text.replace("  train: 640\n  val: 96\n", "  train: 32\n  val: 8\n"), encoding="utf-8"
+    )
+
+
 def test_an_installed_wheel_trains_from_any_folder(wheel: Path, tmp_path: Path) -> None:
     """In a fresh environment: the command has its help, and trains PaddleOCR on the demo set."""
     uv = shutil.which("uv", path=environment()["PATH"])
@@ -65,6 +77,7 @@ def test_an_installed_wheel_trains_from_any_folder(wheel: Path, tmp_path: Path) 
     ):
         done = subprocess.run([uv, *words], env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+    with_few_words(place)
     command = str(place / "bin" / "ocr-train")
     helped = subprocess.run(
         [command, "--help"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False

@@ -10,7 +10,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 SPREAD = frozenset(
     [
-        *("resume/test_whole.py", "test_run_faults.py", "test_mlflow_run.py"),
+        *("test_run_faults.py", "test_mlflow_run.py"),
         *("resume/test_paddleocr.py", "trainer/test_real_logs.py", "runs/test_retention.py"),
         "redaction/test_in_runs.py",
     ]

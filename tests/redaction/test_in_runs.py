@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Callable, Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import yaml
 
 from ocr_train.config.experiment import EXPERIMENTS
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
-from tests.commands import SCRIPTED, ocr_train, only_run, store
+from tests.commands import SCRIPTED, ocr_train, ocr_train_here, only_run, store
 
 pytestmark = pytest.mark.slow
 MARK = "CANARY"
+Command = Callable[..., subprocess.CompletedProcess[str]]
 ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "/CANARYaws+0123456789/abcdefghijklmnopqr",
     "AWS_SESSION_TOKEN": "CANARYsession2",
@@ -79,13 +81,15 @@ def found_in(paths: Iterable[Path]) -> list[str]:
     return found
 
 
-def train(folder: Path, *more: str, env: dict[str, str] | None = None) -> str:
+def train(
+    folder: Path, *more: str, env: dict[str, str] | None = None, command: Command = ocr_train_here
+) -> str:
     """Train with all of them in its inputs; everything that was printed."""
     data = folder / "words"
     if not data.is_dir():
         make_demo(data, DemoSpec(task="rec", train=8, val=4))
     overrides = " ".join(f"'+Global.{key}={value}'" for key, value in OVERRIDES.items())
-    done = ocr_train(
+    done = command(
         *("train", "--model", experiment_file(folder), "--data", data, "--paddleocr", SCRIPTED),
         *("--epochs", "1", "--batch-size", "4", "--overrides", overrides, *more),
         cwd=folder,
@@ -124,11 +128,12 @@ class _Tags(HTMLParser):
 def test_canaries_are_nowhere_in_mlflow_on_the_terminal_or_in_a_comparison(store_folder: Path) -> None:
     """Params, tags, the logged configuration, the log, the page and every message are clean, and still are what they
     were: YAML, JSON, HTML, and the numbers that only look like secrets."""
-    said = train(store_folder) + train(store_folder, "--learning-rate", "0.002")
-    for more in (("compare", "--filter", "tags.task = 'rec'", "--out", "page", "--json", "compare.json"),):
-        done = ocr_train(*more, cwd=store_folder)
-        assert done.returncode == 0, done.stderr
-        said += done.stdout + done.stderr
+    # A process of its own shows what only the end of one prints, too.
+    said = train(store_folder, command=ocr_train) + train(store_folder, "--learning-rate", "0.002")
+    page = ("--out", "page", "--json", "compare.json")
+    done = ocr_train_here("compare", "--filter", "tags.task = 'rec'", *page, cwd=store_folder)
+    assert done.returncode == 0, done.stderr
+    said += done.stdout + done.stderr
     assert MARK not in said
     files = written(store_folder)
     assert len(files) > 20
@@ -143,9 +148,9 @@ def test_canaries_are_nowhere_in_mlflow_on_the_terminal_or_in_a_comparison(store
     stored = yaml.safe_load(config.read_text(encoding="utf-8"))["Global"]
     assert (stored["max_new_tokens"], stored["decoder_start_token_id"]) == (1024, 7)
     assert stored["nested"] == {"api_key": "***", "n": 1}
-    page = _Tags()
-    page.feed((store_folder / "page" / "index.html").read_text(encoding="utf-8"))
-    assert page.open == 0
+    tags = _Tags()
+    tags.feed((store_folder / "page" / "index.html").read_text(encoding="utf-8"))
+    assert tags.open == 0
     json.loads((store_folder / "compare.json").read_text(encoding="utf-8"))
 
 
@@ -162,7 +167,7 @@ def test_canaries_are_nowhere_in_a_run_without_a_server_or_where_sync_brings_it(
     said = train(store_folder, "--offline", "true", env=uri)
     assert MARK not in said
     assert found_in(written(store_folder)) == []
-    synced = ocr_train("sync", cwd=store_folder, env={"MLFLOW_TRACKING_URI": store(store_folder)})
+    synced = ocr_train_here("sync", cwd=store_folder)
     assert synced.returncode == 0, synced.stdout + synced.stderr
     assert MARK not in synced.stdout + synced.stderr
     assert found_in(written(store_folder)) == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ocr_train.server.serve import ServerAddress
 from tests.commands import (
     artifacts,
     client,
+    copy_store,
     ocr_train_here,
     ocr_train_here_until,
     only_run,
@@ -68,9 +70,38 @@ def folder(store_folder: Path) -> Path:
     return store_folder
 
 
-def test_the_run_itself_goes_on(folder: Path, data: Path) -> None:
+@dataclass(frozen=True)
+class Stopped:
+    """A run that was stopped in its third epoch, and the folder that it was started in."""
+
+    folder: Path
+    run_id: str
+
+
+@pytest.fixture(scope="module")
+def stopped_once(tmp_path_factory: pytest.TempPathFactory, _store_template: Path, data: Path) -> Stopped:
+    """The run that most tests go on with, as it was; nobody changes its folder."""
+    home = tmp_path_factory.mktemp("stopped") / "home"
+    (home / "got_").mkdir(parents=True)
+    copy_store(_store_template, home)
+    run_id = stopped(home, data)
+    return Stopped(home.rename(home.with_name("kept")), run_id)
+
+
+@pytest.fixture
+def interrupted(stopped_once: Stopped, tmp_path: Path) -> Stopped:
+    """A copy of it in the very place where it was stopped: a store names its files by absolute paths."""
+    home = stopped_once.folder.with_name("home")
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.copytree(stopped_once.folder, home)
+    # MLflow keeps what it has opened by address: each test has an address of its own.
+    (tmp_path / "home").symlink_to(home)
+    return Stopped(tmp_path / "home", stopped_once.run_id)
+
+
+def test_the_run_itself_goes_on(interrupted: Stopped, data: Path) -> None:
     """resume_mode=same: one run, RUNNING again and FINISHED, every step once, nothing of its end left."""
-    first = stopped(folder, data)
+    folder, first = interrupted.folder, interrupted.run_id
     before = points(store(folder), first, "train/loss")
     assert [step for step, _ in before][:10] == list(range(1, 11))
     run = go_on(folder, data, "--resume", first, "--resume-mode", "same", "--learning-rate", "0.0001")
@@ -92,9 +123,9 @@ def test_the_run_itself_goes_on(folder: Path, data: Path) -> None:
     assert document(folder, first, "checkpoints/latest.json")["step"] == 16
 
 
-def test_checkpoints_of_before_survive_in_a_run_that_goes_on(folder: Path, data: Path) -> None:
+def test_checkpoints_of_before_survive_in_a_run_that_goes_on(interrupted: Stopped, data: Path) -> None:
     """Other configuration bytes under the same name do not take their place: an old set is still whole."""
-    first = stopped(folder, data)
+    folder, first = interrupted.folder, interrupted.run_id
     go_on(folder, data, "--resume", "latest", "--resume-mode", "same")
     run = go_on(folder, data, "--resume", f"{first}:best", "--epochs", "5")
     assert "resumed_from" in run.data.tags
@@ -102,9 +133,9 @@ def test_checkpoints_of_before_survive_in_a_run_that_goes_on(folder: Path, data:
     assert "resume_passed_over" not in run.data.tags
 
 
-def test_the_log_of_a_run_that_goes_on_elsewhere_is_one_log(folder: Path, data: Path) -> None:
+def test_the_log_of_a_run_that_goes_on_elsewhere_is_one_log(interrupted: Stopped, data: Path) -> None:
     """On another machine the run's folder is not there: the log's beginning is brought."""
-    first = stopped(folder, data)
+    folder, first = interrupted.folder, interrupted.run_id
     shutil.rmtree(folder / "outputs")
     go_on(folder, data, "--resume", first, "--resume-mode", "same")
     path = client(store(folder)).download_artifacts(first, "logs/train.log", str(folder / "got_"))
@@ -114,9 +145,9 @@ def test_the_log_of_a_run_that_goes_on_elsewhere_is_one_log(folder: Path, data: 
     assert [step for step, _ in points(store(folder), first, "train/loss")] == list(range(1, 17))
 
 
-def test_a_linked_run_goes_on(folder: Path, data: Path) -> None:
+def test_a_linked_run_goes_on(interrupted: Stopped, data: Path) -> None:
     """The default: a run of its own whose steps follow, with what has changed and the best of both."""
-    first = stopped(folder, data)
+    folder, first = interrupted.folder, interrupted.run_id
     run = go_on(folder, data, "--resume", first, "--learning-rate", "0.0001", "--seed", "7")
     second = run.info.run_id
     assert second != first
@@ -168,17 +199,19 @@ def test_auto_is_what_a_spot_instance_needs(folder: Path, data: Path, mode: str)
 
 
 @pytest.mark.parametrize("change", [("--learning-rate", "0.01"), ("--seed", "5")])
-def test_auto_leaves_other_configurations_alone(folder: Path, data: Path, change: tuple[str, str]) -> None:
+def test_auto_leaves_other_configurations_alone(
+    interrupted: Stopped, data: Path, change: tuple[str, str]
+) -> None:
     """Another learning rate is another training; another seed, too."""
-    stopped(folder, data)
+    folder = interrupted.folder
     run = go_on(folder, data, "--resume", "auto", *change)
     assert "resumed_from" not in run.data.tags
     assert points(store(folder), run.info.run_id, "train/loss")[0][0] == 1
 
 
-def test_weights_only_is_a_new_training(folder: Path, data: Path) -> None:
+def test_weights_only_is_a_new_training(interrupted: Stopped, data: Path) -> None:
     """Steps and epochs from 0, the weights as Global.pretrained_model, nothing of the old best."""
-    first = stopped(folder, data)
+    folder, first = interrupted.folder, interrupted.run_id
     run = go_on(folder, data, "--resume", first, "--weights-only", "true")
     assert run.data.tags["weights_from"] == first
     assert "resumed_from" not in run.data.tags
@@ -188,9 +221,9 @@ def test_weights_only_is_a_new_training(folder: Path, data: Path) -> None:
     assert "run_id" not in document(folder, run.info.run_id, "checkpoints/best.json")
 
 
-def test_another_dictionary_is_found_before_training(folder: Path, data: Path) -> None:
+def test_another_dictionary_is_found_before_training(interrupted: Stopped, data: Path) -> None:
     """The first difference is named by line and character; the run is FAILED and trained nothing."""
-    first = stopped(folder, data)
+    folder, first = interrupted.folder, interrupted.run_id
     other = folder / "other"
     shutil.copytree(data, other)
     path = client(store(folder)).download_artifacts(first, "checkpoints/dict.txt", str(folder / "got_"))
@@ -205,18 +238,20 @@ def test_another_dictionary_is_found_before_training(folder: Path, data: Path) -
     assert points(store(folder), run.info.run_id, "train/loss") == []
 
 
-def test_another_architecture_is_found_before_training(folder: Path, data: Path) -> None:
+def test_another_architecture_is_found_before_training(interrupted: Stopped, data: Path) -> None:
     """The key is named with both values."""
-    first = stopped(folder, data)
+    folder, first = interrupted.folder, interrupted.run_id
     words = "Global.save_epoch_step=2 Architecture.Neck.hidden_size=48"
     done = ocr_train_here(*train_arguments(data, "--resume", first, "--overrides", words), cwd=folder)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Architecture.Neck.hidden_size is 96 in the checkpoint, 48 here" in done.stderr
 
 
-def test_a_damaged_newest_checkpoint_is_passed_over_and_that_is_said(folder: Path, data: Path) -> None:
+def test_a_damaged_newest_checkpoint_is_passed_over_and_that_is_said(
+    interrupted: Stopped, data: Path
+) -> None:
     """One flipped byte: the one before it, on the terminal and as a tag."""
-    first = stopped(folder, data)
+    folder, first = interrupted.folder, interrupted.run_id
     home = client(store(folder)).get_run(first).info.artifact_uri.removeprefix("file://")
     weights = Path(home) / "checkpoints/step_00000008/model.pdparams"
     content = weights.read_bytes()
