@@ -42,11 +42,12 @@ def test_the_first_error_stops_the_rest() -> None:
 
 def test_an_error_in_the_caller_ends_the_threads_first() -> None:
     """Ctrl-C, or a report that fails, leaves no thread behind."""
-    before = threading.active_count()
+    before = set(threading.enumerate())
 
     def refuse(_value: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run_all(range(1_000_000), abs, workers=4, stop=threading.Event(), on_result=refuse)
-    assert threading.active_count() == before
+    # Threads of earlier tests may end meanwhile.
+    assert set(threading.enumerate()) <= before
