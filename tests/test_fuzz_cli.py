@@ -83,7 +83,7 @@ def ended(*arguments: str | Path) -> int:
 @FEW
 @given(content=LABEL_FILES, task=st.sampled_from(["det", "rec", "cls"]))
 def test_any_label_file_is_answered(content: bytes, task: str) -> None:
-    """validate and prepare, with JSON, HTML and the list of bad lines."""
+    """validate, dict and prepare, with JSON, HTML and the list of bad lines."""
     with folder() as place:
         labels = place / "Label.txt"
         labels.write_bytes(content)
@@ -96,6 +96,9 @@ def test_any_label_file_is_answered(content: bytes, task: str) -> None:
             place / "o" / "q",
         )
         assert ended("validate", "--task", task, labels, *outputs) in STATUSES
+        assert (
+            ended("dict", place, "--out", place / "o" / "dict.txt", "--json", place / "o" / "d") in STATUSES
+        )
         with tempfile.TemporaryDirectory() as out:
             wish = (
                 "--task",

@@ -138,5 +138,8 @@ def make_dictionary(found: LabelCharacters, base: Dictionary | None = None) -> N
 def _require_sound(base: Dictionary) -> None:
     problems = [one for one in base.problems if one.severity == ERROR]
     if problems:
-        lines = "\n".join(f"  {one.file}:{one.line}: {one.kind}: {one.hint}" for one in problems[:10])
+        lines = "\n".join(
+            f"  {one.file}{f':{one.line}' if one.line else ''}: {one.kind}: {one.hint}"
+            for one in problems[:10]
+        )
         raise DataError(f"the base cannot be used:\n{lines}", hint="Correct it, or leave --base out.")

@@ -21,7 +21,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from ocr_train.checkpoints.pickle_scan import screen
@@ -41,6 +41,9 @@ ANSWER_TIMEOUT_S = 8.0
 """For the first bytes of all addresses together, name look-up included: a machine without a network goes no further."""
 IN_ARCHIVES = (f"student{WEIGHTS}", f"{BEST_NAME}{WEIGHTS}")
 """What PaddleOCR's older archives (`..._train.tar`) call the weights to start from; a student is one network of several."""
+
+_MOST_BYTES = 10 * 10**9
+"""Of what an archive holds: the largest of PaddleOCR's have a few hundred megabytes."""
 
 
 def is_address(value: object) -> bool:
@@ -123,7 +126,7 @@ class _Cache:
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
         copy = self.part(url).with_suffix(".mirror")
-        with _held(self.part(url)):
+        with _held(self.part(url), self.echo):
             try:
                 if not self.mirror.fetch(url, _name(url), copy, self.echo):
                     return None
@@ -138,7 +141,7 @@ class _Cache:
         """Bring the file whole: by another name until its length and sum are right and it is screened."""
         part, shown = self.part(url), without_password(url)
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _held(part), closing(answer):
+        with _held(part, self.echo), closing(answer):
             try:
                 # Another process may have had it meanwhile.
                 if there := self.find(url):
@@ -196,19 +199,27 @@ def _sum(url: str) -> str:
 
 
 @contextmanager
-def _held(part: Path) -> Iterator[None]:
+def _held(part: Path, echo: Echo) -> Iterator[None]:
     """The file `part` is made, and ours alone: another process waits here, and then finds the weights in the cache."""
     while True:
         with part.open("ab") as stream:
-            # Windows, or a network disk without locks.
-            with contextlib.suppress(ImportError, OSError):
-                import fcntl
-
-                fcntl.flock(stream, fcntl.LOCK_EX)
+            _lock(stream, echo)
             # Whoever had it may have moved it to its place.
             if part.exists() and part.stat().st_ino == os.fstat(stream.fileno()).st_ino:
                 yield
                 return
+
+
+def _lock(stream: BinaryIO, echo: Echo) -> None:
+    # Windows, or a network disk without locks.
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            echo("another process fetches the same weights; waiting for it ...")
+            fcntl.flock(stream, fcntl.LOCK_EX)
 
 
 def _remove_empty(part: Path) -> None:
@@ -222,9 +233,12 @@ def _take_out(archive: Path, scratch: Path, shown: str) -> tuple[Path, str]:
     (scratch / "tree").mkdir(parents=True)
     (scratch / "parts").mkdir()
     try:
-        names = sorted(extract_archive(archive, scratch / "tree", parts=scratch / "parts", shown=shown))
+        made = extract_archive(
+            archive, scratch / "tree", parts=scratch / "parts", shown=shown, limit_bytes=_MOST_BYTES
+        )
     except StorageError as exc:
         raise DataError(exc.problem, hint=exc.hint) from exc
+    names = sorted(made)
     weights = [name for name in names if name.endswith(WEIGHTS)]
     wanted = [name for known in IN_ARCHIVES for name in weights if PurePosixPath(name).name == known]
     if not wanted and len(weights) == 1:

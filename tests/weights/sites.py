@@ -45,6 +45,7 @@ class Site:
         503                   an answer of that status
         > ADDRESS             a redirect
         cut N, reset N        the connection ends, or is torn, after N bytes of the body
+        hang N                nothing comes after N bytes of the body, until the other side has gone
         whole                 Range is ignored
         says N                the length is N by the server's words, whatever comes
         elsewhere             a part that was not asked for
@@ -117,9 +118,12 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             if kind == "chunks":
                 headers = {"Transfer-Encoding": "chunked", "ETag": site.etag(path)}
                 body = b"%x\r\n%b" % (len(body), body[: int(value)])
-            if kind in ("cut", "reset"):
+            if kind in ("cut", "reset", "hang"):
                 body = body[: int(value)]
             self.answer(status, body, headers)
+            if kind == "hang":
+                self.wfile.flush()
+                self.connection.recv(1)
             if kind == "reset":
                 self.wfile.flush()
                 now = struct.pack("ii", 1, 0)

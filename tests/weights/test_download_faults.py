@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import requests
 from ocr_train.errors import DataError, MissingWeights
 from ocr_train.weights import http_file
 from ocr_train.weights.download import fetch_weights
+from tests.commands import REPO
 from tests.weights.sites import EVIL, Site, tar, weights
 
 KEY = "Global.pretrained_model"
@@ -279,8 +283,8 @@ def test_an_archive_that_is_not_as_it_should_be_is_refused(
     assert left(cache) == []
 
 
-def test_two_starts_at_once_fetch_once_each_and_agree(site: Site, cache: Path) -> None:
-    """The second waits for the first, and takes what that has fetched."""
+def test_starts_at_once_wait_for_the_first(site: Site, cache: Path) -> None:
+    """And take what it has fetched: no two write into one file."""
     site.faults[PATH] = ["cut 300000"]
     found: list[Path] = []
     threads = [threading.Thread(target=lambda: found.append(fetch(site, cache))) for _ in range(3)]
@@ -291,6 +295,27 @@ def test_two_starts_at_once_fetch_once_each_and_agree(site: Site, cache: Path) -
     assert len(found) == 3
     assert {path.read_bytes() for path in found} == {WHOLE}
     assert len(left(cache)) == 1
+
+
+def test_a_killed_download_goes_on_with_the_next_start(site: Site, cache: Path) -> None:
+    """A real process is killed while the server is slow to give the rest."""
+    site.faults[PATH] = ["hang 400000"]
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom ocr_train.weights.download import fetch_weights\n"
+        "fetch_weights({'k': sys.argv[1]}, Path(sys.argv[2]), print)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, f"{site.address}{PATH}", str(cache)], cwd=REPO)
+    try:
+        deadline = time.monotonic() + 60
+        while not any(path.stat().st_size > 300_000 for path in cache.glob(".*.part")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    assert fetch(site, cache).read_bytes() == WHOLE
+    start = int(site.asked[-1][1].removeprefix("bytes=").rstrip("-"))
+    assert 300_000 < start <= 400_000
 
 
 def test_a_line_that_breaks_often_gets_there_while_it_goes_on(
