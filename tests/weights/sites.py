@@ -48,7 +48,7 @@ class Site:
         hang N                nothing comes after N bytes of the body, until the other side has gone
         whole                 Range is ignored
         says N                the length is N by the server's words, whatever comes
-        elsewhere             a part that was not asked for
+        elsewhere             as many bytes as were asked for, and other ones
         chunks N              no Content-Length; the connection ends after N bytes
 
     `unnamed`: no ETag and no date, so that a version has no name.
@@ -109,11 +109,12 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
                 if start >= len(body):
                     self.answer(416, b"")
                     return
-                start -= kind == "elsewhere"
+                before = kind == "elsewhere"
+                start -= before
                 total = int(value) if kind == "says" else len(body)
                 headers["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
-                headers["Content-Length"] = str(total - start)
-                body, status = body[start:], 206
+                headers["Content-Length"] = str(total - start - before)
+                body, status = body[start : len(body) - before], 206
             headers.setdefault("Content-Length", value if kind == "says" else str(len(body)))
             if kind == "chunks":
                 headers = {"Transfer-Encoding": "chunked", "ETag": site.etag(path)}
