@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from ocr_train.config.overrides import get_key
 from ocr_train.disk import sha256_of
 from ocr_train.models.export.check import Agreement
@@ -52,23 +50,6 @@ def write_documents(folder: Path, facts: ExportFacts, *, seed: int) -> dict[str,
     readme_facts = ReadmeFacts(model=model, config=facts.config, carried=facts.carried)
     (folder / README).write_text(readme(readme_facts), encoding="utf-8")
     return model
-
-
-def write_inference_yml(folder: Path, config: Mapping[str, Any]) -> None:
-    """Write inference.yml where PaddleOCR did not.
-
-    The shape is what `dump_infer_config` of PaddleOCR 2.10 (ppocr/utils/export_model.py) writes; older ones do not.
-    """
-    if (folder / "inference.yml").is_file():
-        return
-    post = dict(config["PostProcess"])
-    dictionary = folder / "dict.txt"
-    if dictionary.is_file():
-        post["character_dict"] = dictionary.read_text(encoding="utf-8").splitlines()
-    transforms = get_key(config, "Eval.dataset.transforms")
-    document = {"PreProcess": {"transform_ops": transforms}, "PostProcess": post}
-    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-    (folder / "inference.yml").write_text(text, encoding="utf-8")
 
 
 def _model(folder: Path, facts: ExportFacts, seed: int) -> dict[str, Any]:

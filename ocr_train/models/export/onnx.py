@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,6 +63,34 @@ def to_onnx(
             "Export without --onnx, or try another version of paddle2onnx in the trainer's interpreter.",
         )
     shutil.copyfile(part, folder / ONNX)
+
+
+def name_characters(model: Path, characters: Sequence[str]) -> bool:
+    """Write a recogniser's dictionary into its ONNX file, as metadata, where rapidocr looks for it before it takes,
+    or fetches, a dictionary of its own; whether it could be done.
+
+    The entry is called `character` and has one character a line. What rapidocr would split into others (it takes
+    `str.splitlines`, which knows more line ends than a dictionary has) is not written.
+    """
+    text = "\n".join(characters)
+    if not characters or text.splitlines() != list(characters):
+        return False
+    # A message of Protocol Buffers may be written in parts, one after the other: this one holds field 14 of ModelProto
+    # (metadata_props) with a StringStringEntryProto, whose key and value are the fields 1 and 2 (onnx/onnx.proto).
+    entry = _field(1, b"character") + _field(2, text.encode("utf-8"))
+    with model.open("ab") as file:
+        file.write(_field(14, entry))
+    return True
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field of bytes: its tag, the length as a varint, the bytes."""
+    length, left = bytearray(), len(content)
+    while left > 0x7F:
+        length.append(left & 0x7F | 0x80)
+        left >>= 7
+    length.append(left)
+    return bytes([number << 3 | 2, *length]) + content
 
 
 def _has(python: Path, package: str, env: Mapping[str, str]) -> bool:

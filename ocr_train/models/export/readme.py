@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ocr_train.config.overrides import get_key
+from ocr_train.models.export.inference_yml import RESIZERS, operator_of
+from ocr_train.models.export.readers import elsewhere
 
 _KINDS = {"det": "text detection", "rec": "text recognition", "cls": "text direction classification"}
-_RESIZERS = ("RecResizeImg", "SVTRRecResizeImg", "ClsResizeImg", "ABINetRecResizeImg", "NRTRRecResizeImg")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ def readme(facts: ReadmeFacts) -> str:
         f"# {model['model']}: {kind}\n\n{_origin(model)}",
         f"## Checked\n\n{_checked(model)}",
         f"## Use it\n\n{_ours(model['task'])}",
+        f"## Elsewhere\n\n{elsewhere(model, facts.config)}",
         f"## PaddleOCR's own predictor\n\n{_predictor(facts)}",
         f"## Files\n\n{_files(model)}",
     ]
@@ -111,7 +113,7 @@ Predictor = tuple[str, Sequence[str], Sequence[str]]
 
 def _det(config: Mapping[str, Any]) -> Predictor:
     post = config["PostProcess"]
-    resize = _operator(config, ("DetResizeForTest",))
+    resize = operator_of(config, ("DetResizeForTest",))
     options = ["--det_model_dir=.", f"--det_algorithm={get_key(config, 'Architecture.algorithm')}"]
     for option, key in (
         ("det_db_thresh", "thresh"),
@@ -143,7 +145,7 @@ def _det(config: Mapping[str, Any]) -> Predictor:
 
 
 def _rec(config: Mapping[str, Any]) -> Predictor:
-    shape = _operator(config, _RESIZERS).get("image_shape") or [3, 32, 100]
+    shape = operator_of(config, RESIZERS).get("image_shape") or [3, 32, 100]
     options = [
         "--rec_model_dir=.",
         f"--rec_algorithm={get_key(config, 'Architecture.algorithm')}",
@@ -161,18 +163,9 @@ def _rec(config: Mapping[str, Any]) -> Predictor:
 
 
 def _cls(config: Mapping[str, Any]) -> Predictor:
-    shape = _operator(config, _RESIZERS).get("image_shape") or [3, 48, 192]
+    shape = operator_of(config, RESIZERS).get("image_shape") or [3, 48, 192]
     options = ["--cls_model_dir=.", f"--cls_image_shape={','.join(map(str, shape))}"]
     return "predict_cls.py", options, ["It knows the labels 0 and 180, as PaddleOCR's own models have them."]
-
-
-def _operator(config: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
-    """The settings of the first of these operators among the Eval transforms."""
-    for entry in get_key(config, "Eval.dataset.transforms"):
-        for name in names:
-            if isinstance(entry, dict) and name in entry:
-                return entry[name] or {}
-    return {}
 
 
 def _files(model: Mapping[str, Any]) -> str:

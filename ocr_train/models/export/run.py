@@ -32,9 +32,9 @@ from ocr_train.models.export.folder import (
     ExportFacts,
     carry_paddleocr,
     write_documents,
-    write_inference_yml,
 )
-from ocr_train.models.export.onnx import ONNX, to_onnx
+from ocr_train.models.export.inference_yml import characters_of, describe_for_export, write_inference_yml
+from ocr_train.models.export.onnx import ONNX, name_characters, to_onnx
 from ocr_train.models.inference import Model, read_images
 from ocr_train.models.source import read_config
 from ocr_train.redaction.redactor import redactor
@@ -115,6 +115,7 @@ def export(
             write_inference_yml(part, config)
             if options.onnx:
                 to_onnx(part, network, trainer, Path(scratch), echo, timeout_s=options.timeout_s)
+                name_characters(part / ONNX, characters_of(part, config))
             carried = options.carry and carry_paddleocr(trainer.paddleocr.root, part)
         checked = _check(source, part, trainer, options, echo, read or _read_with(options.timeout_s))
         facts = ExportFacts(
@@ -159,6 +160,7 @@ def export_config(
     """The configuration that export_model.py reads: the run's own, on the CPU, without what only training needs."""
     document = for_a_tool(config, prefix, use_gpu=False)
     set_key(document, "Global.save_inference_dir", str(out))
+    describe_for_export(document)
     if dictionary is not None:
         set_key(document, "Global.character_dict_path", str(dictionary))
     if pir:

@@ -3,18 +3,50 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
+import yaml
 
 from tests.commands import artifacts, client, environment, ocr_train_here, only_run, points, store
-from tests.lively_kit import Kit
+from tests.made_environments import environment_with
+from tests.models.export.lively_ppocrv4 import make_checkpoint
 
 pytestmark = pytest.mark.slow
+RAPIDOCR = "3.10.0"
+BESIDE = (
+    *(f"{name}=={version(name)}" for name in ("onnxruntime", "numpy")),
+    # As ours: OpenCV 5 cuts lines out of pages a little otherwise.
+    f"opencv-python-headless=={version('opencv-python')}",
+)
+# For an interpreter that has nothing but rapidocr.
+READ = """
+import json, os, sys
+det, rec, crop, *pages = sys.argv[1:]
+params = {}
+for folder, image in ((det, pages[0]), (rec, crop)):
+    os.chdir(folder)
+    code = open("README.md", encoding="utf-8").read().split("```python")[1].split("```")[0]
+    scope = {}
+    exec(code.replace("IMAGE.jpg", image), scope)
+    for key, value in scope["params"].items():
+        params[key] = os.path.join(folder, value) if key.endswith("model_path") else value
+# The model has its characters with it.
+del params["Rec.rec_keys_path"]
+reader = scope["RapidOCR"](params=params)
+for page in pages:
+    found = reader(page)
+    texts, boxes = (found.txts, found.boxes.tolist()) if found.txts else ([], [])
+    print("LINES", json.dumps(list(zip(texts, boxes))))
+"""
 QUICK = "Global.print_batch_step=10 Global.save_epoch_step=10 Train.loader.num_workers=0 Eval.loader.num_workers=0"
 
 
@@ -137,27 +169,35 @@ def test_other_data_are_evaluated_in_a_run_that_names_the_first(work: Path, rec_
     assert "'ก'" in refused.stderr
 
 
-def test_a_detector_is_exported_with_its_boxes(work: Path, shared: Path, kit: Kit) -> None:
-    """Boxes of the checkpoint, of paddle.inference and of onnxruntime, corner by corner, of a checkpoint without a
-    run; PaddleOCR evaluates it, and its own predictor loads the model by the README's command."""
-    data = some_of(shared / "data" / "wires" / "det", work / "det", 1, 3)
-    images = sorted((data / "val").iterdir())
-    shutil.copytree(kit.folder / "det", work / "detector", ignore=shutil.ignore_patterns("exported"))
-    exported = answer(
-        work, "export", work / "detector", "--onnx", "--data", data / "val", "--out", "det_model"
-    )
+@pytest.fixture(scope="module")
+def pages(work: Path, shared: Path) -> Sequence[Path]:
+    """Three photographs of a labelled validation set."""
+    return sorted((some_of(shared / "data" / "wires" / "det", work / "det", 1, 3) / "val").iterdir())
+
+
+@pytest.fixture(scope="module")
+def det(work: Path, pages: Sequence[Path]) -> Path:
+    """A detector's exported folder."""
+    checkpoint = make_checkpoint("det", work / "detector", pages)
+    exported = answer(work, "export", checkpoint, "--onnx", "--data", pages[0].parent, "--out", "det_model")
     assert exported["checked"]["images"] == 3
     for backend in ("paddle", "onnx"):
         assert exported["checked"][backend]["answers"] > 3
         assert exported["checked"][backend]["max_corner_px"] <= 1
-    evaluated = answer(work, "evaluate", work / "detector", "--data", data, "--no-log")
+    return work / "det_model"
+
+
+def test_a_detector_is_exported_with_its_boxes(work: Path, det: Path, pages: Sequence[Path]) -> None:
+    """Boxes of the checkpoint, of paddle.inference and of onnxruntime, corner by corner, of a checkpoint without a
+    run; PaddleOCR evaluates it, and its own predictor loads the model by the README's command."""
+    evaluated = answer(work, "evaluate", work / "detector", "--data", work / "det", "--no-log")
     assert (evaluated["samples"], evaluated["logged_to"]) == (3, [])
     assert 0 <= evaluated["metrics"]["hmean"] <= 1
-    text = (work / "det_model" / "README.md").read_text(encoding="utf-8")
-    command = text.split("```bash\n")[2].split("```")[0].replace("IMAGE.jpg", str(data / "val"))
+    text = (det / "README.md").read_text(encoding="utf-8")
+    command = text.split("## PaddleOCR's own predictor")[1].split("```bash\n")[1].split("```")[0]
     done = subprocess.run(
-        ["bash", "-c", command],
-        cwd=work / "det_model",
+        ["bash", "-c", command.replace("IMAGE.jpg", str(pages[0].parent))],
+        cwd=det,
         capture_output=True,
         text=True,
         timeout=120,
@@ -165,4 +205,48 @@ def test_a_detector_is_exported_with_its_boxes(work: Path, shared: Path, kit: Ki
         env=environment(),
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{images[0].name}\t[[[" in done.stdout  # the name and its boxes
+    assert f"{pages[0].name}\t[[[" in done.stdout  # the name and its boxes
+
+
+def test_rapidocr_reads_what_we_read(work: Path, det: Path, shared: Path, pages: Sequence[Path]) -> None:
+    """In an environment that has rapidocr and nothing of ours: the READMEs' code runs as it stands in both folders, and
+    with the parameters of both whole pages have the same boxes and texts."""
+    try:
+        python = environment_with(f"rapidocr-{RAPIDOCR}", f"rapidocr=={RAPIDOCR}", *BESIDE)
+    except subprocess.CalledProcessError as exc:
+        pytest.skip(f"no environment can be made for it: {str(exc.stderr)[-300:]}")
+    crops = sorted((shared / "data" / "wires" / "rec" / "val").iterdir())[:4]
+    make_checkpoint("rec", work / "recogniser", crops)
+    rec = work / "rec_model"
+    answer(work, "export", work / "recogniser", "--onnx", "--no-check", "--out", rec)
+    for folder, name in ((det, "PP-OCRv4_mobile_det"), (rec, "PP-OCRv4_mobile_rec")):
+        settings = (folder / "inference.yml").read_text(encoding="utf-8")
+        assert yaml.safe_load(settings)["Global"] == {"model_name": name}
+        assert "LabelEncode" not in settings
+    done = ocr_train_here("predict", det, "--rec", rec, "--onnx", *pages, cwd=work)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ours = [json.loads(line)["lines"] for line in done.stdout.splitlines() if line.startswith("{")]
+    argv = [str(python), "-I", "-c", READ, str(det), str(rec), str(crops[0]), *map(str, pages)]
+    done = subprocess.run(argv, cwd=work, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    theirs = [json.loads(line[6:]) for line in done.stdout.splitlines() if line.startswith("LINES ")]
+    expected = [[(line["text"], line["box"]) for line in lines if line["text"].strip()] for lines in ours]
+    expected, theirs = (
+        [comparable(page, lines) for page, lines in zip(pages, found, strict=True)]
+        for found in (expected, theirs)
+    )
+    assert sum(map(len, expected)) > 3
+    assert theirs == expected
+
+
+def comparable(page: Path, lines: Sequence[Sequence[Any]]) -> list[tuple[str, list[list[float]]]]:
+    """Texts and boxes but for those of which rapidocr has rules of its own (docs/export.md): it leaves out boxes of up
+    to 3 pixels, draws those at the edge one pixel smaller, and does not squeeze what is wide."""
+    height, width = cv2.imread(str(page)).shape[:2]
+    kept = []
+    for text, box in lines:
+        sides = [math.dist(box[0], box[corner]) for corner in (1, 3)]
+        inside = all(x < width - 1 and y < height - 1 for x, y in box)
+        if inside and min(sides) >= 4 and max(sides) / min(sides) < 320 / 48:
+            kept.append((text, box))
+    return sorted(kept)
