@@ -20,10 +20,7 @@ take seconds to make, so that a file stays with one worker."""
 
 
 TOGETHER = {
-    "lively models": (
-        *("models/export/test_paddleocr.py", "models/test_mlflow_model.py", "models/test_inference.py"),
-        "cli/test_predict.py",
-    ),
+    "lively models": ("models/test_mlflow_model.py", "models/test_inference.py", "cli/test_predict.py"),
     "servers": (
         *("test_train_on_s3.py", "data/test_for_training.py", "tracking/test_preflight.py"),
         "models/test_registry.py::test_a_server_registers_as_a_store_does",
