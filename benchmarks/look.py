@@ -45,7 +45,18 @@ def main() -> int:
 def step_s(folder: Path, *, images: int) -> float:
     """Mean seconds of a training step, in a run of its own in `folder`."""
     folder.mkdir()
-    argv = [sys.executable, "-m", "ocr_train", "train", "--model", "rec", "--epochs", EPOCHS, "--gpus", "cpu"]
+    argv = [
+        sys.executable,
+        "-m",
+        "ocr_train",
+        "train",
+        "--model",
+        "rec_mv3_none_bilstm_ctc",
+        "--epochs",
+        EPOCHS,
+        "--gpus",
+        "cpu",
+    ]
     argv += ["--sample-images", str(images), "--evaluation-images", "0", "--export", "false"]
     env = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
     env["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])

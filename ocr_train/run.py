@@ -75,8 +75,8 @@ class Results:
     `best` is the best main metric. `stored` counts checkpoints that are stored, `kept` are the folders of those that
     could not be, `lost` the names of those that are nowhere; `checkpoint_bytes` is the size of one. `latest_step` and
     `best_step` are steps of the run, `best_prefix` is the trainer's own set that beats all before it. `reader_share`
-    (0 to 1) of the time was spent waiting for data. `rate_zero` and `starving` are sentences, empty where there is
-    nothing to say; `trained_out` says that every step was trained.
+    (0 to 1) of the time was spent waiting for data. `rate_zero`, `starving` and `not_better` (than what it started
+    from) are sentences, empty where there is nothing to say; `trained_out` says that every step was trained.
     """
 
     best: float | None = None
@@ -92,4 +92,5 @@ class Results:
     samples: int = 0
     samples_error: str = ""
     starving: str = ""
+    not_better: str = ""
     trained_out: bool = False

@@ -40,7 +40,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 def train_arguments(data: Path, *more: str) -> list[str]:
     """A launch of the scripted trainer: 4 epochs of 4 steps."""
     return [
-        *("train", "--model", "rec", "--data", str(data), "--paddleocr", str(SCRIPTED)),
+        *("train", "--model", "rec_mv3_none_bilstm_ctc", "--data", str(data), "--paddleocr", str(SCRIPTED)),
         *("--epochs", "4", "--batch-size", "4", "--overrides", "Global.save_epoch_step=2", *more),
     ]
 

@@ -14,7 +14,17 @@ from ocr_train.server.serve import ServerAddress
 from tests.commands import SCRIPTED, client, ocr_train, ocr_train_here, only_run
 
 pytestmark = pytest.mark.slow
-TRAIN = ("train", "--model", "rec", "--paddleocr", str(SCRIPTED), "--batch-size", "4", "--epochs", "1")
+TRAIN = (
+    "train",
+    "--model",
+    "rec_mv3_none_bilstm_ctc",
+    "--paddleocr",
+    str(SCRIPTED),
+    "--batch-size",
+    "4",
+    "--epochs",
+    "1",
+)
 
 
 @pytest.fixture(scope="module")
@@ -126,13 +136,25 @@ def test_missing_bucket_and_wrong_credentials(tmp_path: Path, servers: ServerAdd
     """Both end at once with exit 4 and name what is wrong, without the secret."""
     env = servers.env()
     missing = ocr_train_here(
-        "train", "--model", "rec", "--data", "s3://no-such-bucket/x", cwd=tmp_path, env=env
+        "train",
+        "--model",
+        "rec_mv3_none_bilstm_ctc",
+        "--data",
+        "s3://no-such-bucket/x",
+        cwd=tmp_path,
+        env=env,
     )
     assert missing.returncode == 4, missing.stderr
     assert "no-such-bucket" in missing.stderr
     wrong = {**env, "AWS_SECRET_ACCESS_KEY": "canary-not-the-secret"}
     denied = ocr_train_here(
-        "train", "--model", "rec", "--data", f"s3://{servers.bucket}/x", cwd=tmp_path, env=wrong
+        "train",
+        "--model",
+        "rec_mv3_none_bilstm_ctc",
+        "--data",
+        f"s3://{servers.bucket}/x",
+        cwd=tmp_path,
+        env=wrong,
     )
     assert denied.returncode == 4, denied.stderr
     assert "AWS_SECRET_ACCESS_KEY" in denied.stderr

@@ -135,7 +135,7 @@ def test_make_run_leaves_out_what_is_not_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "kept"),
     [
-        ("mlflow run . -P model=det", "mlflow run ."),
+        ("mlflow run . -P model=det_mv3_db", "mlflow run ."),
         (
             "/venv/bin/python /venv/bin/mlflow run /p --env-manager local -P a=b",
             "mlflow run /p --env-manager local",

@@ -223,7 +223,9 @@ def test_a_kill_between_the_run_and_its_first_record_can_be_reaped(store_folder:
     assert done.returncode == -9
     run = only_run(store(store_folder))
     assert run.info.status == "RUNNING"
-    assert run.data.tags["launch_command"].startswith("python -m ocr_train train --model rec")
+    assert run.data.tags["launch_command"].startswith(
+        "python -m ocr_train train --model rec_mv3_none_bilstm_ctc"
+    )
     client(store(store_folder)).set_tag(run.info.run_id, "heartbeat", "2020-01-01T00:00:00Z")
     reaped = ocr_train_here("runs", "--reap", "--older-than", "1", cwd=store_folder)
     assert run.info.run_id in reaped.stdout, reaped.stderr

@@ -159,7 +159,7 @@ def test_a_project_at_an_address_leaves_its_runs_where_it_was_typed(
     del env["PYTHONPATH"]
     user = tmp_path / "the user's"
     shutil.copytree(data, user / "words")
-    start = "mlflow run https://git.example/ocr --env-manager local --experiment-name mine -P model=rec"
+    start = "mlflow run https://git.example/ocr --env-manager local --experiment-name mine -P model=rec_mv3_none_bilstm_ctc"
     given = f"-P paddleocr={SCRIPTED} -P epochs=2 -P batch_size=4 -P export=false -P evaluation_images=0 -P val=0.25"
     refused = typed(f"{start} {given} -P data=words", user, env)
     assert refused.returncode != 0

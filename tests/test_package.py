@@ -84,7 +84,18 @@ def test_an_installed_wheel_trains_from_any_folder(wheel: Path, tmp_path: Path) 
     )
     assert "train" in helped.stdout, helped.stderr
     small = "Train.loader.num_workers=0 Eval.loader.num_workers=0 Global.print_batch_step=1"
-    argv = [command, "train", "--model", "rec", "--epochs", "1", "--export", "false", "--overrides", small]
+    argv = [
+        command,
+        "train",
+        "--model",
+        "rec_mv3_none_bilstm_ctc",
+        "--epochs",
+        "1",
+        "--export",
+        "false",
+        "--overrides",
+        small,
+    ]
     trained = subprocess.run(
         [*argv, "--evaluation-images", "0", "--sample-images", "0"],
         cwd=tmp_path,

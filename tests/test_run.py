@@ -55,7 +55,7 @@ def test_run_says_what_it_was(finished: Path) -> None:
     assert run.info.status == "FINISHED"
     assert run.data.params["cfg/Global.epoch_num"] == "4"
     assert run.data.params["cfg/Optimizer.lr.learning_rate"] == "0.0005"
-    assert run.data.tags["model"] == "rec"
+    assert run.data.tags["model"] == "rec_mv3_none_bilstm_ctc"
     assert run.data.tags["device"] == "cpu"
     assert run.inputs.dataset_inputs[0].dataset.digest == run.data.tags["dataset_digest"]
     files = artifacts(store(finished), run.info.run_id)

@@ -110,7 +110,17 @@ class Scene:
         if self.scripted:
             return [*train_arguments(self.data, "--epochs", "6", *more)]
         return [
-            *("train", "--model", "rec", "--data", str(self.data), "--gpus", "cpu", "--epochs", "3"),
+            *(
+                "train",
+                "--model",
+                "rec_mv3_none_bilstm_ctc",
+                "--data",
+                str(self.data),
+                "--gpus",
+                "cpu",
+                "--epochs",
+                "3",
+            ),
             *("--batch-size", "4", "--overrides", _OVERRIDES, "--export", "false"),
             *("--evaluation-images", "0", "--sample-images", "0", *more),
         ]

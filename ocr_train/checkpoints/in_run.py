@@ -28,17 +28,21 @@ from ocr_train.checkpoints.states_file import read_states
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
 from ocr_train.tracking.artifacts import Artifacts, RunArtifacts
 from ocr_train.tracking.mlflow_client import get_run
-from ocr_train.trainer.files import SUFFIXES, states_of
+from ocr_train.trainer.files import OPTIMIZER, SUFFIXES, states_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundCheckpoint:
-    """A checkpoint of the run `run_id`, on this machine; `passed_over` says which were not good, and why."""
+    """A checkpoint of the run `run_id`, on this machine; `passed_over` says which were not good, and why.
+
+    `weights_only`: there is no more, or no more was asked for.
+    """
 
     run_id: str
     prefix: Path
     manifest: CheckpointManifest
     passed_over: Sequence[str] = ()
+    weights_only: bool = False
 
 
 def fetch_checkpoint(
@@ -58,18 +62,30 @@ def fetch_checkpoint(
     torn: list[str] = []
     bad: list[str] = []
     for manifest in _in_order(artifacts, which, step, wanted, torn):
+        alone = weights_only or _is_base(manifest)
         try:
-            prefix = _fetch(artifacts, manifest, folder, weights_only=weights_only)
+            prefix = _fetch(artifacts, manifest, folder, weights_only=alone)
         except DataError as exc:
             bad.append(exc.problem)
             continue
-        return FoundCheckpoint(run_id=owner, prefix=prefix, manifest=manifest, passed_over=(*torn, *bad))
+        return FoundCheckpoint(
+            run_id=owner,
+            prefix=prefix,
+            manifest=manifest,
+            passed_over=(*torn, *bad),
+            weights_only=alone,
+        )
     if bad:
         raise DataError(
             f"no checkpoint of the run {run.info.run_name!r} can be resumed from: {'; '.join(bad)}",
             hint="Choose another run, or leave resume empty.",
         )
     return None
+
+
+def _is_base(manifest: CheckpointManifest) -> bool:
+    """Whether it is what a fine-tune started from: weights that no optimizer has touched yet."""
+    return manifest.step == 0 and not any(entry.name.endswith(OPTIMIZER) for entry in manifest.files)
 
 
 def _fetch(artifacts: Artifacts, manifest: CheckpointManifest, folder: Path, *, weights_only: bool) -> Path:

@@ -67,6 +67,17 @@ def read_states(path: Path) -> States:
     return states
 
 
+def read_plain(path: Path) -> Any:
+    """A pickle of plain values, such as `.pdiparams.info`, read without running what it says; raises `DataError`."""
+    try:
+        data = read_regular(path)
+        _check_sizes(data)
+        return _SafeUnpickler(io.BytesIO(data), encoding="latin1").load()
+    except Exception as exc:
+        # As above.
+        raise DataError(f"{path} is not a pickle of plain values: {exc}") from exc
+
+
 def _scores(best: Mapping[str, Any]) -> dict[str, float]:
     """The scores of a `best_model_dict`; none without `best_epoch`: then no evaluation has come yet.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ocr_train.config import epoch_steps
 from ocr_train.config import parameter_values as read
+from ocr_train.config.fine_tune import NONE, RATE, FreezeRule, is_of_a_run, parse_freeze, pretrained_of
 from ocr_train.config.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
 from ocr_train.config.parameters import PARAMETERS, Launch
 from ocr_train.config.requests import DataRequest, Demo, dictionary_of
@@ -40,7 +41,14 @@ EXPERIMENTS = next(
     if folder.is_dir()
 )
 """The experiments that come with the project: at its top, or, installed from a wheel, inside the package."""
-EXPERIMENT_KEYS = ("task", "description", "dictionary", "demo", "paddleocr", "seed")
+EXPERIMENT_KEYS = (
+    *("task", "description", "dictionary", "demo", "paddleocr", "seed"),
+    *("pretrained", "freeze", "freeze_bn", "rate_batch"),
+)
+RENAMED = {
+    "rec_aug": "rec, which starts from trained weights, or rec_mv3_none_bilstm_ctc, which starts from nothing",
+}
+"""Experiments of before, and what they are now."""
 DEMO_LANGUAGES = ("en", "th")
 DEMO_KEYS = ("language", "train", "val", "epochs", "batch_size", "learning_rate", "overrides", "size")
 
@@ -55,6 +63,8 @@ class Experiment:
     `stall_timeout_s` and `nan_windows` are the watchdog's, 0 for never; `sample_images` are looked at in each
     evaluation and `evaluation_images` at the end, 0 for none; `export` makes the best checkpoint a checked model
     at the end, `register` (NAME or NAME@ALIAS) puts it into MLflow's registry; `hourly_usd` is what an hour costs.
+    `freeze` says which layers stay as they are, None where that is left to us; `freeze_bn` that batch normalisation
+    keeps its statistics; `rate_batch` is the batch that the learning rate is for, None where it is taken as it is.
     """
 
     name: str
@@ -84,6 +94,9 @@ class Experiment:
     register: str
     hourly_usd: float | None
     dictionary_fixed: bool
+    freeze: tuple[FreezeRule, ...] | None
+    freeze_bn: bool
+    rate_batch: int | None
     launch: Launch = field(repr=False)
 
     @property
@@ -119,6 +132,7 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
     file = _experiment_file(document, source, problems)
     demo = _demo(file, launch, source, problems)
     trainer = _trainer(file, demo, launch, source, problems)
+    resume, weights_only = _resume(launch, problems)
     experiment = Experiment(
         name=source.stem,
         source=source,
@@ -127,8 +141,8 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         trainer=trainer,
         data=read.address(launch.data),
         demo=_demo_values(demo, source, problems),
-        resume=launch.resume,
-        weights_only=read.truth(launch.weights_only, "weights_only", problems),
+        resume=resume,
+        weights_only=weights_only,
         resume_mode=read.choice(launch.resume_mode or "new", "resume_mode", ("new", "same"), problems),
         gpus=read.gpus(launch.gpus, problems),
         seed=_seed(trainer, file, problems),
@@ -153,6 +167,9 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         if launch.hourly_usd
         else None,
         dictionary_fixed="paddleocr" not in document or "Global.character_dict_path" in launch.overrides,
+        freeze=parse_freeze(launch.freeze or str(file.get("freeze") or ""), problems),
+        freeze_bn=read.truth(launch.freeze_bn, "freeze_bn", problems, default=bool(file.get("freeze_bn"))),
+        rate_batch=_rate_batch(file, demo, launch, problems),
         launch=launch,
     )
     problems += check_trainer(trainer, source)
@@ -166,6 +183,28 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         )
     set_key(experiment.trainer, "Global.seed", experiment.seed)
     return experiment
+
+
+def _resume(launch: Launch, problems: list[str]) -> tuple[str, bool]:
+    """The checkpoint to start from, and whether only its weights count: `pretrained` may name one, too."""
+    weights_only = read.truth(launch.weights_only, "weights_only", problems)
+    if not is_of_a_run(launch.pretrained):
+        return launch.resume, weights_only
+    if launch.resume:
+        problems.append(
+            f"pretrained={launch.pretrained} and resume={launch.resume} both name a checkpoint: give one"
+        )
+    return launch.pretrained, True
+
+
+def _rate_batch(
+    file: Mapping[str, Any], demo: Mapping[str, Any] | None, launch: Launch, problems: list[str]
+) -> int | None:
+    """The batch that the experiment's learning rate is for; None where another rate was given."""
+    given = launch.learning_rate or (demo or {}).get("learning_rate") or RATE in launch.overrides
+    if given or not file.get("rate_batch"):
+        return None
+    return int(read.parse_number(str(file["rate_batch"]), "rate_batch", int, problems, least=1))
 
 
 def available_models(experiments: Path) -> list[str]:
@@ -202,6 +241,10 @@ def _find_model(model: str, experiments: Path) -> Path:
     path = experiments / f"{model}.yaml"
     if not model or not path.is_file():
         names = available_models(experiments)
+        if model in RENAMED:
+            raise ConfigError(
+                f"the model {model!r} is now called {RENAMED[model]}.", hint="Give that name: model=NAME."
+            )
         raise ConfigError(
             f"unknown model {model!r}{nearest(model, names)}",
             hint=f"Known models: {', '.join(names)}. A path to a PaddleOCR configuration file works too.",
@@ -296,6 +339,10 @@ def _trainer(
     if file.get("dictionary"):
         dictionary = (source.parent / str(file["dictionary"])).absolute()
         config, _ = with_overrides(config, {"Global.character_dict_path": str(dictionary)})
+    pretrained = pretrained_of(launch.pretrained, file)
+    if pretrained:
+        given_here = None if pretrained == NONE or is_of_a_run(pretrained) else pretrained
+        config, _ = with_overrides(config, {"Global.pretrained_model": given_here})
     overrides = (demo or {}).get("overrides") or {}
     if not isinstance(overrides, dict):
         problems.append(f"{source}: `demo.overrides` is not a mapping")

@@ -30,6 +30,19 @@ class Launch:
         "(an interrupted run of the same training, else from the beginning), runs:/..., models:/..., "
         "s3://..., or a path",
     )
+    pretrained: str = _parameter(
+        "",
+        "weights to start from: a name (PP-OCRv4_mobile_rec), a .pdparams file, an inference folder, an address, "
+        "a run or models:/...; none: from nothing",
+    )
+    freeze: str = _parameter(
+        "",
+        "layers that stay as they are: backbone, or all-but-head:200 (for 200 steps); empty: all but new layers, "
+        "for a short while; none: no layer",
+    )
+    freeze_bn: str = _parameter(
+        "", "true: batch normalisation keeps the statistics of the weights; empty: as the experiment says"
+    )
     weights_only: str = _parameter(
         "", "true: take only the weights, and count steps and epochs from 0 (fine-tuning)"
     )

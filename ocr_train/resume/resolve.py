@@ -85,7 +85,7 @@ def resolve(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | 
         # Nothing harmful or half stays behind.
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    if point is not None and not request.weights_only and point.epoch >= request.epochs:
+    if point is not None and not point.weights_only and point.epoch >= request.epochs:
         raise ConfigError(
             f"resume={request.text}: the checkpoint is at epoch {point.epoch}, and epochs={request.epochs}: "
             "nothing is left to train.",
@@ -250,7 +250,7 @@ def _point(
 ) -> ResumePoint:
     manifest = found.manifest
     passed = f" (skipped: {'; '.join(found.passed_over)})" if found.passed_over else ""
-    fresh = request.weights_only
+    fresh = found.weights_only
     if best is None and not fresh:
         best = manifest.metrics.get(request.main_metric)
     return ResumePoint(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ocr_train.atomic_files import write_text
 from ocr_train.checkpoints.address import AUTO
-from ocr_train.config.overrides import set_key
+from ocr_train.config.overrides import get_key, set_key
 from ocr_train.data.for_training import Dataset
 from ocr_train.errors import OcrTrainError
+from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.automatic import Waiter
 from ocr_train.resume.claim import claim, require_idle
 from ocr_train.resume.eval_schedule import keep_phase
@@ -27,8 +30,13 @@ from ocr_train.tracking.run_folder import require_writable
 from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer.files import weights_of
 from ocr_train.trainer.tools import Trainer
-from ocr_train.weights.compatibility import ModelToTrain, compare_layers, require_fit
-from ocr_train.weights.start import Weights, clear_pretrained, settle
+from ocr_train.weights.compatibility import ModelToTrain, compare_layers, config_at, require_fit
+from ocr_train.weights.start import WHOLE, Settled, Weights, clear_pretrained, settle, weights_at
+
+CLASSIC = {"det": "det_mv3_db", "rec": "rec_mv3_none_bilstm_ctc"}
+"""What the experiments of these names are called that started from nothing."""
+WEIGHTS_FILE = "weights.json"
+"""The artifact that says what the weights to start from are, and which layers they lack."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,11 +185,19 @@ def lay_schedule(
 
 
 def check_start(
-    config: dict[str, Any], point: ResumePoint | None, model: ModelToTrain, tracker: Tracker, echo: Echo
-) -> None:
-    """Compare what training starts from with the model: a checkpoint must fit, of weights what does not is left out
-    and said. `config` as rendered is changed where other files are to be loaded.
+    config: dict[str, Any],
+    point: ResumePoint | None,
+    model: ModelToTrain,
+    tracker: Tracker,
+    echo: Echo,
+    *,
+    known: Mapping[str, Weights],
+    images: Callable[[], Sequence[Path]],
+) -> Settled:
+    """Compare what training starts from with the model: a checkpoint must fit, weights are made to fit, and what does
+    not is left out and said. `config` as rendered is changed where other files are to be loaded.
 
+    `known` are the weights that the configuration names by a name or an address, `images` gives some of those to train on.
     Raises `ConfigError` where training could not go on from it, or would start from scratch.
     """
     if point is not None and not point.weights_only:
@@ -189,18 +205,31 @@ def check_start(
         fit = compare_layers(model, arrays=point.arrays, config=point.config, dictionary=point.dictionary)
         if fit.note:
             echo(fit.note)
-        require_fit(fit, point.source)
-        return
-    given = None
+        require_fit(fit, point.source, hint=_of_before(point))
+        return Settled()
     if point is not None:
-        given = Weights(
-            path=weights_of(point.prefix),
-            arrays=point.arrays,
-            source=point.source,
-            config=point.config,
-            dictionary=point.dictionary,
-        )
-    tracker.set_tags(settle(config, model, tracker.folder / "weights", echo, given=given))
+        given = weights_at(weights_of(point.prefix), point.source, config=point.config)
+        known = {**known, WHOLE: replace(given, arrays=point.arrays, dictionary=point.dictionary)}
+    settled = settle(config, model, tracker.folder / "weights", echo, known=known, images=images)
+    tracker.set_tags(settled.tags)
+    if settled.report:
+        path = tracker.folder / WEIGHTS_FILE
+        document = redactor().mapping({"start": list(settled.report)})
+        write_text(path, json.dumps(document, indent=1, ensure_ascii=False))
+        tracker.log_file(path, "config")
+    return settled
+
+
+def _of_before(point: ResumePoint) -> str:
+    """Where models have been given other names since: what a run of before is resumed as."""
+    kind = get_key(config_at(point.config), "Architecture.model_type", "")
+    if (
+        get_key(config_at(point.config), "Architecture.Backbone.name", "") != "MobileNetV3"
+        or kind not in CLASSIC
+    ):
+        return ""
+    dictionary = " and, for Thai, its dictionary beside the data" if kind == "rec" else ""
+    return f"A run that was made before model={kind} became a fine-tune is resumed with model={CLASSIC[kind]}{dictionary}."
 
 
 def record(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ import yaml
 
 from ocr_train.atomic_files import write_text
 from ocr_train.config.epoch_steps import batch_size, is_known, samples_per_epoch, steps_per_epoch
-from ocr_train.config.overrides import flatten, get_key, set_key
+from ocr_train.config.overrides import flatten, get_key, nearest, set_key
 from ocr_train.errors import ConfigError, SetupError
 from ocr_train.trainer.files import WEIGHTS
 from ocr_train.trainer.interpreter import Facts
@@ -242,10 +242,17 @@ def write_config(config: Mapping[str, Any], path: Path, *, private: bool = False
 
 
 def trainer_argv(
-    python: Path, paddleocr: PaddleOcr, config: Path, device: Device, *, log_dir: Path
+    python: Path,
+    paddleocr: PaddleOcr,
+    config: Path,
+    device: Device,
+    *,
+    log_dir: Path,
+    around: Sequence[str] = (),
 ) -> list[str]:
-    """The command that trains; several GPUs go through Paddle's own launcher."""
-    script = [str(paddleocr.root / TRAIN_SCRIPT), "-c", str(config)]
+    """The command that trains; several GPUs go through Paddle's own launcher. `around` is a script that runs
+    tools/train.py, with its own arguments."""
+    script = [*around, str(paddleocr.root / TRAIN_SCRIPT), "-c", str(config)]
     if len(device.gpus) > 1:
         # Without --gpus it takes all visible ones, which trainer_env sets; with it, it wants their host numbers.
         launcher = ["-m", "paddle.distributed.launch", "--log_dir", str(log_dir)]
@@ -274,10 +281,12 @@ def _visible(base: Mapping[str, str], number: int) -> str:
     return names[number].strip() if number < len(names) else str(number)
 
 
-def resolve_paths(trainer: Mapping[str, Any], source: Path, paddleocr: PaddleOcr) -> dict[str, Any]:
+def resolve_paths(
+    trainer: Mapping[str, Any], source: Path, paddleocr: PaddleOcr, *, names: Collection[str] = ()
+) -> dict[str, Any]:
     """Make the paths in `trainer` absolute: as given, beside the configuration, or inside PaddleOCR.
 
-    Raises `ConfigError` with every path that leads nowhere.
+    `names` are those that weights may have instead of a path. Raises `ConfigError` with every path that leads nowhere.
     """
     config = deepcopy(dict(trainer))
     problems = []
@@ -285,6 +294,8 @@ def resolve_paths(trainer: Mapping[str, Any], source: Path, paddleocr: PaddleOcr
     for key in ("Global.character_dict_path", "Global.pretrained_model", *networks):
         value = get_key(config, key, None)
         if not value or not isinstance(value, str) or value.startswith(("http://", "https://")):
+            continue
+        if value in names and not key.endswith("_path"):
             continue
         ending = "" if key.endswith("_path") else WEIGHTS
         places = (Path.cwd(), source.parent.absolute(), paddleocr.root)
@@ -296,7 +307,7 @@ def resolve_paths(trainer: Mapping[str, Any], source: Path, paddleocr: PaddleOcr
             )
         elif found is None:
             problems.append(
-                f"{key} names {value!r}: no such file{f' ({ending})' if ending else ''} "
+                f"{key} names {value!r}: no such file{f' ({ending})' if ending else ''}{nearest(value, list(names))} "
                 f"(looked in {', '.join(map(str, places))})"
             )
         else:
@@ -314,5 +325,7 @@ _NETWORK_WEIGHTS = re.compile(r"Architecture\.Models\.[^.]+\.pretrained")
 
 
 def _is_there(path: Path, ending: str) -> bool:
-    """Whether the file is there; what has an ending may be named without it."""
+    """Whether the file is there; what has an ending may be named without it, and weights may be an inference folder."""
+    if ending and path.is_dir() and any(path.glob("inference.*")):
+        return True
     return Path(str(path).removesuffix(ending) + ending).is_file()

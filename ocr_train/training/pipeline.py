@@ -30,6 +30,7 @@ from ocr_train.trainer.oom_killer import OomKillMonitor
 from ocr_train.trainer.outcome import FAILED, Outcome, decide_outcome, failure_reason_of, stopped
 from ocr_train.trainer.process import Child
 from ocr_train.trainer.stop_signals import StopRequested
+from ocr_train.training.base import Base, measure_base
 from ocr_train.training.callbacks import make_callbacks
 from ocr_train.training.finish import Finishing, finish
 from ocr_train.training.record import first_tags, run_name, say_exposed_params
@@ -74,10 +75,11 @@ def train(experiment: Experiment, output: Path, services: Services) -> Summary:
                 name_primary_metric(services.client, tracker.experiment_id, f"best/{experiment.main_metric}")
             say_exposed_params(tracker, services.echo)
             setup = set_up(experiment, output, started, services)
+            base = measure_base(setup, services)
             with services.stop.deferred():
-                outcome, last_lines, results = _run_trainer(experiment, setup, tracker, services)
+                outcome, last_lines, results = _run_trainer(experiment, setup, base, tracker, services)
                 outcome = _with_lost_checkpoints(outcome, results)
-                results = _with_findings(results, setup, tracker)
+                results = _with_findings(results, setup, base, tracker)
                 finished = outcome.status == "FINISHED"
                 finishing = finish(experiment, setup, results, tracker, services) if finished else Finishing()
                 _log_costs(experiment, setup, results, tracker, services)
@@ -116,17 +118,24 @@ def train(experiment: Experiment, output: Path, services: Services) -> Summary:
     )
 
 
-def _with_findings(results: Results, setup: TrainingSetup, tracker: Tracker) -> Results:
+def _with_findings(results: Results, setup: TrainingSetup, base: Base | None, tracker: Tracker) -> Results:
     """The results, and what they say of the training as a whole; the run is told of it."""
     note = starving(results.reader_share, setup.num_workers)
     if note:
         tracker.set_tags({"reader_starves": note})
     tracker.set_tags({"learning_rate_zero": results.rate_zero})
-    return replace(results, starving=note, trained_out=(results.latest_step or 0) >= setup.run.total_steps)
+    not_better = base.verdict(results.best, setup.run.main_metric) if base else ""
+    tracker.set_tags({"not_better_than_base": not_better})
+    return replace(
+        results,
+        starving=note,
+        not_better=not_better,
+        trained_out=(results.latest_step or 0) >= setup.run.total_steps,
+    )
 
 
 def _run_trainer(
-    experiment: Experiment, setup: TrainingSetup, tracker: Tracker, services: Services
+    experiment: Experiment, setup: TrainingSetup, base: Base | None, tracker: Tracker, services: Services
 ) -> tuple[Outcome, Sequence[str], Results]:
     """Run the trainer to its end: what it came to, its last lines, what the callbacks have to say."""
     dispatcher = Dispatcher(make_callbacks(tracker, setup, experiment, services), report=services.echo)
@@ -136,6 +145,8 @@ def _run_trainer(
     witness = OomKillMonitor()
     try:
         dispatcher.open(setup.run)
+        for event in base.events() if base else ():
+            dispatcher.send(event)
         log = tracker.folder / "train.log"
         tracker.begin_log(log)
         child = Child.start(setup.argv, env=setup.launch.env, cwd=tracker.folder, log=log)

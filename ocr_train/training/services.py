@@ -13,6 +13,7 @@ from ocr_train.run import Echo, Run
 from ocr_train.trainer.interpreter import Facts
 from ocr_train.trainer.paddleocr import Device, PaddleOcr
 from ocr_train.trainer.stop_signals import StopFlag
+from ocr_train.weights.start import Settled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,5 +58,6 @@ class TrainingSetup:
     run: Run
     dataset: Dataset
     launch: LaunchRequest
+    settled: Settled
     num_workers: int | None
     argv: Sequence[str]

@@ -8,19 +8,29 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ocr_train import disk
 from ocr_train.config import epoch_steps
 from ocr_train.config.experiment import Experiment
+from ocr_train.config.fine_tune import scale_rate
 from ocr_train.config.overrides import get_key, set_key
 from ocr_train.data.for_training import Dataset, prepare
+from ocr_train.data.samples import image_paths
 from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.automatic import Waiter
 from ocr_train.resume.drift import config_digest
 from ocr_train.resume.resolve import ResumePoint, ResumeRequest
-from ocr_train.resume.start import StartedRun, apply_point, check_start, find_point, lay_schedule, record
+from ocr_train.resume.start import (
+    StartedRun,
+    apply_point,
+    check_start,
+    find_point,
+    lay_schedule,
+    record,
+)
 from ocr_train.run import Echo, Retention, Run
 from ocr_train.tracking.run_folder import CLEAN_CONFIG
 from ocr_train.tracking.tracker import Tracker
@@ -31,10 +41,15 @@ from ocr_train.trainer.interpreter import Facts, interpreter
 from ocr_train.trainer.paddleocr import Device, PaddleOcr
 from ocr_train.trainer.pipeline_check import check_pipeline, require_working
 from ocr_train.trainer.tools import Trainer
+from ocr_train.training.freezing import around_trainer, plan_freezing
 from ocr_train.training.record import log_start, tag_setting, version_tags
 from ocr_train.training.services import LaunchRequest, Rendered, Services, TrainingSetup
+from ocr_train.weights.catalog import ALIASES, NAMED
 from ocr_train.weights.compatibility import ModelToTrain
-from ocr_train.weights.start import fetch_named, screen_named
+from ocr_train.weights.start import Weights, find_named, screen_named
+
+SOME_IMAGES = 32
+"""On which an inference model is compared with what is made of it."""
 
 
 def resume_request(experiment: Experiment, echo: Echo) -> ResumeRequest:
@@ -76,7 +91,7 @@ def _find_paddleocr(experiment: Experiment, facts: Facts) -> PaddleOcr:
 def _resolved(experiment: Experiment, paddleocr: PaddleOcr) -> Experiment:
     """The experiment with its paths found, and without a sampler that this PaddleOCR does not know."""
     require_own_words(experiment.trainer, experiment.source, paddleocr.root)
-    trainer = paddle.resolve_paths(experiment.trainer, experiment.source, paddleocr)
+    trainer = paddle.resolve_paths(experiment.trainer, experiment.source, paddleocr, names=[*NAMED, *ALIASES])
     if epoch_steps.sampler_of(trainer) and not epoch_steps.reads_sampler(paddleocr.root):
         del trainer["Train"]["sampler"]
     return replace(experiment, trainer=trainer)
@@ -91,10 +106,10 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
     screen_named(experiment.trainer)
     # A checkpoint to continue from holds every layer: then nothing else is loaded. With `auto` that is not known yet.
     fresh = not experiment.resume or experiment.weights_only
-    fetch_weights = partial(_fetch_weights, experiment, output / "cache", echo)
-    fetched = fetch_weights() if fresh else {}
-
     work, cache = tracker.folder / "data", output / "cache"
+    find_weights = partial(_find_weights, experiment, cache, launch, echo)
+    known = find_weights() if fresh else {}
+
     dataset = started.dataset or prepare(
         experiment.data_request, work, cache, fetch=services.fetch, echo=echo
     )
@@ -107,18 +122,18 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
 
     point = find_point(request, started)
     if point is None and not fresh:
-        fetched = fetch_weights()
+        known = find_weights()
     _require_room(experiment, tracker)
-    rendered = _render(experiment, dataset, launch.device, tracker, point, fetched, echo)
+    rendered = _render(experiment, dataset, launch.device, tracker, point, known, echo)
     model = _model_to_train(tracker, dataset, launch)
-    check_start(rendered.config, point, model, tracker, echo)
+    settled = check_start(
+        rendered.config, point, model, tracker, echo, known=known, images=lambda: _some_images(dataset)
+    )
     _write(rendered.config, tracker)
     if point:
-        facts = {"model": experiment.name, "dataset_digest": dataset.manifest.digest}
-        record(point, rendered.plain, facts | version_tags(launch), tracker, echo)
-        trainer = Trainer(python=launch.python, paddleocr=launch.paddleocr, env=launch.env)
-        lay_schedule(point, trainer, model.config, rendered.steps_per_epoch, tracker, echo)
+        _resume(point, experiment, rendered, dataset, launch, tracker, echo)
     _try_samples(model, tracker, echo)
+    freeze = plan_freezing(experiment, rendered, model, settled, point, tracker)
 
     _back_up(experiment, dataset, tracker, services)
     run = _run(experiment, dataset, point, started, rendered.steps_per_epoch, launch)
@@ -127,6 +142,7 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
         run=run,
         dataset=dataset,
         launch=launch,
+        settled=settled,
         num_workers=get_key(rendered.config, "Train.loader.num_workers", None),
         argv=paddle.trainer_argv(
             launch.python,
@@ -134,6 +150,7 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
             run.config,
             launch.device,
             log_dir=tracker.folder / "workers",
+            around=around_trainer(freeze, point, tracker, echo),
         ),
     )
 
@@ -165,9 +182,34 @@ def _model_to_train(tracker: Tracker, dataset: Dataset, launch: LaunchRequest) -
     )
 
 
-def _fetch_weights(experiment: Experiment, cache: Path, echo: Echo) -> Mapping[str, Path]:
-    """The weights to start from that are at an address, by their key in the configuration."""
-    return fetch_named(experiment.trainer, cache / "weights", echo, whole=not experiment.weights_only)
+def _find_weights(
+    experiment: Experiment, cache: Path, launch: LaunchRequest, echo: Echo
+) -> dict[str, Weights]:
+    """The weights to start from that have a name or are at an address, by their key in the configuration."""
+    whole = not experiment.weights_only
+    return find_named(experiment.trainer, cache / "weights", launch.paddleocr.root, echo, whole=whole)
+
+
+def _resume(
+    point: ResumePoint,
+    experiment: Experiment,
+    rendered: Rendered,
+    dataset: Dataset,
+    launch: LaunchRequest,
+    tracker: Tracker,
+    echo: Echo,
+) -> None:
+    """Say what has changed since the checkpoint, and let the learning rate go on."""
+    facts = {"model": experiment.name, "dataset_digest": dataset.manifest.digest}
+    record(point, rendered.plain, facts | version_tags(launch), tracker, echo)
+    trainer = Trainer(python=launch.python, paddleocr=launch.paddleocr, env=launch.env)
+    config = tracker.folder / "config.yml"
+    lay_schedule(point, trainer, config, rendered.steps_per_epoch, tracker, echo)
+
+
+def _some_images(dataset: Dataset) -> list[Path]:
+    """A few images to train on."""
+    return list(islice(image_paths(dataset.train, dataset.images), SOME_IMAGES))
 
 
 def _run(
@@ -235,11 +277,11 @@ def _render(
     device: Device,
     tracker: Tracker,
     point: ResumePoint | None,
-    fetched: Mapping[str, Path],
+    known: Mapping[str, Weights],
     echo: Echo,
 ) -> Rendered:
     """The trainer's configuration, on disk as config.yml, with the dictionary copied beside it, to start from `point`
-    and from the weights that were `fetched`."""
+    and from the weights that are `known`."""
     data = paddle.TrainingData(
         images=dataset.images,
         train_labels=tuple(part.path for part in dataset.train_parts),
@@ -259,9 +301,10 @@ def _render(
         config["Global"]["character_dict_path"] = str(copy)
     steps = epoch_steps.steps_per_epoch(config, data.train_counts, len(device.gpus))
     each_epoch = paddle.evaluate_at_least_once(config, steps, experiment.epochs)
+    rate = scale_rate(config, experiment.rate_batch, len(device.gpus))
     plain = deepcopy(config)
-    for key, path in fetched.items():
-        set_key(config, key, str(path))
+    for key, weights in known.items():
+        set_key(config, key, str(weights.path))
     resumed = ""
     if point:
         resumed = apply_point(
@@ -269,7 +312,9 @@ def _render(
         )
     paddle.evaluate_by_steps(config, steps)
     no_sync = paddle.without_sync_bn(experiment.trainer, config)
-    for note in filter(None, (epoch_steps.describe_sampler(config, steps), no_sync, each_epoch, resumed)):
+    for note in filter(
+        None, (epoch_steps.describe_sampler(config, steps), no_sync, each_epoch, rate, resumed)
+    ):
         echo(note)
     _write(config, tracker)
     return Rendered(config=config, plain=plain, steps_per_epoch=steps)

@@ -88,6 +88,8 @@ def _facts(summary: Summary, started: Started) -> list[tuple[str, str]]:
     facts += [("evaluation", finishing.finding)] if finishing.finding else []
     facts += [("model", f"{finishing.model}: gives the checkpoint's answers")] if finishing.model else []
     facts += [("not done", note) for note in finishing.notes]
+    if results.not_better:
+        facts.append(("not better", results.not_better))
     if results.rate_zero:
         facts.append(("rate 0", results.rate_zero))
     if results.starving:

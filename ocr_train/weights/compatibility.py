@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ocr_train.checkpoints.pickle_scan import Array
 from ocr_train.config.overrides import flatten
-from ocr_train.errors import ConfigError, SetupError
+from ocr_train.errors import ConfigError
 from ocr_train.ocr_engine.documents import DocumentError, read_yaml
 from ocr_train.ocr_engine.files import read_regular
 from ocr_train.trainer.interpreter import ask
@@ -21,6 +21,8 @@ from ocr_train.trainer.interpreter import ask
 SCRIPT = Path(__file__).with_name("compatibility_script.py")
 T = TypeVar("T")
 MAX_SHOWN = 8
+SOME = 0.1
+"""Weights of another architecture may share a layer or two by chance."""
 HINT = (
     "Give the checkpoint's own dictionary and model, choose another checkpoint, or start from the weights that fit: "
     "weights_only=true."
@@ -31,14 +33,19 @@ HINT = (
 class Fit:
     """What does not fit, one line each; `layers_known` says that every layer was compared, `note` why not.
 
-    `prefix` is cut off the checkpoint's names: of a distillation's networks ("Student.") one is taken.
+    `layers` are the model's, `missing` those of them that the checkpoint lacks, or has in another shape.
     """
 
     problems: Sequence[str] = ()
     layers_known: bool = False
-    fitting: int = 0
+    layers: int = 0
+    missing: Sequence[str] = ()
     note: str = ""
-    prefix: str = ""
+
+    @property
+    def fitting(self) -> int:
+        """How many layers of the model can be taken from the checkpoint."""
+        return self.layers - len(self.missing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,68 +70,54 @@ def compare_layers(
     arrays: Mapping[str, Array],
     config: Path | None,
     dictionary: Path | None,
-    cut: bool = False,
     part: str = "",
 ) -> Fit:
     """Compare a checkpoint (`arrays` by layer, its own `config` and `dictionary` where they are known) with `model`.
 
     Where both are known and the same, the layers are, too. Else the trainer's interpreter builds the model, without
-    loading anything, and its layers are compared one by one. With `cut` one of several networks in the checkpoint is
-    taken where more of its layers fit; `part` ("Teacher.") names one of several in the model.
+    loading anything, and its layers are compared one by one. `part` ("Teacher.") names one of several networks in the
+    model.
     """
-    new, old = _yaml(model.config), _yaml(config)
+    new, old = config_at(model.config), config_at(config)
     problems = _dictionary_problems(dictionary, model.dictionary)
     changed = _architecture_problems(old, new) if old and not part else []
     if old and not part and not problems + changed and (dictionary is None) == (model.dictionary is None):
         return Fit()
-    layers = _below(model.shapes if arrays else {}, part)
+    layers = below(model.shapes if arrays else {}, part)
     if not layers:
         note = "" if old or not arrays else "the checkpoint's layers could not be compared with the model's"
         return Fit(problems=(*problems, *changed), note=note)
-    prefix = _best_prefix(arrays, layers) if cut else ""
-    arrays = _below(arrays, prefix)
     wrong = _shape_problems(arrays, layers)
-    if wrong and not prefix:
+    if wrong:
         # An architecture may be written in two ways, and a dictionary may only have swapped letters.
         problems += changed
-    return Fit(
-        problems=(*problems, *wrong), layers_known=True, fitting=_fitting(arrays, layers), prefix=prefix
-    )
+    missing = [name for name, shape in layers.items() if not _fits(arrays.get(name), shape)]
+    return Fit(problems=(*problems, *wrong), layers_known=True, layers=len(layers), missing=tuple(missing))
 
 
-def _best_prefix(arrays: Mapping[str, Array], layers: Mapping[str, tuple[int, ...]]) -> str:
-    """What to cut off the checkpoint's names so that most of its layers fit; "" where nothing does better as it is.
-
-    PaddleOCR names the networks of a distillation Student, Student2 and Teacher.
-    """
-    heads = sorted({name.partition(".")[0] for name in arrays if "." in name})
-    found = [_fitting(_below(arrays, f"{head}."), layers) for head in heads]
-    most = max(found, default=0)
-    return f"{heads[found.index(most)]}." if most > _fitting(arrays, layers) else ""
-
-
-def _below(values: Mapping[str, T], prefix: str) -> Mapping[str, T]:
+def below(values: Mapping[str, T], prefix: str) -> Mapping[str, T]:
     """Those whose names begin with `prefix`, without it."""
     return {name[len(prefix) :]: value for name, value in values.items() if name.startswith(prefix)}
 
 
-def require_fit(fit: Fit, source: str) -> None:
-    """Raise `ConfigError` with everything that does not fit."""
+def require_fit(fit: Fit, source: str, *, hint: str = "") -> None:
+    """Raise `ConfigError` with everything that does not fit; `hint` is a better one than the usual."""
     if fit.problems:
         raise ConfigError(
             f"the checkpoint {source} does not fit the model that is to be trained:\n"
             + "\n".join(f"  - {line}" for line in fit.problems),
-            hint=HINT,
+            hint=hint or HINT,
         )
 
 
 def require_some(fit: Fit, source: str) -> str:
-    """Of weights to start from: one line with what is left out; raises `ConfigError` where no layer fits."""
-    if fit.layers_known and not fit.fitting:
+    """Of weights to start from: one line with what is left out; raises `ConfigError` where (almost) no layer fits."""
+    if fit.layers_known and fit.fitting < SOME * fit.layers:
+        count = f"only {fit.fitting} of {fit.layers} layers" if fit.fitting else "no layer"
         raise ConfigError(
-            f"no layer of the checkpoint {source} fits the model that is to be trained:\n"
+            f"{count} of the checkpoint {source} fit{'' if fit.fitting else 's'} the model that is to be trained:\n"
             + "\n".join(f"  - {line}" for line in fit.problems),
-            hint="Choose a checkpoint of the same model.",
+            hint="Choose a checkpoint of the same model, or start from nothing: pretrained=none.",
         )
     return f"not taken over from {source}: {'; '.join(fit.problems)}" if fit.problems else ""
 
@@ -191,8 +184,13 @@ def _shape_problems(arrays: Mapping[str, Array], shapes: Mapping[str, tuple[int,
     return _shortened(found)
 
 
-def _fitting(arrays: Mapping[str, Array], shapes: Mapping[str, tuple[int, ...]]) -> int:
-    return sum(name in arrays and tuple(arrays[name].shape) == shape for name, shape in shapes.items())
+def fitting(arrays: Mapping[str, Array], shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """How many of the model's layers (`shapes`) are among `arrays`, in the same shape."""
+    return sum(_fits(arrays.get(name), shape) for name, shape in shapes.items())
+
+
+def _fits(array: Array | None, shape: tuple[int, ...]) -> bool:
+    return array is not None and tuple(array.shape) == shape
 
 
 def _shortened(lines: list[str]) -> list[str]:
@@ -204,7 +202,8 @@ def _size(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape)) or "scalar"
 
 
-def _yaml(path: Path | None) -> dict[str, Any]:
+def config_at(path: Path | None) -> dict[str, Any]:
+    """The configuration at `path`; nothing where there is none that can be read."""
     try:
         document = read_yaml(path) if path else None
     except (OSError, DocumentError):
@@ -214,28 +213,13 @@ def _yaml(path: Path | None) -> dict[str, Any]:
 
 def model_shapes(model: ModelToTrain, *, timeout_s: float = 180) -> dict[str, tuple[int, ...]]:
     """The shapes of all layers of `model`, as the trainer's interpreter builds it; nothing where it cannot."""
-    found = _answer(["shapes", str(model.paddleocr), str(model.config.absolute())], model, timeout_s)
+    arguments = ["shapes", str(model.paddleocr), str(model.config.absolute())]
+    found = ask_layers(arguments, model, timeout_s=timeout_s)
     return {name: tuple(shape) for name, shape in found.items()}
 
 
-def take_network(
-    model: ModelToTrain, weights: Path, prefix: str, target: Path, *, timeout_s: float = 180
-) -> None:
-    """Write the layers of `weights` whose names begin with `prefix` to `target`, without it.
-
-    Both are .pdparams files, and `weights` was screened: the trainer's interpreter loads it. Raises `SetupError`.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    taken = _answer(["take", str(weights.absolute()), prefix, str(target.absolute())], model, timeout_s)
-    if not taken.get("layers") or not target.is_file():
-        raise SetupError(
-            f"the network {prefix.rstrip('.')!r} could not be taken out of {weights} in {str(model.python)!r}.",
-            hint="Check that the disk has room for it, or write its layers to a file of their own with Paddle.",
-        )
-
-
-def _answer(arguments: Sequence[str], model: ModelToTrain, timeout_s: float) -> dict[str, Any]:
-    """What the script says in the trainer's interpreter; nothing where it cannot."""
+def ask_layers(arguments: Sequence[str], model: ModelToTrain, *, timeout_s: float = 180) -> dict[str, Any]:
+    """What compatibility_script.py answers in the trainer's interpreter; nothing where it cannot."""
     argv = [str(model.python), "-B", str(SCRIPT), *arguments]
     reply = ask(argv, env=model.env, cwd=model.config.absolute().parent, timeout_s=timeout_s)
     return reply.last("ANSWER") or {}

@@ -138,12 +138,16 @@ def test_an_option_for_another_task_is_refused(capsys: Capsys, tmp_path: Path) -
 
 
 def test_a_model_brings_its_limits(capsys: Capsys, tmp_path: Path) -> None:
-    """--model rec: its characters, its text length, its CTC steps; without it `A b` is no 0-9a-z text."""
+    """--model rec_mv3_none_bilstm_ctc: its characters, its text length, its CTC steps; without it `A b` is no 0-9a-z text."""
     labels = rec_data(tmp_path, ["A b"])
     assert command(capsys, "validate", "--task", "rec", labels).code == 3
-    assert command(capsys, "validate", "--task", "rec", labels, "--model", "rec").code == 0
+    assert (
+        command(capsys, "validate", "--task", "rec", labels, "--model", "rec_mv3_none_bilstm_ctc").code == 0
+    )
     labels.write_text("img/0.jpg\t" + "ab" * 13 + "\n")
-    ran = command(capsys, "validate", "--task", "rec", labels, "--model", "rec", "--json", "-")
+    ran = command(
+        capsys, "validate", "--task", "rec", labels, "--model", "rec_mv3_none_bilstm_ctc", "--json", "-"
+    )
     assert ran.json["counts"] == {"too_long": 1, "ctc_infeasible": 1}
 
 

@@ -70,11 +70,18 @@ def test_recognition_takes_its_dictionary_along(capsys: Capsys, shared: Path, tm
     """Real Thai text, checked against the model: three lines are too long for it, and training is content
     with all others and has the dictionary."""
     source, out = shared / "data/thai_gazette", tmp_path / "out"
-    options = ("--dict", source / "dict.txt", "--model", "rec_th", "--on-bad-sample", "quarantine")
+    options = (
+        "--dict",
+        source / "dict.txt",
+        "--model",
+        "rec_mv3_none_bilstm_ctc",
+        "--on-bad-sample",
+        "quarantine",
+    )
     ran = prepare(capsys, "rec", source / "rec", out, *options)
     assert (ran.code, ran.json["quarantined"]) == (0, 3)
     assert (out / "dict.txt").read_bytes() == (source / "dict.txt").read_bytes()
-    dataset = trained_on(out, "rec_th", tmp_path)
+    dataset = trained_on(out, "rec_mv3_none_bilstm_ctc", tmp_path)
     assert dataset.dictionary == out / "dict.txt"
     assert dataset.manifest.digest == ran.json["digest"]
 
@@ -350,19 +357,25 @@ def test_a_folder_in_a_wrong_format_is_said(capsys: Capsys, tmp_path: Path) -> N
 
 
 def test_a_model_without_a_dictionary_of_the_data_brings_its_own(capsys: Capsys, tmp_path: Path) -> None:
-    """--model rec checks against its characters, and training finds them in the experiment again."""
+    """--model rec_mv3_none_bilstm_ctc checks against its characters, and training finds them in the experiment again."""
     labels = rec_data(tmp_path / "src", ["Ab 1"] * 10)
-    ran = prepare(capsys, "rec", tmp_path / "src", tmp_path / "out", "--model", "rec")
+    ran = prepare(capsys, "rec", tmp_path / "src", tmp_path / "out", "--model", "rec_mv3_none_bilstm_ctc")
     assert ran.code == 0, ran.err
     assert not (tmp_path / "out" / "dict.txt").exists()
     labels.write_text(labels.read_text().replace("Ab 1", "กข"))
-    assert prepare(capsys, "rec", tmp_path / "src", tmp_path / "thai", "--model", "rec").code == 3
+    assert (
+        prepare(capsys, "rec", tmp_path / "src", tmp_path / "thai", "--model", "rec_mv3_none_bilstm_ctc").code
+        == 3
+    )
 
 
 def test_a_model_of_another_task_is_refused(capsys: Capsys, tmp_path: Path) -> None:
-    """--task det --model rec would check nothing of what was meant; an unknown model, too."""
+    """--task det --model rec_mv3_none_bilstm_ctc would check nothing of what was meant; an unknown model, too."""
     det_data(tmp_path / "src", 4)
-    assert prepare(capsys, "det", tmp_path / "src", tmp_path / "out", "--model", "rec").code == 2
+    assert (
+        prepare(capsys, "det", tmp_path / "src", tmp_path / "out", "--model", "rec_mv3_none_bilstm_ctc").code
+        == 2
+    )
     ran = prepare(capsys, "det", tmp_path / "src", tmp_path / "out", "--model", "dett")
     assert ran.code == 2
     assert "Did you mean 'det'?" in ran.err

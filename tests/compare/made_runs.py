@@ -44,7 +44,7 @@ class Made:
 def make_run(store: Any, made: Made) -> str:
     """Log the run; its id."""
     tags = {
-        "launch_command": "mlflow run . -P model=det",
+        "launch_command": "mlflow run . -P model=det_mv3_db",
         "model": made.model,
         "task": made.task,
         "device": "CPU",

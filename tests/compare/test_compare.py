@@ -160,7 +160,16 @@ def test_two_trainings_are_compared(
     """Real runs, the second resumed from the first: curves, checkpoints and a command that is launched as shown."""
     data = tmp_path / "words"
     make_demo(data, DemoSpec(task="rec", train=16, val=4))
-    common = ["--model", "rec", "--data", str(data), "--paddleocr", str(SCRIPTED), "--batch-size", "4"]
+    common = [
+        "--model",
+        "rec_mv3_none_bilstm_ctc",
+        "--data",
+        str(data),
+        "--paddleocr",
+        str(SCRIPTED),
+        "--batch-size",
+        "4",
+    ]
     first = ocr_train_here(
         "train", *common, "--epochs", "2", cwd=store_folder, env={"MLFLOW_TRACKING_URI": uri}
     )

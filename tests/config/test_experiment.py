@@ -21,6 +21,7 @@ from ocr_train.config.experiment import (
 )
 from ocr_train.config.overrides import get_key
 from ocr_train.errors import ConfigError
+from ocr_train.weights.catalog import named
 
 REPO = Path(__file__).resolve().parents[2]
 EXPERIMENTS = REPO / "experiments"
@@ -106,7 +107,7 @@ CLS = {
 }
 DOCUMENTED = [
     pytest.param(model, key, value, id=f"{model}-{key}")
-    for model, values in (("det", DET), ("rec", REC), ("cls", CLS))
+    for model, values in (("det_mv3_db", DET), ("rec_mv3_none_bilstm_ctc", REC), ("cls", CLS))
     for key, value in values.items()
 ]
 
@@ -185,10 +186,9 @@ def test_a_recogniser_names_its_dictionary(model: str) -> None:
 def test_the_thai_recogniser_is_the_english_one_with_another_dictionary() -> None:
     """One model, two dictionaries: a change to one file that misses the other shows here."""
     english, thai = dict(load(model="rec").trainer), dict(load(model="rec_th").trainer)
+    own = ("character_dict_path", "max_text_length")
     for trainer in (english, thai):
-        trainer["Global"] = {
-            key: value for key, value in trainer["Global"].items() if key != "character_dict_path"
-        }
+        trainer["Global"] = {key: value for key, value in trainer["Global"].items() if key not in own}
     assert english == thai
     assert load(model="rec").dictionary != load(model="rec_th").dictionary
 
@@ -196,13 +196,13 @@ def test_the_thai_recogniser_is_the_english_one_with_another_dictionary() -> Non
 def test_the_experiment_counts_over_the_defaults() -> None:
     """Without parameters and with data, the experiment's own numbers hold."""
     experiment = load(model="det")
-    assert (experiment.epochs, experiment.batch_size) == (1200, 16)
+    assert (experiment.epochs, experiment.batch_size) == (100, 8)
 
 
 def test_the_demo_block_counts_over_the_experiment() -> None:
     """When `data` is empty, the demo block's numbers and overrides are laid over the rest."""
     experiment = load_experiment(Launch(model="det"), EXPERIMENTS)
-    assert (experiment.epochs, experiment.batch_size) == (3, 4)
+    assert (experiment.epochs, experiment.batch_size) == (6, 4)
     assert get_key(experiment.trainer, "Train.dataset.transforms.EastRandomCropData.size") == [320, 320]
     assert experiment.demo == Demo(language="en", train=40, val=8)
 
@@ -224,7 +224,7 @@ def test_overrides_count_over_everything() -> None:
 
 def test_an_empty_parameter_changes_nothing() -> None:
     """`mlflow run` passes every parameter, the empty ones as well."""
-    assert load(epochs="", batch_size="", learning_rate="", overrides="", seed="", gpus="").epochs == 1200
+    assert load(epochs="", batch_size="", learning_rate="", overrides="", seed="", gpus="").epochs == 100
 
 
 def test_loading_twice_gives_equal_experiments() -> None:
@@ -545,3 +545,18 @@ def test_an_s3_address_may_be_written_in_capitals() -> None:
     launch = Launch(model="rec", data="S3://bucket/words", backup="S3://bucket/backup")
     experiment = load_experiment(launch, EXPERIMENTS)
     assert (experiment.data, experiment.backup) == ("s3://bucket/words", "s3://bucket/backup")
+
+
+@pytest.mark.parametrize("model", ["det", "rec", "rec_th", "cls", "det_v5", "rec_v5", "rec_th_v5"])
+def test_a_fine_tune_starts_from_weights_that_have_a_name(model: str) -> None:
+    """Of the task that it is for; those without a network come first."""
+    experiment = load(model=model)
+    entry = named(get_key(experiment.trainer, "Global.pretrained_model"))
+    assert entry is not None
+    assert entry.task == experiment.task
+    assert bool(entry.address) == model.endswith("_v5")
+
+
+def test_an_experiment_of_before_says_what_it_is_called_now() -> None:
+    """rec_aug is what rec does by itself."""
+    assert "now called rec" in problems_of(model="rec_aug")

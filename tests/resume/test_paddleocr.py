@@ -29,7 +29,17 @@ OVERRIDES = (
 def arguments(data: Path, *more: str) -> list[str]:
     """3 epochs of 4 steps, evaluated every 3 steps."""
     return [
-        *("train", "--model", "rec", "--data", str(data), "--gpus", "cpu", "--epochs", "3"),
+        *(
+            "train",
+            "--model",
+            "rec_mv3_none_bilstm_ctc",
+            "--data",
+            str(data),
+            "--gpus",
+            "cpu",
+            "--epochs",
+            "3",
+        ),
         *("--batch-size", "4", "--overrides", OVERRIDES),
         *("--export", "false", "--evaluation-images", "0", "--sample-images", "0", *more),
     ]

@@ -275,7 +275,17 @@ def test_a_run_that_keeps_the_last_one_keeps_the_best_too(store_folder: Path) ->
     """keep_last=1 over four epochs of which the first is the best: steps 4 and 16 are there at the end."""
     make_demo(store_folder / "words", DemoSpec(task="rec", train=16, val=4))
     done = ocr_train_here(
-        *("train", "--model", "rec", "--data", "words", "--paddleocr", str(SCRIPTED), "--epochs", "4"),
+        *(
+            "train",
+            "--model",
+            "rec_mv3_none_bilstm_ctc",
+            "--data",
+            "words",
+            "--paddleocr",
+            str(SCRIPTED),
+            "--epochs",
+            "4",
+        ),
         *("--batch-size", "4", "--keep-last", "1"),
         cwd=store_folder,
         env={"SCRIPTED_SCORES": "0.4,0.3,0.2,0.1", "SCRIPTED_PAUSE_S": "0.1"},

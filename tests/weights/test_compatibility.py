@@ -152,43 +152,11 @@ def test_an_architecture_written_otherwise_fits_where_all_layers_do(tmp_path: Pa
     assert found.problems == ()
 
 
-def of_networks(*heads: str) -> dict[str, Array]:
-    """The layers of a distillation's checkpoint; those of "Teacher." are of another size."""
-    return {
-        f"{head}.{name}": Array(shape=(*shape, 9) if head == "Teacher" else shape, dtype="f4")
-        for head in heads
-        for name, shape in (("fc", (3, 6)), ("conv", (8, 3)), ("new", (2,)))
-    }
-
-
-def test_of_several_networks_the_one_that_fits_is_taken(tmp_path: Path) -> None:
-    """A distillation's checkpoint names its layers "Student.fc", "Teacher.fc"; the others are nothing left out."""
-    new = model(tmp_path, script=SHAPES)
-    arrays = of_networks("Teacher", "Student", "Student2")
-    found = compare_layers(new, arrays=arrays, config=None, dictionary=None, cut=True)
-    assert (found.prefix, found.problems, found.fitting) == ("Student.", (), 3)
-    arrays["Student.fc"] = Array(shape=(3, 7), dtype="f4")
-    assert compare_layers(new, arrays=arrays, config=None, dictionary=None, cut=True).prefix == "Student2."
-    del arrays["Student2.conv"]
-    found = compare_layers(new, arrays=arrays, config=None, dictionary=None, cut=True)
-    assert (found.prefix, found.fitting) == ("Student.", 2)
-    assert found.problems == ("layer fc: 3x7 in the checkpoint, 3x6 in the model",)
-    assert compare_layers(new, arrays=arrays, config=None, dictionary=None).fitting == 0
-
-
-def test_names_that_fit_as_they_are_are_not_cut(tmp_path: Path) -> None:
-    """Also where the file holds other networks besides."""
-    new = model(tmp_path, script=SHAPES)
-    arrays = of_networks("Student") | {"fc": Array(shape=(3, 6), dtype="f4")}
-    arrays |= {"conv": Array(shape=(8, 3), dtype="f4"), "new": Array(shape=(2,), dtype="f4")}
-    assert compare_layers(new, arrays=arrays, config=None, dictionary=None, cut=True).prefix == ""
-
-
 def test_the_weights_of_one_network_are_compared_with_that_network(tmp_path: Path) -> None:
     """`part` names it; which weights a network starts from is nothing that its architecture says."""
     new = model(tmp_path, script="""echo 'ANSWER {"Teacher.fc": [3], "Student.fc": [4]}'""")
     arrays = {"fc": Array(shape=(3,), dtype="f4")}
-    found = compare_layers(new, arrays=arrays, config=None, dictionary=None, cut=True, part="Teacher.")
+    found = compare_layers(new, arrays=arrays, config=None, dictionary=None, part="Teacher.")
     assert (found.problems, found.fitting) == ((), 1)
     found = fit(tmp_path, model(tmp_path, Backbone={"name": "MobileNetV3", "scale": 0.5, "pretrained": "/x"}))
     assert found == Fit()

@@ -15,7 +15,7 @@ import yaml
 from ocr_train.checkpoints.pickle_scan import screen
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.weights.compatibility import ModelToTrain
-from ocr_train.weights.start import WHOLE, Weights, clear_pretrained, fetch_named, screen_named, settle
+from ocr_train.weights.start import WHOLE, Weights, clear_pretrained, find_named, screen_named, settle
 from tests.builders import write_checkpoint
 
 EVIL = b"cos\nsystem\n(S'true'\ntR."
@@ -53,10 +53,10 @@ def write_weights(path: Path, *layers: str, size: int = 3) -> Path:
 
 
 def model_with(tmp_path: Path, layers: str) -> ModelToTrain:
-    """A model with these layers, in JSON: the interpreter only knows how to take a network out of a file."""
+    """A model with these layers, in JSON: the interpreter only knows how to write weights anew."""
     python = tmp_path / "python"
     python.write_text(
-        f"#!/bin/sh\nif [ $3 = take ]; then exec {sys.executable} \"$@\"; fi\necho 'ANSWER {layers}'\n"
+        f"#!/bin/sh\nif [ $3 = adapt ]; then exec {sys.executable} \"$@\"; fi\necho 'ANSWER {layers}'\n"
     )
     python.chmod(0o755)
     config = tmp_path / "config.yml"
@@ -69,9 +69,15 @@ def test_weights_that_fit_partly_are_told_before_training(tmp_path: Path) -> Non
     path = write_weights(tmp_path / "w.pdparams", "conv", "head")
     said: list[str] = []
     config = {"Global": {"pretrained_model": str(tmp_path / "w")}}
-    tags = settle(config, model_with(tmp_path, '{"conv": [3], "head": [4]}'), tmp_path / "out", said.append)
-    assert said == [f"not taken over from {path}: layer head: 3 in the checkpoint, 4 in the model"]
-    assert tags == {"weights_left_out": said[0], "weights_taken": ""}
+    model = model_with(tmp_path, '{"conv": [3], "head": [4]}')
+    settled = settle(config, model, tmp_path / "out", said.append, known={})
+    assert said == [
+        f"weights: 1 of 2 layers taken from {path}; left out: head (1), which starts from nothing",
+        f"not taken over from {path}: layer head: 3 in the checkpoint, 4 in the model",
+    ]
+    assert settled.tags == {"weights_left_out": said[1], "weights_taken": "", "pretrained": str(path)}
+    assert (settled.new, settled.usable) == (["head"], False)
+    assert [entry["from_nothing"] for entry in settled.report] == [["head"]]
     assert config["Global"]["pretrained_model"] == str(tmp_path / "w")
 
 
@@ -85,6 +91,7 @@ def test_weights_of_which_no_layer_fits_start_no_training(tmp_path: Path, layers
             model_with(tmp_path, '{"conv": [3]}'),
             tmp_path,
             print,
+            known={},
         )
 
 
@@ -94,10 +101,12 @@ def test_a_network_of_a_distillation_becomes_a_file_of_its_own(tmp_path: Path) -
     said: list[str] = []
     config = {"Global": {"pretrained_model": "/replaced/by/a/resume"}}
     given = Weights(path=path, arrays=screen(path), source="run 7")
-    tags = settle(
-        config, model_with(tmp_path, '{"conv": [3], "head": [3]}'), tmp_path / "out", said.append, given=given
-    )
-    assert said == ["of run 7 the network Student is taken: its layers fit"] == [tags["weights_taken"]]
+    model = model_with(tmp_path, '{"conv": [3], "head": [3]}')
+    settled = settle(config, model, tmp_path / "out", said.append, known={WHOLE: given})
+    taken_over = "of run 7 the network Student is taken: its layers fit"
+    assert said == [taken_over, "weights: 2 of 2 layers taken from run 7"]
+    assert settled.tags["weights_taken"] == taken_over
+    assert settled.usable
     taken = Path(config["Global"]["pretrained_model"])
     assert taken.parent == tmp_path / "out"
     assert {name: array.shape for name, array in screen(taken).items()} == {"conv": (3,), "head": (3,)}
@@ -108,10 +117,10 @@ def test_weights_of_one_network_are_compared_with_that_one(tmp_path: Path) -> No
     path = write_weights(tmp_path / "teacher.pdparams", "conv", size=4)
     config = {"Architecture": {"Models": {"Teacher": {"pretrained": str(path)}}}}
     model = model_with(tmp_path, '{"Teacher.conv": [4], "Student.conv": [3]}')
-    assert not any(settle(config, model, tmp_path, print).values())
+    assert not any(settle(config, model, tmp_path, print, known={}).tags.values())
     write_weights(path, "conv", size=5)
     with pytest.raises(ConfigError, match="no layer"):
-        settle(config, model, tmp_path, print)
+        settle(config, model, tmp_path, print, known={})
 
 
 def test_a_checkpoint_to_go_on_from_needs_no_other_weights() -> None:
@@ -130,6 +139,6 @@ def test_a_checkpoint_to_go_on_from_needs_no_other_weights() -> None:
 def test_an_address_that_a_resume_replaces_is_not_asked(tmp_path: Path) -> None:
     """With weights_only the whole model's come from a checkpoint."""
     config = {"Global": {"pretrained_model": "http://127.0.0.1:1/w.pdparams"}}
-    assert fetch_named(config, tmp_path, print, whole=False) == {}
+    assert find_named(config, tmp_path, tmp_path, print, whole=False) == {}
     with pytest.raises(ConfigError, match=WHOLE):
-        fetch_named(config, tmp_path, print)
+        find_named(config, tmp_path, tmp_path, print)

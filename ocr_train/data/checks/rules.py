@@ -9,8 +9,9 @@ from ocr_train.config.overrides import get_key
 from ocr_train.data.checks.validate import Rules
 from ocr_train.data.dictionary import DEFAULT_CHARSET, Dictionary
 
-CTC_STRIDE = 4
-"""Input pixels for one output step of CRNN's MobileNetV3, across the width."""
+_STRIDES = {("CRNN", "MobileNetV3"): 4, ("SVTR_LCNet", "PPLCNetV3"): 8}
+"""Input pixels for one output step across the width, by algorithm and backbone. PPLCNetV3 pools to 40 steps in training,
+whatever the width: 320 pixels are what it is made for (ppocr/modeling/backbones/rec_lcnetv3.py)."""
 
 
 def label_rules(task: str, trainer: Mapping[str, Any], dictionary: Dictionary | None) -> Rules:
@@ -31,12 +32,8 @@ def label_rules(task: str, trainer: Mapping[str, Any], dictionary: Dictionary | 
 
 
 def _ctc_steps(trainer: Mapping[str, Any]) -> int | None:
-    """Output steps of a CRNN with MobileNetV3; None for models whose stride is not known here."""
+    """Output steps of the models whose stride is known here; None for others."""
     shape = get_key(trainer, "Train.dataset.transforms.RecResizeImg.image_shape", None)
-    if (
-        get_key(trainer, "Architecture.algorithm", "") != "CRNN"
-        or get_key(trainer, "Architecture.Backbone.name", "") != "MobileNetV3"
-        or not isinstance(shape, list)
-    ):
-        return None
-    return int(shape[-1]) // CTC_STRIDE
+    backbone = get_key(trainer, "Architecture.Backbone.name", "")
+    stride = _STRIDES.get((str(get_key(trainer, "Architecture.algorithm", "")), str(backbone)))
+    return int(shape[-1]) // stride if stride and isinstance(shape, list) else None

@@ -79,7 +79,19 @@ def rec_run(work: Path, shared: Path) -> str:
     """The run of a recogniser that has seen 32 crops."""
     data = some_of(shared / "data" / "wires" / "rec", work / "rec", 32, 8)
     done = ocr_train_here(
-        *("train", "--model", "rec", "--data", data, "--gpus", "cpu", "--epochs", "1", "--batch-size", "4"),
+        *(
+            "train",
+            "--model",
+            "rec_mv3_none_bilstm_ctc",
+            "--data",
+            data,
+            "--gpus",
+            "cpu",
+            "--epochs",
+            "1",
+            "--batch-size",
+            "4",
+        ),
         *("--overrides", QUICK, "--export", "false", "--evaluation-images", "0", "--sample-images", "0"),
         cwd=work,
     )

@@ -1,0 +1,110 @@
+"""Starts PaddleOCR's tools/train.py with layers that stay as they are. Started by path, in the trainer's interpreter.
+
+    PYTHON freeze_script.py JOB.json TOOLS/train.py -c CONFIG ...
+
+JOB: {"frozen": [layers that never change], "until": {layer: steps that it stays as it is}, "warm": [layers that train
+faster], "warm_steps", "warm_factor", "freeze_bn": true, "done": steps of the run before this process}
+
+No file of PaddleOCR is changed, and train.py runs as it is: only two functions that it imports are wrapped, to see the
+model and the optimizer when they are made. A layer that never changes needs no gradient. One that is to change later
+keeps its gradient and has the learning rate 0: that is all that several processes on several GPUs need to agree on.
+A normalisation whose layer does not change keeps its statistics, too: it uses those that it has.
+"""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+
+class Freezer:
+    """Keeps layers as they are, until their step has come."""
+
+    def __init__(self, job: dict[str, Any], model: Any) -> None:
+        self.job = job
+        self.step = int(job["done"])
+        self.parameters = dict(model.named_parameters())
+        self.norms = {
+            name: layer for name, layer in model.named_sublayers() if hasattr(layer, "_use_global_stats")
+        }
+        self.statistics = {name: layer._use_global_stats for name, layer in self.norms.items()}
+        self.rates: dict[str, Any] = {}
+        self.stage: Any = None
+
+    def start(self, optimizer: Any) -> None:
+        """Freeze what stays for ever, then what stays for now; look again after each step."""
+        for name in self.job["frozen"]:
+            if name in self.parameters:
+                self.parameters[name].stop_gradient = True
+        for name, parameter in self.parameters.items():
+            self.rates[name] = (getattr(parameter, "optimize_attr", None) or {}).get("learning_rate", 1.0)
+        clear_grad = optimizer.clear_grad
+
+        def after_step(*arguments: Any, **named: Any) -> Any:
+            self.step += 1
+            self.settle()
+            return clear_grad(*arguments, **named)
+
+        optimizer.clear_grad = after_step
+        self.settle()
+
+    def settle(self) -> None:
+        """Do what holds at this step, where that is something new."""
+        held = {name for name, steps in self.job["until"].items() if self.step < steps}
+        warming = self.step < self.job["warm_steps"]
+        stage = (len(held), warming)
+        if stage == self.stage:
+            return
+        first, self.stage = self.stage is None, stage
+        warm = set(self.job["warm"]) if warming else set()
+        for name, parameter in self.parameters.items():
+            factor = 0.0 if name in held else self.job["warm_factor"] if name in warm else 1.0
+            parameter.optimize_attr["learning_rate"] = self.rates[name] * factor
+        still = held | set(self.job["frozen"])
+        for name, norm in self.norms.items():
+            ours = [name + "." + each for each in ("weight", "bias")]
+            keeps = self.job["freeze_bn"] or any(each in still for each in ours)
+            new = any(each in self.job["warm"] for each in ours)
+            norm._use_global_stats = True if keeps and not new else self.statistics[name]
+        trained = [name for name in self.parameters if name not in still]
+        since = self.step + (0 if first else 1)
+        count = f"{len(trained)} of {len(self.parameters)}"
+        sys.stdout.write(f"freeze: from step {since} on {count} parameters are trained\n")
+        sys.stdout.flush()
+
+
+def main(job_path: str, script: str, arguments: list[str]) -> None:
+    """Run `script` with `arguments`, frozen as the job says."""
+    with Path(job_path).open(encoding="utf-8") as stream:
+        job = json.load(stream)
+    tools = Path(script).absolute().parent
+    # As if it had been started itself.
+    sys.argv = [script, *arguments]
+    sys.path[0] = str(tools)
+    sys.path.insert(0, str(tools.parent))
+    import ppocr.optimizer as optimizers  # type: ignore[import-not-found]
+    from ppocr.modeling import architectures  # type: ignore[import-not-found]
+
+    build_model, build_optimizer = architectures.build_model, optimizers.build_optimizer
+    made = []
+
+    def watched_model(*positional: Any, **named: Any) -> Any:
+        model = build_model(*positional, **named)
+        made.append(Freezer(job, model))
+        return model
+
+    def watched_optimizer(*positional: Any, **named: Any) -> Any:
+        found = build_optimizer(*positional, **named)
+        made[-1].start(found[0])
+        return found
+
+    architectures.build_model = watched_model
+    optimizers.build_optimizer = watched_optimizer
+    runpy.run_path(script, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])

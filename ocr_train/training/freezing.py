@@ -1,0 +1,69 @@
+"""Which layers of this run stay as they are: from the experiment, the weights and the model to the trainer's command."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from ocr_train.config.experiment import Experiment
+from ocr_train.config.fine_tune import RATE
+from ocr_train.config.overrides import get_key
+from ocr_train.errors import OcrTrainError
+from ocr_train.ocr_engine.documents import read_json
+from ocr_train.resume.resolve import ResumePoint
+from ocr_train.resume.start import WEIGHTS_FILE
+from ocr_train.run import Echo
+from ocr_train.tracking.artifacts import RunArtifacts
+from ocr_train.tracking.tracker import Tracker
+from ocr_train.trainer.freeze import SCRIPT, WARM_UP_STEPS, FreezePlan, plan_freeze
+from ocr_train.training.services import Rendered
+from ocr_train.weights.compatibility import ModelToTrain
+from ocr_train.weights.start import Settled
+
+
+def plan_freezing(
+    experiment: Experiment,
+    rendered: Rendered,
+    model: ModelToTrain,
+    settled: Settled,
+    point: ResumePoint | None,
+    tracker: Tracker,
+) -> FreezePlan:
+    """Which layers stay as they are; a model is only built to know their names."""
+    new = settled.new or _still_warming(point, tracker)
+    wanted = experiment.freeze or (experiment.freeze is None and new)
+    return plan_freeze(
+        experiment.freeze,
+        model.shapes if wanted else (),
+        new=new,
+        freeze_bn=experiment.freeze_bn,
+        total_steps=rendered.steps_per_epoch * experiment.epochs,
+        rate=get_key(rendered.config, RATE, None),
+    )
+
+
+def _still_warming(point: ResumePoint | None, tracker: Tracker) -> Sequence[str]:
+    """The new layers of a run that was interrupted before they had warmed up."""
+    if point is None or point.weights_only or not point.run_id or point.step >= WARM_UP_STEPS:
+        return ()
+    with contextlib.suppress(OcrTrainError, OSError, ValueError), tempfile.TemporaryDirectory() as folder:
+        artifacts = RunArtifacts(tracker.client, point.run_id)
+        document = read_json(artifacts.download(f"config/{WEIGHTS_FILE}", Path(folder)))
+        found = [name for entry in document["start"] for name in entry["from_nothing"]]
+        return [str(name) for name in found]
+    return ()
+
+
+def around_trainer(
+    freeze: FreezePlan, point: ResumePoint | None, tracker: Tracker, echo: Echo
+) -> Sequence[str]:
+    """The script that keeps layers as they are, with its arguments; nothing where all are trained."""
+    if not freeze:
+        return ()
+    path = tracker.folder / "freeze.json"
+    freeze.write(path, done=point.step if point else 0)
+    echo(f"freeze: {freeze}")
+    tracker.set_tags({"freeze": str(freeze)})
+    return (str(SCRIPT), str(path))
