@@ -13,7 +13,7 @@ from ocr_train.config.fine_tune import FreezeRule
 from ocr_train.errors import ConfigError
 
 SCRIPT = Path(__file__).with_name("freeze_script.py")
-WARM_UP_STEPS = 100
+WARM_UP_STEPS = 50
 WARM_UP_RATE = 0.003
 """Of new layers, while nothing else moves (docs/finetune.md has what was tried)."""
 

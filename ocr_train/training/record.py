@@ -26,6 +26,7 @@ from ocr_train.tracking.run_folder import CLEAN_CONFIG
 from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer.paddleocr import git_version
 from ocr_train.training.services import LaunchRequest, Rendered
+from ocr_train.weights.start import Settled
 
 
 def run_name(experiment: Experiment) -> str:
@@ -92,10 +93,13 @@ def log_start(
     rendered: Rendered,
     run: Run,
     started: StartedRun,
+    settled: Settled,
 ) -> None:
     """Params, dataset and configuration, before the first step."""
     tracker, before = started.tracker, started.reopened
     params = {f"cfg/{key}": value for key, value in flatten(rendered.config)}
+    if settled.source:
+        params["cfg/pretrained"] = settled.source
     # `mlflow run` logs them itself.
     if not os.environ.get("MLFLOW_RUN_ID"):
         params |= {key: value for key, value in vars(experiment.launch).items() if value}

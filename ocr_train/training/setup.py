@@ -137,7 +137,7 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
 
     _back_up(experiment, dataset, tracker, services)
     run = _run(experiment, dataset, point, started, rendered.steps_per_epoch, launch)
-    log_start(experiment, dataset, rendered, run, started)
+    log_start(experiment, dataset, rendered, run, started, settled)
     return TrainingSetup(
         run=run,
         dataset=dataset,

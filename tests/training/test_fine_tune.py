@@ -73,7 +73,7 @@ def test_what_is_frozen_stays_to_the_last_bit_and_the_rest_moves(tmp_path: Path)
     assert {"head.fc.weight", "neck.encoder.conv1.norm._mean"} <= changed
     assert "freeze: " in said
     assert "stay as they are" in run.data.tags["freeze"]
-    assert run.data.tags["pretrained"] == "PP-OCRv4_mobile_rec"
+    assert run.data.tags["pretrained"] == run.data.params["cfg/pretrained"] == "PP-OCRv4_mobile_rec"
     report = artifact(tmp_path, run, "config/weights.json")["start"][0]
     assert report["source"] == "PP-OCRv4_mobile_rec"
     assert len(report["sha256"]) == 64
