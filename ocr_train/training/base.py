@@ -101,7 +101,7 @@ def measure_base(setup: TrainingSetup, services: Services) -> Base | None:
         services.echo(f"base: not measured: {exc.problem}")
         return None
     metrics = {name: value for name, value in found.metrics.items() if math.isfinite(value)}
-    prefix = _as_checkpoint(settled.weights, work, metrics, setup.run.main_metric)
+    prefix = write_set(settled.weights, work, metrics, setup.run.main_metric)
     services.echo(
         f"base: {setup.run.main_metric} {metrics.get(setup.run.main_metric, 0.0):.4f} is what {settled.source} has "
         f"before training, on {found.samples} validation samples ({found.seconds:.0f} s)"
@@ -123,9 +123,10 @@ def _source(run: Run, settled: Settled) -> ModelSource:
     )
 
 
-def _as_checkpoint(weights: Path, folder: Path, metrics: Mapping[str, float], main: str) -> Path:
+def write_set(weights: Path, folder: Path, metrics: Mapping[str, float], main: str) -> Path:
     """A set as PaddleOCR writes one, without an optimizer's state: there is none yet."""
     prefix = folder / BEST_NAME
+    folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(weights, weights_of(prefix))
     best = {**metrics, main: metrics.get(main, 0.0), "best_epoch": 0}
     states = {"best_model_dict": best, "epoch": 0, "global_step": 0}
