@@ -25,14 +25,15 @@ from ocr_train.ocr_engine.images import read_image
 from ocr_train.ocr_engine.paddleocr import put_on_path
 from ocr_train.ocr_engine.settings import read_settings
 
+CLASSIC = {"det": "det_mv3_db", "rec": "rec_mv3_none_bilstm_ctc"}
 SIZES = {"det": {"DetResizeForTest": {"image_shape": [160, 192]}}, "rec": {}}
 
 
 def write_config(task: str, folder: Path) -> Path:
-    """The configuration of our own experiment `task`, small, with its dictionary beside it."""
+    """The configuration of our own experiment for `task` that starts from nothing, small, with its dictionary beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     experiment = load_experiment(
-        Launch(model=task, data="unused", gpus="cpu"), Path(__file__).parents[1] / "experiments"
+        Launch(model=CLASSIC[task], data="unused", gpus="cpu"), Path(__file__).parents[1] / "experiments"
     )
     config: Any = yaml.safe_load(yaml.safe_dump(dict(experiment.trainer)))
     config["Global"].update(use_gpu=False, distributed=False, print_mem_info=False)

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 SMALL = (
     "Global.print_batch_step=1 Train.loader.num_workers=1 Eval.loader.num_workers=0 "
     "Train.dataset.transforms.EastRandomCropData.size=[96,96] "
-    "Eval.dataset.transforms.DetResizeForTest.image_shape=[96,96]"
+    "Eval.dataset.transforms.DetResizeForTest.limit_side_len=96"
 )
 
 

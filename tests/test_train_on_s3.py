@@ -46,13 +46,17 @@ def sample(source: Path, folder: Path, *, train: int, val: int) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("model", "settings", "train", "val", "steps", "score"),
-    [("rec", REC, 64, 16, 4, "eval/acc"), ("det", DET, 12, 2, 3, "eval/hmean")],
+    ("task", "model", "settings", "train", "val", "steps", "score"),
+    [
+        ("rec", "rec_mv3_none_bilstm_ctc", REC, 64, 16, 4, "eval/acc"),
+        ("det", "det_mv3_db", DET, 12, 2, 3, "eval/hmean"),
+    ],
 )
 def test_training_on_s3_data_is_tracked_and_resumable(
     tmp_path: Path,
     shared: Path,
     servers: ServerAddress,
+    task: str,
     model: str,
     settings: tuple[str, ...],
     train: int,
@@ -67,8 +71,8 @@ def test_training_on_s3_data_is_tracked_and_resumable(
         "MLFLOW_EXPERIMENT_NAME": f"wires-{model}",
         "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "1",
     }
-    folder = sample(shared / "data" / "wires" / model, tmp_path / model, train=train, val=val)
-    uri = f"s3://{servers.bucket}/data/wires/{model}"
+    folder = sample(shared / "data" / "wires" / task, tmp_path / task, train=train, val=val)
+    uri = f"s3://{servers.bucket}/data/wires/{task}"
     pushed = ocr_train_here("push", folder, uri, cwd=tmp_path, env=env)
     assert pushed.returncode == 0, pushed.stderr
 

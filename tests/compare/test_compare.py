@@ -178,7 +178,7 @@ def test_two_trainings_are_compared(
     resumed = ["--epochs", "4", "--resume", parent.info.run_id]
     second = ocr_train_here("train", *common, *resumed, cwd=store_folder, env={"MLFLOW_TRACKING_URI": uri})
     assert second.returncode == 0, second.stderr
-    answer = compare(capsys, "--filter", "tags.model = 'rec'", "--json", "-").json
+    answer = compare(capsys, "--filter", "tags.model = 'rec_mv3_none_bilstm_ctc'", "--json", "-").json
     child, before = answer["runs"]
     assert (before["last_step"], child["last_step"]) == (8, 16)
     assert child["resumed_from"] == parent.info.run_id

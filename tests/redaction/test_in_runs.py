@@ -61,7 +61,7 @@ LEAKED = [
 
 def experiment_file(folder: Path) -> Path:
     """A model of our own with canaries in its description and its settings."""
-    document = yaml.safe_load((EXPERIMENTS / "rec.yaml").read_text(encoding="utf-8"))
+    document = yaml.safe_load((EXPERIMENTS / "rec_mv3_none_bilstm_ctc.yaml").read_text(encoding="utf-8"))
     document["description"] = "Fetched with ghp_CANARYexp1abcdefghijklmnopqrstuvwx."
     document["paddleocr"]["Global"] |= {"hub": {"auth_token": "CANARYexp2"}, "hook": "https://x:CANARYexp3@h"}
     if document.get("dictionary"):
