@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ SCRIPT = Path(__file__).with_name("compatibility_script.py")
 T = TypeVar("T")
 MAX_SHOWN = 8
 SOME = 0.1
-"""Weights of another architecture may share a layer or two by chance."""
+"""Of the model's numbers. Weights of another architecture share many small layers by chance: scales, statistics."""
 HINT = (
     "Give the checkpoint's own dictionary and model, choose another checkpoint, or start from the weights that fit: "
     "weights_only=true."
@@ -33,13 +34,15 @@ HINT = (
 class Fit:
     """What does not fit, one line each; `layers_known` says that every layer was compared, `note` why not.
 
-    `layers` are the model's, `missing` those of them that the checkpoint lacks, or has in another shape.
+    `layers` are the model's, `missing` those of them that the checkpoint lacks, or has in another shape; `share` (0 to 1)
+    of the model's numbers can be taken from it.
     """
 
     problems: Sequence[str] = ()
     layers_known: bool = False
     layers: int = 0
     missing: Sequence[str] = ()
+    share: float = 1.0
     note: str = ""
 
     @property
@@ -92,7 +95,14 @@ def compare_layers(
         # An architecture may be written in two ways, and a dictionary may only have swapped letters.
         problems += changed
     missing = [name for name, shape in layers.items() if not _fits(arrays.get(name), shape)]
-    return Fit(problems=(*problems, *wrong), layers_known=True, layers=len(layers), missing=tuple(missing))
+    sizes = {name: prod(shape) for name, shape in layers.items()}
+    return Fit(
+        problems=(*problems, *wrong),
+        layers_known=True,
+        layers=len(layers),
+        missing=tuple(missing),
+        share=1 - sum(sizes[name] for name in missing) / max(1, sum(sizes.values())),
+    )
 
 
 def below(values: Mapping[str, T], prefix: str) -> Mapping[str, T]:
@@ -112,10 +122,10 @@ def require_fit(fit: Fit, source: str, *, hint: str = "") -> None:
 
 def require_some(fit: Fit, source: str) -> str:
     """Of weights to start from: one line with what is left out; raises `ConfigError` where (almost) no layer fits."""
-    if fit.layers_known and fit.fitting < SOME * fit.layers:
-        count = f"only {fit.fitting} of {fit.layers} layers" if fit.fitting else "no layer"
+    if fit.layers_known and (not fit.fitting or fit.share < SOME):
+        count = f"only {fit.share:.1%} of what the model needs is in" if fit.fitting else "no layer of"
         raise ConfigError(
-            f"{count} of the checkpoint {source} fit{'' if fit.fitting else 's'} the model that is to be trained:\n"
+            f"{count} the checkpoint {source}{'' if fit.fitting else ' fits the model that is to be trained'}:\n"
             + "\n".join(f"  - {line}" for line in fit.problems),
             hint="Choose a checkpoint of the same model, or start from nothing: pretrained=none.",
         )

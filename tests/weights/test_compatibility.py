@@ -162,6 +162,16 @@ def test_the_weights_of_one_network_are_compared_with_that_network(tmp_path: Pat
     assert found == Fit()
 
 
+def test_weights_of_another_architecture_are_refused_though_small_layers_fit(tmp_path: Path) -> None:
+    """A scale here and a shift there have the same shape in many models."""
+    new = model(tmp_path, script="""echo 'ANSWER {"conv": [9, 9], "scale": [1], "shift": [1]}'""")
+    arrays = {name: Array(shape=(1,), dtype="f4") for name in ("scale", "shift")}
+    found = compare_layers(new, arrays=arrays, config=None, dictionary=None)
+    assert found.fitting == 2
+    with pytest.raises(ConfigError, match=r"only 2\.4% of what the model needs is in the checkpoint run x"):
+        require_some(found, "run x")
+
+
 def test_weights_of_which_nothing_fits_are_refused(tmp_path: Path) -> None:
     """That is no fine-tuning."""
     arrays = {"x": Array(shape=(1,), dtype="f4")}
