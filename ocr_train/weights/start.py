@@ -231,10 +231,8 @@ def _fit(
     weights: Weights, model: ModelToTrain, target: Path, images: Callable[[], Sequence[Path]], *, part: str
 ) -> _Fitted:
     notes, conversion, new = [], None, set[str]()
-    # Before anything is made of them: what was given is what people can compare.
-    given = weights.path / TENSORS if weights.path.is_dir() else weights.path
-    sha256 = sha256_of(given)
-    if weights.path.is_dir():
+    given = weights.path
+    if given.is_dir():
         conversion = convert(weights.path, model, target, images=images(), dictionary=weights.dictionary)
         new = set(conversion.left_out)
         notes.append(f"{weights.source} {conversion}")
@@ -270,7 +268,8 @@ def _fit(
         new=sorted(new | set(fit.missing)),
         notes=notes,
         left_out=left_out,
-        sha256=sha256,
+        # Of what was given, not of what was made of it: that is what people can compare.
+        sha256=sha256_of(given / TENSORS if given.is_dir() else given),
         conversion=conversion,
     )
 
