@@ -13,11 +13,11 @@ from typing import Any
 
 from ocr_train.config import epoch_steps
 from ocr_train.config import parameter_values as read
-from ocr_train.config.fine_tune import NONE, RATE, FreezeRule, is_of_a_run, parse_freeze, pretrained_of
+from ocr_train.config.fine_tune import NONE, FreezeRule, is_of_a_run, parse_freeze, pretrained_of
 from ocr_train.config.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
 from ocr_train.config.parameters import PARAMETERS, Launch
 from ocr_train.config.requests import DataRequest, Demo, dictionary_of
-from ocr_train.config.trainer_settings import check_trainer, settle_batch, settle_rate
+from ocr_train.config.trainer_settings import RATE, check_trainer, settle_batch, settle_rate
 from ocr_train.errors import ConfigError
 from ocr_train.ocr_engine.documents import DocumentError, read_yaml
 from ocr_train.ocr_engine.settings import TASKS

@@ -10,8 +10,8 @@ from typing import Any
 
 from ocr_train.config.epoch_steps import batch_size
 from ocr_train.config.overrides import get_key, set_key
+from ocr_train.config.trainer_settings import RATE
 
-RATE = "Optimizer.lr.learning_rate"
 NONE = "none"
 _OF_A_RUN = re.compile(r"[0-9a-f]{32}(:.*)?|latest|best|(runs|models|s3):/.*", re.I | re.S)
 _RULE = re.compile(r"(?P<but>all-but-)?(?P<pattern>[A-Za-z0-9_.*?\[\]-]+)(:(?P<steps>\d{1,9}))?", re.ASCII)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ocr_train.checkpoints.pickle_scan import screen
 from ocr_train.config.overrides import get_key, set_key
 from ocr_train.errors import DataError
 from ocr_train.events import EvalCompleted
-from ocr_train.models.source import read_config
+from ocr_train.models.source import ModelSource, read_config
 from ocr_train.models.validation_data import ValidationData
 from ocr_train.run import Echo
 from ocr_train.trainer.configurations import for_a_tool, require_known
@@ -19,10 +19,6 @@ from ocr_train.trainer.files import weights_of
 from ocr_train.trainer.log_parser import parse_lines
 from ocr_train.trainer.paddleocr import write_config
 from ocr_train.trainer.tools import Trainer, failed, require_tool, require_weights_loaded, run_tool
-
-if TYPE_CHECKING:
-    pass
-from ocr_train.models.source import ModelSource
 
 EVALUATE_TIMEOUT_S = 6 * 3600.0
 LOG_NAME = "evaluate"

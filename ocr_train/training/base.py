@@ -22,7 +22,6 @@ from ocr_train.models.source import ModelSource
 from ocr_train.models.validation_data import ValidationData
 from ocr_train.run import Run
 from ocr_train.trainer.files import BEST_NAME, states_of, weights_of
-from ocr_train.trainer.tools import Trainer
 from ocr_train.training.services import Services, TrainingSetup
 from ocr_train.weights.start import Settled
 
@@ -85,15 +84,12 @@ def measure_base(setup: TrainingSetup, services: Services) -> Base | None:
         origin=setup.dataset.source,
         own=True,
     )
-    launch = setup.launch
     try:
         found = evaluate(
             _source(setup.run, settled),
             data,
-            trainer=Trainer(
-                python=launch.python, paddleocr=launch.paddleocr, env=launch.env, versions=launch.versions
-            ),
-            use_gpu=bool(launch.device.gpus),
+            trainer=setup.launch.trainer,
+            use_gpu=bool(setup.launch.device.gpus),
             work=work,
             echo=services.echo,
         )

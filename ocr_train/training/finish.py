@@ -30,7 +30,6 @@ from ocr_train.ocr_engine.settings import TASKS
 from ocr_train.run import Results
 from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer.files import states_of, weights_of
-from ocr_train.trainer.tools import Trainer
 from ocr_train.training.services import Services, TrainingSetup
 
 TAG = "exported"
@@ -64,16 +63,6 @@ class _Work:
     source: ModelSource
     tracker: Tracker
     services: Services
-
-    @property
-    def trainer(self) -> Trainer:
-        """The PaddleOCR that trained."""
-        return Trainer(
-            python=self.setup.launch.python,
-            paddleocr=self.setup.launch.paddleocr,
-            env=self.setup.launch.env,
-            versions=self.setup.run.versions,
-        )
 
 
 def finish(
@@ -204,7 +193,7 @@ def _make_model(work: _Work) -> str:
     exported = export(
         work.source,
         place_for_export(work.tracker.folder),
-        trainer=work.trainer,
+        trainer=work.setup.launch.trainer,
         options=ExportOptions(images=images, carry=checkout),
         echo=work.services.echo,
     )

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ocr_train.config.experiment import Experiment
-from ocr_train.config.fine_tune import RATE
 from ocr_train.config.overrides import get_key
+from ocr_train.config.trainer_settings import RATE
 from ocr_train.errors import OcrTrainError
 from ocr_train.ocr_engine.documents import read_json
 from ocr_train.resume.resolve import ResumePoint

@@ -13,6 +13,7 @@ from ocr_train.run import Echo, Run
 from ocr_train.trainer.interpreter import Facts
 from ocr_train.trainer.paddleocr import Device, PaddleOcr
 from ocr_train.trainer.stop_signals import StopFlag
+from ocr_train.trainer.tools import Trainer
 from ocr_train.weights.start import Settled
 
 
@@ -39,6 +40,11 @@ class LaunchRequest:
     device: Device
     env: Mapping[str, str]
     versions: Mapping[str, str]
+
+    @property
+    def trainer(self) -> Trainer:
+        """The same for PaddleOCR's other tools."""
+        return Trainer(python=self.python, paddleocr=self.paddleocr, env=self.env, versions=self.versions)
 
 
 @dataclass(frozen=True, kw_only=True)

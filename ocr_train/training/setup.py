@@ -40,7 +40,6 @@ from ocr_train.trainer.imports import TRAINING, require_packages
 from ocr_train.trainer.interpreter import Facts, interpreter
 from ocr_train.trainer.paddleocr import Device, PaddleOcr
 from ocr_train.trainer.pipeline_check import check_pipeline, require_working
-from ocr_train.trainer.tools import Trainer
 from ocr_train.training.freezing import around_trainer, plan_freezing
 from ocr_train.training.record import log_start, tag_setting, version_tags
 from ocr_train.training.services import LaunchRequest, Rendered, Services, TrainingSetup
@@ -202,9 +201,8 @@ def _resume(
     """Say what has changed since the checkpoint, and let the learning rate go on."""
     facts = {"model": experiment.name, "dataset_digest": dataset.manifest.digest}
     record(point, rendered.plain, facts | version_tags(launch), tracker, echo)
-    trainer = Trainer(python=launch.python, paddleocr=launch.paddleocr, env=launch.env)
     config = tracker.folder / "config.yml"
-    lay_schedule(point, trainer, config, rendered.steps_per_epoch, tracker, echo)
+    lay_schedule(point, launch.trainer, config, rendered.steps_per_epoch, tracker, echo)
 
 
 def _some_images(dataset: Dataset) -> list[Path]:

@@ -16,8 +16,8 @@ from ocr_train.checkpoints.pickle_scan import Array
 from ocr_train.config.overrides import flatten
 from ocr_train.errors import ConfigError
 from ocr_train.ocr_engine.documents import DocumentError, read_yaml
-from ocr_train.ocr_engine.files import read_regular
 from ocr_train.trainer.interpreter import ask
+from ocr_train.weights.head import Characters
 
 SCRIPT = Path(__file__).with_name("compatibility_script.py")
 T = TypeVar("T")
@@ -136,7 +136,7 @@ def _dictionary_problems(old: Path | None, new: Path | None) -> list[str]:
     """Where two dictionaries differ first: each line is an output of the last layer, so order counts, too."""
     if old is None or new is None:
         return []
-    was, now = _characters(old), _characters(new)
+    was, now = (Characters.read(path, use_space_char=False).lines for path in (old, new))
     if was == now:
         return []
     sizes = f"{len(was)} characters in the checkpoint's dictionary, {len(now)} in {new}"
@@ -146,11 +146,6 @@ def _dictionary_problems(old: Path | None, new: Path | None) -> list[str]:
     longer, rest = ("here", now[len(was) :]) if len(now) > len(was) else ("there", was[len(now) :])
     shown = " ".join(repr(character) for character in rest[:MAX_SHOWN])
     return [f"{sizes}; only {longer}: {shown}{' ...' if len(rest) > MAX_SHOWN else ''}"]
-
-
-def _characters(path: Path) -> list[str]:
-    text = read_regular(path).decode("utf-8", "replace")
-    return [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")]
 
 
 def _architecture_problems(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -42,7 +42,7 @@ from ocr_train.runs.uncopied import main_metric
 from ocr_train.storage.archive import extract_archive
 from ocr_train.tracking.run_folder import read_facts
 from ocr_train.trainer.configurations import require_plain_file
-from ocr_train.weights.compatibility import _characters
+from ocr_train.weights.head import Characters
 
 LAUGHS = "a0: &a0 [lol]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10)
@@ -184,7 +184,7 @@ def pipe(folder: Path, name: str) -> Path:
 READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "labels": ("Label.txt", lambda path: list(read_labels(path))),
     "dictionary": ("dict.txt", lambda path: read_dictionary(path).problems[0]),
-    "the dictionary of a checkpoint": ("dict.txt", _characters),
+    "the dictionary of a checkpoint": ("dict.txt", lambda path: Characters.read(path, use_space_char=False)),
     "image": ("a.jpg", read_or_none),
     "image to predict": ("a.jpg", read_served_image),
     "picture": ("a.jpg", open_upright),
