@@ -14,6 +14,7 @@ from typing import Any
 from ocr_train.config import epoch_steps
 from ocr_train.config import parameter_values as read
 from ocr_train.config.fine_tune import NONE, FreezeRule, is_of_a_run, parse_freeze, pretrained_of
+from ocr_train.config.nodes import Nodes, parse_nodes
 from ocr_train.config.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
 from ocr_train.config.parameters import PARAMETERS, Launch
 from ocr_train.config.requests import DataRequest, Demo, dictionary_of
@@ -58,7 +59,8 @@ class Experiment:
     """Everything a run needs to know, resolved and checked.
 
     `trainer` is the PaddleOCR configuration but for data, output, device and resume; `demo` is set when the
-    demo set is to be drawn; `gpus` is "auto", "cpu" or a tuple of device numbers; `dictionary_fixed` says that
+    demo set is to be drawn; `gpus` is "auto", "cpu" or a tuple of device numbers, `cpus` how many processes train on the
+    CPU, `nodes` the machines that train together, None for this one alone; `dictionary_fixed` says that
     a dict.txt beside the data does not count, because an override or a plain PaddleOCR file named one;
     `stall_timeout_s` and `nan_windows` are the watchdog's, 0 for never; `sample_images` are looked at in each
     evaluation and `evaluation_images` at the end, 0 for none; `export` makes the best checkpoint a checked model
@@ -78,6 +80,8 @@ class Experiment:
     weights_only: bool
     resume_mode: str
     gpus: str | tuple[int, ...]
+    cpus: int
+    nodes: Nodes | None
     seed: int
     trainer_python: str
     paddleocr: str
@@ -144,7 +148,9 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         resume=resume,
         weights_only=weights_only,
         resume_mode=read.choice(launch.resume_mode or "new", "resume_mode", ("new", "same"), problems),
-        gpus=read.gpus(launch.gpus, problems),
+        gpus=read.gpus(launch.gpus, launch.cpus, problems),
+        cpus=read.parse_number(launch.cpus or "1", "cpus", int, problems, least=1),
+        nodes=parse_nodes(launch, problems),
         seed=_seed(trainer, file, problems),
         trainer_python=launch.trainer_python,
         paddleocr=launch.paddleocr,

@@ -90,11 +90,14 @@ def choice(text: str, name: str, choices: tuple[str, ...], problems: list[str]) 
     return text
 
 
-def gpus(text: str, problems: list[str]) -> str | tuple[int, ...]:
-    """auto, cpu, or the numbers of devices."""
+def gpus(text: str, cpus: str, problems: list[str]) -> str | tuple[int, ...]:
+    """auto, cpu, or the numbers of devices; with `cpus` it is the CPU that was meant."""
     if text in ("", "auto"):
-        return "auto"
+        return "cpu" if cpus else "auto"
     if text == "cpu":
+        return "cpu"
+    if cpus:
+        problems.append(f"cpus={cpus} trains on the CPU, and gpus={text} does not: give one of them")
         return "cpu"
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts) or len(set(map(int, parts))) != len(parts):

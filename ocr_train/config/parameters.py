@@ -51,12 +51,28 @@ class Launch:
         "new: a run of its own that names the one before (default), or same: that run itself continues",
     )
     epochs: str = _parameter("", "epochs in all, counted from the very beginning")
-    batch_size: str = _parameter("", "training samples in one step on one device")
+    batch_size: str = _parameter(
+        "", "training samples in one step on one GPU, or on all processes of `cpus` together"
+    )
     learning_rate: str = _parameter("", "the learning rate")
     overrides: str = _parameter(
         "", 'PaddleOCR settings: "Global.print_batch_step=5 Train.loader.num_workers=2"'
     )
     gpus: str = _parameter("auto", "auto, cpu, or device numbers such as 0,1")
+    cpus: str = _parameter(
+        "", "train on the CPU in this many processes, which share each batch; empty: one process"
+    )
+    nodes: str = _parameter(
+        "",
+        "the machines that train together, such as 10.0.0.1,10.0.0.2: the same command on each, the first one leads; "
+        "empty: this machine alone",
+    )
+    node_rank: str = _parameter(
+        "", "which of `nodes` this machine is, counted from 0; empty: the one that has its address"
+    )
+    peers_timeout_s: str = _parameter(
+        "600", "how many seconds the machines of `nodes` wait for each other at the start"
+    )
     seed: str = _parameter("", "seed of the split, the demo set and the trainer")
     trainer_python: str = _parameter("", "the Python interpreter that trains; empty: this one")
     paddleocr: str = _parameter("", "a PaddleOCR checkout; empty: the installed package")

@@ -14,9 +14,10 @@ from typing import Any
 import yaml
 
 from ocr_train.atomic_files import write_text
-from ocr_train.config.epoch_steps import batch_size, is_known, samples_per_epoch, steps_per_epoch
+from ocr_train.config.epoch_steps import batch_key, batch_size, is_known, samples_per_epoch, steps_per_epoch
 from ocr_train.config.overrides import flatten, get_key, nearest, set_key
 from ocr_train.errors import ConfigError, SetupError
+from ocr_train.trainer.device import Device, Rendezvous
 from ocr_train.trainer.files import WEIGHTS
 from ocr_train.trainer.interpreter import Facts
 
@@ -29,20 +30,6 @@ class PaddleOcr:
 
     root: Path
     version: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Device:
-    """Where training runs: `gpus` are device numbers, empty for the CPU; `note` is one line for people."""
-
-    gpus: tuple[int, ...]
-    note: str
-    warning: str = ""
-
-    @property
-    def name(self) -> str:
-        """`cpu`, `gpu:0` or `gpu:0,1`, as a tag."""
-        return f"gpu:{','.join(map(str, self.gpus))}" if self.gpus else "cpu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,42 +85,6 @@ def _git(root: Path, *words: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def choose_device(gpus: str | tuple[int, ...], facts: Facts) -> Device:
-    """Turn `gpus` (auto, cpu or numbers) into a device; raises `SetupError` for GPUs that are not there."""
-    if gpus == "cpu":
-        return Device(gpus=(), note="training on the CPU, as asked (gpus=cpu)")
-    if gpus == "auto":
-        return _auto_device(facts)
-    wanted = tuple(int(number) for number in gpus)
-    if not facts.cuda:
-        raise SetupError(
-            f"gpus={','.join(map(str, wanted))}, but paddlepaddle {facts.paddle} is a CPU build.",
-            hint="`make gpu` installs paddlepaddle-gpu; gpus=cpu trains on the CPU.",
-        )
-    missing = [str(number) for number in wanted if number >= facts.gpus]
-    if missing:
-        raise SetupError(
-            f"gpus={','.join(map(str, wanted))}, but Paddle sees {facts.gpus} GPU(s): no GPU {', '.join(missing)}.",
-            hint="Check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or use gpus=auto.",
-        )
-    return Device(gpus=wanted, note=f"training on {_gpu_names(wanted, facts)}")
-
-
-def _auto_device(facts: Facts) -> Device:
-    if facts.gpus:
-        every = tuple(range(facts.gpus))
-        return Device(gpus=every, note=f"training on {_gpu_names(every, facts)}")
-    if facts.cuda:
-        warning = "paddlepaddle-gpu is installed but no GPU can be used (no driver, or none visible)"
-        return Device(gpus=(), note=f"training on the CPU: {warning}", warning=warning)
-    return Device(gpus=(), note=f"training on the CPU (paddlepaddle {facts.paddle} is a CPU build)")
-
-
-def _gpu_names(gpus: Sequence[int], facts: Facts) -> str:
-    named = [f"GPU {number}" + (f" ({facts.names[number]})" if facts.names else "") for number in gpus]
-    return ", ".join(named)
-
-
 def render_config(
     trainer: Mapping[str, Any],
     data: TrainingData,
@@ -151,7 +102,7 @@ def render_config(
     set_key(config, "Global.save_model_dir", str(save_dir))
     set_key(config, "Global.checkpoints", str(checkpoint) if checkpoint else None)
     set_key(config, "Global.use_gpu", bool(device.gpus))
-    set_key(config, "Global.distributed", len(device.gpus) > 1)
+    set_key(config, "Global.distributed", device.processes > 1)
     if not device.gpus:
         # A GPU build without a driver crashes on its first progress line otherwise.
         set_key(config, "Global.print_mem_info", False)
@@ -169,8 +120,37 @@ def render_config(
         if isinstance(ratios, list) and len(ratios) != len(labels):
             _require_one(ratios, f"{part}.dataset.ratio_list", len(labels))
             dataset["ratio_list"] = ratios[:1] * len(labels)
+    _share_batch(config, device)
     _check_steps(config, data, device)
     return config
+
+
+def _share_batch(config: dict[str, Any], device: Device) -> None:
+    """Let the processes on the CPU share a batch, so that a step sees as many samples as with one process.
+
+    On GPUs a batch is each GPU's, as PaddleOCR has it. Raises `ConfigError` where it cannot be shared evenly.
+    """
+    processes, key = device.processes, batch_key(config)
+    if device.gpus or processes == 1 or not key:
+        return
+    batch = batch_size(config)
+    if batch % processes:
+        fitting = max(1, batch // processes) * processes
+        raise ConfigError(
+            f"a batch of {batch} samples cannot be shared evenly by {processes} processes on the CPU.",
+            hint=f"Use batch_size={fitting}, or another number of processes.",
+        )
+    set_key(config, key, batch // processes)
+
+
+def describe_batch(config: Mapping[str, Any], device: Device) -> str:
+    """One line on how many samples a step of all processes has, nothing for one process."""
+    if device.processes == 1:
+        return ""
+    own = batch_size(config)
+    where = "GPUs" if device.gpus else "processes on the CPU"
+    machines = f" on {device.nodes} machines" if device.nodes > 1 else ""
+    return f"effective batch: {own * device.processes} samples a step, {own} on each of {device.processes} {where}{machines}"
 
 
 def without_sync_bn(trainer: Mapping[str, Any], config: Mapping[str, Any]) -> str:
@@ -191,14 +171,15 @@ def _require_one(ratios: Sequence[float], key: str, files: int) -> None:
 
 
 def _check_steps(config: Mapping[str, Any], data: TrainingData, device: Device) -> None:
-    if steps_per_epoch(config, data.train_counts, len(device.gpus)) >= 1:
+    if steps_per_epoch(config, data.train_counts, device.processes) >= 1:
         return
     samples, batch = samples_per_epoch(config, data.train_counts), batch_size(config)
+    each = "GPUs" if device.gpus else "processes"
+    fitting = max(1, samples // device.processes) * (1 if device.gpus else device.processes)
     raise ConfigError(
         f"{samples} training samples do not fill one batch of {batch}"
-        f"{f' on each of {len(device.gpus)} GPUs' if len(device.gpus) > 1 else ''}: nothing would be trained.",
-        hint=f"Use batch_size={max(1, samples // max(1, len(device.gpus)))} or less, or "
-        "overrides=Train.loader.drop_last=false.",
+        f"{f' on each of {device.processes} {each}' if device.processes > 1 else ''}: nothing would be trained.",
+        hint=f"Use batch_size={fitting} or less, or overrides=Train.loader.drop_last=false.",
     )
 
 
@@ -249,36 +230,21 @@ def trainer_argv(
     *,
     log_dir: Path,
     around: Sequence[str] = (),
+    rendezvous: Rendezvous | None = None,
 ) -> list[str]:
-    """The command that trains; several GPUs go through Paddle's own launcher. `around` is a script that runs
-    tools/train.py, with its own arguments."""
+    """The command that trains; several processes go through Paddle's own launcher, and find those of other machines by
+    `rendezvous`. `around` is a script that runs tools/train.py, with its own arguments."""
     script = [*around, str(paddleocr.root / TRAIN_SCRIPT), "-c", str(config)]
-    if len(device.gpus) > 1:
-        # Without --gpus it takes all visible ones, which trainer_env sets; with it, it wants their host numbers.
-        launcher = ["-m", "paddle.distributed.launch", "--log_dir", str(log_dir)]
-        return [str(python), *launcher, *script]
-    return [str(python), *script]
-
-
-def trainer_env(base: Mapping[str, str], device: Device) -> dict[str, str]:
-    """The trainer's environment: unbuffered output, the chosen GPUs, and no tracking variables to meddle with."""
-    env = {key: value for key, value in base.items() if not key.startswith("MLFLOW_")}
-    env["PYTHONUNBUFFERED"] = "1"
-    env["PYTHONIOENCODING"] = "utf-8"
-    # It asks the network for a newer version at import.
-    env.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    if device.processes == 1:
+        return [str(python), *script]
+    # Without --gpus it takes all visible ones, which trainer_env sets; with it, it wants their host numbers.
+    launcher = ["-m", "paddle.distributed.launch", "--log_dir", str(log_dir)]
     if not device.gpus:
-        # Two OpenMP threads were slower than one on small machines, for DB and for CRNN (docs/requirements.md).
-        env.setdefault("OMP_NUM_THREADS", "1")
-    if device.gpus:
-        env["CUDA_VISIBLE_DEVICES"] = ",".join(_visible(base, number) for number in device.gpus)
-    return env
-
-
-def _visible(base: Mapping[str, str], number: int) -> str:
-    """Device `number` counts among the visible ones: translate it where CUDA_VISIBLE_DEVICES is set."""
-    names = [name for name in base.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
-    return names[number].strip() if number < len(names) else str(number)
+        launcher += ["--nproc_per_node", str(device.cpus)]
+    if rendezvous is not None:
+        launcher += ["--master", rendezvous.master, "--nnodes", str(device.nodes)]
+        launcher += ["--rank", str(rendezvous.rank), "--host", rendezvous.host]
+    return [str(python), *launcher, *script]
 
 
 def resolve_paths(

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocr_train.errors import SetupError, TrainingFailed
+from ocr_train.trainer.device import Device, choose_device, trainer_env
 from ocr_train.trainer.failures import exception_in
 from ocr_train.trainer.imports import require_packages
 from ocr_train.trainer.interpreter import interpreter, probe
-from ocr_train.trainer.paddleocr import Device, PaddleOcr, choose_device, find_paddleocr, trainer_env
+from ocr_train.trainer.paddleocr import PaddleOcr, find_paddleocr
 from ocr_train.trainer.process import Child, Line
 
 LAST_LINES = 12

@@ -10,8 +10,9 @@ from typing import Any
 from ocr_train.data.backup import Backup
 from ocr_train.data.for_training import Dataset, Fetch
 from ocr_train.run import Echo, Run
+from ocr_train.trainer.device import Device
 from ocr_train.trainer.interpreter import Facts
-from ocr_train.trainer.paddleocr import Device, PaddleOcr
+from ocr_train.trainer.paddleocr import PaddleOcr
 from ocr_train.trainer.stop_signals import StopFlag
 from ocr_train.trainer.tools import Trainer
 from ocr_train.weights.start import Settled

@@ -36,9 +36,10 @@ from ocr_train.tracking.run_folder import CLEAN_CONFIG
 from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer import paddleocr as paddle
 from ocr_train.trainer.configurations import require_own_words
+from ocr_train.trainer.device import Device, choose_device, trainer_env
 from ocr_train.trainer.imports import TRAINING, require_packages
 from ocr_train.trainer.interpreter import Facts, interpreter
-from ocr_train.trainer.paddleocr import Device, PaddleOcr
+from ocr_train.trainer.paddleocr import PaddleOcr
 from ocr_train.trainer.pipeline_check import check_pipeline, require_working
 from ocr_train.training.freezing import around_trainer, plan_freezing
 from ocr_train.training.record import log_start, tag_setting, version_tags
@@ -157,12 +158,17 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
 def _launch_request(experiment: Experiment, services: Services) -> LaunchRequest:
     facts = services.probe()
     paddleocr = _find_paddleocr(experiment, facts)
-    device = paddle.choose_device(experiment.gpus, facts)
+    device = choose_device(
+        experiment.gpus,
+        facts,
+        cpus=experiment.cpus,
+        nodes=len(experiment.nodes.hosts) if experiment.nodes else 1,
+    )
     return LaunchRequest(
         python=interpreter(experiment.trainer_python),
         paddleocr=paddleocr,
         device=device,
-        env=paddle.trainer_env(os.environ, device),
+        env=trainer_env(os.environ, device),
         versions={
             "python": facts.python,
             "paddle": facts.paddle,
@@ -297,9 +303,9 @@ def _render(
         copy = tracker.folder / "dict.txt"
         shutil.copyfile(dataset.dictionary, copy)
         config["Global"]["character_dict_path"] = str(copy)
-    steps = epoch_steps.steps_per_epoch(config, data.train_counts, len(device.gpus))
+    steps = epoch_steps.steps_per_epoch(config, data.train_counts, device.processes)
     each_epoch = paddle.evaluate_at_least_once(config, steps, experiment.epochs)
-    rate = scale_rate(config, experiment.rate_batch, len(device.gpus))
+    rate = scale_rate(config, experiment.rate_batch, device.processes)
     plain = deepcopy(config)
     for key, weights in known.items():
         set_key(config, key, str(weights.path))
@@ -311,7 +317,11 @@ def _render(
     paddle.evaluate_by_steps(config, steps)
     no_sync = paddle.without_sync_bn(experiment.trainer, config)
     for note in filter(
-        None, (epoch_steps.describe_sampler(config, steps), no_sync, each_epoch, rate, resumed)
+        None,
+        (
+            paddle.describe_batch(config, device),
+            *(epoch_steps.describe_sampler(config, steps), no_sync, each_epoch, rate, resumed),
+        ),
     ):
         echo(note)
     _write(config, tracker)

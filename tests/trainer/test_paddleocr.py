@@ -17,19 +17,18 @@ from ocr_train.config.epoch_steps import steps_per_epoch
 from ocr_train.config.experiment import Launch, available_models, load_experiment
 from ocr_train.config.overrides import get_key
 from ocr_train.errors import ConfigError, SetupError
+from ocr_train.trainer.device import Device, Rendezvous, trainer_env
 from ocr_train.trainer.interpreter import Facts
 from ocr_train.trainer.paddleocr import (
-    Device,
     PaddleOcr,
     TrainingData,
-    choose_device,
+    describe_batch,
     evaluate_at_least_once,
     evaluate_by_steps,
     find_paddleocr,
     render_config,
     resolve_paths,
     trainer_argv,
-    trainer_env,
     without_sync_bn,
     write_config,
 )
@@ -52,9 +51,6 @@ for samples in (1, 15, 16, 17, 31, 32, 33, 47, 48, 49, 96, 97):
             counted.append([samples, devices, drop_last, len(sampler)])
 print(json.dumps(counted))
 """
-CPU_BUILD = Facts(paddle="3.0.0")
-NO_DRIVER = Facts(paddle="2.6.2", cuda=True)
-TWO_GPUS = Facts(paddle="2.6.2", cuda=True, gpus=2, names=("NVIDIA A10G", "NVIDIA L4"))
 
 CPU = Device(gpus=(), note="")
 ONE_GPU = Device(gpus=(1,), note="")
@@ -97,64 +93,6 @@ def git(folder: Path, *words: str) -> None:
     """Run git in a folder, as somebody."""
     who = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
     subprocess.run(["git", "-C", str(folder), *who, *words], check=True, capture_output=True)
-
-
-def test_the_cpu_is_used_when_asked_for() -> None:
-    """`gpus=cpu` holds even where there are GPUs."""
-    device = choose_device("cpu", TWO_GPUS)
-    assert (device.gpus, device.name, device.warning) == ((), "cpu", "")
-    assert "as asked" in device.note
-
-
-def test_auto_takes_every_gpu() -> None:
-    """And names them, so that a person sees on what the money goes."""
-    device = choose_device("auto", TWO_GPUS)
-    assert (device.gpus, device.name, device.warning) == ((0, 1), "gpu:0,1", "")
-    assert device.note == "training on GPU 0 (NVIDIA A10G), GPU 1 (NVIDIA L4)"
-
-
-def test_auto_takes_the_cpu_of_a_cpu_build() -> None:
-    """Without a warning: there is nothing wrong."""
-    device = choose_device("auto", CPU_BUILD)
-    assert (device.gpus, device.warning) == ((), "")
-    assert "paddlepaddle 3.0.0 is a CPU build" in device.note
-
-
-def test_auto_warns_where_a_gpu_build_finds_no_gpu() -> None:
-    """Training goes on, on the CPU, and the run says that it was not meant so."""
-    device = choose_device("auto", NO_DRIVER)
-    assert device.gpus == ()
-    assert "no GPU can be used" in device.warning
-    assert device.warning in device.note
-
-
-def test_numbers_choose_gpus() -> None:
-    """In the order in which they were given."""
-    device = choose_device((1,), TWO_GPUS)
-    assert (device.gpus, device.name, device.note) == ((1,), "gpu:1", "training on GPU 1 (NVIDIA L4)")
-
-
-def test_gpus_without_names_are_numbered() -> None:
-    """An old Paddle does not know the names."""
-    assert choose_device((0,), Facts(cuda=True, gpus=1)).note == "training on GPU 0"
-
-
-@pytest.mark.parametrize(
-    ("gpus", "facts", "problem", "hint"),
-    [
-        ((0,), CPU_BUILD, "gpus=0, but paddlepaddle 3.0.0 is a CPU build", "make gpu"),
-        ((0, 2, 3), TWO_GPUS, "gpus=0,2,3, but Paddle sees 2 GPU(s): no GPU 2, 3", "nvidia-smi"),
-        ((0,), NO_DRIVER, "Paddle sees 0 GPU(s): no GPU 0", "gpus=auto"),
-    ],
-)
-def test_gpus_that_are_not_there_are_a_setup_error(
-    gpus: tuple[int, ...], facts: Facts, problem: str, hint: str
-) -> None:
-    """Who asks for a GPU by number does not get the CPU in silence."""
-    with pytest.raises(SetupError) as caught:
-        choose_device(gpus, facts)
-    assert problem in caught.value.problem
-    assert hint in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -384,62 +322,6 @@ def test_several_gpus_go_through_paddles_launcher() -> None:
     ]
 
 
-def test_the_trainer_does_not_track() -> None:
-    """No MLFLOW_ variable reaches it, the password among them; the rest does."""
-    env = trainer_env(
-        {"MLFLOW_TRACKING_URI": "x", "MLFLOW_RUN_ID": "y", "MLFLOW_TRACKING_PASSWORD": "z", "PATH": "/bin"},
-        CPU,
-    )
-    assert not [name for name in env if name.startswith("MLFLOW")]
-    assert env["PATH"] == "/bin"
-
-
-def test_the_trainer_prints_at_once_and_in_utf8() -> None:
-    """Buffered lines would arrive minutes late; another encoding would tear Thai texts."""
-    env = trainer_env({"PYTHONUNBUFFERED": "", "PYTHONIOENCODING": "latin-1"}, CPU)
-    assert env["PYTHONUNBUFFERED"] == "1"
-    assert env["PYTHONIOENCODING"] == "utf-8"
-
-
-def test_one_thread_is_the_default_on_the_cpu_alone() -> None:
-    """It is faster there; who sets another number keeps it, and a GPU run is left alone."""
-    assert trainer_env({}, CPU)["OMP_NUM_THREADS"] == "1"
-    assert trainer_env({"OMP_NUM_THREADS": "8"}, CPU)["OMP_NUM_THREADS"] == "8"
-    assert "OMP_NUM_THREADS" not in trainer_env({}, ONE_GPU)
-
-
-@pytest.mark.parametrize(
-    ("visible", "number", "expected"),
-    [
-        (None, 1, "1"),
-        ("4,6", 1, "6"),
-        ("4,6", 0, "4"),
-        (" 4 , 6 ", 1, "6"),
-        ("GPU-8a1b,GPU-9c2d", 1, "GPU-9c2d"),
-    ],
-)
-def test_the_chosen_gpu_counts_among_the_visible_ones(
-    visible: str | None, number: int, expected: str
-) -> None:
-    """Somebody's CUDA_VISIBLE_DEVICES is honoured: its second GPU is number 1."""
-    base = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
-    env = trainer_env(base, Device(gpus=(number,), note=""))
-    assert env["CUDA_VISIBLE_DEVICES"] == expected
-
-
-def test_several_chosen_gpus_are_made_the_visible_ones() -> None:
-    """Paddle's launcher trains on every visible GPU."""
-    env = trainer_env({"CUDA_VISIBLE_DEVICES": "4,6,7"}, Device(gpus=(0, 2), note=""))
-    assert env["CUDA_VISIBLE_DEVICES"] == "4,7"
-
-
-def test_the_environment_that_was_given_is_left_as_it_was() -> None:
-    """It is ours, not the trainer's."""
-    base = {"MLFLOW_RUN_ID": "y"}
-    trainer_env(base, ONE_GPU)
-    assert base == {"MLFLOW_RUN_ID": "y"}
-
-
 def test_a_checkout_is_found(tmp_path: Path) -> None:
     """A folder with tools/train.py is a PaddleOCR; without git its version is unknown."""
     root = checkout(tmp_path / "PaddleOCR")
@@ -584,6 +466,48 @@ def test_a_small_learning_rate_survives_the_writing(tmp_path: Path) -> None:
     value = get_key(yaml.safe_load(path.read_text(encoding="utf-8")), "Optimizer.lr.learning_rate")
     assert value == 0.00001
     assert isinstance(value, float)
+
+
+def test_processes_on_the_cpu_share_the_batch() -> None:
+    """A step sees as many samples as with one process, so that the learning rate means the same."""
+    device = Device(gpus=(), cpus=2, note="")
+    config = render(config_of(batch=16), device=device)
+    assert get_key(config, "Train.loader.batch_size_per_card") == 8
+    assert get_key(config, "Global.distributed") is True
+    assert steps_per_epoch(config, (96,), device.processes) == 6
+    assert (
+        describe_batch(config, device)
+        == "effective batch: 16 samples a step, 8 on each of 2 processes on the CPU"
+    )
+
+
+def test_a_batch_is_each_gpus_own() -> None:
+    """As PaddleOCR has it: two GPUs see twice as many samples in a step, which is said."""
+    config = render(config_of(batch=16), device=GPUS)
+    assert get_key(config, "Train.loader.batch_size_per_card") == 16
+    assert describe_batch(config, GPUS) == "effective batch: 32 samples a step, 16 on each of 2 GPUs"
+
+
+def test_a_batch_that_cannot_be_shared_evenly_is_refused() -> None:
+    """With the next one that can."""
+    with pytest.raises(
+        ConfigError, match="a batch of 16 samples cannot be shared evenly by 3 processes"
+    ) as caught:
+        render(config_of(batch=16), device=Device(gpus=(), cpus=3, note=""))
+    assert "batch_size=15" in caught.value.hint
+
+
+def test_machines_find_each_other_by_address() -> None:
+    """The launcher is told where the first one is, how many there are, and who this one is."""
+    device = Device(gpus=(), cpus=2, nodes=2, note="")
+    meeting = Rendezvous(master="10.0.0.1:36171", host="10.0.0.2", rank=1)
+    ocr = PaddleOcr(root=Path("/ocr"), version="")
+    argv = trainer_argv(Path("/py"), ocr, Path("/c.yml"), device, log_dir=Path("/l"), rendezvous=meeting)
+    assert argv == [
+        *("/py", "-m", "paddle.distributed.launch", "--log_dir", "/l", "--nproc_per_node", "2"),
+        *("--master", "10.0.0.1:36171", "--nnodes", "2", "--rank", "1", "--host", "10.0.0.2"),
+        *("/ocr/tools/train.py", "-c", "/c.yml"),
+    ]
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from ocr_train.config.overrides import set_key
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.errors import DataError, SetupError
 from ocr_train.trainer import paddleocr as paddle
+from ocr_train.trainer.device import Device
 from ocr_train.trainer.interpreter import probe
 from ocr_train.trainer.pipeline_check import (
     SCRIPT,
@@ -326,7 +327,7 @@ def real_config(folder: Path, root: Path, task: str, changes: Mapping[str, Any])
         train_counts=(10_000,),
     )
     config = paddle.render_config(
-        experiment.trainer, data, paddle.Device(gpus=(), note=""), save_dir=folder / "out", checkpoint=None
+        experiment.trainer, data, Device(gpus=(), note=""), save_dir=folder / "out", checkpoint=None
     )
     for key, value in changes.items():
         set_key(config, key, value)
