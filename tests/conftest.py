@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.workers import group_of, longest_first, scheduler
 __all__ = ["fake", "kit", "prefix", "s3_server"]
 
 SHARED = REPO.parent / "shared"
+_GPU_BUILD = any(metadata.distributions(name="paddlepaddle-gpu"))
 _OURS = ("AWS_", "MLFLOW_", "OCR_TRAIN_", "SCRIPTED_")
 
 
@@ -64,6 +66,9 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, _own_cache: Path) -> None:
         if name.startswith(_OURS):
             monkeypatch.delenv(name)
     monkeypatch.setenv("OCR_TRAIN_CACHE", str(_own_cache))
+    if not _GPU_BUILD:
+        # Else no training would start on a developer's machine that has a GPU: it would be paid for and not used.
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,8 @@ ROOMS: dict[str, set[str]] = {
             "weights",
         )
     },
+    # What can be checked before a training: it looks at what the parts below need, and starts none of them.
+    "doctor": {"config", "trainer"},
     "resume": {"checkpoints", "config", "data", "ocr_engine", "redaction", "tracking", "trainer", "weights"},
     "runs": {"checkpoints", "models", "ocr_engine", "redaction", "tracking", "trainer"},
     "compare": {"checkpoints", "config", "drawing", "ocr_engine", "redaction", "runs", "tracking"},
@@ -64,6 +66,7 @@ ROOMS: dict[str, set[str]] = {
             "checkpoints",
             "config",
             "data",
+            "doctor",
             "models",
             "ocr_engine",
             "redaction",

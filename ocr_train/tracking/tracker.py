@@ -235,17 +235,6 @@ class Tracker:
         source = self._redact.text(source)
         self._files.add(DatasetInput(name=name, digest=digest, source=source, profile=profile))
 
-    def checkpoint_bytes_of(self, model: str) -> int:
-        """The size of a checkpoint of `model` in its newest run that says it; 0 where that is not known."""
-        if self.offline:
-            return 0
-        with contextlib.suppress(TrackingError):
-            for run in runs_of_model(self.client, model, limit=5):
-                size = run.data.tags.get(CHECKPOINT_BYTES_TAG, "")
-                if size.isdecimal():
-                    return int(size)
-        return 0
-
     def log_file(self, local: Path, folder: str = "") -> None:
         """Have `local` stored as the artifact `folder`/<its name>; returns at once and never raises.
 
@@ -357,3 +346,13 @@ def _now_ms() -> int:
 
 def _text(value: object) -> str:
     return "" if value is None else str(value)
+
+
+def checkpoint_bytes_of(client: Any, model: str) -> int:
+    """The size of a checkpoint of `model` in its newest run that says it; 0 where that is not known, as offline."""
+    with contextlib.suppress(TrackingError):
+        for run in runs_of_model(client, model, limit=5):
+            size = run.data.tags.get(CHECKPOINT_BYTES_TAG, "")
+            if size.isdecimal():
+                return int(size)
+    return 0

@@ -19,6 +19,8 @@ from ocr_train.config.fine_tune import scale_rate
 from ocr_train.config.overrides import get_key, set_key
 from ocr_train.data.for_training import Dataset, prepare
 from ocr_train.data.samples import image_paths
+from ocr_train.doctor.before_training import machine_rows
+from ocr_train.doctor.rows import WARNING, require_machine
 from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.automatic import Waiter
 from ocr_train.resume.drift import config_digest
@@ -33,7 +35,7 @@ from ocr_train.resume.start import (
 )
 from ocr_train.run import Echo, Retention, Run
 from ocr_train.tracking.run_folder import CLEAN_CONFIG
-from ocr_train.tracking.tracker import Tracker
+from ocr_train.tracking.tracker import Tracker, checkpoint_bytes_of
 from ocr_train.trainer import paddleocr as paddle
 from ocr_train.trainer.configurations import require_own_words
 from ocr_train.trainer.device import Device, choose_device, trainer_env
@@ -69,11 +71,22 @@ def resume_request(experiment: Experiment, echo: Echo) -> ResumeRequest:
 
 def look_at_data(experiment: Experiment, work: Path, output: Path, services: Services) -> tuple[Dataset, str]:
     """The data before there is a run, and the digest of the configuration: both tell which run it is."""
+    _check_machine(experiment, output, services)
     experiment = _resolved(experiment, _find_paddleocr(experiment, services.probe()))
     dataset = prepare(
         experiment.data_request, work, output / "cache", fetch=services.fetch, echo=services.echo
     )
     return dataset, config_digest(experiment.trainer, dataset.dictionary)
+
+
+def _check_machine(experiment: Experiment, output: Path, services: Services) -> None:
+    """What can be said of GPUs, memory and disk before anything is fetched; raises `SetupError` with all problems."""
+    size = checkpoint_bytes_of(services.client, experiment.name)
+    rows = machine_rows(experiment, services.probe(), output, size)
+    for row in rows:
+        if row.status == WARNING:
+            services.echo(f"WARNING: {row.subject}: {row.found}\n  {row.todo}")
+    require_machine(rows)
 
 
 def _find_paddleocr(experiment: Experiment, facts: Facts) -> PaddleOcr:
@@ -100,6 +113,8 @@ def _resolved(experiment: Experiment, paddleocr: PaddleOcr) -> Experiment:
 def set_up(experiment: Experiment, output: Path, started: StartedRun, services: Services) -> TrainingSetup:
     """Data, checkpoint, configuration and launch, in this order; raises `OcrTrainError` for what stands in the way."""
     tracker, echo = started.tracker, services.echo
+    if started.dataset is None:
+        _check_machine(experiment, output, services)
     launch = _launch_request(experiment, services)
     echo(launch.device.note)
     experiment = _resolved(experiment, launch.paddleocr)
@@ -123,7 +138,7 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
     point = find_point(request, started)
     if point is None and not fresh:
         known = find_weights()
-    _require_room(experiment, tracker)
+    disk.require_room(tracker.folder, _checkpoint_bytes(experiment, tracker))
     rendered = _render(experiment, dataset, launch.device, tracker, point, known, echo)
     model = _model_to_train(tracker, dataset, launch)
     settled = check_start(
@@ -249,11 +264,10 @@ def _run(
     )
 
 
-def _require_room(experiment: Experiment, tracker: Tracker) -> None:
-    """Refuse to start where the disk cannot hold the next two checkpoints, as large as the one to resume from
-    or as those of the model's earlier runs."""
-    size = disk.folder_size(tracker.folder / "resume") or tracker.checkpoint_bytes_of(experiment.name)
-    disk.require_room(tracker.folder, size)
+def _checkpoint_bytes(experiment: Experiment, tracker: Tracker) -> int:
+    """The size of the checkpoint to resume from, else of those of the model's earlier runs; 0 where it is not known."""
+    resumed = disk.folder_size(tracker.folder / "resume")
+    return resumed or checkpoint_bytes_of(tracker.client, experiment.name)
 
 
 def _try_samples(model: ModelToTrain, tracker: Tracker, echo: Echo) -> None:
