@@ -75,11 +75,13 @@ ROOMS: dict[str, set[str]] = {
         ),
         *("tracking", "trainer", "weights"),
     },
+    "cluster": {"config", "redaction", "tracking"},
     "callbacks": {"analysis", "checkpoints", "config", "tracking", "trainer"},
     "cli": {
         *(
             "analysis",
             "checkpoints",
+            "cluster",
             "compare",
             "config",
             "data",

@@ -24,6 +24,7 @@ from ocr_train.cli import (
     prepare,
     runs,
     runs_sync,
+    sagemaker,
     train,
     transfer,
     validate,
@@ -40,7 +41,7 @@ from ocr_train.trainer.stop_signals import StopRequested
 
 COMMANDS = (
     *(prepare, validate, dictionary, convert, transfer, data),
-    *(runs, runs_sync, evaluate, export, models, predict, compare),
+    *(runs, runs_sync, evaluate, export, models, predict, compare, sagemaker),
 )
 """Who adds commands, in the order of `--help`, after `train` and `server`."""
 

@@ -38,13 +38,18 @@ def connect(uri: str = "") -> Any:
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     uri = os.environ.get("MLFLOW_TRACKING_URI", "") or uri
     check_answers(uri)
+    if managed := uri.startswith("arn:"):
+        _require_plugin(uri)
     import mlflow
     from mlflow.exceptions import MlflowException
 
     # Not its "creating tables" and the like.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     try:
-        client = mlflow.MlflowClient(tracking_uri=uri or None)
+        if managed:
+            # Its plug-in takes the address from here alone: a client that is given the ARN raises an IndexError.
+            mlflow.set_tracking_uri(uri)
+        client = mlflow.MlflowClient(tracking_uri=None if managed else uri or None)
         _require_mlflow(client)
     except MlflowException as exc:
         raise TrackingError(
@@ -60,6 +65,18 @@ def connect(uri: str = "") -> Any:
     if launched_as := os.environ.get("MLFLOW_RUN_ID", ""):
         hide_in_tags(client, launched_as)
     return client
+
+
+def _require_plugin(arn: str) -> None:
+    """Raise `TrackingError` where what knows MLflow servers that SageMaker manages is not installed."""
+    from importlib.metadata import entry_points
+
+    if not any(one.name == "arn" for one in entry_points(group="mlflow.tracking_store")):
+        raise TrackingError(
+            f"{arn} is an MLflow server that Amazon SageMaker manages, and the package for these is not installed.",
+            hint="Install the extra, `pip install 'ocr-train[sagemaker]'` or `pip install sagemaker-mlflow==0.5.0`, or "
+            "give an http(s) address in MLFLOW_TRACKING_URI.",
+        )
 
 
 def _require_mlflow(client: Any) -> None:

@@ -189,3 +189,12 @@ def test_a_status_and_a_dataset_that_are_not_there_are_noticed(connected: Any) -
         log_input(nodding, run_id, DatasetInput(name="x", digest="digest-1", source="s3://b/x", profile="{}"))
     nodding.nods = False
     end_run(nodding, run_id, "FINISHED", 5)
+
+
+def test_a_managed_server_without_its_plugin_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, with the package to install: MLflow itself speaks of an unsupported address."""
+    arn = "arn:aws:sagemaker:ap-southeast-1:123456789012:mlflow-tracking-server/ocr"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", arn)
+    with pytest.raises(TrackingError, match="is not installed") as caught:
+        connect()
+    assert "sagemaker-mlflow" in caught.value.hint
