@@ -75,7 +75,8 @@ ROOMS: dict[str, set[str]] = {
         ),
         *("tracking", "trainer", "weights"),
     },
-    "cluster": {"config", "redaction", "tracking"},
+    # Around trainings: what starts them elsewhere, and what runs them there.
+    "cluster": {"checkpoints", "config", "data", "ocr_engine", "redaction", "tracking", "trainer"},
     "callbacks": {"analysis", "checkpoints", "config", "tracking", "trainer"},
     "cli": {
         *(

@@ -19,6 +19,7 @@ from ocr_train.cli import (
     dictionary,
     evaluate,
     export,
+    kubernetes,
     models,
     predict,
     prepare,
@@ -32,6 +33,7 @@ from ocr_train.cli import (
 from ocr_train.cli.options import client
 from ocr_train.cli.parser import Parser, WrongUsage
 from ocr_train.cli.train import echo
+from ocr_train.cluster.failure_file import note_failure
 from ocr_train.disk import refused
 from ocr_train.errors import ConfigError, OcrTrainError
 from ocr_train.redaction.redactor import redactor
@@ -41,7 +43,8 @@ from ocr_train.trainer.stop_signals import StopRequested
 
 COMMANDS = (
     *(prepare, validate, dictionary, convert, transfer, data),
-    *(runs, runs_sync, evaluate, export, models, predict, compare, sagemaker),
+    *(runs, runs_sync, evaluate, export, models, predict, compare),
+    *(sagemaker, kubernetes),
 )
 """Who adds commands, in the order of `--help`, after `train` and `server`."""
 
@@ -102,6 +105,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _report(error: OcrTrainError) -> int:
+    note_failure(error.problem, error.hint)
     echo(f"\nerror: {error.problem}", sys.stderr)
     if error.hint:
         echo(error.hint, sys.stderr)
@@ -110,6 +114,7 @@ def _report(error: OcrTrainError) -> int:
 
 def _print_unforeseen(kind: type[BaseException], exc: BaseException, trace: TracebackType | None) -> None:
     """Python's own traceback, without credentials: other libraries' errors quote addresses and settings."""
+    note_failure(f"{kind.__name__}: {exc}", "This is an error of ocr_train: the log has its traceback.")
     print(redactor().log("".join(traceback.format_exception(kind, exc, trace))), file=sys.stderr, end="")
 
 

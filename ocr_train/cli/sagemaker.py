@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.cli import sagemaker_submit
+from ocr_train.cli import sagemaker_entry, sagemaker_submit
 from ocr_train.cli.options import whole_number
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json
 from ocr_train.cli.parser import Parser
@@ -30,6 +30,7 @@ def add_commands(commands: Commands) -> None:
     _add_watching(nested)
     _add_policies(nested)
     _add_lifecycle(nested)
+    sagemaker_entry.add_commands(nested)
 
 
 def _add_watching(commands: Commands) -> None:

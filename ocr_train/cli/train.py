@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ocr_train.cli.output import Commands
 from ocr_train.cli.terminal import detached_output
 from ocr_train.cli.transfer import fetch_for_training, shown
+from ocr_train.cluster.failure_file import note_failure
 from ocr_train.config.experiment import EXPERIMENTS, available_models, load_experiment
 from ocr_train.config.overrides import parse_overrides
 from ocr_train.config.parameters import HELP, PARAMETERS, Launch
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from ocr_train.data.backup import Backup
     from ocr_train.data.for_training import Dataset
     from ocr_train.training.pipeline import Summary
+
+
+COPIES = "OCR_TRAIN_CHECKPOINT_COPIES"
+"""A second folder that the newest checkpoints are copied to, such as /opt/ml/checkpoints."""
 
 
 def add_commands(commands: Commands) -> None:
@@ -74,6 +80,7 @@ def _train(arguments: argparse.Namespace) -> int:
             echo=echo,
             stop=stop,
             started=started,
+            checkpoint_copies=Path(copies) if (copies := os.environ.get(COPIES, "")) else None,
         )
         with detached_output():
             summary = train(experiment, output, services)
@@ -119,6 +126,7 @@ def _print_summary(summary: Summary, launch: Launch) -> None:
     from ocr_train.training.summary import summary_lines
 
     if summary.outcome.status == "FAILED":
+        note_failure(summary.outcome.explanation, summary.outcome.hint)
         echo("\nthe trainer's last lines:", sys.stderr)
         last = redactor().log("\n".join(summary.last_lines)).splitlines()
         for line in [line for line in last if line.strip()][-15:]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ocr_train.checkpoints.copies import bring_best
 from ocr_train.checkpoints.manifest import BEST, ROOT
 from ocr_train.errors import OcrTrainError
 from ocr_train.ocr_engine.documents import DocumentError, read_yaml
@@ -84,8 +85,14 @@ def _yaml(path: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def inherit_best(point: ResumePoint, tracker: Tracker) -> None:
+def inherit_best(point: ResumePoint, tracker: Tracker, echo: Echo) -> None:
     """Let the new run's `best` be that of its line until it has a better one: resume=<run id>:best finds it."""
+    if point.copies is not None:
+        try:
+            bring_best(point.copies, tracker.artifacts)
+        except (OcrTrainError, OSError) as exc:
+            echo(f"the best checkpoint so far, in {point.copies}, could not be stored with this run: {exc}")
+        return
     if point.best_alias is None or point.weights_only or point.best_alias.get("run_id") == tracker.run_id:
         return
     with tempfile.TemporaryDirectory() as parent:

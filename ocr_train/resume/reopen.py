@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ocr_train.checkpoints.address import AUTO, PATH, RUN, S3, parse_resume
-from ocr_train.checkpoints.manifest import LATEST
+from ocr_train.checkpoints.address import AUTO, LATEST, PATH, RUN, S3, parse_resume
+from ocr_train.checkpoints.copies import holds_copies
 from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.redaction.addresses import first_line
 from ocr_train.tracking.journal import read_batch
@@ -63,7 +63,8 @@ def check_resume(resume: str, mode: str, *, weights_only: bool, offline: bool = 
             hint="Leave out one of the two.",
         )
     newest_of_a_run = spec.kind == RUN and spec.which == LATEST and spec.step is None
-    if not newest_of_a_run and spec.kind not in (AUTO, LATEST):
+    copies = spec.kind == PATH and holds_copies(Path(spec.text))
+    if not newest_of_a_run and not copies and spec.kind not in (AUTO, LATEST):
         raise ConfigError(
             f"resume={resume} with resume_mode=same: a run continues from its own newest checkpoint only.",
             hint="Give resume=<run id>, latest or auto, or start a run of its own there: resume_mode=new.",

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ocr_train.checkpoints.address import AUTO, MODEL, RUN, S3, ResumeSpec, parse_resume
+from ocr_train.checkpoints.address import AUTO, MODEL, PATH, RUN, S3, ResumeSpec, parse_resume
+from ocr_train.checkpoints.copies import best_copy, holds_copies, newest_whole, noted_run
 from ocr_train.checkpoints.in_registry import locate
 from ocr_train.checkpoints.in_run import FoundCheckpoint, best_known, fetch_checkpoint
 from ocr_train.checkpoints.manifest import BEST, LATEST
@@ -32,7 +33,8 @@ class ResumePoint:
     `step` and `epoch` are the run's; training goes on at epoch + 1 (from 0 with `weights_only`). `best` is the
     main metric to beat and `best_alias` what best.json says of the checkpoint that has it. `arrays` are the
     shapes of the weights, `config` and `dictionary` what they were trained with, None where that is not known.
-    `kind` is the checkpoint's (latest, best, epoch), `steps_per_epoch` its run's, 0 where that is not known.
+    `kind` is the checkpoint's (latest, best, epoch), `steps_per_epoch` its run's, 0 where that is not known. `copies` is
+    the folder of copies that it was taken from and that has the best of its line, None for any other.
     """
 
     prefix: Path
@@ -49,6 +51,7 @@ class ResumePoint:
     dictionary: Path | None = None
     kind: str = BEST
     steps_per_epoch: int = 0
+    copies: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +101,8 @@ def _find(request: ResumeRequest, client: Any, folder: Path) -> ResumePoint | No
     spec = parse_resume(request.text)
     if spec.kind == AUTO:
         return _auto(request, client, folder)
+    if spec.kind == PATH and holds_copies(Path(spec.text)):
+        return _from_copies(Path(spec.text), request, client, folder)
     if request.run_id:
         spec = ResumeSpec(kind=RUN, text=request.text, run_id=request.run_id)
     if spec.kind == LATEST:
@@ -165,6 +170,14 @@ def run_to_go_on(request: ResumeRequest, client: Any) -> Any | None:
         return get_run(client, spec.run_id)
     if spec.kind == AUTO:
         return _find_interrupted(request, client)
+    if spec.kind == PATH:
+        run_id = noted_run(Path(spec.text))
+        if not run_id:
+            raise ConfigError(
+                f"resume={request.text} with resume_mode=same: the folder does not say which run it belongs to.",
+                hint="Give resume=<run id>, or start a run of its own there: resume_mode=new.",
+            )
+        return get_run(client, run_id)
     for run in runs_of_model(client, request.model):
         if run.info.run_id != request.own_run_id and _any_checkpoint(client, run):
             return run
@@ -294,6 +307,34 @@ def _from_local(placed: LocalCheckpoint, request: ResumeRequest) -> ResumePoint:
         kind=manifest.kind if manifest else _kind(placed.source),
         **_beside(prefix),
     )
+
+
+def _from_copies(root: Path, request: ResumeRequest, client: Any, folder: Path) -> ResumePoint:
+    """The newest whole set of a folder of copies; what is best comes from its run, or, without a server, from there."""
+    found = newest_whole(root, epochs=None if request.weights_only else request.epochs)
+    if found.newest is None:
+        raise DataError(
+            f"resume={request.text}: no checkpoint there is whole: {'; '.join(found.torn)}.",
+            hint="Leave resume empty to start from the beginning, or name a run.",
+        )
+    newest = found.newest
+    placed = from_path(str(newest.folder), folder, weights_only=request.weights_only)
+    point = replace(_from_local(placed, request), passed_over=newest.passed_over)
+    for line in newest.passed_over:
+        request.waiter.echo(f"resume: passed over: {line}")
+    if request.weights_only:
+        return point
+    if request.run_id:
+        run = get_run(client, request.run_id)
+        best, alias = best_known(client, request.run_id, request.main_metric)
+        steps = int(run.data.metrics.get(STEPS_METRIC, 0))
+        return replace(
+            point, run_id=request.run_id, best=best or point.best, best_alias=alias, steps_per_epoch=steps
+        )
+    best_set = best_copy(root)
+    if best_set is None:
+        return point
+    return replace(point, copies=root, best=best_set.metrics.get(request.main_metric, point.best))
 
 
 def _kind(source: str) -> str:

@@ -242,4 +242,4 @@ def record(
     """What has changed since, and the best so far: `plain` is the configuration without what a resume changes,
     `facts` are model, dataset_digest and version.*."""
     record_drift(point, plain, facts, tracker, echo)
-    inherit_best(point, tracker)
+    inherit_best(point, tracker, echo)

@@ -7,16 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.run import Run
+from ocr_train.run import Retention, Run
+from ocr_train.tracking.artifacts import ArtifactSink, FolderArtifacts
 from ocr_train.tracking.run_folder import CLEAN_CONFIG
 from ocr_train.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
+    from callbacks.checkpoint_copy import CheckpointCopyCallback
     from ocr_train.analysis.sample_reader import StartReading
     from ocr_train.checkpoints.store import CheckpointStore
     from ocr_train.config.experiment import Experiment
     from ocr_train.trainer.dispatch import EventHandler
     from ocr_train.training.services import Services, TrainingSetup
+
+
+COPIES_KEPT = 2
+"""In the second folder, besides the best: one that is torn leaves the one before it."""
 
 
 def make_callbacks(
@@ -32,13 +38,15 @@ def make_callbacks(
     from callbacks.time_use import TimeUseCallback
     from callbacks.watchdog import WatchdogCallback
 
+    copies = services.checkpoint_copies
     return [
         CheckpointCallback(
-            lambda run: _make_store(tracker, run),
+            lambda run: _make_store(tracker.artifacts, run),
             services.echo,
             retain=lambda run, store: _retain(tracker, run, store),
             patience_s=tracker.patience_s,
         ),
+        *([_copying_to(copies, tracker, services)] if copies else []),
         MetricsCallback(tracker),
         SystemMetricsCallback(tracker),
         TimeUseCallback(tracker, started=services.started, hourly_usd=experiment.hourly_usd),
@@ -54,12 +62,34 @@ def make_callbacks(
     ]
 
 
-def _make_store(tracker: Tracker, run: Run) -> CheckpointStore:
+def _copying_to(root: Path, tracker: Tracker, services: Services) -> CheckpointCopyCallback:
+    """The callback that keeps the newest checkpoints and the best one in `root`, with a note of whose they are."""
+    from callbacks.checkpoint_copy import CheckpointCopyCallback
+    from ocr_train.checkpoints.copies import note_run, remove_torn
+
+    artifacts = FolderArtifacts(root)
+
+    def store(run: Run) -> CheckpointStore:
+        for folder in remove_torn(root):
+            services.echo(f"{root}: {folder} is not whole and was removed")
+        note_run(root, "" if tracker.offline else tracker.run_id)
+        return _make_store(artifacts, run)
+
+    def retain(kept: CheckpointStore) -> None:
+        from ocr_train.runs.retention import apply_retention
+
+        for folder in apply_retention(artifacts, Retention(COPIES_KEPT), None, tracker.run_id):
+            kept.forget(folder)
+
+    return CheckpointCopyCallback(store, services.echo, retain=retain)
+
+
+def _make_store(artifacts: ArtifactSink, run: Run) -> CheckpointStore:
     from ocr_train.checkpoints.store import CheckpointStore
 
     common = [run.folder / CLEAN_CONFIG] + ([run.dictionary] if run.dictionary else [])
     return CheckpointStore(
-        tracker.artifacts,
+        artifacts,
         model=run.model,
         dataset_digest=run.dataset_digest,
         versions=run.versions,

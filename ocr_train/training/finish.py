@@ -17,6 +17,8 @@ from pathlib import Path
 
 from ocr_train.analysis.predictions import Reading
 from ocr_train.analysis.report import analyse_validation
+from ocr_train.checkpoints.manifest import BEST
+from ocr_train.checkpoints.reader import alias_values
 from ocr_train.checkpoints.states_file import read_states
 from ocr_train.config.experiment import Experiment
 from ocr_train.data.samples import image_paths
@@ -28,6 +30,7 @@ from ocr_train.models.inference import CHECKPOINT, ReadingProcess
 from ocr_train.models.source import ModelSource, find_source
 from ocr_train.ocr_engine.settings import TASKS
 from ocr_train.run import Results
+from ocr_train.tracking.run_folder import ARTIFACTS
 from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer.files import states_of, weights_of
 from ocr_train.training.services import Services, TrainingSetup
@@ -117,6 +120,9 @@ def _best(experiment: Experiment, setup: TrainingSetup, results: Results, tracke
     """The best checkpoint of the run: the trainer's own files, or, where an earlier run's is still the best, that."""
     prefix = results.best_prefix
     if prefix is None or not weights_of(prefix).is_file():
+        if tracker.offline:
+            here = alias_values(tracker.artifacts, BEST).get("path", "")
+            return find_source(str(tracker.folder / ARTIFACTS / here), lambda: None, tracker.folder / "best")
         return find_source(tracker.run_id, lambda: tracker.client, tracker.folder / "best")
     run, states = setup.run, read_states(states_of(prefix))
     step = run.step_offset + (states.step if states.step is not None else results.best_step or 0)

@@ -21,7 +21,8 @@ from ocr_train.weights.start import Settled
 @dataclass(frozen=True, kw_only=True)
 class Services:
     """What the pipeline is given: the MLflow client, the trainer's interpreter looked into, how
-    to fetch, where to speak, whether to stop, and the monotonic second in which it all began."""
+    to fetch, where to speak, whether to stop, the monotonic second in which it all began, and a second folder for
+    checkpoints where there is one."""
 
     client: Any
     probe: Callable[[], Facts]
@@ -30,6 +31,7 @@ class Services:
     echo: Echo
     stop: StopFlag
     started: float
+    checkpoint_copies: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -151,7 +151,7 @@ class TestLineOfBest:
         point = resume(runs, parent)
         tracker = Tracker(runs.client, run_id, runs.experiment_id, runs.folder / f"again-{run_id}")
         if "best" not in values:
-            inherit_best(point, tracker)
+            inherit_best(point, tracker, print)
         tracker.finish("FINISHED")
         return run_id
 

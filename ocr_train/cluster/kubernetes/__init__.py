@@ -1,0 +1,1 @@
+"""Training on Kubernetes: an Indexed Job, written as YAML."""

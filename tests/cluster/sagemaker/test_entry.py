@@ -1,0 +1,232 @@
+"""The very entry of the image, run against folders laid out like /opt/ml.
+
+One training is a real one. In the others the trainer is a stand-in (tests/scripted_paddleocr); the entry, its child, the
+signals, the checkpoints and the MLflow store are real.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocr_train.cluster.sagemaker.contract import Places, read_job
+from ocr_train.cluster.sagemaker.entry import Surroundings, require_gpus, run_job, wait_for_names
+from ocr_train.cluster.sagemaker.plan import plan_job
+from ocr_train.errors import SetupError
+from ocr_train.trainer.interpreter import Facts
+from tests.cluster.sagemaker.opt_ml import hosts, opt_ml
+from tests.commands import SCRIPTED, copy_store, ocr_train, ocr_train_until, only_run, points, store
+
+SMALL = {
+    "model": '"rec_mv3_none_bilstm_ctc"',
+    "epochs": "4",
+    "batch_size": "4",
+    "overrides": "Global.save_epoch_step=1",
+    "sample_images": "0",
+    "evaluation_images": "0",
+}
+SCRIPTED_JOB = {**SMALL, "paddleocr": str(SCRIPTED), "export": "false"}
+GPU_HOST = hosts(1, current_instance_type="ml.g5.xlarge")
+
+
+def facts(**values: Any) -> Facts:
+    """What an interpreter has."""
+    plain: dict[str, Any] = {"python": "3.11", "paddle": "3.0.0", "cuda": False, "gpus": 0, "error": ""}
+    return Facts(**{**plain, "roots": {}, "versions": {}, "names": (), **values})
+
+
+def around(**changes: Any) -> Surroundings:
+    """Surroundings without a GPU, in which nothing waits."""
+    values: dict[str, Any] = {
+        "environ": {"MLFLOW_TRACKING_URI": "http://mlflow:5000"},
+        "echo": lambda text: None,
+        "sleep": lambda seconds: None,
+        "gpu_devices": lambda: 0,
+        "probe": lambda python: facts(),
+    }
+    return Surroundings(**{**values, **changes})
+
+
+def checkpoints_in(root: Path) -> list[str]:
+    """The whole sets of the job's checkpoint folder."""
+    return sorted(path.parent.name for path in root.glob("checkpoints/checkpoints/step_*/manifest.json"))
+
+
+@pytest.mark.slow
+def test_a_real_job_leaves_its_model_its_run_and_its_checkpoints(tmp_path: Path, data: Path) -> None:
+    """Two channels in, an exported and checked model out; without a server the run is in the output, to be synced."""
+    held = tmp_path / "held"
+    held.mkdir()
+    (held / "label.txt").write_text((data / "val.txt").read_text())
+    (held / "label.txt").write_text((data / "val.txt").read_text())
+    for name in {line.split("/")[0] for line in (data / "val.txt").read_text().splitlines()}:
+        (held / name).symlink_to(data / name)
+    trained = tmp_path / "trained"
+    trained.mkdir()
+    for path in data.iterdir():
+        if path.name != "val.txt":
+            (trained / path.name).symlink_to(path)
+    root = opt_ml(
+        tmp_path / "ml",
+        {**SMALL, "epochs": "1"},
+        channels={"train": trained, "validation": held},
+        resources=hosts(1),
+        spot=True,
+    )
+    done = ocr_train("sagemaker", "entry", "--root", root, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING: MLFLOW_TRACKING_URI is not set" in done.stdout
+    assert "16 training and 4 validation samples" in done.stdout
+    model = root / "model"
+    assert {path.name for path in model.iterdir()} >= {"inference.pdiparams", "config.yml", "model.json"}
+    told = json.loads((model / "model.json").read_text())
+    (run,) = (root / "output/data/ocr-train").glob("*/run.json")
+    assert json.loads(run.read_text())["status"] == "FINISHED"
+    assert (told["model"], told["epoch"]) == ("rec_mv3_none_bilstm_ctc", 1)
+    assert checkpoints_in(root) == ["step_00000004"]
+    assert not (root / "output/failure").exists()
+    assert not (root / "output/data/ocr-train/cache").exists()
+
+
+def test_an_interrupted_spot_job_goes_on_from_its_last_whole_checkpoint(
+    tmp_path: Path, data: Path, _store_template: Path
+) -> None:
+    """SIGTERM: the trainer is stopped in time and what is finished is kept. The next start passes over a set that came
+    back torn, and continues the same run: no second run, and no step logged twice."""
+    copy_store(_store_template, tmp_path)
+    server = {"MLFLOW_TRACKING_URI": store(tmp_path), "OCR_TRAIN_OUTPUT": str(tmp_path / "first")}
+    root = opt_ml(tmp_path / "ml", SCRIPTED_JOB, channels={"train": data}, resources=hosts(1), spot=True)
+    begun = time.monotonic()
+    done = ocr_train_until(
+        lambda: len(checkpoints_in(root)) >= 2,
+        signal.SIGTERM,
+        *("sagemaker", "entry", "--root", root),
+        cwd=tmp_path,
+        env={**server, "SCRIPTED_PAUSE_S": "0.2"},
+    )
+    assert (done.returncode, time.monotonic() - begun < 100) == (143, True), done.stdout
+    assert not (root / "output/failure").exists()
+    run = only_run(store(tmp_path))
+    assert run.info.status == "KILLED"
+
+    newest = root / "checkpoints/checkpoints" / checkpoints_in(root)[-1]
+    before = checkpoints_in(root)[-2]
+    weights = newest / "model.pdparams"
+    weights.write_bytes(weights.read_bytes()[:100])
+    again = ocr_train(
+        *("sagemaker", "entry", "--root", root),
+        cwd=tmp_path,
+        env={**server, "OCR_TRAIN_OUTPUT": str(tmp_path / "second")},
+    )
+    said = again.stdout + again.stderr
+    assert again.returncode == 0, said
+    step = int(before.removeprefix("step_"))
+    assert f"this job was interrupted; it goes on from the checkpoint at step {step} in the run" in said
+    assert f"{newest.name}: model.pdparams is torn" in said
+    continued = only_run(store(tmp_path))
+    assert (continued.info.run_id, continued.info.status) == (run.info.run_id, "FINISHED")
+    steps = [step for step, _ in points(store(tmp_path), run.info.run_id, "train/loss")]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 16
+    assert newest.name in checkpoints_in(root) or "step_00000016" in checkpoints_in(root)
+
+
+def test_what_is_wrong_with_the_data_is_the_jobs_failure_reason(tmp_path: Path) -> None:
+    """In 1,024 characters, with what to do; what is there already is not overwritten."""
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "train.txt").write_text("".join(f"img/{n}.jpg\ttext\n" for n in range(100)))
+    root = opt_ml(tmp_path / "ml", SCRIPTED_JOB, channels={"train": tmp_path / "bad"}, resources=hosts(1))
+    done = ocr_train("sagemaker", "entry", "--root", root, cwd=tmp_path)
+    said = (root / "output/failure").read_text()
+    assert done.returncode == 3
+    assert "img/0.jpg" in said
+    assert "on_bad_sample=quarantine" in said
+    assert 100 < len(said) <= 1024
+
+
+def test_a_mistyped_hyperparameter_is_the_jobs_failure_reason(tmp_path: Path) -> None:
+    """Nothing was started for it."""
+    root = opt_ml(tmp_path / "ml", {"epoch": "1"})
+    done = ocr_train("sagemaker", "entry", "--root", root, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Did you mean 'epochs'?" in (root / "output/failure").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"probe": lambda python: facts()},
+            "ml.g5.xlarge has GPUs, but paddlepaddle 3.0.0 in this image is a CPU build",
+        ),
+        ({"probe": lambda python: facts(cuda=True)}, "ml.g5.xlarge has GPUs, but Paddle 3.0.0 sees none"),
+        (
+            {"probe": lambda python: facts(cuda=True, gpus=1), "gpu_devices": lambda: 4},
+            "ml.g5.xlarge has 4 GPUs, but Paddle sees 1",
+        ),
+    ],
+)
+def test_a_gpu_instance_never_trains_on_the_cpu(
+    tmp_path: Path, changes: Mapping[str, Any], said: str
+) -> None:
+    """It ends before the data are looked at."""
+    root = opt_ml(tmp_path, resources=GPU_HOST)
+    with pytest.raises(SetupError, match=said):
+        run_job(root, around(**changes))
+
+
+def test_gpus_that_paddle_sees_are_enough(tmp_path: Path) -> None:
+    """The check lets a working image through, and asks nothing on a CPU instance."""
+    job = read_job(opt_ml(tmp_path / "gpu", resources=GPU_HOST))
+    working = around(probe=lambda python: facts(cuda=True, gpus=1), gpu_devices=lambda: 1)
+    require_gpus(job, plan_job(job, working.environ), working)
+    job = read_job(opt_ml(tmp_path / "cpu", resources=hosts(1)))
+    require_gpus(job, plan_job(job, working.environ), around(probe=lambda python: pytest.fail("was asked")))
+
+
+def test_gpus_in_a_container_that_says_no_type_are_seen_too(tmp_path: Path) -> None:
+    """SageMaker's local mode does not name the instance."""
+    job = read_job(opt_ml(tmp_path))
+    with pytest.raises(SetupError, match=r"this machine, which has 2 GPU\(s\)"):
+        require_gpus(job, plan_job(job, {}), around(gpu_devices=lambda: 2))
+
+
+def test_names_of_hosts_that_start_later_are_waited_for(tmp_path: Path) -> None:
+    """And one that never comes is named."""
+    job = read_job(opt_ml(tmp_path, resources=hosts(3)))
+    tries: list[str] = []
+    clock = iter(range(0, 10_000, 30))
+
+    def lookup(host: str) -> str:
+        tries.append(host)
+        if host == "algo-3" and tries.count(host) < 3:
+            raise OSError("Name or service not known")
+        return "10.0.0.1"
+
+    wait_for_names(job, around(lookup=lookup, clock=lambda: next(clock)))
+    assert (tries.count("algo-1"), tries.count("algo-3")) == (1, 3)
+
+    def never(host: str) -> str:
+        raise OSError("Name or service not known")
+
+    with pytest.raises(
+        SetupError, match="algo-1, algo-2, algo-3 of this job's hosts cannot be looked up after 300 s"
+    ):
+        wait_for_names(job, around(lookup=never, clock=lambda: next(clock)))
+
+
+def test_places_are_those_of_the_contract() -> None:
+    """SageMaker looks for them there and nowhere else."""
+    places = Places(root=Path("/opt/ml"))
+    assert [str(path) for path in (places.checkpoints, places.model, places.output, places.failure)] == [
+        "/opt/ml/checkpoints",
+        "/opt/ml/model",
+        "/opt/ml/output/data",
+        "/opt/ml/output/failure",
+    ]
