@@ -36,6 +36,7 @@ ROOMS: dict[str, set[str]] = {
     "data": {"config", "drawing", "ocr_engine", "storage"},
     "trainer": {"config", "data", "ocr_engine"},
     "tracking": {"ocr_engine", "redaction", "trainer"},
+    "cluster": {"config", "trainer"},
     # Values in and out: it knows labels and what a model reads, and neither a server nor how a model is run.
     "analysis": {"data", "drawing", "ocr_engine"},
     "checkpoints": {"ocr_engine", "redaction", "storage", "tracking", "trainer"},
@@ -73,7 +74,7 @@ ROOMS: dict[str, set[str]] = {
             "resume",
             "runs",
         ),
-        *("tracking", "trainer", "weights"),
+        *("cluster", "tracking", "trainer", "weights"),
     },
     # Around trainings: what starts them elsewhere, and what runs them there.
     "cluster": {"checkpoints", "config", "data", "ocr_engine", "redaction", "tracking", "trainer"},

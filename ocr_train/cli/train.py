@@ -7,8 +7,9 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -20,15 +21,20 @@ from ocr_train.config.experiment import EXPERIMENTS, available_models, load_expe
 from ocr_train.config.overrides import parse_overrides
 from ocr_train.config.parameters import HELP, PARAMETERS, Launch
 from ocr_train.config.started import this_start
+from ocr_train.errors import OcrTrainError
 from ocr_train.redaction.redactor import OVERRIDES, redactor, remember, secrets_of
 from ocr_train.tracking.launched_run import mlflow_run_ended_by_failure
 from ocr_train.trainer.interpreter import interpreter, probe
 from ocr_train.trainer.stop_signals import StopFlag
 
 if TYPE_CHECKING:
+    from ocr_train.cluster.leader import Leader
+    from ocr_train.config.experiment import Experiment
+    from ocr_train.config.nodes import Nodes
     from ocr_train.data.backup import Backup
     from ocr_train.data.for_training import Dataset
     from ocr_train.training.pipeline import Summary
+    from ocr_train.training.services import Services
 
 
 COPIES = "OCR_TRAIN_CHECKPOINT_COPIES"
@@ -67,13 +73,14 @@ def _train(arguments: argparse.Namespace) -> int:
         probing = ThreadPoolExecutor(1, thread_name_prefix="probe").submit(
             probe, interpreter(experiment.trainer_python)
         )
+        from ocr_train.training.nodes import find_place
         from ocr_train.training.pipeline import train
         from ocr_train.training.services import Services
 
         output = this_start().output(launch.output or os.environ.get("OCR_TRAIN_OUTPUT", ""))
-        client = _connect(launch)
+        addresses, rank = find_place(experiment.nodes) if experiment.nodes else ((), 0)
         services = Services(
-            client=client,
+            client=_connect(launch) if rank == 0 else None,
             probe=probing.result,
             fetch=fetch_for_training,
             backup=_back_up,
@@ -81,11 +88,55 @@ def _train(arguments: argparse.Namespace) -> int:
             stop=stop,
             started=started,
             checkpoint_copies=Path(copies) if (copies := os.environ.get(COPIES, "")) else None,
+            address=addresses[rank] if addresses else "",
         )
         with detached_output():
-            summary = train(experiment, output, services)
+            if experiment.nodes and rank:
+                return _follow(experiment, experiment.nodes, addresses, rank, output, services)
+            with _leading(experiment.nodes, addresses) as leader:
+                summary = train(experiment, output, replace(services, leader=leader))
         _print_summary(summary, launch)
     return summary.outcome.exit_code
+
+
+@contextlib.contextmanager
+def _leading(nodes: Nodes | None, addresses: Sequence[str]) -> Iterator[Leader | None]:
+    """The way to the other machines, which hear of the end whatever it is."""
+    if nodes is None:
+        yield None
+        return
+    from ocr_train.cluster.leader import Leader
+
+    leader = Leader(nodes, addresses)
+    try:
+        yield leader
+    except BaseException as exc:
+        leader.close("FAILED", exc.problem if isinstance(exc, OcrTrainError) else "it was stopped")
+        raise
+    finally:
+        leader.close("FINISHED", "")
+
+
+def _follow(
+    experiment: Experiment,
+    nodes: Nodes,
+    addresses: Sequence[str],
+    rank: int,
+    output: Path,
+    services: Services,
+) -> int:
+    """Take part in a training that another machine leads."""
+    from ocr_train.cluster.follower import Follower
+    from ocr_train.training.follower import follow_training, node_folder
+
+    folder = node_folder(output, rank)
+    echo(f"node {rank} ({addresses[rank]}): looking for node 0 ({addresses[0]}) ...")
+    follower = Follower(nodes, addresses, rank, folder / "sent")
+    try:
+        follow_training(experiment, output, folder, services, follower)
+    finally:
+        follower.close()
+    return 0
 
 
 def _connect(launch: Launch) -> Any:

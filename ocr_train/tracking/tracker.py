@@ -244,14 +244,14 @@ class Tracker:
         inside = local.is_relative_to(self.folder)
         self._files.add(File(path=str(local.relative_to(self.folder) if inside else local), folder=folder))
 
-    def log_output(self, local: Path) -> None:
-        """Have the log `local` stored in logs/, after credentials were taken out of the file itself; never raises.
+    def log_output(self, local: Path, folder: str = "") -> None:
+        """Have the log `local` stored in logs/, or in a `folder` of it, after credentials were taken out of the file itself; never raises.
 
         One that cannot be rewritten, because the disk is full, stays on this machine.
         """
         with contextlib.suppress(OSError):
             self._redact.clean_file(local)
-            self.log_file(local, "logs")
+            self.log_file(local, f"logs/{folder}".rstrip("/"))
 
     def download(self, path: str, folder: Path) -> Path:
         """Fetch one of this run's artifacts; see `RunArtifacts.download`."""

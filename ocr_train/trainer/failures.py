@@ -21,6 +21,8 @@ REASONS = (
     *("nan_loss", "amp_scale", "stall", "endless_evaluation", "stopped"),
     # who else ended it
     *("interrupted", "terminated", "hangup", "tracker_lost"),
+    # where several machines train together
+    "node_lost",
     # what went wrong on our side
     *("config_error", "data_error", "storage_error", "setup_error", "tracking_error"),
     *("callback_failed", "checkpoint_lost", "internal_error"),

@@ -32,6 +32,7 @@ def make_callbacks(
     from callbacks.checkpoints import CheckpointCallback
     from callbacks.learning_rate import LearningRateCallback
     from callbacks.metrics import MetricsCallback
+    from callbacks.nodes import NodesCallback
     from callbacks.progress import ProgressCallback
     from callbacks.samples import SampleCallback
     from callbacks.system import SystemMetricsCallback
@@ -58,6 +59,7 @@ def make_callbacks(
             services.echo,
             images=experiment.sample_images if (setup.launch.paddleocr.root / "ppocr").is_dir() else 0,
         ),
+        *((NodesCallback(services.leader.problem),) if services.leader else ()),
         WatchdogCallback(stall_timeout_s=experiment.stall_timeout_s, nan_windows=experiment.nan_windows),
     ]
 

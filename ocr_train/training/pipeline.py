@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from callbacks.nodes import HINT, NODE_LOST
 from ocr_train.config.experiment import Experiment
 from ocr_train.cost import spent, starving
 from ocr_train.disk import refused
-from ocr_train.errors import CheckpointLost, OcrTrainError
+from ocr_train.errors import CheckpointLost, OcrTrainError, TrainingFailed
 from ocr_train.events import RunFinished, RunStarted
 from ocr_train.redaction.redactor import redactor
-from ocr_train.resume.start import begin
+from ocr_train.resume.start import StartedRun, begin
 from ocr_train.run import Echo, Results
 from ocr_train.tracking.heartbeat import Heartbeat
 from ocr_train.tracking.mlflow_client import name_primary_metric
@@ -29,13 +30,18 @@ from ocr_train.trainer.follow import STACKS_FILE, LogWatch, follow
 from ocr_train.trainer.oom_killer import OomKillMonitor
 from ocr_train.trainer.outcome import FAILED, Outcome, decide_outcome, failure_reason_of, stopped
 from ocr_train.trainer.process import Child
+from ocr_train.trainer.ranks import first_failed, rank_logs
 from ocr_train.trainer.stop_signals import StopRequested
 from ocr_train.training.base import Base, measure_base
 from ocr_train.training.callbacks import make_callbacks
 from ocr_train.training.finish import Finishing, finish
+from ocr_train.training.nodes import gather
 from ocr_train.training.record import first_tags, run_name, say_exposed_params
 from ocr_train.training.services import Services, TrainingSetup
 from ocr_train.training.setup import look_at_data, resume_request, set_up
+
+NEWS_S = 5.0
+"""For so long news of another machine may be on its way when this one's trainer has failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +80,7 @@ def train(experiment: Experiment, output: Path, services: Services) -> Summary:
             if not tracker.offline:
                 name_primary_metric(services.client, tracker.experiment_id, f"best/{experiment.main_metric}")
             say_exposed_params(tracker, services.echo)
-            setup = set_up(experiment, output, started, services)
-            base = measure_base(setup, services)
+            setup, base = _before_training(experiment, output, started, services)
             with services.stop.deferred():
                 outcome, last_lines, results = _run_trainer(experiment, setup, base, tracker, services)
                 outcome = _with_lost_checkpoints(outcome, results)
@@ -116,6 +121,17 @@ def train(experiment: Experiment, output: Path, services: Services) -> Summary:
         results=results,
         finishing=finishing,
     )
+
+
+def _before_training(
+    experiment: Experiment, output: Path, started: StartedRun, services: Services
+) -> tuple[TrainingSetup, Base | None]:
+    """Everything before the trainer starts, the base and the other machines included."""
+    setup = set_up(experiment, output, started, services)
+    base = measure_base(setup, services)
+    if services.leader:
+        gather(services.leader, setup, started.tracker, services.echo)
+    return setup, base
 
 
 def _with_findings(results: Results, setup: TrainingSetup, base: Base | None, tracker: Tracker) -> Results:
@@ -187,6 +203,10 @@ def _run_trainer(
             explanation=closing.problem,
             exit_code=closing.exit_code,
         )
+    outcome = _with_processes(outcome, watch.last_lines, services)
+    if services.leader:
+        # The other machines cost money: they are not needed for what comes now.
+        services.leader.close(outcome.status, outcome.explanation)
     return outcome, watch.last_lines, dispatcher.results()
 
 
@@ -197,6 +217,19 @@ def _close(dispatcher: Dispatcher, echo: Echo) -> OcrTrainError | None:
         echo(exc.problem)
         return exc
     return None
+
+
+def _with_processes(outcome: Outcome, last_lines: Sequence[str], services: Services) -> Outcome:
+    """Of several processes: which one failed first, and the machine whose end made the others fail."""
+    if outcome.status != FAILED:
+        return outcome
+    lost = services.leader.cause(wait_s=NEWS_S) if services.leader else ""
+    if lost:
+        return replace(
+            outcome, reason=NODE_LOST, explanation=f"{lost}.", hint=HINT, exit_code=TrainingFailed.exit_code
+        )
+    first = first_failed(last_lines)
+    return replace(outcome, explanation=f"{first}: {outcome.explanation}") if first else outcome
 
 
 def _with_lost_checkpoints(outcome: Outcome, results: Results) -> Outcome:
@@ -246,6 +279,9 @@ def _log_end(
     for path in (log, tail, tracker.folder / STACKS_FILE):
         if path.exists():
             tracker.log_output(path)
+    for path in rank_logs(tracker.folder):
+        node = path.parent.name if path.parent.name.startswith("node_") else ""
+        tracker.log_output(path, node)
 
 
 def _paragraph(outcome: Outcome) -> str:

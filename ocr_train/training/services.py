@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ocr_train.cluster.leader import Leader
 from ocr_train.data.backup import Backup
 from ocr_train.data.for_training import Dataset, Fetch
 from ocr_train.run import Echo, Run
@@ -21,8 +22,9 @@ from ocr_train.weights.start import Settled
 @dataclass(frozen=True, kw_only=True)
 class Services:
     """What the pipeline is given: the MLflow client, the trainer's interpreter looked into, how
-    to fetch, where to speak, whether to stop, the monotonic second in which it all began, and a second folder for
-    checkpoints where there is one."""
+    to fetch, where to speak, whether to stop, the monotonic second in which it all began, a second folder for
+    checkpoints where there is one, and, where several machines train together, this one's way to the others if it leads,
+    and its `address` among them."""
 
     client: Any
     probe: Callable[[], Facts]
@@ -32,6 +34,8 @@ class Services:
     stop: StopFlag
     started: float
     checkpoint_copies: Path | None = None
+    leader: Leader | None = None
+    address: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +66,13 @@ class Rendered:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSetup:
-    """Everything that must be known before the trainer starts."""
+    """Everything that must be known before the trainer starts; `freeze` is the file that says which layers stay as they
+    are."""
 
     run: Run
     dataset: Dataset
     launch: LaunchRequest
     settled: Settled
     num_workers: int | None
+    freeze: Path | None
     argv: Sequence[str]

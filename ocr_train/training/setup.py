@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train import disk
+from ocr_train.cluster.addresses import interface_of
 from ocr_train.config import epoch_steps
 from ocr_train.config.experiment import Experiment
 from ocr_train.config.fine_tune import scale_rate
@@ -43,6 +44,7 @@ from ocr_train.trainer.imports import TRAINING, require_packages
 from ocr_train.trainer.interpreter import Facts, interpreter
 from ocr_train.trainer.paddleocr import PaddleOcr
 from ocr_train.trainer.pipeline_check import check_pipeline, require_working
+from ocr_train.trainer.ranks import fresh_folder
 from ocr_train.training.freezing import around_trainer, plan_freezing
 from ocr_train.training.record import log_start, tag_setting, version_tags
 from ocr_train.training.services import LaunchRequest, Rendered, Services, TrainingSetup
@@ -115,7 +117,7 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
     tracker, echo = started.tracker, services.echo
     if started.dataset is None:
         _check_machine(experiment, output, services)
-    launch = _launch_request(experiment, services)
+    launch = launch_request(experiment, services)
     echo(launch.device.note)
     experiment = _resolved(experiment, launch.paddleocr)
     screen_named(experiment.trainer)
@@ -149,6 +151,7 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
         _resume(point, experiment, rendered, dataset, launch, tracker, echo)
     _try_samples(model, tracker, echo)
     freeze = plan_freezing(experiment, rendered, model, settled, point, tracker)
+    around = around_trainer(freeze, point, tracker, echo)
 
     _back_up(experiment, dataset, tracker, services)
     run = _run(experiment, dataset, point, started, rendered.steps_per_epoch, launch)
@@ -159,18 +162,21 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
         launch=launch,
         settled=settled,
         num_workers=get_key(rendered.config, "Train.loader.num_workers", None),
+        freeze=Path(around[-1]) if around else None,
         argv=paddle.trainer_argv(
             launch.python,
             launch.paddleocr,
             run.config,
             launch.device,
-            log_dir=tracker.folder / "workers",
-            around=around_trainer(freeze, point, tracker, echo),
+            log_dir=fresh_folder(tracker.folder),
+            around=around,
+            rendezvous=services.leader.rendezvous if services.leader else None,
         ),
     )
 
 
-def _launch_request(experiment: Experiment, services: Services) -> LaunchRequest:
+def launch_request(experiment: Experiment, services: Services) -> LaunchRequest:
+    """What the trainer is launched with on this machine; raises `SetupError` for what it lacks."""
     facts = services.probe()
     paddleocr = _find_paddleocr(experiment, facts)
     device = choose_device(
@@ -179,11 +185,15 @@ def _launch_request(experiment: Experiment, services: Services) -> LaunchRequest
         cpus=experiment.cpus,
         nodes=len(experiment.nodes.hosts) if experiment.nodes else 1,
     )
+    env = trainer_env(os.environ, device)
+    if services.address:
+        # Gloo would take the address that the host's name has, which is often that of the loopback.
+        env.setdefault("GLOO_SOCKET_IFNAME", interface_of(services.address))
     return LaunchRequest(
         python=interpreter(experiment.trainer_python),
         paddleocr=paddleocr,
         device=device,
-        env=trainer_env(os.environ, device),
+        env=env,
         versions={
             "python": facts.python,
             "paddle": facts.paddle,
