@@ -106,6 +106,8 @@ def trainer_env(base: Mapping[str, str], device: Device) -> dict[str, str]:
     if not device.gpus:
         # Two OpenMP threads were slower than one on small machines, for DB and for CRNN (docs/requirements.md).
         env.setdefault("OMP_NUM_THREADS", "1")
+        # Processes wait for one that evaluates, in Paddle's store, which gives up after this many seconds.
+        env.setdefault("FLAGS_stop_check_timeout", "86400")
     if device.gpus:
         env["CUDA_VISIBLE_DEVICES"] = ",".join(_visible(base, number) for number in device.gpus)
     return env

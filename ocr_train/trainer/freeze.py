@@ -1,18 +1,14 @@
-"""Which layers stay as they are, and for how long: from rules and the model's layers to what `freeze_script.py` reads."""
+"""Which layers stay as they are, and for how long: from rules and the model's layers to what `train_script.py` reads."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
 
-from ocr_train.atomic_files import write_text
 from ocr_train.config.fine_tune import FreezeRule
 from ocr_train.errors import ConfigError
 
-SCRIPT = Path(__file__).with_name("freeze_script.py")
 WARM_UP_STEPS = 50
 WARM_UP_RATE = 0.003
 """Of new layers, while nothing else moves (docs/finetune.md has what was tried)."""
@@ -54,9 +50,11 @@ class FreezePlan:
             found.append("batch normalisation keeps its statistics")
         return ", ".join(found)
 
-    def write(self, path: Path, *, done: int) -> None:
-        """Write what freeze_script.py reads; `done` are the run's steps before its next process."""
-        document = {
+    def job(self, *, done: int) -> dict[str, object]:
+        """What train_script.py reads; `done` are the run's steps before its next process."""
+        if not self:
+            return {}
+        return {
             "frozen": list(self.frozen),
             "until": dict(self.until),
             "warm": list(self.warm),
@@ -65,7 +63,6 @@ class FreezePlan:
             "freeze_bn": self.freeze_bn,
             "done": done,
         }
-        write_text(path, json.dumps(document))
 
 
 def plan_freeze(

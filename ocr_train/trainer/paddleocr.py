@@ -22,6 +22,7 @@ from ocr_train.trainer.files import WEIGHTS
 from ocr_train.trainer.interpreter import Facts
 
 TRAIN_SCRIPT = Path("tools") / "train.py"
+SCRIPT = Path(__file__).with_name("train_script.py")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,11 +230,12 @@ def trainer_argv(
     device: Device,
     *,
     log_dir: Path,
-    around: Sequence[str] = (),
+    script_job: Path | None = None,
     rendezvous: Rendezvous | None = None,
 ) -> list[str]:
     """The command that trains; several processes go through Paddle's own launcher, and find those of other machines by
-    `rendezvous`. `around` is a script that runs tools/train.py, with its own arguments."""
+    `rendezvous`. With `script_job` our own script runs tools/train.py, and does what that file says."""
+    around = (str(SCRIPT), str(script_job)) if script_job else ()
     script = [*around, str(paddleocr.root / TRAIN_SCRIPT), "-c", str(config)]
     if device.processes == 1:
         return [str(python), *script]

@@ -18,7 +18,6 @@ from ocr_train.data.for_training import prepare
 from ocr_train.errors import OcrTrainError, TrainingFailed
 from ocr_train.trainer.configurations import require_own_words
 from ocr_train.trainer.files import SUFFIXES
-from ocr_train.trainer.freeze import SCRIPT
 from ocr_train.trainer.paddleocr import trainer_argv, write_config
 from ocr_train.trainer.process import Child, Line
 from ocr_train.trainer.ranks import fresh_folder, rank_logs
@@ -83,14 +82,14 @@ def _argv(
         if path.suffix in SUFFIXES:
             screen(path)
     write_config(config, config_path)
-    freeze = sent / str(job["freeze"]) if job.get("freeze") else None
+    script_job = sent / Path(str(job["script_job"])).name if job.get("script_job") else None
     return trainer_argv(
         launch.python,
         launch.paddleocr,
         config_path,
         launch.device,
         log_dir=fresh_folder(folder),
-        around=(str(SCRIPT), str(freeze)) if freeze else (),
+        script_job=script_job,
         rendezvous=follower.rendezvous,
     )
 

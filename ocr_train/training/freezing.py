@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from ocr_train.atomic_files import write_text
 from ocr_train.config.experiment import Experiment
 from ocr_train.config.overrides import get_key
 from ocr_train.config.trainer_settings import RATE
@@ -17,7 +19,8 @@ from ocr_train.resume.start import WEIGHTS_FILE
 from ocr_train.run import Echo
 from ocr_train.tracking.artifacts import RunArtifacts
 from ocr_train.tracking.tracker import Tracker
-from ocr_train.trainer.freeze import SCRIPT, WARM_UP_STEPS, FreezePlan, plan_freeze
+from ocr_train.trainer.device import Device
+from ocr_train.trainer.freeze import WARM_UP_STEPS, FreezePlan, plan_freeze
 from ocr_train.training.services import Rendered
 from ocr_train.weights.compatibility import ModelToTrain
 from ocr_train.weights.start import Settled
@@ -56,14 +59,19 @@ def _still_warming(point: ResumePoint | None, tracker: Tracker) -> Sequence[str]
     return ()
 
 
-def around_trainer(
-    freeze: FreezePlan, point: ResumePoint | None, tracker: Tracker, echo: Echo
-) -> Sequence[str]:
-    """The script that keeps layers as they are, with its arguments; nothing where all are trained."""
-    if not freeze:
-        return ()
-    path = tracker.folder / "freeze.json"
-    freeze.write(path, done=point.step if point else 0)
-    echo(f"freeze: {freeze}")
-    tracker.set_tags({"freeze": str(freeze)})
-    return (str(SCRIPT), str(path))
+def script_job(
+    freeze: FreezePlan, device: Device, point: ResumePoint | None, tracker: Tracker, echo: Echo
+) -> Path | None:
+    """What the script around the trainer is to do: keep layers as they are, let processes wait for each other. None where
+    it is not needed."""
+    if freeze:
+        echo(f"freeze: {freeze}")
+        tracker.set_tags({"freeze": str(freeze)})
+    job = freeze.job(done=point.step if point else 0)
+    if device.processes > 1 and not device.gpus:
+        job["meet"] = True
+    if not job:
+        return None
+    path = tracker.folder / "train_script.json"
+    write_text(path, json.dumps(job))
+    return path

@@ -30,10 +30,10 @@ def gather(leader: Leader, setup: TrainingSetup, tracker: Tracker, echo: Echo) -
     config = read_yaml(setup.run.config)
     out = hand_out(config, setup.dataset.images)
     files = dict(out.files)
-    job: dict[str, object] = {"config": out.config, "freeze": ""}
-    if setup.freeze is not None:
-        files["freeze.json"] = setup.freeze
-        job["freeze"] = "freeze.json"
+    job: dict[str, object] = {"config": out.config, "script_job": ""}
+    if setup.script_job is not None:
+        files[setup.script_job.name] = setup.script_job
+        job["script_job"] = setup.script_job.name
     steps: dict[str, int] = {}
 
     def log(values: Mapping[str, float]) -> None:

@@ -66,13 +66,13 @@ class Rendered:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSetup:
-    """Everything that must be known before the trainer starts; `freeze` is the file that says which layers stay as they
-    are."""
+    """Everything that must be known before the trainer starts; `script_job` is the file that says what the script around
+    the trainer is to do."""
 
     run: Run
     dataset: Dataset
     launch: LaunchRequest
     settled: Settled
     num_workers: int | None
-    freeze: Path | None
+    script_job: Path | None
     argv: Sequence[str]

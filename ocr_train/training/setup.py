@@ -45,7 +45,7 @@ from ocr_train.trainer.interpreter import Facts, interpreter
 from ocr_train.trainer.paddleocr import PaddleOcr
 from ocr_train.trainer.pipeline_check import check_pipeline, require_working
 from ocr_train.trainer.ranks import fresh_folder
-from ocr_train.training.freezing import around_trainer, plan_freezing
+from ocr_train.training.freezing import plan_freezing, script_job
 from ocr_train.training.record import log_start, tag_setting, version_tags
 from ocr_train.training.services import LaunchRequest, Rendered, Services, TrainingSetup
 from ocr_train.weights.catalog import ALIASES, NAMED
@@ -151,7 +151,7 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
         _resume(point, experiment, rendered, dataset, launch, tracker, echo)
     _try_samples(model, tracker, echo)
     freeze = plan_freezing(experiment, rendered, model, settled, point, tracker)
-    around = around_trainer(freeze, point, tracker, echo)
+    job = script_job(freeze, launch.device, point, tracker, echo)
 
     _back_up(experiment, dataset, tracker, services)
     run = _run(experiment, dataset, point, started, rendered.steps_per_epoch, launch)
@@ -162,14 +162,14 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
         launch=launch,
         settled=settled,
         num_workers=get_key(rendered.config, "Train.loader.num_workers", None),
-        freeze=Path(around[-1]) if around else None,
+        script_job=job,
         argv=paddle.trainer_argv(
             launch.python,
             launch.paddleocr,
             run.config,
             launch.device,
             log_dir=fresh_folder(tracker.folder),
-            around=around,
+            script_job=job,
             rendezvous=services.leader.rendezvous if services.leader else None,
         ),
     )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
 from ocr_train.config.fine_tune import FreezeRule
@@ -59,8 +56,7 @@ def test_nothing_is_frozen_where_nothing_is_new_or_all_is() -> None:
     assert not plan_freeze((), LAYERS, new=LAYERS[:1], **settings)  # type: ignore[arg-type]
 
 
-def test_the_script_is_told_where_the_run_stands(tmp_path: Path) -> None:
+def test_the_script_is_told_where_the_run_stands() -> None:
     """After a resume the steps of before count."""
-    plan(FreezeRule(pattern="neck", steps=50)).write(tmp_path / "freeze.json", done=20)
-    document = json.loads((tmp_path / "freeze.json").read_text())
+    document = plan(FreezeRule(pattern="neck", steps=50)).job(done=20)
     assert (document["until"], document["done"]) == ({"neck.conv.weight": 50}, 20)

@@ -1,9 +1,12 @@
-"""Starts PaddleOCR's tools/train.py with layers that stay as they are. Started by path, in the trainer's interpreter.
+"""Starts PaddleOCR's tools/train.py with layers that stay as they are, and with processes that wait for each other.
+Started by path, in the trainer's interpreter.
 
-    PYTHON freeze_script.py JOB.json TOOLS/train.py -c CONFIG ...
+    PYTHON train_script.py JOB.json TOOLS/train.py -c CONFIG ...
 
 JOB: {"frozen": [layers that never change], "until": {layer: steps that it stays as it is}, "warm": [layers that train
-faster], "warm_steps", "warm_factor", "freeze_bn": true, "done": steps of the run before this process}
+faster], "warm_steps", "warm_factor", "freeze_bn": true, "done": steps of the run before this process, "meet": true}
+
+All keys are left out where no layer stays as it is, but "meet": several processes train on the CPU.
 
 No file of PaddleOCR is changed, and train.py runs as it is: only two functions that it imports are wrapped, to see the
 model and the optimizer when they are made. A layer that never changes needs no gradient. One that is to change later
@@ -18,6 +21,28 @@ import runpy
 import sys
 from pathlib import Path
 from typing import Any
+
+
+class Meeting:
+    """Lets all processes begin a step together. Gloo gives up after 30 s of waiting for another process, and the first
+    one evaluates while the others have nothing to do: they wait here instead, in Paddle's own store."""
+
+    def __init__(self, model: Any) -> None:
+        self.step = 0
+        model.register_forward_pre_hook(self.meet)
+
+    def meet(self, model: Any, _inputs: Any) -> None:
+        """Say that this process is here, and wait for the others; an evaluation is nobody's business."""
+        if not model.training:
+            return
+        from paddle.base import core
+        from paddle.distributed import get_rank, get_world_size
+
+        store = core.create_or_get_global_tcp_store()
+        self.step += 1
+        store.set(f"ocr_train/{self.step}/{get_rank()}", "1")
+        for rank in range(get_world_size()):
+            store.wait(f"ocr_train/{self.step}/{rank}")
 
 
 class Freezer:
@@ -93,12 +118,16 @@ def main(job_path: str, script: str, arguments: list[str]) -> None:
 
     def watched_model(*positional: Any, **named: Any) -> Any:
         model = build_model(*positional, **named)
-        made.append(Freezer(job, model))
+        if job.get("meet"):
+            Meeting(model)
+        if "frozen" in job:
+            made.append(Freezer(job, model))
         return model
 
     def watched_optimizer(*positional: Any, **named: Any) -> Any:
         found = build_optimizer(*positional, **named)
-        made[-1].start(found[0])
+        for freezer in made[-1:]:
+            freezer.start(found[0])
         return found
 
     architectures.build_model = watched_model
