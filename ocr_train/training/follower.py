@@ -22,7 +22,7 @@ from ocr_train.trainer.paddleocr import trainer_argv, write_config
 from ocr_train.trainer.process import Child, Line
 from ocr_train.trainer.ranks import fresh_folder, rank_logs
 from ocr_train.training.services import LaunchRequest, Services
-from ocr_train.training.setup import launch_request
+from ocr_train.training.setup import check_machine, launch_request
 
 METRICS_S = 10.0
 GRACE_S = 10.0
@@ -41,6 +41,7 @@ def follow_training(
     echo = services.echo
     echo(f"node {follower.rank}: {follower.leader} leads; logs are in {folder}")
     try:
+        check_machine(experiment, output, services)
         launch = launch_request(experiment, services)
         echo(launch.device.note)
         dataset = prepare(

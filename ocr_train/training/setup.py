@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -73,7 +73,7 @@ def resume_request(experiment: Experiment, echo: Echo) -> ResumeRequest:
 
 def look_at_data(experiment: Experiment, work: Path, output: Path, services: Services) -> tuple[Dataset, str]:
     """The data before there is a run, and the digest of the configuration: both tell which run it is."""
-    _check_machine(experiment, output, services)
+    check_machine(experiment, output, services)
     experiment = _resolved(experiment, _find_paddleocr(experiment, services.probe()))
     dataset = prepare(
         experiment.data_request, work, output / "cache", fetch=services.fetch, echo=services.echo
@@ -81,9 +81,10 @@ def look_at_data(experiment: Experiment, work: Path, output: Path, services: Ser
     return dataset, config_digest(experiment.trainer, dataset.dictionary)
 
 
-def _check_machine(experiment: Experiment, output: Path, services: Services) -> None:
+def check_machine(experiment: Experiment, output: Path, services: Services) -> None:
     """What can be said of GPUs, memory and disk before anything is fetched; raises `SetupError` with all problems."""
-    size = checkpoint_bytes_of(services.client, experiment.name)
+    # A machine that another one leads writes no checkpoint, and has no tracking server.
+    size = checkpoint_bytes_of(services.client, experiment.name) if services.client else 0
     rows = machine_rows(experiment, services.probe(), output, size)
     for row in rows:
         if row.status == WARNING:
@@ -116,7 +117,7 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
     """Data, checkpoint, configuration and launch, in this order; raises `OcrTrainError` for what stands in the way."""
     tracker, echo = started.tracker, services.echo
     if started.dataset is None:
-        _check_machine(experiment, output, services)
+        check_machine(experiment, output, services)
     launch = launch_request(experiment, services)
     echo(launch.device.note)
     experiment = _resolved(experiment, launch.paddleocr)
@@ -155,6 +156,7 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
 
     _back_up(experiment, dataset, tracker, services)
     run = _run(experiment, dataset, point, started, rendered.steps_per_epoch, launch)
+    argv = _argv(run, launch, job, services)
     log_start(experiment, dataset, rendered, run, started, settled)
     return TrainingSetup(
         run=run,
@@ -163,15 +165,19 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
         settled=settled,
         num_workers=get_key(rendered.config, "Train.loader.num_workers", None),
         script_job=job,
-        argv=paddle.trainer_argv(
-            launch.python,
-            launch.paddleocr,
-            run.config,
-            launch.device,
-            log_dir=fresh_folder(tracker.folder),
-            script_job=job,
-            rendezvous=services.leader.rendezvous if services.leader else None,
-        ),
+        argv=argv,
+    )
+
+
+def _argv(run: Run, launch: LaunchRequest, script_job: Path | None, services: Services) -> Sequence[str]:
+    return paddle.trainer_argv(
+        launch.python,
+        launch.paddleocr,
+        run.config,
+        launch.device,
+        log_dir=fresh_folder(run.folder),
+        script_job=script_job,
+        rendezvous=services.leader.rendezvous if services.leader else None,
     )
 
 
