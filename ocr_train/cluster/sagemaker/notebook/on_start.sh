@@ -1,7 +1,7 @@
 #!/bin/bash
 # Amazon SageMaker notebook instance, lifecycle configuration, OnStart: runs at every start, as root.
 # It brings back the Jupyter kernel, whose folder is not on the disk that outlives a stop, and stops the instance after
-# IDLE_MINUTES without a busy kernel, an open terminal, a training and a program on a GPU.
+# IDLE_MINUTES without a busy kernel, use of a kernel or terminal, a training or a program on a GPU.
 # The instance's role needs sagemaker:StopNotebookInstance on the instance itself.
 set -euo pipefail
 
@@ -20,7 +20,14 @@ cat >"$CHECK" <<'CHECK_SCRIPT'
 set -euo pipefail
 
 IDLE_MINUTES=$1
-STAMP=/run/ocr-train-busy
+STAMP=${OCR_TRAIN_STAMP:-/run/ocr-train-busy}
+METADATA=${OCR_TRAIN_METADATA:-/opt/ml/metadata/resource-metadata.json}
+JUPYTER=https://localhost:8443/api
+IDLE=10
+
+ask() {
+  curl --silent --fail --insecure --max-time 20 "$JUPYTER/$1"
+}
 
 busy() {
   # A training, also one whose terminal was closed.
@@ -32,13 +39,20 @@ busy() {
     return 0
   fi
   # Where Jupyter does not answer, nobody knows: then it counts as busy.
-  local sessions
-  sessions=$(curl --silent --fail --insecure --max-time 20 https://localhost:8443/api/kernels) || return 0
-  if grep -q '"execution_state": *"busy"' <<<"$sessions"; then
-    return 0
-  fi
-  sessions=$(curl --silent --fail --insecure --max-time 20 https://localhost:8443/api/terminals) || return 0
-  [ "$sessions" != "[]" ]
+  local kernels terminals result=0
+  kernels=$(ask kernels) || return 0
+  terminals=$(ask terminals) || terminals='[]'
+  python3 - "$kernels" "$terminals" "$IDLE" <<'PYTHON' || result=$?
+import datetime, json, sys
+
+now = datetime.datetime.now(datetime.timezone.utc)
+for one in json.loads(sys.argv[1]) + json.loads(sys.argv[2]):
+    seen = datetime.datetime.fromisoformat(one["last_activity"].replace("Z", "+00:00"))
+    if one.get("execution_state") == "busy" or (now - seen).total_seconds() < 300:
+        sys.exit(0)
+sys.exit(int(sys.argv[3]))
+PYTHON
+  [ "$result" -ne "$IDLE" ]
 }
 
 if [ ! -e "$STAMP" ] || busy; then
@@ -49,8 +63,8 @@ idle=$(($(date +%s) - $(stat --format=%Y "$STAMP")))
 if [ "$idle" -lt $((IDLE_MINUTES * 60)) ]; then
   exit 0
 fi
-name=$(sed -n 's/.*"ResourceName": *"\([^"]*\)".*/\1/p' /opt/ml/metadata/resource-metadata.json)
-region=$(sed -n 's/.*"ResourceArn": *"arn:[^:]*:sagemaker:\([^:]*\):.*/\1/p' /opt/ml/metadata/resource-metadata.json)
+name=$(sed -n 's/.*"ResourceName": *"\([^"]*\)".*/\1/p' "$METADATA")
+region=$(sed -n 's/.*"ResourceArn": *"arn:[^:]*:sagemaker:\([^:]*\):.*/\1/p' "$METADATA")
 logger --tag ocr-train "idle for $idle s: stopping the notebook instance $name"
 aws sagemaker stop-notebook-instance --notebook-instance-name "$name" --region "$region"
 CHECK_SCRIPT
