@@ -14,9 +14,11 @@ from datetime import datetime
 from typing import Any
 
 from ocr_train.cluster.sagemaker import instances
+from ocr_train.cluster.sagemaker.channels import TRAIN
 from ocr_train.cluster.sagemaker.limits import check_request
 from ocr_train.cluster.sagemaker.metrics import METRIC_DEFINITIONS
 from ocr_train.cluster.sagemaker.options import JobOptions
+from ocr_train.cluster.sagemaker.plan import OURS
 from ocr_train.cluster.sagemaker.tracking_address import check_tracking
 from ocr_train.config.parameter_values import TRUTHS, address, choice, parse_number
 from ocr_train.config.parameters import PARAMETERS, Launch
@@ -25,10 +27,6 @@ from ocr_train.redaction.redactor import redactor
 
 CHECKPOINTS = "/opt/ml/checkpoints"
 """Where SageMaker restores checkpoints to and copies them from: Amazon SageMaker API Reference, `CheckpointConfig`."""
-DATA_CHANNEL = "train"
-"""The channel that the job trains on."""
-_BY_THE_JOB = ("nodes", "node_rank", "output", "trainer_python")
-"""Parameters that the job itself knows."""
 _VARIABLE = re.compile(r"(OCR_TRAIN|MLFLOW)_[A-Z0-9_]+|AWS_DEFAULT_REGION")
 
 
@@ -193,16 +191,18 @@ def _check_device(launch: Launch, options: JobOptions, problems: list[str], note
 def _check_parameters(
     launch: Launch, data: str, channels: Sequence[Mapping[str, Any]], problems: list[str]
 ) -> None:
-    for name in _BY_THE_JOB:
+    for name in OURS:
         if getattr(launch, name) != getattr(Launch(), name):
-            problems.append(f"--{name.replace('_', '-')}: inside a job, the image and SageMaker decide it")
+            problems.append(f"--{name.replace('_', '-')}: inside a job, SageMaker and the image decide it")
     if data and not data.startswith("s3://"):
         problems.append(
             f"--data: {data!r} is on this machine, which the job does not see: send it with "
             f"`python -m ocr_train push {data} s3://bucket/prefix` and give that address"
         )
-    if data and any(one["ChannelName"] == DATA_CHANNEL for one in channels):
-        problems.append(f"--data and --channel {DATA_CHANNEL}=...: give one of them")
+    if data and channels:
+        problems.append(
+            f"--data and --channel {channels[0]['ChannelName']}=...: both name the data: give one of them"
+        )
 
 
 def _channels(options: JobOptions, data: str, problems: list[str], notes: list[str]) -> list[dict[str, Any]]:
@@ -218,8 +218,8 @@ def _channels(options: JobOptions, data: str, problems: list[str], notes: list[s
             notes.append(f"the channel {name} is {uri}: with FastFile a prefix must end with a slash")
         source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
         found.append({"ChannelName": name, "DataSource": {"S3DataSource": source}})
-    if found and not data and all(one["ChannelName"] != DATA_CHANNEL for one in found):
-        problems.append(f"--channel: none is called {DATA_CHANNEL!r}, which is the one that is trained on")
+    if len(found) > 1 and all(one["ChannelName"] not in TRAIN for one in found):
+        problems.append("--channel: none is called 'train', which is the one that is trained on")
     if not found and options.input_mode == "FastFile":
         notes.append("--input-mode FastFile is for channels: the job copies --data itself")
     return found

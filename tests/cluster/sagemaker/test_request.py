@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ocr_train.cluster.sagemaker.limits import check_request
+from ocr_train.cluster.sagemaker.options import read_options
 from ocr_train.cluster.sagemaker.request import build
 from ocr_train.config.parameters import Launch
 from ocr_train.errors import ConfigError
 from tests.cluster.sagemaker.jobs import CPU_IMAGE, GPU_IMAGE, MLFLOW, NOW, job, options
+from tests.commands import REPO
 
 LAUNCH = Launch(model="rec", data="s3://wires/rec", epochs="20")
 
@@ -100,7 +104,8 @@ def test_a_job_in_a_vpc_with_a_key_and_a_warm_pool_is_valid() -> None:
         ({"job_name": "ocr_rec"}, "TrainingJobName: 'ocr_rec' does not have the form"),
         ({"tag": ("team",)}, "'team' is not KEY=VALUE"),
         ({"tag": ("a=1", "a=2")}, "Tags: 'a' is given twice"),
-        ({"channel": ("train=s3://a/b",)}, "give one of them"),
+        ({"channel": ("train=s3://a/b",)}, "both name the data"),
+        ({"channel": ("a=s3://a/b", "b=s3://a/c")}, "none is called 'train'"),
         ({"channel": ("other=./x",)}, "is not NAME=s3://bucket/prefix"),
         ({"env": ("PATH=/x",)}, "--env: 'PATH=/x' is not OCR_TRAIN_"),
         ({"input_mode": "Pipe"}, "'Pipe' is not one of File, FastFile"),
@@ -172,3 +177,12 @@ def test_the_servers_address_is_taken_from_the_environment() -> None:
         "MLFLOW_EXPERIMENT_NAME": "wires",
     }
     assert found.region == "eu-west-1"
+
+
+def test_the_file_that_the_guide_shows_is_taken() -> None:
+    """`sagemaker.json` in docs/sagemaker.md."""
+    page = (REPO / "docs" / "sagemaker.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    problems: list[str] = []
+    found = build(LAUNCH, read_options(json.loads(block), problems), {}, NOW, problems)
+    assert found.request["StoppingCondition"]["MaxRuntimeInSeconds"] == 43_200
