@@ -9,6 +9,7 @@ keep what is finished; then it is ended, because SageMaker kills the container 1
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import shutil
 import signal
 import socket
@@ -26,10 +27,12 @@ from ocr_train.cluster.sagemaker.channels import LINKS, data_of
 from ocr_train.cluster.sagemaker.contract import TrainingJob, read_job
 from ocr_train.cluster.sagemaker.plan import SCRATCH, JobPlan, plan_job
 from ocr_train.cluster.sagemaker.results import CACHE, copy_model, keep_pending, run_folder_of
+from ocr_train.cluster.sagemaker.tracking_address import is_managed
 from ocr_train.config.parameters import PARAMETERS, Launch
 from ocr_train.errors import SIGINT_EXIT_CODE, SIGTERM_EXIT_CODE, SetupError
 from ocr_train.run import Echo
 from ocr_train.trainer.interpreter import Facts, interpreter, probe
+from ocr_train.trainer.stop_signals import StopFlag
 
 DEADLINE_S = 100.0
 """From SIGTERM until what is left is killed; SageMaker does that after 120 s."""
@@ -62,12 +65,20 @@ class Surroundings:
 def run_job(root: Path, around: Surroundings) -> int:
     """Run the training job that `root` (/opt/ml) describes; the exit status of its training.
 
-    Raises `OcrTrainError` for what keeps it from being started.
+    Raises `OcrTrainError` for what keeps it from being started, and `StopRequested` after a signal before or after its
+    training.
     """
+    # The first process of a container does not even get a signal that it has no handler for.
+    with StopFlag().installed():
+        return _run(root, around)
+
+
+def _run(root: Path, around: Surroundings) -> int:
     job = read_job(root)
     plan = plan_job(job, around.environ, scratch=around.scratch)
     for note in (_headline(job, plan), *plan.notes):
         around.echo(note)
+    require_tracking(plan.env)
     require_gpus(job, plan, around)
     wait_for_names(job, around)
     launch = replace(plan.launch, data=plan.launch.data or data_of(plan.channels, plan.output))
@@ -99,6 +110,18 @@ def _headline(job: TrainingJob, plan: JobPlan) -> str:
     copies = f"; checkpoints are copied to {plan.copies}" if plan.copies else ""
     kind = f" on {job.instance_type}" if job.instance_type else ""
     return f"SageMaker training job{kind}, {place}; files of the run in {plan.output}{copies}"
+
+
+def require_tracking(env: Mapping[str, str]) -> None:
+    """Raise `SetupError` where the MLflow server is a managed one and this image cannot speak to it."""
+    if (
+        is_managed(env.get("MLFLOW_TRACKING_URI", ""))
+        and importlib.util.find_spec("sagemaker_mlflow") is None
+    ):
+        raise SetupError(
+            "MLFLOW_TRACKING_URI is the ARN of a managed MLflow server, and this image has no sagemaker-mlflow.",
+            hint="Build the image with --build-arg SAGEMAKER_MLFLOW=0.5.0 (docs/image.md).",
+        )
 
 
 def require_gpus(job: TrainingJob, plan: JobPlan, around: Surroundings) -> None:

@@ -20,8 +20,9 @@ from ocr_train.cluster.sagemaker.entry import Surroundings, require_gpus, run_jo
 from ocr_train.cluster.sagemaker.plan import plan_job
 from ocr_train.errors import SetupError
 from ocr_train.trainer.interpreter import Facts
+from ocr_train.trainer.stop_signals import StopRequested
 from tests.cluster.sagemaker.opt_ml import hosts, opt_ml
-from tests.commands import SCRIPTED, copy_store, ocr_train, ocr_train_until, only_run, points, store
+from tests.commands import SCRIPTED, client, copy_store, ocr_train, ocr_train_until, only_run, points, store
 
 SMALL = {
     "model": '"rec_mv3_none_bilstm_ctc"',
@@ -97,10 +98,15 @@ def test_a_real_job_leaves_its_model_its_run_and_its_checkpoints(tmp_path: Path,
 def test_an_interrupted_spot_job_goes_on_from_its_last_whole_checkpoint(
     tmp_path: Path, data: Path, _store_template: Path
 ) -> None:
-    """SIGTERM: the trainer is stopped in time and what is finished is kept. The next start passes over a set that came
+    """It writes into the run that its submitter made. SIGTERM: the trainer is stopped in time and what is finished is kept. The next start passes over a set that came
     back torn, and continues the same run: no second run, and no step logged twice."""
     copy_store(_store_template, tmp_path)
-    server = {"MLFLOW_TRACKING_URI": store(tmp_path), "OCR_TRAIN_OUTPUT": str(tmp_path / "first")}
+    submitted = client(store(tmp_path)).create_run("0").info.run_id
+    server = {
+        "MLFLOW_TRACKING_URI": store(tmp_path),
+        "MLFLOW_RUN_ID": submitted,
+        "OCR_TRAIN_OUTPUT": str(tmp_path / "first"),
+    }
     root = opt_ml(tmp_path / "ml", SCRIPTED_JOB, channels={"train": data}, resources=hosts(1), spot=True)
     begun = time.monotonic()
     done = ocr_train_until(
@@ -113,7 +119,7 @@ def test_an_interrupted_spot_job_goes_on_from_its_last_whole_checkpoint(
     assert (done.returncode, time.monotonic() - begun < 100) == (143, True), done.stdout
     assert not (root / "output/failure").exists()
     run = only_run(store(tmp_path))
-    assert run.info.status == "KILLED"
+    assert (run.info.run_id, run.info.status) == (submitted, "KILLED")
 
     newest = root / "checkpoints/checkpoints" / checkpoints_in(root)[-1]
     before = checkpoints_in(root)[-2]
@@ -130,7 +136,8 @@ def test_an_interrupted_spot_job_goes_on_from_its_last_whole_checkpoint(
     assert f"this job was interrupted; it goes on from the checkpoint at step {step} in the run" in said
     assert f"{newest.name}: model.pdparams is torn" in said
     continued = only_run(store(tmp_path))
-    assert (continued.info.run_id, continued.info.status) == (run.info.run_id, "FINISHED")
+    assert (continued.info.run_id, continued.info.status) == (submitted, "FINISHED")
+    assert len(client(store(tmp_path)).search_runs(["0"])) == 1
     steps = [step for step, _ in points(store(tmp_path), run.info.run_id, "train/loss")]
     assert steps == sorted(set(steps))
     assert steps[-1] == 16
@@ -195,6 +202,28 @@ def test_gpus_in_a_container_that_says_no_type_are_seen_too(tmp_path: Path) -> N
     job = read_job(opt_ml(tmp_path))
     with pytest.raises(SetupError, match=r"this machine, which has 2 GPU\(s\)"):
         require_gpus(job, plan_job(job, {}), around(gpu_devices=lambda: 2))
+
+
+def test_a_signal_before_the_training_ends_the_job(tmp_path: Path) -> None:
+    """A container's first process gets no signal that it does not ask for: the wait for other hosts would go on."""
+
+    def stop(host: str) -> str:
+        signal.raise_signal(signal.SIGTERM)
+        return "10.0.0.1"
+
+    root = opt_ml(tmp_path, resources=hosts(2))
+    with pytest.raises(StopRequested) as caught:
+        run_job(root, around(lookup=stop))
+    assert caught.value.number == signal.SIGTERM
+    assert not (root / "output/failure").exists()
+
+
+def test_a_managed_mlflow_server_needs_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said before anything is paid for."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    arn = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/team"
+    with pytest.raises(SetupError, match="this image has no sagemaker-mlflow"):
+        run_job(opt_ml(tmp_path), around(environ={"MLFLOW_TRACKING_URI": arn}))
 
 
 def test_names_of_hosts_that_start_later_are_waited_for(tmp_path: Path) -> None:
