@@ -24,7 +24,7 @@ from ocr_train.resume.lr_schedule import Standing, lay_anew
 from ocr_train.resume.reopen import SAME, Reopened, check_resume, reopen
 from ocr_train.resume.resolve import ResumePoint, ResumeRequest, resolve, run_to_go_on
 from ocr_train.run import Echo
-from ocr_train.tracking.holder import this_process
+from ocr_train.tracking.holder import HOLDER_TAG, this_process
 from ocr_train.tracking.launched_run import ended_by_failure
 from ocr_train.tracking.run_folder import require_writable
 from ocr_train.tracking.tracker import Tracker
@@ -69,6 +69,10 @@ def begin(
     def start() -> Tracker:
         return Tracker.start(client, output, name=name, offline=request.offline, tags=tags)
 
+    if _begun_before(request, client):
+        run = require_idle(client, request.own_run_id, request.waiter)
+        tracker, begun = _continue(run, output, client, request.waiter)
+        return StartedRun(tracker=tracker, reopened=begun)
     if not request.text or request.mode != SAME:
         return StartedRun(tracker=start())
     staging = output / f".starting-{os.getpid()}"
@@ -90,6 +94,18 @@ def begin(
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return StartedRun(tracker=tracker, reopened=reopened, dataset=dataset)
+
+
+def _begun_before(request: ResumeRequest, client: Any) -> bool:
+    """Whether the run that we were given was begun by a process before us, which was interrupted before its first
+    checkpoint: a container is started again with the same MLFLOW_RUN_ID. What it has logged is not logged again."""
+    if request.text or request.offline or not request.own_run_id:
+        return False
+    try:
+        data = client.get_run(request.own_run_id).data
+    except Exception:  # noqa: BLE001 - who starts the run next says what is wrong with it
+        return False
+    return HOLDER_TAG in data.tags and bool(data.metrics)
 
 
 def _continue(run: Any, output: Path, client: Any, waiter: Waiter) -> tuple[Tracker, Reopened]:
