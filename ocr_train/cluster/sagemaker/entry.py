@@ -1,6 +1,6 @@
 """What a training job's container runs: `train` as a child, and around it what SageMaker's contract asks for.
 
-    read_job -> plan_job -> GPUs? -> other hosts? -> whole checkpoints? -> train -> /opt/ml/model, /opt/ml/output
+    read_job -> plan_job -> GPUs? -> whole checkpoints? -> train -> /opt/ml/model, /opt/ml/output
 
 The child's output is the container's own: nothing is captured. SIGTERM goes on to the child, which has DEADLINE_S to
 keep what is finished; then it is ended, because SageMaker kills the container 120 s after its SIGTERM.
@@ -12,7 +12,6 @@ import contextlib
 import importlib.util
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -36,7 +35,6 @@ from ocr_train.trainer.stop_signals import StopFlag
 
 DEADLINE_S = 100.0
 """From SIGTERM until what is left is killed; SageMaker does that after 120 s."""
-DNS_PATIENCE_S = 300.0
 STOPPED = (128 + signal.SIGHUP, SIGINT_EXIT_CODE, SIGTERM_EXIT_CODE)
 """Exit codes of a training that was asked to stop: no failure."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -49,14 +47,11 @@ def gpu_devices() -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What the entry needs of the world: the environment, whom to tell, the trainer's interpreter, names, GPUs, time."""
+    """What the entry needs of the world: the environment, whom to tell, the trainer's interpreter, GPUs."""
 
     environ: Mapping[str, str]
     echo: Echo
     probe: Callable[[Path], Facts] = probe
-    lookup: Callable[[str], object] = socket.gethostbyname
-    sleep: Callable[[float], object] = time.sleep
-    clock: Callable[[], float] = time.monotonic
     gpu_devices: Callable[[], int] = gpu_devices
     scratch: Path = SCRATCH
     deadline_s: float = DEADLINE_S
@@ -80,7 +75,6 @@ def _run(root: Path, around: Surroundings) -> int:
         around.echo(note)
     require_tracking(plan.env)
     require_gpus(job, plan, around)
-    wait_for_names(job, around)
     launch = replace(plan.launch, data=plan.launch.data or data_of(plan.channels, plan.output))
     launch = going_on(job, plan, launch, around)
     started = time.time()
@@ -90,6 +84,9 @@ def _run(root: Path, around: Surroundings) -> int:
     if code not in (0, *STOPPED):
         # Where `train` had time to say why, this changes nothing.
         write_failure(job.places.failure, _unsaid(code))
+    # In the job's output they would be packed and sent to S3.
+    for name in (CACHE, LINKS) if plan.output.is_relative_to(job.places.output) else ():
+        shutil.rmtree(plan.output / name, ignore_errors=True)
     if job.leads:
         _keep_results(job, plan, launch, around, started=started, code=code)
     return code
@@ -148,32 +145,6 @@ def require_gpus(job: TrainingJob, plan: JobPlan, around: Surroundings) -> None:
             f"{where} has {devices} GPUs, but Paddle sees {facts.gpus}.",
             hint="Check CUDA_VISIBLE_DEVICES in the job's Environment; gpus=0,1 uses some of them on purpose.",
         )
-
-
-def wait_for_names(job: TrainingJob, around: Surroundings) -> None:
-    """Wait until every host's name can be looked up: containers start at different times. Raises `SetupError`."""
-    if len(job.hosts) == 1:
-        return
-    deadline = around.clock() + DNS_PATIENCE_S
-    unknown = list(job.hosts)
-    while unknown:
-        unknown = [host for host in unknown if not _is_known(host, around)]
-        if not unknown:
-            return
-        if around.clock() > deadline:
-            raise SetupError(
-                f"the name(s) {', '.join(unknown)} of this job's hosts cannot be looked up after {DNS_PATIENCE_S:g} s.",
-                hint="A container that did not start has no name: look at its log. In a VPC, DNS must be on.",
-            )
-        around.sleep(2.0)
-
-
-def _is_known(host: str, around: Surroundings) -> bool:
-    try:
-        around.lookup(host)
-    except OSError:
-        return False
-    return True
 
 
 def going_on(job: TrainingJob, plan: JobPlan, launch: Launch, around: Surroundings) -> Launch:
@@ -253,9 +224,6 @@ def _keep_results(
     if folder is None:
         return
     try:
-        # In the job's output they would be packed and sent to S3.
-        for name in (CACHE, LINKS) if plan.output.is_relative_to(job.places.output) else ():
-            shutil.rmtree(plan.output / name, ignore_errors=True)
         if kept := keep_pending(folder, job.places.output):
             around.echo(f"MLflow does not have everything of this run: {kept} goes to the job's output")
         if code != 0:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ocr_train.cluster.sagemaker.contract import Places, read_job
-from ocr_train.cluster.sagemaker.entry import Surroundings, require_gpus, run_job, wait_for_names
+from ocr_train.cluster.sagemaker.entry import Surroundings, require_gpus, run_job
 from ocr_train.cluster.sagemaker.plan import plan_job
 from ocr_train.errors import SetupError
 from ocr_train.trainer.interpreter import Facts
@@ -43,11 +43,10 @@ def facts(**values: Any) -> Facts:
 
 
 def around(**changes: Any) -> Surroundings:
-    """Surroundings without a GPU, in which nothing waits."""
+    """Surroundings without a GPU."""
     values: dict[str, Any] = {
         "environ": {"MLFLOW_TRACKING_URI": "http://mlflow:5000"},
         "echo": lambda text: None,
-        "sleep": lambda seconds: None,
         "gpu_devices": lambda: 0,
         "probe": lambda python: facts(),
     }
@@ -205,15 +204,15 @@ def test_gpus_in_a_container_that_says_no_type_are_seen_too(tmp_path: Path) -> N
 
 
 def test_a_signal_before_the_training_ends_the_job(tmp_path: Path) -> None:
-    """A container's first process gets no signal that it does not ask for: the wait for other hosts would go on."""
+    """A container's first process gets no signal that it does not ask for: it would go on and be killed later."""
 
-    def stop(host: str) -> str:
+    def stop(python: Path) -> Facts:
         signal.raise_signal(signal.SIGTERM)
-        return "10.0.0.1"
+        return facts()
 
-    root = opt_ml(tmp_path, resources=hosts(2))
+    root = opt_ml(tmp_path, resources=GPU_HOST)
     with pytest.raises(StopRequested) as caught:
-        run_job(root, around(lookup=stop))
+        run_job(root, around(probe=stop))
     assert caught.value.number == signal.SIGTERM
     assert not (root / "output/failure").exists()
 
@@ -224,30 +223,6 @@ def test_a_managed_mlflow_server_needs_its_package(tmp_path: Path, monkeypatch: 
     arn = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/team"
     with pytest.raises(SetupError, match="this image has no sagemaker-mlflow"):
         run_job(opt_ml(tmp_path), around(environ={"MLFLOW_TRACKING_URI": arn}))
-
-
-def test_names_of_hosts_that_start_later_are_waited_for(tmp_path: Path) -> None:
-    """And one that never comes is named."""
-    job = read_job(opt_ml(tmp_path, resources=hosts(3)))
-    tries: list[str] = []
-    clock = iter(range(0, 10_000, 30))
-
-    def lookup(host: str) -> str:
-        tries.append(host)
-        if host == "algo-3" and tries.count(host) < 3:
-            raise OSError("Name or service not known")
-        return "10.0.0.1"
-
-    wait_for_names(job, around(lookup=lookup, clock=lambda: next(clock)))
-    assert (tries.count("algo-1"), tries.count("algo-3")) == (1, 3)
-
-    def never(host: str) -> str:
-        raise OSError("Name or service not known")
-
-    with pytest.raises(
-        SetupError, match="algo-1, algo-2, algo-3 of this job's hosts cannot be looked up after 300 s"
-    ):
-        wait_for_names(job, around(lookup=never, clock=lambda: next(clock)))
 
 
 def test_places_are_those_of_the_contract() -> None:
