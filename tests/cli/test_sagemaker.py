@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli_run import Ran, command
-from tests.cluster.sagemaker.jobs import CPU_IMAGE, GPU_IMAGE, MLFLOW, ROLE, StandIn, stand_in
+from tests.cluster.sagemaker.jobs import CPU_IMAGE, GPU_IMAGE, MLFLOW, ROLE, StandIn, one_loader, stand_in
 
 Capsys = pytest.CaptureFixture[str]
 SUBMIT = (
@@ -31,6 +31,7 @@ ENDED = {
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     """The stand-in, where boto3 looks for SageMaker and for logs; no pause between looks."""
     monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr("botocore.loaders.create_loader", one_loader)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     for name, value in {
         "AWS_ACCESS_KEY_ID": "stand-in",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from ocr_train.cluster.sagemaker.policies import LOG_GROUP
@@ -68,11 +68,15 @@ class SageMaker:
 
         self._sleep = sleep
         try:
-            session = boto3.Session(region_name=region or None)
-            self._client: Any = session.client("sagemaker")
-            self._logs: Any = session.client("logs")
+            self._session = boto3.Session(region_name=region or None)
+            # Its description alone takes half a second to read.
+            self._client: Any = self._session.client("sagemaker")
         except Exception as exc:
             raise _error("", "", exc) from exc
+
+    @cached_property
+    def _logs(self) -> Any:
+        return self._session.client("logs")
 
     def submit(self, job: JobRequest) -> str:
         """Create the job; its ARN."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import botocore.loaders
 
 from ocr_train.cluster.sagemaker.options import JobOptions
 from ocr_train.cluster.sagemaker.request import JobRequest, build
@@ -38,6 +41,10 @@ def options(**chosen: Any) -> JobOptions:
 def job(launch: Launch | None = None, **chosen: Any) -> JobRequest:
     """The request for it."""
     return build(launch or Launch(model="rec", data="s3://wires/rec"), options(**chosen), {}, NOW)
+
+
+one_loader = functools.cache(botocore.loaders.create_loader)
+"""In place of botocore's own: it reads the description of SageMaker's API, 3 MB, once for all tests."""
 
 
 class StandIn:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.sagemaker.jobs import CPU_IMAGE, GPU_IMAGE, MLFLOW, ROLE, StandIn, stand_in
+from tests.cluster.sagemaker.jobs import CPU_IMAGE, GPU_IMAGE, MLFLOW, ROLE, StandIn, one_loader, stand_in
 from tests.commands import REPO, store
 
 CONFIG = {
@@ -29,6 +29,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, store_folder: Path, tmp_path: Path) -> 
     import mlflow
 
     monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr("botocore.loaders.create_loader", one_loader)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "stand-in")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret-of-anybody")
