@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from ocr_train.cli.options import whole_number
 from ocr_train.cli.output import Commands
 from ocr_train.cli.parser import Parser
-from ocr_train.cluster.kubernetes.values import OURS, KubernetesJob, checked_job
+from ocr_train.cluster.kubernetes.values import OURS, KubernetesJob, checked_job, restart_note
 from ocr_train.config.experiment import EXPERIMENTS, available_models, load_experiment
 from ocr_train.config.parameters import HELP, PARAMETERS, Launch
 from ocr_train.errors import ConfigError
@@ -145,7 +146,10 @@ def _render(arguments: argparse.Namespace) -> int:
         load_experiment(launch, EXPERIMENTS)
     except ConfigError as exc:
         problems += [line.removeprefix("  - ") for line in exc.problem.splitlines()[1:] or [exc.problem]]
-    print(render_job(checked_job(job, also=problems)), end="")
+    job = checked_job(job, also=problems)
+    if note := restart_note(job):
+        print(note, file=sys.stderr)
+    print(render_job(job), end="")
     return 0
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
+from ocr_train.config.fine_tune import is_of_a_run
 from ocr_train.config.parameters import Launch
 from ocr_train.errors import ConfigError
 from ocr_train.redaction.redactor import redactor
@@ -72,9 +73,17 @@ def checked_job(job: KubernetesJob, *, also: Sequence[str] = ()) -> KubernetesJo
             + "\n".join(f"  - {line}" for line in problems),
             hint="Nothing was written. `python -m ocr_train kubernetes render --help` lists all options.",
         )
-    # A pod that was evicted is started anew with the same command.
-    resume = job.launch.resume or "auto"
-    return replace(job, launch=replace(job.launch, resume=resume))
+    # A pod that was evicted is started again with the same command.
+    auto = not job.launch.resume and not is_of_a_run(job.launch.pretrained)
+    return replace(job, launch=replace(job.launch, resume="auto")) if auto else job
+
+
+def restart_note(job: KubernetesJob) -> str:
+    """A sentence where a pod that is started again does not go on from its last checkpoint; empty where it does."""
+    if job.launch.resume == "auto":
+        return ""
+    start = f"resume={job.launch.resume}" if job.launch.resume else f"pretrained={job.launch.pretrained}"
+    return f"note: a pod that is started again begins with {start} again, in a run of its own; resume=auto goes on from its last checkpoint"
 
 
 def _name_problems(job: KubernetesJob) -> list[str]:

@@ -27,6 +27,7 @@ from ocr_train.cluster.sagemaker.contract import TrainingJob, read_job
 from ocr_train.cluster.sagemaker.plan import SCRATCH, JobPlan, plan_job
 from ocr_train.cluster.sagemaker.results import CACHE, copy_model, keep_pending, run_folder_of
 from ocr_train.cluster.sagemaker.tracking_address import is_managed
+from ocr_train.config.fine_tune import is_of_a_run
 from ocr_train.config.parameters import PARAMETERS, Launch
 from ocr_train.errors import SIGINT_EXIT_CODE, SIGTERM_EXIT_CODE, SetupError
 from ocr_train.run import Echo
@@ -165,8 +166,9 @@ def going_on(job: TrainingJob, plan: JobPlan, launch: Launch, around: Surroundin
         + (f" in the run {run_id}" if run_id else "")
     )
     mode = "same" if run_id else "new"
-    # What a fine-tune began with counts no more.
-    return replace(launch, resume=str(root), resume_mode=mode, weights_only="")
+    # What a fine-tune began with counts no more; of two checkpoints to start from `train` would take neither.
+    pretrained = "" if is_of_a_run(launch.pretrained) else launch.pretrained
+    return replace(launch, resume=str(root), resume_mode=mode, weights_only="", pretrained=pretrained)
 
 
 def train_argv(launch: Launch) -> list[str]:

@@ -165,3 +165,11 @@ def test_a_run_without_a_server_is_refused(capsys: pytest.CaptureFixture[str]) -
     """A pod that is started again would not find it."""
     ran = command(capsys, *S3, "--offline", "true")
     assert (ran.code, "offline=true: a pod that is started again" in ran.err) == (2, True)
+
+
+def test_what_a_pod_that_is_started_again_begins_with_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """`train` takes one checkpoint to start from: the weights of a run leave no place for the pod's own."""
+    ran = command(capsys, *S3, "--pretrained", "runs:/" + "a" * 32)
+    assert ran.code == 0
+    assert "begins with pretrained=runs:/" in ran.err
+    assert "--resume" not in ran.out

@@ -15,12 +15,15 @@ from typing import Any
 
 import pytest
 
+from ocr_train.checkpoints.copies import note_run
 from ocr_train.cluster.sagemaker.contract import Places, read_job
-from ocr_train.cluster.sagemaker.entry import Surroundings, require_gpus, run_job
+from ocr_train.cluster.sagemaker.entry import Surroundings, going_on, require_gpus, run_job
 from ocr_train.cluster.sagemaker.plan import plan_job
 from ocr_train.errors import SetupError
+from ocr_train.tracking.artifacts import FolderArtifacts
 from ocr_train.trainer.interpreter import Facts
 from ocr_train.trainer.stop_signals import StopRequested
+from tests.builders import snapshot_of, store_on
 from tests.cluster.sagemaker.opt_ml import hosts, opt_ml
 from tests.commands import SCRIPTED, client, copy_store, ocr_train, ocr_train_until, only_run, points, store
 
@@ -141,6 +144,35 @@ def test_an_interrupted_spot_job_goes_on_from_its_last_whole_checkpoint(
     assert steps == sorted(set(steps))
     assert steps[-1] == 16
     assert newest.name in checkpoints_in(root) or "step_00000016" in checkpoints_in(root)
+
+
+def test_a_job_that_goes_on_leaves_what_it_began_with(tmp_path: Path) -> None:
+    """A fine-tune from a run's weights goes on from its own checkpoint: `train` takes one of the two."""
+    given = {"pretrained": f"runs:/{'a' * 32}", "weights_only": "true"}
+    root = opt_ml(tmp_path, given, spot=True)
+    store_on(FolderArtifacts(root / "checkpoints")).put(snapshot_of(tmp_path / "set"), step=10, epoch=1)
+    note_run(root / "checkpoints", "b" * 32)
+    said: list[str] = []
+    here = around(echo=said.append)
+    job = read_job(root)
+    plan = plan_job(job, here.environ)
+    launch = going_on(job, plan, plan.launch, here)
+    assert (launch.resume, launch.resume_mode) == (str(root / "checkpoints"), "same")
+    assert (launch.pretrained, launch.weights_only) == ("", "")
+    assert "goes on from the checkpoint at step 10 in the run bbbb" in said[0]
+
+
+def test_a_job_whose_checkpoints_are_all_torn_starts_from_the_beginning(tmp_path: Path) -> None:
+    """And says which they were."""
+    root = opt_ml(tmp_path, spot=True)
+    (root / "checkpoints/checkpoints/step_00000010").mkdir(parents=True)
+    said: list[str] = []
+    here = around(echo=said.append)
+    job = read_job(root)
+    plan = plan_job(job, here.environ)
+    assert going_on(job, plan, plan.launch, here) == plan.launch
+    assert "step_00000010 has no complete manifest" in said[0]
+    assert "no checkpoint is whole; training starts from the beginning" in said[1]
 
 
 def test_what_is_wrong_with_the_data_is_the_jobs_failure_reason(tmp_path: Path) -> None:
