@@ -72,6 +72,9 @@ def _job(job: KubernetesJob) -> dict[str, Any]:
             "completions": job.nodes,
             "parallelism": job.nodes,
             "backoffLimit": job.retries * job.nodes,
+            # The pod that leads has the run, its checkpoints and its model: with it the training is finished. A pod that
+            # were started again after that would wait for it in vain.
+            **({"successPolicy": {"rules": [{"succeededIndexes": "0"}]}} if job.nodes > 1 else {}),
             "podFailurePolicy": {
                 "rules": [
                     # A node that is drained or a spot node that is taken away is no failure of the training.

@@ -47,6 +47,7 @@ def test_two_nodes_with_gpus_are_an_indexed_job_with_a_headless_service(
     )
     spec, service = objects["Job"]["spec"], objects["Service"]
     assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 2, 2)
+    assert spec["successPolicy"] == {"rules": [{"succeededIndexes": "0"}]}
     pod, container, options = pod_of(objects)
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["publishNotReadyAddresses"] is True
