@@ -96,7 +96,7 @@ def _together(request: Mapping[str, Any]) -> Iterator[str]:
         yield "StoppingCondition.MaxWaitTimeInSeconds: only a spot job may have it"
     if spot and (wait is None or wait < run):
         yield (
-            f"StoppingCondition.MaxWaitTimeInSeconds: {wait} is less than MaxRuntimeInSeconds ({run}): waiting "
+            f"StoppingCondition.MaxWaitTimeInSeconds: {wait} is less than the {run} s of training: waiting "
             "for a spot instance comes on top of it"
         )
     if spot and resources.get("KeepAlivePeriodInSeconds"):

@@ -28,7 +28,7 @@ class JobOptions:
     image: str = _text("the training image in Amazon ECR")
     image_kind: str = _text("cpu or gpu: which PaddlePaddle is in the image, where its tag does not say it")
     role: str = _text("the ARN of the execution role: what the job may do (`sagemaker policies` writes it)")
-    region: str = _text("the AWS region (default: AWS_REGION, the profile's, else the image's)")
+    region: str = _text("the AWS region (default: AWS_REGION or AWS_DEFAULT_REGION, else the image's)")
     job_name: str = _text("the job's name (default: ocr-MODEL-DATE-TIME)")
     spot: bool = field(
         default=False, metadata={"help": "use spot instances: cheaper, and interrupted and restarted"}

@@ -15,10 +15,10 @@ from typing import Any
 
 from ocr_train.cluster.sagemaker import instances
 from ocr_train.cluster.sagemaker.channels import TRAIN
+from ocr_train.cluster.sagemaker.job_checks import check_device, check_parameters, check_secrets
 from ocr_train.cluster.sagemaker.limits import check_request
 from ocr_train.cluster.sagemaker.metrics import METRIC_DEFINITIONS
 from ocr_train.cluster.sagemaker.options import JobOptions
-from ocr_train.cluster.sagemaker.plan import OURS
 from ocr_train.cluster.sagemaker.tracking_address import check_tracking
 from ocr_train.config.parameter_values import TRUTHS, address, choice, parse_number
 from ocr_train.config.parameters import PARAMETERS, Launch
@@ -27,6 +27,24 @@ from ocr_train.redaction.redactor import redactor
 
 CHECKPOINTS = "/opt/ml/checkpoints"
 """Where SageMaker restores checkpoints to and copies them from: Amazon SageMaker API Reference, `CheckpointConfig`."""
+_OPTIONS_OF = {
+    "TrainingJobName": "--job-name",
+    "RoleArn": "--role",
+    "TrainingImage": "--image",
+    "MaxRuntimeInSeconds:": "--max-run-hours",
+    "MaxWaitTimeInSeconds:": "--max-wait-hours",
+    "KeepAlivePeriodInSeconds": "--keep-alive-s",
+    "InstanceCount": "--count",
+    "VolumeSizeInGB": "--volume-gb",
+    "S3OutputPath": "--output-s3",
+    "CheckpointConfig": "--checkpoint-s3",
+    "InputDataConfig": "--channel",
+    "KmsKeyId": "--kms-key",
+    "Subnets": "--subnet",
+    "SecurityGroupIds": "--security-group",
+    "Tags": "--tag",
+}
+"""Where parts of a request come from, by a piece of their names."""
 _VARIABLE = re.compile(r"(OCR_TRAIN|MLFLOW)_[A-Z0-9_]+|AWS_DEFAULT_REGION")
 
 
@@ -70,8 +88,8 @@ def build(
     notes: list[str] = []
     data = address(launch.data)
     channels = _channels(options, data, found, notes)
-    _check_device(launch, options, found, notes)
-    _check_parameters(launch, data, channels, found)
+    check_device(launch, options, found, notes)
+    check_parameters(launch, data, channels, found)
     name = options.job_name or _job_name(launch.model, now)
     count = parse_number(options.count, "--count", int, found, least=1)
     output = _output(options, data, channels, found, notes)
@@ -96,7 +114,7 @@ def build(
     }
     request = {part: _filled(value) for part, value in request.items() if _filled(value)}
     request.setdefault("Environment", {})
-    _check_secrets(request, launch, found)
+    check_secrets(request, launch, found)
     if options.instance and options.image and options.role:
         found += [_in_our_words(line) for line in check_request(request)]
     if found:
@@ -126,9 +144,11 @@ def _filled(value: Any) -> Any:
 
 
 def _in_our_words(line: str) -> str:
+    """A problem with the request, with the option that the part comes from."""
     if line.startswith("ResourceConfig.InstanceType") and "botocore knows" in line:
         return f"--instance: {line.partition(': ')[2]}: correct it, or update boto3 where AWS has it only now"
-    return line
+    option = next((option for part, option in _OPTIONS_OF.items() if part in line), "")
+    return f"{option}: {line}" if option else line
 
 
 def _job_name(model: str, now: datetime) -> str:
@@ -140,69 +160,6 @@ def _region(options: JobOptions, environ: Mapping[str, str]) -> str:
     place = instances.ecr_place(options.image)
     named = options.region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
     return named or (place[1] if place else "")
-
-
-def _check_device(launch: Launch, options: JobOptions, problems: list[str], notes: list[str]) -> None:
-    """A GPU that is paid for must be used, and an image for GPUs needs one."""
-    instance, image = options.instance, options.image
-    if not instance or not image:
-        return
-    if instances.has_other_chips(instance):
-        problems.append(
-            f"--instance: {instance} has accelerators that PaddlePaddle cannot use: take ml.g5 or ml.c5"
-        )
-        return
-    wanted = "gpu" if instances.has_gpu(instance) else "cpu"
-    by_name = instances.kind_of_image(image)
-    given = choice(options.image_kind, "--image-kind", ("cpu", "gpu"), problems) if options.image_kind else ""
-    kind = given or by_name
-    if not kind:
-        problems.append(
-            f"--image: {image} does not say whether it is for CPU or GPU: give --image-kind cpu or --image-kind gpu, "
-            "or a tag such as 1.0-gpu"
-        )
-    elif kind == "cpu" and wanted == "gpu":
-        problems.append(
-            f"--image: {image} is a CPU image, and {instance} has GPUs: they would be paid for and not used. Take the "
-            "GPU image, or an instance such as ml.c5.2xlarge"
-        )
-    elif kind == "gpu" and wanted == "cpu":
-        problems.append(
-            f"--image: {image} is a GPU image, and {instance} has no GPU. Take the CPU image, or an instance such as "
-            "ml.g5.xlarge"
-        )
-    if given and by_name and given != by_name:
-        notes.append(f"--image-kind {given} was given, and the image's name says {by_name}")
-    if wanted == "gpu" and launch.gpus == "cpu":
-        problems.append(f"--gpus cpu: {instance} has GPUs, which would be paid for and not used")
-    if wanted == "gpu" and launch.cpus:
-        problems.append(f"--cpus: {instance} has GPUs, which would be paid for and not used")
-    if wanted == "cpu" and launch.gpus not in ("", "auto", "cpu"):
-        problems.append(f"--gpus {launch.gpus}: {instance} has no GPU")
-    place = instances.ecr_place(image)
-    if place is None:
-        problems.append(
-            f"--image: {image} is not in Amazon ECR (ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG): push it there"
-        )
-    elif options.region and place[1] != options.region:
-        notes.append(f"the image is in {place[1]} and the job in {options.region}: SageMaker may refuse that")
-
-
-def _check_parameters(
-    launch: Launch, data: str, channels: Sequence[Mapping[str, Any]], problems: list[str]
-) -> None:
-    for name in OURS:
-        if getattr(launch, name) != getattr(Launch(), name):
-            problems.append(f"--{name.replace('_', '-')}: inside a job, SageMaker and the image decide it")
-    if data and not data.startswith("s3://"):
-        problems.append(
-            f"--data: {data!r} is on this machine, which the job does not see: send it with "
-            f"`python -m ocr_train push {data} s3://bucket/prefix` and give that address"
-        )
-    if data and channels:
-        problems.append(
-            f"--data and --channel {channels[0]['ChannelName']}=...: both name the data: give one of them"
-        )
 
 
 def _channels(options: JobOptions, data: str, problems: list[str], notes: list[str]) -> list[dict[str, Any]]:
@@ -264,8 +221,9 @@ def _output(
 def _resources(options: JobOptions, count: int, problems: list[str], notes: list[str]) -> dict[str, Any]:
     size = parse_number(options.volume_gb, "--volume-gb", int, problems, least=1)
     if instances.has_nvme(options.instance):
+        key = ", which are not encrypted with --kms-key" if options.kms_key else ""
         notes.append(
-            f"{options.instance} has local NVMe disks: --volume-gb and the disks' --kms-key are not used there"
+            f"{options.instance} has NVMe disks of its own{key}: they are used in place of one of --volume-gb"
         )
     keep: int | None = None
     if options.keep_alive_s:
@@ -286,6 +244,7 @@ def _resources(options: JobOptions, count: int, problems: list[str], notes: list
 def _vpc(options: JobOptions, problems: list[str]) -> dict[str, Any]:
     if bool(options.subnet) != bool(options.security_group):
         problems.append("--subnet and --security-group: a VPC needs at least one of each")
+        return {}
     return {"Subnets": list(options.subnet), "SecurityGroupIds": list(options.security_group)}
 
 
@@ -338,17 +297,3 @@ def _tag(text: str, problems: list[str]) -> dict[str, str]:
     if not equals or not key:
         problems.append(f"--tag: {text!r} is not KEY=VALUE")
     return {"Key": key or "-", "Value": value}
-
-
-def _check_secrets(request: Mapping[str, Any], launch: Launch, problems: list[str]) -> None:
-    """Whoever may describe the job reads all of it: no value may be a secret."""
-    redact = redactor()
-    values = {f"--{name.replace('_', '-')}": (name, getattr(launch, name)) for name in PARAMETERS}
-    values |= {f"variable {name}": (name, value) for name, value in request["Environment"].items()}
-    values |= {f"tag {one['Key']}": (one["Key"], one["Value"]) for one in request.get("Tags", ())}
-    for shown, (name, value) in values.items():
-        if redact.value(name, value) != value:
-            problems.append(
-                f"{shown}: its value holds a secret, which everybody who may describe the job would read. Give the "
-                "execution role that right instead"
-            )
