@@ -183,7 +183,10 @@ def train_argv(launch: Launch) -> list[str]:
 
 
 def _run_child(argv: Sequence[str], env: Mapping[str, str], around: Surroundings) -> int:
-    """Run it to its end, with signals passed on; its exit status, 128 + N after signal N."""
+    """Run it to its end, with signals passed on; its exit status, 128 + N after signal N.
+
+    Where we ended it because it did not stop in time, that is the exit status of a stop.
+    """
     asked_at: list[float] = []
     process: list[subprocess.Popen[bytes]] = []
 
@@ -209,6 +212,8 @@ def _run_child(argv: Sequence[str], env: Mapping[str, str], around: Surroundings
             if asked_at and time.monotonic() - asked_at[0] > around.deadline_s:
                 around.echo(f"not finished {around.deadline_s:g} s after the signal to stop: ended")
                 child.kill()
+                child.wait()
+                return SIGTERM_EXIT_CODE
     finally:
         for one in process:
             if one.poll() is None:

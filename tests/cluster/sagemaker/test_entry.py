@@ -7,7 +7,10 @@ signals, the checkpoints and the MLflow store are real.
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +19,7 @@ from typing import Any
 import pytest
 
 from ocr_train.checkpoints.copies import note_run
+from ocr_train.cluster.sagemaker import entry
 from ocr_train.cluster.sagemaker.contract import Places, read_job
 from ocr_train.cluster.sagemaker.entry import Surroundings, going_on, require_gpus, run_job
 from ocr_train.cluster.sagemaker.plan import plan_job
@@ -186,6 +190,61 @@ def test_what_is_wrong_with_the_data_is_the_jobs_failure_reason(tmp_path: Path) 
     assert "img/0.jpg" in said
     assert "on_bad_sample=quarantine" in said
     assert 100 < len(said) <= 1024
+
+
+def run_script(root: Path, script: str, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> int:
+    """The job's exit status with a small program in place of `train`."""
+    monkeypatch.setattr(entry, "train_argv", lambda launch: [sys.executable, "-c", script])
+    return run_job(root, around(**changes))
+
+
+def test_a_training_that_the_system_killed_has_a_reason_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could not say anything itself: an instance without memory is the usual cause."""
+    root = opt_ml(tmp_path)
+    assert run_script(root, "import os; os.kill(os.getpid(), 9)", monkeypatch) == 137
+    assert (
+        "killed by SIGKILL: most likely the instance had no memory left"
+        in (root / "output/failure").read_text()
+    )
+
+
+def test_a_reason_that_is_there_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one is the cause."""
+    root = opt_ml(tmp_path)
+    (root / "output/failure").write_text("the cause")
+    assert run_script(root, "raise SystemExit(6)", monkeypatch) == 6
+    assert (root / "output/failure").read_text() == "the cause"
+
+
+def test_a_training_that_does_not_stop_in_time_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before SageMaker kills the container: it is a stop, and no failure."""
+    root = opt_ml(tmp_path)
+    ready = tmp_path / "ready"
+    script = (
+        "import pathlib, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        f"pathlib.Path({str(ready)!r}).touch(); time.sleep(60)"
+    )
+
+    def stop() -> None:
+        while not ready.exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    said: list[str] = []
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    try:
+        code = run_script(root, script, monkeypatch, deadline_s=0.3, echo=said.append)
+    finally:
+        ready.touch()
+        stopping.join()
+    assert code == 143
+    assert "not finished 0.3 s after the signal to stop: ended" in said
+    assert not (root / "output/failure").exists()
 
 
 def test_a_mistyped_hyperparameter_is_the_jobs_failure_reason(tmp_path: Path) -> None:
