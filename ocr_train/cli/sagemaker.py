@@ -34,10 +34,31 @@ def add_commands(commands: Commands) -> None:
 
 
 def _add_watching(commands: Commands) -> None:
-    status = commands.add_parser("status", command=_status, help="what SageMaker says of a job")
-    logs = commands.add_parser("logs", command=_logs, help="the log of a job; --follow: until it is over")
-    stop = commands.add_parser("stop", command=_stop, help="end a job: it gets SIGTERM and 120 seconds")
-    cost = commands.add_parser("cost", command=_cost, help="what a job has cost")
+    status = commands.add_parser(
+        "status",
+        command=_status,
+        help="what SageMaker says of a job",
+        description="Show what SageMaker says of a job: its state, why it failed, where its model is.",
+    )
+    logs = commands.add_parser(
+        "logs",
+        command=_logs,
+        help="the log of a job; --follow: until it is over",
+        description="Print the log of a job, of all its machines. With --follow the exit status is the job's: 0 "
+        "completed, 6 failed, 7 stopped.",
+    )
+    stop = commands.add_parser(
+        "stop",
+        command=_stop,
+        help="end a job: it gets SIGTERM and 120 seconds",
+        description="End a job. It has 120 seconds to store its newest checkpoint.",
+    )
+    cost = commands.add_parser(
+        "cost",
+        command=_cost,
+        help="what a job has cost",
+        description="Show what a job has cost: billable seconds, times machines, times the price of one.",
+    )
     for parser in (status, logs, stop, cost):
         parser.add_argument("job", metavar="JOB", help="the job's name")
         parser.add_argument("--region", default="", help="the AWS region (default: as AWS' variables say)")

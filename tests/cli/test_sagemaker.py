@@ -195,3 +195,22 @@ def test_the_scripts_of_a_notebook_instance_are_files_that_bash_can_read(
         refused = _lifecycle(capsys, tmp_path, wrong)
         assert refused.code == 2
         assert "hunter2" not in refused.err
+
+
+NESTED = ("submit", "status", "logs", "stop", "cost", "policies", "lifecycle", "entry")
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_every_command_has_a_help_of_its_own(capsys: Capsys, name: str) -> None:
+    """With a sentence about the command, and its whole name in the first line."""
+    ran = command(capsys, "sagemaker", name, "--help")
+    usage, _, rest = ran.out.partition("\n\n")
+    assert ran.code == 0
+    assert usage.startswith(f"usage: python -m ocr_train sagemaker {name}")
+    assert not rest.startswith(("positional arguments", "options"))
+
+
+def test_a_mistyped_option_or_command_names_the_nearest(capsys: Capsys) -> None:
+    """Of this command's."""
+    assert "Did you mean '--instance'" in command(capsys, *SUBMIT, "--instnace", "x").err
+    assert "Did you mean 'submit'" in command(capsys, "sagemaker", "sumbit").err
