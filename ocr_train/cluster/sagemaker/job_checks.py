@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ocr_train.cluster.sagemaker import instances
@@ -83,9 +83,25 @@ def check_secrets(request: Mapping[str, Any], launch: Launch, problems: list[str
     values = {f"--{name.replace('_', '-')}": (name, getattr(launch, name)) for name in PARAMETERS}
     values |= {f"variable {name}": (name, value) for name, value in request["Environment"].items()}
     values |= {f"tag {one['Key']}": (one["Key"], one["Value"]) for one in request.get("Tags", ())}
+    others = {
+        key: one for key, one in request.items() if key not in ("HyperParameters", "Environment", "Tags")
+    }
+    values |= {place: ("", text) for place, text in _texts(others, "")}
     for shown, (name, value) in values.items():
         if redact.value(name, value) != value:
             problems.append(
                 f"{shown}: its value holds a secret, which everybody who may describe the job would read. Leave it "
                 "out: rights on AWS belong to the execution role"
             )
+
+
+def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Every text in a request, with its place."""
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _texts(one, f"{place}.{key}" if place else key)
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from _texts(one, f"{place}[{number}]")
+    elif isinstance(value, str):
+        yield place, value

@@ -151,6 +151,9 @@ def test_a_password_in_an_address_is_refused_and_not_shown(monkeypatch: pytest.M
     found = refused(tracking_uri="https://anna:hunter2hunter2@mlflow.internal")
     assert "variable MLFLOW_TRACKING_URI: its value holds a secret" in found
     assert "hunter2" not in found
+    found = refused(output_s3="s3://anna:hunter2hunter2@wires/x")
+    assert "OutputDataConfig.S3OutputPath: its value holds a secret" in found
+    assert "hunter2" not in found
     monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef0123")
     found = refused(env=("OCR_TRAIN_X=0123456789abcdef0123",))
     assert "variable OCR_TRAIN_X: its value holds a secret" in found
