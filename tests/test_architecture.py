@@ -55,7 +55,7 @@ ROOMS: dict[str, set[str]] = {
         )
     },
     # What can be checked before a training: it looks at what the parts below need, and starts none of them.
-    "doctor": {"config", "trainer"},
+    "doctor": {"config", "data", "ocr_engine", "redaction", "storage", "tracking", "trainer", "weights"},
     "resume": {"checkpoints", "config", "data", "ocr_engine", "redaction", "tracking", "trainer", "weights"},
     "runs": {"checkpoints", "models", "ocr_engine", "redaction", "tracking", "trainer"},
     "compare": {"checkpoints", "config", "drawing", "ocr_engine", "redaction", "runs", "tracking"},
@@ -86,6 +86,7 @@ ROOMS: dict[str, set[str]] = {
             "compare",
             "config",
             "data",
+            "doctor",
             "models",
             "ocr_engine",
             "redaction",

@@ -33,11 +33,7 @@ REPO = Path(__file__).resolve().parents[1]
 PAGES = [path for path in (REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))) if path.is_file()]
 IDS = [str(path.relative_to(REPO)) for path in PAGES]
 
-PLANNED = frozenset(
-    [
-        *("doctor", "sweep"),
-    ]
-)
+PLANNED = frozenset(["sweep"])
 """Commands and entry points that the guides may name before they exist: only their names are checked. One that
 the parser knows is checked in full all the same; drop the list when it knows all."""
 

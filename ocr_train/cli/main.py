@@ -17,6 +17,7 @@ from ocr_train.cli import (
     convert,
     data,
     dictionary,
+    doctor,
     evaluate,
     export,
     kubernetes,
@@ -42,7 +43,7 @@ from ocr_train.tracking.mlflow_client import connect
 from ocr_train.trainer.stop_signals import StopRequested
 
 COMMANDS = (
-    *(prepare, validate, dictionary, convert, transfer, data),
+    *(doctor, prepare, validate, dictionary, convert, transfer, data),
     *(runs, runs_sync, evaluate, export, models, predict, compare),
     *(sagemaker, kubernetes),
 )

@@ -65,10 +65,10 @@ def _train(arguments: argparse.Namespace) -> int:
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
         os.environ["MLFLOW_TRACKING_URI"] = this_start().tracking_uri(uri)
     stop = StopFlag()
-    with stop.installed(), mlflow_run_ended_by_failure(lambda: _connect(launch)):
-        _remember_secrets(vars(launch))
+    with stop.installed(), mlflow_run_ended_by_failure(lambda: open_tracking(launch)):
+        remember_secrets(vars(launch))
         experiment = load_experiment(launch, EXPERIMENTS)
-        _remember_secrets(experiment.trainer)
+        remember_secrets(experiment.trainer)
         # Looking into the trainer's interpreter and loading MLflow take seconds each: at the same time.
         probing = ThreadPoolExecutor(1, thread_name_prefix="probe").submit(
             probe, interpreter(experiment.trainer_python)
@@ -80,7 +80,7 @@ def _train(arguments: argparse.Namespace) -> int:
         output = this_start().output(launch.output or os.environ.get("OCR_TRAIN_OUTPUT", ""))
         addresses, rank = find_place(experiment.nodes) if experiment.nodes else ((), 0)
         services = Services(
-            client=_connect(launch) if rank == 0 else None,
+            client=open_tracking(launch) if rank == 0 else None,
             probe=probing.result,
             fetch=fetch_for_training,
             backup=_back_up,
@@ -139,7 +139,7 @@ def _follow(
     return 0
 
 
-def _connect(launch: Launch) -> Any:
+def open_tracking(launch: Launch) -> Any:
     """MLflow's client, or what stands in for it where no server is asked."""
     if launch.offline.lower() == "true":
         from ocr_train.runs.offline import OfflineClient
@@ -150,7 +150,7 @@ def _connect(launch: Launch) -> Any:
     return connect()
 
 
-def _remember_secrets(settings: Mapping[str, object]) -> None:
+def remember_secrets(settings: Mapping[str, object]) -> None:
     """Whatever prints them later, in whatever way: they are secret in this process from now on."""
     values, _ = parse_overrides(str(settings.get(OVERRIDES) or ""))
     remember(secrets_of("", {**settings, OVERRIDES: values}))

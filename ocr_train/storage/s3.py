@@ -65,7 +65,7 @@ class S3Bucket:
         self._fast_failures = 0
         nowhere = S3Request(action="list", bucket=name, key="", endpoint="S3")
         try:
-            self._client, self._credentials = _connect(workers)
+            self._client, self._credentials = s3_client(workers)
         except Exception as exc:
             raise translate(exc, nowhere) from exc
         self.endpoint = shown_endpoint(self._client.meta.endpoint_url)
@@ -311,7 +311,7 @@ class S3Bucket:
         }
 
 
-def _connect(workers: int) -> tuple[Any, Any]:
+def s3_client(workers: int) -> tuple[Any, Any]:
     """A client that tries once (we retry), and its credentials; other stores than AWS get path-style URLs.
 
     It is botocore's, what boto3's is underneath: importing boto3 itself takes as long as listing 2,000 objects.

@@ -17,6 +17,8 @@ PERMISSIONS = {
     "get": "s3:GetObject",
     "head": "s3:GetObject",
     "put": "s3:PutObject",
+    "multipart": "s3:PutObject",
+    "abort": "s3:AbortMultipartUpload",
     "delete": "s3:DeleteObject",
 }
 
@@ -62,6 +64,19 @@ def shown_endpoint(url: str) -> str:
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def is_denied(error: Exception) -> bool:
+    """Whether the credentials are good, and do not have the right to this one request."""
+    response = getattr(error, "response", None) or {}
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    code = str(response.get("Error", {}).get("Code", ""))
+    return (
+        status == 403
+        and code not in _BAD_CREDENTIALS
+        and code not in _WRONG_REGION
+        and code != "RequestTimeTooSkewed"
+    )
 
 
 def translate(error: Exception, request: S3Request) -> StorageError:

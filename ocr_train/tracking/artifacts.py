@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import uuid
 from pathlib import Path
 from typing import Any, Protocol
 
 from ocr_train.atomic_files import whole_file
 from ocr_train.disk import sha256_of
 from ocr_train.errors import TrackingError
-from ocr_train.redaction.addresses import first_line
+from ocr_train.redaction.addresses import first_line, without_password
 from ocr_train.tracking.refusals import RunRefused, check_run
 
 
@@ -107,6 +108,40 @@ class RunArtifacts:
                 f"the artifact {path} of run {self.run_id} cannot be deleted: {first_line(exc)}",
                 hint="The artifact store must allow deleting.",
             ) from exc
+
+
+def try_artifact_store(location: str, tracking_uri: str) -> None:
+    """Store a small file below the artifact `location` of an experiment, read it back and remove it: no run is needed.
+
+    Raises `TrackingError` with the step that failed.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    step = "opened"
+    name = f"ocr-train-doctor-{uuid.uuid4().hex[:12]}"
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            store = get_artifact_repository(location, tracking_uri=tracking_uri)
+            local = Path(folder) / f"{name}.txt"
+            local.write_text(f"{name}: this may be deleted\n", encoding="utf-8")
+            step = "written to"
+            store.log_artifact(str(local), name)
+            step = "read"
+            _require_same(store, f"{name}/{local.name}", local)
+            step = f"cleaned: {name} is left there, because its files cannot be deleted in it"
+            store.delete_artifacts(name)
+    except Exception as exc:
+        raise TrackingError(
+            f"the artifact store {without_password(location)} cannot be {step}: {first_line(exc)}",
+            hint="Check the credentials that the store wants (AWS_*, or those of the MLflow server), and the server's log.",
+        ) from exc
+
+
+def _require_same(store: Any, path: str, local: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        back = Path(store.download_artifacts(path, folder))
+        if back.read_bytes() != local.read_bytes():
+            raise TrackingError("other bytes came back than were stored")
 
 
 class FolderArtifacts:

@@ -6,12 +6,18 @@ The way there is MLflow's own: `requests`, with the same variables for certifica
 from __future__ import annotations
 
 import os
+import re
 import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 from ocr_train.errors import TrackingError
 from ocr_train.redaction.addresses import redacted, without_password
 
 CONNECT_TIMEOUT_S = 5.0
+_BODY_BYTES = 100
+_VERSION = re.compile(r"\d+\.\d[\w.+-]{0,30}", re.ASCII)
 _CERTIFICATE_HINT = (
     "Name the file of the authority that signed it in MLFLOW_TRACKING_SERVER_CERT_PATH or REQUESTS_CA_BUNDLE, your own "
     "certificate, where the server asks for one, in MLFLOW_TRACKING_CLIENT_CERT_PATH; "
@@ -23,22 +29,48 @@ _START_HINT = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ServerFacts:
+    """What an MLflow server tells without being asked for anything of a run: its `version`, empty where it does not, and
+    its clock in Unix seconds, None where it does not."""
+
+    version: str = ""
+    clock_s: float | None = None
+
+
 def check_answers(uri: str) -> None:
     """Raise `TrackingError` unless something speaks HTTP at `uri`; addresses of other kinds are not asked."""
+    if is_http(uri):
+        _ask(uri, "health")
+
+
+def server_facts(uri: str) -> ServerFacts:
+    """The version and the clock of the server at `uri`, an address with http; raises `TrackingError`."""
+    body, headers = _ask(uri, "version")
+    version = body.strip()
+    try:
+        clock_s = parsedate_to_datetime(headers.get("Date", "")).timestamp()
+    except (TypeError, ValueError):
+        clock_s = None
+    return ServerFacts(version=version if _VERSION.fullmatch(version) else "", clock_s=clock_s)
+
+
+def _ask(uri: str, path: str) -> tuple[str, Mapping[str, str]]:
+    """The beginning of what `path` of the server answers, and the headers of the answer."""
     import requests
 
     shown = without_password(uri)
-    if not _is_http(uri):
-        return
     try:
-        requests.get(
-            f"{uri.rstrip('/')}/health",
+        with requests.get(
+            f"{uri.rstrip('/')}/{path}",
             timeout=CONNECT_TIMEOUT_S,
             allow_redirects=False,
             stream=True,
             verify=_verify(),
             cert=os.environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH") or None,
-        ).close()
+        ) as answer:
+            body = next(answer.iter_content(_BODY_BYTES), b"") if answer.ok and path == "version" else b""
+            return body.decode("utf-8", "replace"), answer.headers
     except requests.exceptions.SSLError as exc:
         raise TrackingError(
             f"the certificates of the MLflow server at {shown} are not accepted: {_innermost(exc)}",
@@ -64,7 +96,8 @@ def check_answers(uri: str) -> None:
         ) from exc
 
 
-def _is_http(uri: str) -> bool:
+def is_http(uri: str) -> bool:
+    """Whether `uri` is the address of a server; raises `TrackingError` where it is none of any kind."""
     try:
         parts = urllib.parse.urlsplit(uri)
         _ = parts.port

@@ -16,7 +16,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -79,6 +79,26 @@ def fetch_weights(addresses: Mapping[str, str], cache: Path, echo: Echo) -> dict
         url = next(url for url in urls if url not in found)
         raise _missing(addresses, {url: http_file.said(exc)}, mirror) from exc
     return {key: found[url] for key, url in addresses.items()}
+
+
+def find_fetched(url: str, cache: Path, echo: Echo) -> Path | None:
+    """The weights of an address that are on this machine already; None where they must be fetched."""
+    kept = _Cache(folder=cache, sums=KnownSums(cache.parent / LOCK), mirror=Mirror(), echo=echo)
+    return kept.find(url)
+
+
+def ask_addresses(urls: Iterable[str]) -> dict[str, str]:
+    """Why the weights at each address cannot be fetched now, empty where its server gives them; nothing is fetched."""
+    answers = _ask(dict.fromkeys(urls, NOTHING))
+    for answer, _ in answers.values():
+        if not isinstance(answer, str):
+            answer.close()
+    return {url: answer if isinstance(answer, str) else "" for url, (answer, _) in answers.items()}
+
+
+def mirrored(url: str, mirror: Mirror) -> str:
+    """Where the mirror has the weights of an address, empty where it does not; raises `StorageError`."""
+    return mirror.place(url, _name(url)) if mirror.has(url, _name(url)) else ""
 
 
 def _name(url: str) -> str:

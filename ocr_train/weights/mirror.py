@@ -44,6 +44,18 @@ class Mirror:
             echo,
         )
 
+    def has(self, url: str, name: str) -> bool:
+        """Whether there is a copy; raises `StorageError` where the mirror cannot be asked."""
+        from ocr_train.storage.s3 import S3Bucket
+
+        if not self.bucket:
+            return False
+        bucket = S3Bucket(self.bucket, workers=1)
+        try:
+            return bucket.head(self._key(url, name)) is not None
+        finally:
+            bucket.close()
+
     def store(self, url: str, name: str, source: Path, echo: Echo) -> bool:
         """Whether a copy of `source` is kept now. That it is not keeps nobody from training."""
         return self._with(
