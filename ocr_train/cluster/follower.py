@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.cluster.leader import node_name, rendezvous
-from ocr_train.cluster.messages import LOST_S, Connection, reach
+from ocr_train.cluster.messages import Connection, reach
 from ocr_train.config.nodes import Nodes
 from ocr_train.errors import SetupError, TrainingFailed
 from ocr_train.trainer.device import Rendezvous
@@ -80,11 +80,7 @@ class Follower:
         if end is not None:
             why = str(end.get("why") or "")
             return f"{self.leader} ended the training: {end.get('end')}{f' ({why})' if why else ''}"
-        if self._connection.closed:
-            return f"{self.leader}, which leads, is gone: the connection to it was closed"
-        if self._connection.silent_s > LOST_S:
-            return f"{self.leader}, which leads, is gone: nothing was heard of it for {self._connection.silent_s:.0f} s"
-        return ""
+        return f"{self.leader}, which leads, is gone: {how}" if (how := self._connection.gone) else ""
 
     @property
     def finished(self) -> bool:

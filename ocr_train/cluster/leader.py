@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ocr_train.cluster.messages import LOST_S, Connection
+from ocr_train.cluster.messages import Connection
 from ocr_train.config.nodes import Nodes
 from ocr_train.errors import DataError, SetupError
 from ocr_train.trainer.device import Rendezvous
@@ -135,7 +135,7 @@ class Leader:
             follower.connection.send({"end": status, "why": why})
         deadline = time.monotonic() + (_GOODBYE_S if self._training else 0)
         while time.monotonic() < deadline and any(
-            not (one.ended or one.connection.closed) for one in followers
+            not (one.ended or one.connection.gone) for one in followers
         ):
             time.sleep(0.1)
         with contextlib.suppress(OSError):
@@ -152,11 +152,7 @@ class Leader:
         if ended is not None:
             bad = ended.get("how") != "exit code 0"
             return f"ended with {ended.get('how')}:\n{_lines(ended.get('lines'))}" if bad else ""
-        if follower.connection.closed:
-            return "is gone: its connection was closed"
-        if follower.connection.silent_s > LOST_S:
-            return f"is gone: nothing was heard of it for {follower.connection.silent_s:.0f} s"
-        return ""
+        return f"is gone: {how}" if (how := follower.connection.gone) else ""
 
     def _accept(self) -> None:
         while not self._closed:

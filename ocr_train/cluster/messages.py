@@ -28,10 +28,11 @@ class Connection:
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
-        self._reading = link.makefile("rb")
+        self._received = bytearray()
         self._sending = threading.Lock()
         self._closed = threading.Event()
         self._heard = time.monotonic()
+        self._timed_out = False
         # The other side may be gone without a word: sending must not wait for ever.
         link.settimeout(LOST_S)
         threading.Thread(target=self._beat, name="node-beat", daemon=True).start()
@@ -42,9 +43,11 @@ class Connection:
         return time.monotonic() - self._heard
 
     @property
-    def closed(self) -> bool:
-        """Whether nothing more can come."""
-        return self._closed.is_set()
+    def gone(self) -> str:
+        """How the other side shows that it is gone, empty while it does not."""
+        if self._timed_out or self.silent_s > LOST_S:
+            return f"nothing was heard of it for {self.silent_s:.0f} s"
+        return "its connection was closed" if self._closed.is_set() else ""
 
     def send(self, message: dict[str, Any]) -> bool:
         """Send a message; whether it went out."""
@@ -91,14 +94,31 @@ class Connection:
             self._link.close()
 
     def _line(self) -> bytes | None:
+        searched = 0
+        while (end := self._received.find(b"\n", searched)) < 0:
+            searched = len(self._received)
+            if searched > _LONGEST or not self._more():
+                self.close()
+                return None
+        return self._take(end + 1)
+
+    def _more(self) -> bool:
+        """Receive what there is; whether anything came."""
         try:
-            line = self._reading.readline(_LONGEST)
-        except (OSError, ValueError):
-            line = b""
-        if not line.endswith(b"\n"):
-            self.close()
-            return None
-        return line
+            chunk = self._link.recv(_CHUNK)
+        except TimeoutError:
+            # How long it was silent says more than that the connection is closed.
+            self._timed_out = True
+            return False
+        except OSError:
+            return False
+        self._received += chunk
+        return bool(chunk)
+
+    def _take(self, size: int) -> bytes:
+        found = bytes(self._received[:size])
+        del self._received[:size]
+        return found
 
     def _take_file(self, folder: Path, message: dict[str, Any]) -> bool:
         name, left = _inside(message.get("file")), message.get("size")
@@ -108,15 +128,10 @@ class Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as stream:
             while left:
-                try:
-                    chunk = self._reading.read(min(_CHUNK, left))
-                except (OSError, ValueError):
-                    chunk = b""
-                if not chunk:
+                if not self._received and not self._more():
                     self.close()
                     return False
-                stream.write(chunk)
-                left -= len(chunk)
+                left -= stream.write(self._take(min(left, len(self._received))))
                 self._heard = time.monotonic()
         return True
 

@@ -12,13 +12,15 @@ from ocr_train.trainer.interpreter import Facts
 @dataclass(frozen=True, kw_only=True)
 class Device:
     """Where training runs on this machine: `gpus` are device numbers, empty for the CPU, and then `cpus` processes share
-    it; `note` is one line for people. `nodes` are the machines that train together, all alike."""
+    it; `note` is one line for people. `nodes` are the machines that train together, all alike. `cuda`: this Paddle is a
+    GPU build."""
 
     gpus: tuple[int, ...]
     note: str
     warning: str = ""
     cpus: int = 1
     nodes: int = 1
+    cuda: bool = False
 
     @property
     def name(self) -> str:
@@ -51,7 +53,7 @@ class Rendezvous:
 def choose_device(gpus: str | tuple[int, ...], facts: Facts, *, cpus: int = 1, nodes: int = 1) -> Device:
     """Turn `gpus` (auto, cpu or numbers), processes on the CPU and the number of machines into a device; raises
     `SetupError` for GPUs that are not there."""
-    found = _choose_device(gpus, facts, cpus)
+    found = replace(_choose_device(gpus, facts, cpus), cuda=facts.cuda)
     if nodes == 1:
         return found
     return replace(found, nodes=nodes, note=f"{found.note}, and the same on {nodes - 1} more machine(s)")
@@ -108,9 +110,19 @@ def trainer_env(base: Mapping[str, str], device: Device) -> dict[str, str]:
         env.setdefault("OMP_NUM_THREADS", "1")
         # Processes wait for one that evaluates, in Paddle's store, which gives up after this many seconds.
         env.setdefault("FLAGS_stop_check_timeout", "86400")
+    if device.processes > 1 and not device.gpus:
+        env = _for_processes_on_the_cpu(env, device)
     if device.gpus:
         env["CUDA_VISIBLE_DEVICES"] = ",".join(_visible(base, number) for number in device.gpus)
     return env
+
+
+def _for_processes_on_the_cpu(env: dict[str, str], device: Device) -> dict[str, str]:
+    """Paddle's launcher counts visible GPUs wherever it is told of any: a CPU build is told of none, a GPU build of as many
+    as there are processes, none of which exists."""
+    if not device.cuda:
+        return {name: value for name, value in env.items() if name != "CUDA_VISIBLE_DEVICES"}
+    return {**env, "CUDA_VISIBLE_DEVICES": ",".join(["-1"] * device.here), "PADDLE_DISTRI_BACKEND": "gloo"}
 
 
 def is_leftover(name: str) -> bool:

@@ -16,6 +16,7 @@ A normalisation whose layer does not change keeps its statistics, too: it uses t
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import runpy
 import sys
@@ -110,6 +111,13 @@ def main(job_path: str, script: str, arguments: list[str]) -> None:
     sys.argv = [script, *arguments]
     sys.path[0] = str(tools)
     sys.path.insert(0, str(tools.parent))
+    if importlib.util.find_spec("ppocr") is not None:
+        watch(job)
+    runpy.run_path(script, run_name="__main__")
+
+
+def watch(job: dict[str, Any]) -> None:
+    """Wrap what makes the model and the optimizer."""
     import ppocr.optimizer as optimizers  # type: ignore[import-not-found]
     from ppocr.modeling import architectures  # type: ignore[import-not-found]
 
@@ -132,7 +140,6 @@ def main(job_path: str, script: str, arguments: list[str]) -> None:
 
     architectures.build_model = watched_model
     optimizers.build_optimizer = watched_optimizer
-    runpy.run_path(script, run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -156,3 +156,11 @@ def test_variables_of_paddleocr_are_kept() -> None:
     env = trainer_env({"PADDLE_OCR_BASE_DIR": "/models", "PADDLE_PDX_MODEL_SOURCE": "x"}, CPU)
     assert env["PADDLE_OCR_BASE_DIR"] == "/models"
     assert env["PADDLE_PDX_MODEL_SOURCE"] == "x"
+
+
+def test_processes_on_the_cpu_hear_of_no_gpu() -> None:
+    """Paddle's launcher gives each process a GPU where it sees the variable, even an empty one."""
+    device = choose_device("cpu", CPU_BUILD, cpus=2)
+    assert "CUDA_VISIBLE_DEVICES" not in trainer_env({"CUDA_VISIBLE_DEVICES": ""}, device)
+    env = trainer_env({}, choose_device("cpu", TWO_GPUS, cpus=3))
+    assert (env["CUDA_VISIBLE_DEVICES"], env["PADDLE_DISTRI_BACKEND"]) == ("-1,-1,-1", "gloo")
