@@ -114,6 +114,15 @@ class Experiment:
         return epoch_steps.batch_size(self.trainer)
 
     @property
+    def usd_an_hour(self) -> float | None:
+        """What an hour of all machines costs, None where that is not known."""
+        return (
+            None
+            if self.hourly_usd is None
+            else self.hourly_usd * len(self.nodes.hosts if self.nodes else "1")
+        )
+
+    @property
     def main_metric(self) -> str:
         """The metric that decides which checkpoint is best: `hmean` or `acc`, as PaddleOCR names it."""
         return str(get_key(self.trainer, "Metric.main_indicator", "acc"))
@@ -173,7 +182,7 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         if launch.hourly_usd
         else None,
         dictionary_fixed="paddleocr" not in document or "Global.character_dict_path" in launch.overrides,
-        freeze=parse_freeze(launch.freeze or str(file.get("freeze") or ""), problems),
+        freeze=parse_freeze(_freeze(launch, file), problems),
         freeze_bn=read.truth(launch.freeze_bn, "freeze_bn", problems, default=bool(file.get("freeze_bn"))),
         rate_batch=_rate_batch(file, demo, launch, problems),
         launch=launch,
@@ -201,6 +210,13 @@ def _resume(launch: Launch, problems: list[str]) -> tuple[str, bool]:
             f"pretrained={launch.pretrained} and resume={launch.resume} both name a checkpoint: give one"
         )
     return launch.pretrained, True
+
+
+def _freeze(launch: Launch, file: Mapping[str, Any]) -> str:
+    """What the launch says, else the experiment, which means its own weights: a training from nothing keeps nothing."""
+    return launch.freeze or (
+        "" if pretrained_of(launch.pretrained, file) == NONE else str(file.get("freeze") or "")
+    )
 
 
 def _rate_batch(

@@ -97,7 +97,8 @@ def plan_freeze(
     frozen: set[str] = set()
     until: dict[str, int] = {}
     for rule in rules:
-        chosen = _chosen(rule, names)
+        # What starts from nothing has nothing to keep.
+        chosen = _chosen(rule, names) - fresh
         if rule.steps:
             until |= {name: max(rule.steps, until.get(name, 0)) for name in chosen}
         else:

@@ -50,7 +50,7 @@ def make_callbacks(
         *([_copying_to(copies, tracker, services)] if copies else []),
         MetricsCallback(tracker),
         SystemMetricsCallback(tracker),
-        TimeUseCallback(tracker, started=services.started, hourly_usd=experiment.hourly_usd),
+        TimeUseCallback(tracker, started=services.started, hourly_usd=experiment.usd_an_hour),
         LearningRateCallback(),
         ProgressCallback(sys.stdout),
         SampleCallback(

@@ -257,7 +257,7 @@ def _log_costs(
     """The hours and the money of all of it: what came after the training costs, too."""
     seconds = time.monotonic() - services.started + 3600 * setup.run.hours_before
     step = max(int(results.latest_step or 0), setup.run.step_offset)
-    tracker.log_metrics(spent(seconds, experiment.hourly_usd), step=step, time_ms=int(time.time() * 1000))
+    tracker.log_metrics(spent(seconds, experiment.usd_an_hour), step=step, time_ms=int(time.time() * 1000))
 
 
 def _log_end(

@@ -43,7 +43,7 @@ def first_tags(experiment: Experiment) -> dict[str, str]:
         "model": experiment.name,
         "task": experiment.task,
         "primary_metric": f"best/{experiment.main_metric}",
-        "hourly_usd": "" if experiment.hourly_usd is None else f"{experiment.hourly_usd:g}",
+        "hourly_usd": "" if experiment.usd_an_hour is None else f"{experiment.usd_an_hour:g}",
         "git_commit": git_version(EXPERIMENTS.parent),
         "launch_command": _command(experiment),
         "mlflow.note.content": _description(experiment),

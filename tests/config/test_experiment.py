@@ -189,6 +189,8 @@ def test_the_thai_recogniser_is_the_english_one_with_another_dictionary() -> Non
     own = ("character_dict_path", "max_text_length")
     for trainer in (english, thai):
         trainer["Global"] = {key: value for key, value in trainer["Global"].items() if key not in own}
+        # The English one keeps its backbone as it is (freeze), the Thai one lets its statistics follow the images.
+        trainer["Architecture"]["Neck"].pop("use_guide")
     assert english == thai
     assert load(model="rec").dictionary != load(model="rec_th").dictionary
 
@@ -560,3 +562,16 @@ def test_a_fine_tune_starts_from_weights_that_have_a_name(model: str) -> None:
 def test_an_experiment_of_before_says_what_it_is_called_now() -> None:
     """rec_aug is what rec does by itself."""
     assert "now called rec" in problems_of(model="rec_aug")
+
+
+def test_a_training_from_nothing_keeps_nothing() -> None:
+    """The experiment's `freeze` is for its own weights: a random backbone that stays as it is would learn nothing."""
+    assert [str(rule) for rule in load(model="rec").freeze or ()] == ["backbone"]
+    assert load(model="rec", pretrained="none").freeze is None
+    assert load(model="rec", freeze="none").freeze == ()
+
+
+def test_an_hour_of_several_machines_costs_several_times_as_much() -> None:
+    """Runs are compared by what all of it costs."""
+    assert load(model="rec", hourly_usd="1.5", nodes="10.0.0.1,10.0.0.2").usd_an_hour == 3.0
+    assert load(model="rec").usd_an_hour is None

@@ -60,3 +60,9 @@ def test_the_script_is_told_where_the_run_stands() -> None:
     """After a resume the steps of before count."""
     document = plan(FreezeRule(pattern="neck", steps=50)).job(done=20)
     assert (document["until"], document["done"]) == ({"neck.conv.weight": 50}, 20)
+
+
+def test_what_starts_from_nothing_is_not_frozen() -> None:
+    """A rule that fits it keeps what has been learnt; a random layer has nothing to keep."""
+    found = plan(FreezeRule(pattern="backbone"), new=("backbone.conv.weight",))
+    assert found.frozen == ("backbone.bn._mean",)
