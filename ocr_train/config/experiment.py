@@ -13,7 +13,7 @@ from typing import Any
 
 from ocr_train.config import epoch_steps
 from ocr_train.config import parameter_values as read
-from ocr_train.config.fine_tune import NONE, FreezeRule, is_of_a_run, parse_freeze, pretrained_of
+from ocr_train.config.fine_tune import NONE, FreezeRule, freeze_of, is_of_a_run, parse_freeze, pretrained_of
 from ocr_train.config.nodes import Nodes, parse_nodes
 from ocr_train.config.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
 from ocr_train.config.parameters import PARAMETERS, Launch
@@ -182,7 +182,7 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         if launch.hourly_usd
         else None,
         dictionary_fixed="paddleocr" not in document or "Global.character_dict_path" in launch.overrides,
-        freeze=parse_freeze(_freeze(launch, file), problems),
+        freeze=parse_freeze(freeze_of(launch.freeze, launch.pretrained, file), problems),
         freeze_bn=read.truth(launch.freeze_bn, "freeze_bn", problems, default=bool(file.get("freeze_bn"))),
         rate_batch=_rate_batch(file, demo, launch, problems),
         launch=launch,
@@ -210,13 +210,6 @@ def _resume(launch: Launch, problems: list[str]) -> tuple[str, bool]:
             f"pretrained={launch.pretrained} and resume={launch.resume} both name a checkpoint: give one"
         )
     return launch.pretrained, True
-
-
-def _freeze(launch: Launch, file: Mapping[str, Any]) -> str:
-    """What the launch says, else the experiment, which means its own weights: a training from nothing keeps nothing."""
-    return launch.freeze or (
-        "" if pretrained_of(launch.pretrained, file) == NONE else str(file.get("freeze") or "")
-    )
 
 
 def _rate_batch(

@@ -80,3 +80,10 @@ def pretrained_of(launch_value: str, file: Mapping[str, Any]) -> str:
     """The weights to start from: of the launch, else of the experiment; `none` for none, empty where neither says."""
     value = launch_value.strip() or str(file.get("pretrained") or "")
     return NONE if value.lower() == NONE else value
+
+
+def freeze_of(launch_value: str, pretrained: str, file: Mapping[str, Any]) -> str:
+    """What stays as it is: of the launch, else of the experiment, which means its own weights: a training from nothing
+    (`pretrained` of the launch, else of the experiment) keeps nothing."""
+    from_nothing = pretrained_of(pretrained, file) == NONE
+    return launch_value or ("" if from_nothing else str(file.get("freeze") or ""))
