@@ -17,7 +17,7 @@ from ocr_train.doctor.before_training import disk_row, machine_rows
 from ocr_train.doctor.data_sample import DataFound, look_at_folder
 from ocr_train.doctor.interpreter import paddle_rows, paddleocr_row, run_paddle
 from ocr_train.doctor.packages import packages_row, python_row
-from ocr_train.doctor.rows import PROBLEM, CheckRow, fine, problem
+from ocr_train.doctor.rows import PROBLEM, CheckRow, fine, problem, warning
 from ocr_train.doctor.s3 import s3_rows
 from ocr_train.doctor.s3_sample import look_at_s3
 from ocr_train.doctor.tracking import tracking_rows
@@ -154,6 +154,12 @@ class Checkup:
         yield from self.data.rows
 
     def _weights_rows(self) -> Iterator[CheckRow]:
+        if self.experiment.resume:
+            yield warning(
+                "resume",
+                f"{self.experiment.resume!r} is not looked up here",
+                "`python -m ocr_train checkpoints RUN --verify` checks what a run has stored.",
+            )
         if isinstance(self._trainer, ConfigError):
             yield problem("configuration", self._trainer)
         elif not self.experiment.resume or self.experiment.weights_only:

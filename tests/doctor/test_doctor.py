@@ -15,9 +15,10 @@ pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
 
 
 def test_all_problems_are_said_at_once(store_folder: Path, prefix: Prefix) -> None:
-    """A wrong key for S3 and bad labels: both, with exit code 4; nothing is left, and the key is not shown."""
+    """A wrong key for S3, at both addresses, with exit code 4; nothing is left, and the key is not shown."""
     done = ocr_train_here(
-        *("doctor", "--model", "rec", "--data", prefix.uri, "--backup", prefix.uri, "--json", "found.json"),
+        *("doctor", "--model", "rec", "--data", prefix.uri, "--backup", prefix.uri, "--resume", "latest"),
+        *("--json", "found.json"),
         cwd=store_folder,
         env={"AWS_SECRET_ACCESS_KEY": "only-a-wrong-secret"},
     )
@@ -26,7 +27,8 @@ def test_all_problems_are_said_at_once(store_folder: Path, prefix: Prefix) -> No
     assert "problem  backup" in done.stdout
     assert "ok       Paddle runs       a convolution forward and backward on cpu" in done.stdout
     assert "only-a-wrong-secret" not in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("2 problems")
+    assert done.stdout.splitlines()[-1].startswith("2 problems, 1 warning")
+    assert "warning  resume            'latest' is not looked up here" in done.stdout
     found = json.loads((store_folder / "found.json").read_text(encoding="utf-8"))
     assert (found["problems"], found["exit_code"], found["estimate"]) == (2, 4, None)
     assert {row["subject"] for row in found["rows"]} >= {
@@ -34,7 +36,6 @@ def test_all_problems_are_said_at_once(store_folder: Path, prefix: Prefix) -> No
         "MLflow",
         "GPU",
         "disk",
-        "weights",
     }
     assert client(store(store_folder)).search_runs(["0"]) == []
     assert not (store_folder / "outputs").exists()
