@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
+from tests.cluster.sagemaker.opt_ml import hosts as opt_ml_hosts
+from tests.cluster.sagemaker.opt_ml import opt_ml
 from tests.commands import (
     SCRIPTED,
     artifacts,
@@ -46,6 +48,11 @@ def arguments(data: Path, *more: str) -> list[str]:
     ]
 
 
+def link_of(letter: str) -> str:
+    """The network interface of a host."""
+    return f"oct{os.getpid() % 100000}{letter}"
+
+
 def ip(*words: str) -> None:
     """Run `ip`."""
     subprocess.run(["ip", *words], check=True, capture_output=True, timeout=20)
@@ -57,7 +64,7 @@ def hosts() -> Iterator[Mapping[str, str]]:
     if not shutil.which("ip") or os.geteuid() != 0:
         pytest.skip("network namespaces need root and `ip`: training on two hosts is NOT tested here")
     names = {letter: f"ocr_train_{os.getpid()}_{letter}" for letter in HOSTS}
-    links = {letter: f"oct{os.getpid() % 100000}{letter}" for letter in HOSTS}
+    links = {letter: link_of(letter) for letter in HOSTS}
     made = []
     try:
         for name in names.values():
@@ -73,7 +80,15 @@ def hosts() -> Iterator[Mapping[str, str]]:
         for name in made:
             ip("netns", "del", name)
         pytest.skip(f"no network namespaces here: training on two hosts is NOT tested ({exc.stderr!r})")
+    # `ip netns exec` shows these as /etc/hosts to what it runs.
+    folders = [Path("/etc/netns") / name for name in names.values()]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        lines = (f"{address} algo-{number}" for number, address in enumerate(HOSTS.values(), 1))
+        (folder / "hosts").write_text("127.0.0.1 localhost\n" + "\n".join(lines) + "\n")
     yield names
+    for folder in folders:
+        shutil.rmtree(folder)
     for name in names.values():
         ip("netns", "del", name)
 
@@ -107,24 +122,37 @@ def test_two_processes_on_the_cpu_train_one_model(store_folder: Path) -> None:
     assert {"logs/workerlog.0", "logs/workerlog.1"} <= set(artifacts(store(store_folder), run.info.run_id))
 
 
-def test_two_hosts_train_one_model(hosts: Mapping[str, str], store_folder: Path) -> None:
-    """The same command on both, one of them late: one run, with the logs and system metrics of both."""
+def test_two_hosts_of_a_job_train_one_model(hosts: Mapping[str, str], store_folder: Path) -> None:
+    """The entry of a training job on both, one of them late: one run, with the logs and system metrics of both, and
+    checkpoints for a restart on the first host alone."""
     data = words(store_folder / "words")
-    command = arguments(data, "--nodes", ",".join(HOSTS.values()), "--peers-timeout-s", "120")
-    env = {"MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "1"}
-    leader = start(hosts["a"], store_folder / "a", *command, env=env)
-    time.sleep(3)
-    follower = start(hosts["b"], store_folder / "b", *command, env=env)
-    codes = (leader.wait(240), follower.wait(60))
+    parameters = {"model": "rec_mv3_none_bilstm_ctc", "epochs": 1, "batch_size": 4, "gpus": "cpu"}
+    parameters |= {"overrides": OVERRIDES, "export": "false", "evaluation_images": 0, "sample_images": 0}
+    jobs = []
+    for number, letter in enumerate(HOSTS, 1):
+        resources = opt_ml_hosts(2, number, network_interface_name=link_of(letter))
+        folder = store_folder / letter / "ml"
+        root = opt_ml(folder, parameters, channels={"train": data}, resources=resources, spot=True)
+        env = {
+            "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "1",
+            "OCR_TRAIN_OUTPUT": str(store_folder / letter / "outputs"),
+        }
+        command = ("sagemaker", "entry", "--root", str(root))
+        jobs.append(start(hosts[letter], store_folder / letter, *command, env=env))
+        time.sleep(3)
+    codes = (jobs[0].wait(240), jobs[1].wait(60))
     said = [(store_folder / name / "output.log").read_text() for name in HOSTS]
     assert codes == (0, 0), "\n".join(said)
     assert "FINISHED: node 0 (10.77.31.1) has the run" in said[1]
     run = only_run(store(store_folder))
     assert run.data.tags["device"] == "2xcpu"
     assert [step for step, _ in points(store(store_folder), run.info.run_id, "train/loss")] == [1, 2, 3, 4]
-    assert {"logs/workerlog.0", "logs/node_1/workerlog.0"} <= set(
-        artifacts(store(store_folder), run.info.run_id)
-    )
+    logs = set(artifacts(store(store_folder), run.info.run_id))
+    assert {"logs/workerlog.0", "logs/node_1/workerlog.0"} <= logs
+    assert any(name.startswith("system/node_1/") for name in run.data.metrics)
+    kept = [list((store_folder / name / "ml" / "checkpoints").rglob("*.pdparams")) for name in HOSTS]
+    assert kept[0]
+    assert not kept[1]
     assert none_of(store_folder)
 
 
