@@ -98,6 +98,7 @@ def log_start(
     """Params, dataset and configuration, before the first step."""
     tracker, before = started.tracker, started.reopened
     params = {f"cfg/{key}": value for key, value in flatten(rendered.config)}
+    params["effective_batch"] = rendered.effective_batch
     if settled.source:
         params["cfg/pretrained"] = settled.source
     # `mlflow run` logs them itself.

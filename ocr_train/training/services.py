@@ -57,11 +57,12 @@ class LaunchRequest:
 @dataclass(frozen=True, kw_only=True)
 class Rendered:
     """The trainer's configuration; `plain` is the same without a resume, and with the addresses of weights that were
-    fetched."""
+    fetched. `effective_batch` are the samples that all processes see in a step."""
 
     config: dict[str, Any]
     plain: dict[str, Any]
     steps_per_epoch: int
+    effective_batch: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -355,7 +355,12 @@ def _render(
     ):
         echo(note)
     _write(config, tracker)
-    return Rendered(config=config, plain=plain, steps_per_epoch=steps)
+    return Rendered(
+        config=config,
+        plain=plain,
+        steps_per_epoch=steps,
+        effective_batch=epoch_steps.batch_size(config) * device.processes,
+    )
 
 
 def _write(config: Mapping[str, Any], tracker: Tracker) -> None:

@@ -118,6 +118,10 @@ def test_two_processes_on_the_cpu_train_one_model(store_folder: Path) -> None:
     assert "effective batch: 4 samples a step, 2 on each of 2 processes on the CPU" in done.stdout
     run = only_run(store(store_folder))
     assert run.data.tags["device"] == "cpu:2"
+    assert (run.data.params["cfg/Train.loader.batch_size_per_card"], run.data.params["effective_batch"]) == (
+        "2",
+        "4",
+    )
     assert [step for step, _ in points(store(store_folder), run.info.run_id, "train/loss")] == [1, 2, 3, 4]
     assert {"logs/workerlog.0", "logs/workerlog.1"} <= set(artifacts(store(store_folder), run.info.run_id))
 
