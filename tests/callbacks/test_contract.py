@@ -100,6 +100,7 @@ def build(kind: type[Callback], folder: Path) -> Callback:
         "sink": Sink(),
         "store": store,
         "report": lambda text: None,
+        "problem": lambda: "",
         "stream": io.StringIO(),
         "started": time.monotonic(),
         "hourly_usd": 3.0,
