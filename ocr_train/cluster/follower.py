@@ -105,7 +105,7 @@ class Follower:
 
     def _receive(self) -> None:
         try:
-            while (message := self._connection.receive(self._folder)) is not None:
+            while (message := self._connection.receive(lambda: self._folder)) is not None:
                 if "refused" in message:
                     self._refused = str(message["refused"])
                 elif isinstance(message.get("job"), dict):

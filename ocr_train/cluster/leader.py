@@ -41,7 +41,7 @@ class Leader:
         self._nodes = nodes
         self._followers: dict[int, _Follower] = {}
         self._lock = threading.Lock()
-        self._folder = Path()
+        self._logs: Path | None = None
         self._on_metrics: OnMetrics | None = None
         self._training = self._closed = False
         try:
@@ -69,7 +69,7 @@ class Leader:
         A machine that is there may take its time; one that is not is waited for `timeout_s`. Raises `SetupError` with
         every machine that is missing, that failed or is lost, `DataError` where one has other data.
         """
-        self._folder = folder
+        self._logs = folder / _RECEIVED
         waited_for = range(1, len(self.addresses))
         deadline = time.monotonic() + self._nodes.timeout_s
         said: set[int] = set()
@@ -165,7 +165,8 @@ class Leader:
     def _serve(self, connection: Connection) -> None:
         """Take one machine in, and note what it says until it is gone."""
         try:
-            greeting = connection.receive(self._folder)
+            # Whoever reaches the port may greet: nothing of theirs is written.
+            greeting = connection.receive(lambda: None)
             rank = (greeting or {}).get("hello")
             refusal = self._refusal(rank)
             if greeting is None or refusal or not isinstance(rank, int):
@@ -176,11 +177,15 @@ class Leader:
             with self._lock:
                 self._followers[rank] = follower
             connection.send({"welcome": rank})
-            while (message := connection.receive(self._folder / _RECEIVED / f"node_{rank}")) is not None:
+            while (message := connection.receive(lambda: self._place_of(rank))) is not None:
                 self._note(rank, follower, message)
         except SetupError:
             # Whoever else talks to this port.
             connection.close()
+
+    def _place_of(self, rank: int) -> Path | None:
+        """Where the logs of a machine go, which sends them at the end of its training."""
+        return self._logs / f"node_{rank}" if self._logs else None
 
     def _refusal(self, rank: object) -> str:
         count = len(self.addresses)

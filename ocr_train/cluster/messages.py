@@ -68,8 +68,9 @@ class Connection:
             self.close()
         return not left
 
-    def receive(self, folder: Path) -> dict[str, Any] | None:
-        """The next message that is no beat, None where nothing more comes. Files that come before it are put into `folder`.
+    def receive(self, folder: Callable[[], Path | None]) -> dict[str, Any] | None:
+        """The next message that is no beat, None where nothing more comes. Files that come before it are put into `folder`
+        (asked for when they come), or refused where there is none.
 
         Raises `SetupError` for what is no message of ours.
         """
@@ -80,7 +81,10 @@ class Connection:
             message = _parsed(line)
             self._heard = time.monotonic()
             if "file" in message:
-                if not self._take_file(folder, message):
+                place = folder()
+                if place is None:
+                    raise SetupError("another machine sent a file that nobody asked for.", hint=_SAME_VERSION)
+                if not self._take_file(place, message):
                     return None
             elif message != {"beat": 1}:
                 return message

@@ -100,6 +100,20 @@ def test_a_machine_whose_processes_fail_is_named_with_their_last_lines(pair: Pai
     assert (tmp_path / "run" / "workers" / "node_1" / "workerlog.0").read_text() == "Traceback ..."
 
 
+def test_logs_of_a_machine_that_was_ready_first_are_kept(pair: Pair, tmp_path: Path) -> None:
+    """The first machine may still be busy with its data when another one has nothing more to say until the end."""
+    follower = pair.join()
+    follower.ready("digest")
+    until(lambda: pair.leader._followers.get(1) and pair.leader._followers[1].digest)
+    pair.leader.wait_for_all("digest", tmp_path / "run", pair.said.append)
+    pair.leader.start({}, {}, lambda _: None)
+    log = tmp_path / "workerlog.0"
+    log.write_text("its log")
+    follower.tell_end("exit code 0", [], {"workerlog.0": log})
+    until(lambda: pair.leader._followers[1].ended)
+    assert (tmp_path / "run" / "workers" / "node_1" / "workerlog.0").read_text() == "its log"
+
+
 def test_a_machine_that_ended_well_is_no_problem(pair: Pair) -> None:
     """Its processes may be done a little before the first one's."""
     follower = pair.join()
@@ -193,6 +207,18 @@ def test_a_stranger_on_the_port_changes_nothing(pair: Pair) -> None:
                 pass
     pair.gather(pair.join())
     assert not (pair.folder.parent / "x").exists()
+
+
+def test_a_stranger_writes_no_file(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither before it has said who it is, nor before a training has a folder for logs."""
+    monkeypatch.chdir(tmp_path)
+    for greeting in (b"", b'{"hello": 1}\n'):
+        with socket.create_connection(("127.0.0.1", pair.nodes.port)) as link:
+            link.sendall(greeting + b'{"file": "stolen/MLproject", "size": 1}\nx')
+            link.settimeout(5)
+            while link.recv(1000):
+                pass
+    assert not list(tmp_path.rglob("MLproject"))
 
 
 def test_the_others_hear_of_the_end(pair: Pair) -> None:
