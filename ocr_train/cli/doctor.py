@@ -8,11 +8,11 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from ocr_train.cli.options import add_parameters, launch_of
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json, stream_for
 from ocr_train.cli.parser import Parser
 from ocr_train.cli.train import open_tracking, remember_secrets
-from ocr_train.config.experiment import EXPERIMENTS, available_models, load_experiment
-from ocr_train.config.parameters import HELP, PARAMETERS, Launch
+from ocr_train.config.experiment import EXPERIMENTS, load_experiment
 from ocr_train.config.started import this_start
 from ocr_train.errors import ConfigError
 from ocr_train.live_line import LiveLine
@@ -37,14 +37,7 @@ def add_commands(commands: Commands) -> None:
         help="true: train a few steps, and say what a step, an epoch and all of it take (and cost, with --hourly-usd)",
     )
     add_json(parser)
-    plain = Launch()
-    models = ", ".join(available_models(EXPERIMENTS))
-    for name in PARAMETERS:
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            default=getattr(plain, name),
-            help=HELP[name].replace("{models}", models),
-        )
+    add_parameters(parser)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -52,7 +45,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from ocr_train.doctor.rows import CheckRow, exit_code, problem
     from ocr_train.doctor.table import as_json, row_lines, verdict
 
-    launch = Launch(**{name: str(getattr(arguments, name)).strip() for name in PARAMETERS})
+    launch = launch_of(arguments)
     stream, echo = stream_for(arguments), echo_for(arguments)
     line = LiveLine(stream, interval_s=30.0, wait_s=30.0)
     width = shutil.get_terminal_size().columns - 1 if stream.isatty() else None

@@ -6,12 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ocr_train.cli.options import whole_number
+from ocr_train.cli.options import add_parameters, launch_of, whole_number
 from ocr_train.cli.output import Commands
 from ocr_train.cli.parser import Parser
 from ocr_train.cluster.kubernetes.values import OURS, KubernetesJob, checked_job, restart_note
-from ocr_train.config.experiment import EXPERIMENTS, available_models, load_experiment
-from ocr_train.config.parameters import HELP, PARAMETERS, Launch
+from ocr_train.config.experiment import EXPERIMENTS, load_experiment
+from ocr_train.config.parameters import PARAMETERS, Launch
 from ocr_train.errors import ConfigError
 
 _GIVEN = tuple(name for name in PARAMETERS if name not in OURS)
@@ -34,14 +34,7 @@ def add_commands(commands: Commands) -> None:
     )
     _add_job_options(parser)
     parameters = parser.add_argument_group("parameters of `train`")
-    plain = Launch()
-    models = ", ".join(available_models(EXPERIMENTS))
-    for name in _GIVEN:
-        parameters.add_argument(
-            f"--{name.replace('_', '-')}",
-            default=getattr(plain, name),
-            help=HELP[name].replace("{models}", models),
-        )
+    add_parameters(parameters, _GIVEN)
 
 
 def _add_job_options(parser: argparse.ArgumentParser) -> None:
@@ -121,7 +114,7 @@ def _add_sizes(parser: argparse.ArgumentParser) -> None:
 def _render(arguments: argparse.Namespace) -> int:
     from ocr_train.cluster.kubernetes.render import render_job
 
-    launch = Launch(**{name: str(getattr(arguments, name)).strip() for name in _GIVEN})
+    launch = launch_of(arguments, _GIVEN)
     problems: list[str] = []
     job = KubernetesJob(
         name=arguments.name or f"ocr-train-{launch.model.replace('_', '-').lower()}",

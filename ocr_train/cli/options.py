@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from ocr_train.config.experiment import EXPERIMENTS, available_models
+from ocr_train.config.parameters import HELP, PARAMETERS, Launch, option_name
+
+
+def add_parameters(parser: argparse._ActionsContainer, names: Sequence[str] = PARAMETERS) -> None:
+    """Add the parameters of a training as options of the same names."""
+    plain, models = Launch(), ", ".join(available_models(EXPERIMENTS))
+    for name in names:
+        parser.add_argument(
+            option_name(name), default=getattr(plain, name), help=HELP[name].replace("{models}", models)
+        )
+
+
+def launch_of(arguments: argparse.Namespace, names: Sequence[str] = PARAMETERS) -> Launch:
+    """The parameters that were given as options."""
+    return Launch(**{name: str(getattr(arguments, name)).strip() for name in names})
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:

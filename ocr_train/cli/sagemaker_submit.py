@@ -10,10 +10,9 @@ from dataclasses import fields
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from ocr_train.cli.options import add_parameters, launch_of
 from ocr_train.cli.output import Commands, print_json
 from ocr_train.cluster.sagemaker.options import OPTIONS, JobOptions
-from ocr_train.config.experiment import EXPERIMENTS, available_models
-from ocr_train.config.parameters import HELP, PARAMETERS, Launch
 from ocr_train.redaction.redactor import redactor
 
 if TYPE_CHECKING:
@@ -40,22 +39,15 @@ def add_commands(commands: Commands) -> None:
         else:
             job.add_argument(name, default=option.default, help=text)
     parser.add_switch("--dry-run", help="print the request as JSON and submit nothing; needs no credentials")
-    plain = Launch()
-    models = ", ".join(available_models(EXPERIMENTS))
     training = parser.add_argument_group("the training, as for `train`")
-    for name in PARAMETERS:
-        training.add_argument(
-            f"--{name.replace('_', '-')}",
-            default=getattr(plain, name),
-            help=HELP[name].replace("{models}", models),
-        )
+    add_parameters(training)
 
 
 def _submit(arguments: argparse.Namespace) -> int:
     from ocr_train.cluster.sagemaker.service import SageMaker
     from ocr_train.cluster.sagemaker.submission import checked
 
-    launch = Launch(**{name: str(getattr(arguments, name)).strip() for name in PARAMETERS})
+    launch = launch_of(arguments)
     options = JobOptions(**{name: _given(arguments, name) for name in OPTIONS})
     job, estimate = checked(launch, options, os.environ, datetime.now(timezone.utc))
     for line in (*(f"note: {note}" for note in job.notes), *_estimate_lines(job, estimate, options)):

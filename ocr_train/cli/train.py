@@ -13,13 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ocr_train.cli.options import add_parameters, launch_of
 from ocr_train.cli.output import Commands
 from ocr_train.cli.terminal import detached_output
 from ocr_train.cli.transfer import fetch_for_training, shown
 from ocr_train.cluster.failure_file import note_failure
-from ocr_train.config.experiment import EXPERIMENTS, available_models, load_experiment
+from ocr_train.config.experiment import EXPERIMENTS, load_experiment
 from ocr_train.config.overrides import parse_overrides
-from ocr_train.config.parameters import HELP, PARAMETERS, Launch
+from ocr_train.config.parameter_values import truth
+from ocr_train.config.parameters import Launch
 from ocr_train.config.started import this_start
 from ocr_train.errors import OcrTrainError
 from ocr_train.redaction.redactor import OVERRIDES, redactor, remember, secrets_of
@@ -43,25 +45,18 @@ COPIES = "OCR_TRAIN_CHECKPOINT_COPIES"
 
 def add_commands(commands: Commands) -> None:
     """Add `train`."""
-    plain = Launch()
     parser = commands.add_parser(
         "train",
         command=_train,
         help="train a model: what `mlflow run .` calls",
         description="Train a model, tracked in MLflow. Precedence: experiment file < options < overrides.",
     )
-    models = ", ".join(available_models(EXPERIMENTS))
-    for name in PARAMETERS:
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            default=getattr(plain, name),
-            help=HELP[name].replace("{models}", models),
-        )
+    add_parameters(parser)
 
 
 def _train(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
-    launch = Launch(**{name: str(getattr(arguments, name)).strip() for name in PARAMETERS})
+    launch = launch_of(arguments)
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
         os.environ["MLFLOW_TRACKING_URI"] = this_start().tracking_uri(uri)
     stop = StopFlag()
@@ -141,7 +136,7 @@ def _follow(
 
 def open_tracking(launch: Launch) -> Any:
     """MLflow's client, or what stands in for it where no server is asked."""
-    if launch.offline.lower() == "true":
+    if truth(launch.offline, "offline", []):
         from ocr_train.runs.offline import OfflineClient
 
         return OfflineClient()

@@ -114,13 +114,14 @@ class Experiment:
         return epoch_steps.batch_size(self.trainer)
 
     @property
+    def machines(self) -> int:
+        """How many machines train together."""
+        return len(self.nodes.hosts) if self.nodes else 1
+
+    @property
     def usd_an_hour(self) -> float | None:
         """What an hour of all machines costs, None where that is not known."""
-        return (
-            None
-            if self.hourly_usd is None
-            else self.hourly_usd * len(self.nodes.hosts if self.nodes else "1")
-        )
+        return None if self.hourly_usd is None else self.hourly_usd * self.machines
 
     @property
     def main_metric(self) -> str:

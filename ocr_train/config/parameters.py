@@ -127,6 +127,20 @@ class Launch:
                 words.append(_option(name, value) if options else f"-P {name}={shlex.quote(value)}")
         return " ".join(words)
 
+    def arguments(self, literal: Callable[[str], str] = str) -> list[str]:
+        """The options of `train` that repeat this launch, as an argument vector; `literal` writes each value."""
+        plain = Launch()
+        return [
+            f"{option_name(name)}={literal(getattr(self, name))}"
+            for name in PARAMETERS
+            if getattr(self, name) != getattr(plain, name)
+        ]
+
+
+def option_name(name: str) -> str:
+    """The option of a command line for a parameter: `--batch-size` for `batch_size`."""
+    return f"--{name.replace('_', '-')}"
+
 
 def start_of(command: str) -> tuple[str, bool]:
     """What the tag `launch_command` of a run begins with, before its parameters, and whether they are `options`: the
@@ -141,7 +155,7 @@ def start_of(command: str) -> tuple[str, bool]:
 def _option(name: str, value: str) -> str:
     # What begins with a dash would be taken for an option of its own.
     sign = "=" if value.startswith("-") else " "
-    return f"--{name.replace('_', '-')}{sign}{shlex.quote(value)}"
+    return f"{option_name(name)}{sign}{shlex.quote(value)}"
 
 
 PARAMETERS = tuple(each.name for each in fields(Launch))

@@ -171,7 +171,6 @@ class Checkup:
         if self.facts is None or isinstance(self._trainer, ConfigError) or data is None:
             return
         try:
-            nodes = len(experiment.nodes.hosts) if experiment.nodes else 1
             device = choose_device(experiment.gpus, self.facts, cpus=experiment.cpus)
             result = try_training(experiment, self._trainer, data.layout, device.processes, work)
         except (TrainingFailed, DataError) as exc:
@@ -186,7 +185,7 @@ class Checkup:
             train=data.train,
             val=data.val,
             processes=device.processes,
-            machines=nodes,
+            machines=experiment.machines,
             about=data.about,
         )
         yield from rows

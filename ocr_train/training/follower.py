@@ -101,8 +101,7 @@ def _run(
     """Run this machine's processes to their end: how they ended, their last lines, and why we stopped them, if we did."""
     from callbacks.system import read_monitors, system_monitors
 
-    visible = launch.env.get("CUDA_VISIBLE_DEVICES", "")
-    monitors = system_monitors(visible.split(",") if launch.device.gpus else ())
+    monitors = system_monitors(launch.visible_gpus)
     read_monitors(monitors)
     lines: list[str] = []
     why, next_metrics = "", time.monotonic() + METRICS_S

@@ -49,6 +49,11 @@ class LaunchRequest:
     versions: Mapping[str, str]
 
     @property
+    def visible_gpus(self) -> tuple[str, ...]:
+        """The GPUs that train, as CUDA_VISIBLE_DEVICES names them; none on the CPU."""
+        return tuple(self.env["CUDA_VISIBLE_DEVICES"].split(",")) if self.device.gpus else ()
+
+    @property
     def trainer(self) -> Trainer:
         """The same for PaddleOCR's other tools."""
         return Trainer(python=self.python, paddleocr=self.paddleocr, env=self.env, versions=self.versions)

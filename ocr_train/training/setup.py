@@ -189,7 +189,7 @@ def launch_request(experiment: Experiment, services: Services) -> LaunchRequest:
         experiment.gpus,
         facts,
         cpus=experiment.cpus,
-        nodes=len(experiment.nodes.hosts) if experiment.nodes else 1,
+        nodes=experiment.machines,
     )
     env = trainer_env(os.environ, device)
     if services.address:
@@ -257,7 +257,6 @@ def _run(
 ) -> Run:
     """What callbacks and checkpoints know of the run; `steps` are those of an epoch."""
     tracker = started.tracker
-    gpus = tuple(launch.env["CUDA_VISIBLE_DEVICES"].split(",")) if launch.device.gpus else ()
     return Run(
         run_id=tracker.run_id,
         folder=tracker.folder,
@@ -275,7 +274,7 @@ def _run(
         retention=Retention(experiment.keep_last or 0),
         logged_until=started.reopened.logged_until if started.reopened else {},
         hours_before=started.reopened.hours if started.reopened else 0.0,
-        gpus=gpus,
+        gpus=launch.visible_gpus,
         versions=launch.versions,
     )
 

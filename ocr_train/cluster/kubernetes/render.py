@@ -15,7 +15,6 @@ import yaml
 
 from ocr_train.cluster.failure_file import VARIABLE
 from ocr_train.cluster.kubernetes.values import DATA_FOLDER, OUTPUT_FOLDER, KubernetesJob
-from ocr_train.config.parameters import PARAMETERS, Launch
 from ocr_train.errors import ConfigError, DataError
 
 TERMINATION_LOG = "/dev/termination-log"
@@ -146,12 +145,7 @@ def _container(job: KubernetesJob) -> dict[str, Any]:
 
 def _arguments(job: KubernetesJob) -> list[str]:
     """The parameters of `train`; `$(NAME)` is what Kubernetes puts the variable's value in place of."""
-    plain = Launch()
-    words = [
-        f"--{name.replace('_', '-')}={_literal(getattr(job.launch, name))}"
-        for name in PARAMETERS
-        if getattr(job.launch, name) != getattr(plain, name)
-    ]
+    words = job.launch.arguments(_literal)
     # One run, whatever happens to its pods.
     if job.launch.resume == "auto":
         words.append("--resume-mode=same")

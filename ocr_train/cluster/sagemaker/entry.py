@@ -28,7 +28,8 @@ from ocr_train.cluster.sagemaker.plan import SCRATCH, JobPlan, plan_job
 from ocr_train.cluster.sagemaker.results import CACHE, copy_model, keep_pending, run_folder_of
 from ocr_train.cluster.sagemaker.tracking_address import is_managed
 from ocr_train.config.fine_tune import is_of_a_run
-from ocr_train.config.parameters import PARAMETERS, Launch
+from ocr_train.config.parameter_values import truth
+from ocr_train.config.parameters import Launch
 from ocr_train.errors import SIGINT_EXIT_CODE, SIGTERM_EXIT_CODE, SetupError
 from ocr_train.run import Echo
 from ocr_train.trainer.interpreter import Facts, interpreter, probe
@@ -160,7 +161,7 @@ def going_on(job: TrainingJob, plan: JobPlan, launch: Launch, around: Surroundin
         if found.torn:
             around.echo(f"{root}: no checkpoint is whole; training starts from the beginning")
         return launch
-    run_id = "" if launch.offline.lower() in ("true", "yes", "1") else noted_run(root)
+    run_id = "" if truth(launch.offline, "offline", []) else noted_run(root)
     around.echo(
         f"{root}: this job was interrupted; it goes on from the checkpoint at step {found.newest.manifest.step}"
         + (f" in the run {run_id}" if run_id else "")
@@ -173,13 +174,7 @@ def going_on(job: TrainingJob, plan: JobPlan, launch: Launch, around: Surroundin
 
 def train_argv(launch: Launch) -> list[str]:
     """The command that trains as `launch` says."""
-    plain = Launch()
-    words = [
-        f"--{name.replace('_', '-')}={getattr(launch, name)}"
-        for name in PARAMETERS
-        if getattr(launch, name) != getattr(plain, name)
-    ]
-    return [sys.executable, "-m", "ocr_train", "train", *words]
+    return [sys.executable, "-m", "ocr_train", "train", *launch.arguments()]
 
 
 def _run_child(argv: Sequence[str], env: Mapping[str, str], around: Surroundings) -> int:

@@ -9,7 +9,7 @@ from ocr_train.cluster.sagemaker import instances
 from ocr_train.cluster.sagemaker.options import JobOptions
 from ocr_train.cluster.sagemaker.plan import OURS
 from ocr_train.config.parameter_values import choice
-from ocr_train.config.parameters import PARAMETERS, Launch
+from ocr_train.config.parameters import PARAMETERS, Launch, option_name
 from ocr_train.redaction.redactor import redactor
 
 
@@ -65,7 +65,7 @@ def check_parameters(
     """What the job decides itself, and data that it cannot see."""
     for name in OURS:
         if getattr(launch, name) != getattr(Launch(), name):
-            problems.append(f"--{name.replace('_', '-')}: inside a job, SageMaker and the image decide it")
+            problems.append(f"{option_name(name)}: inside a job, SageMaker and the image decide it")
     if data and not data.startswith("s3://"):
         problems.append(
             f"--data: {data!r} is on this machine, which the job does not see: send it with "
@@ -80,7 +80,7 @@ def check_parameters(
 def check_secrets(request: Mapping[str, Any], launch: Launch, problems: list[str]) -> None:
     """Whoever may describe the job reads all of it: no value may be a secret."""
     redact = redactor()
-    values = {f"--{name.replace('_', '-')}": (name, getattr(launch, name)) for name in PARAMETERS}
+    values = {option_name(name): (name, getattr(launch, name)) for name in PARAMETERS}
     values |= {f"variable {name}": (name, value) for name, value in request["Environment"].items()}
     values |= {f"tag {one['Key']}": (one["Key"], one["Value"]) for one in request.get("Tags", ())}
     others = {
