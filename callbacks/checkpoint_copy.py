@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callbacks.base import Callback
+from callbacks.saved_sets import SavedSets
 from ocr_train.checkpoints.manifest import BEST, LATEST
 from ocr_train.checkpoints.snapshots import Snapshot, take_snapshot
 from ocr_train.checkpoints.store import CheckpointStore
@@ -57,25 +58,23 @@ class CheckpointCopyCallback(Callback):
         self._busy = False
         self._lock = threading.Lock()
         self._sender: Sender | None = None
-        self._progress: TrainProgress | None = None
-        self._last_main: float | None = None
         self._said = ""
 
     def open(self, run: Run) -> None:
         """Start the worker."""
         self._run = run
-        self._best = run.best
+        self._sets = SavedSets(run)
         self._store = self._make_store(run)
         self._sender = Sender("checkpoint-copy", self._copy_next, retry_s=RETRY_S)
         self._sender.start()
 
     def on_train_progress(self, event: TrainProgress) -> None:
         """Remember where training is, for sets that do not record it themselves."""
-        self._progress = event
+        self._sets.progressed(event)
 
     def on_eval_completed(self, event: EvalCompleted) -> None:
         """Remember the score, for sets that do not record it themselves."""
-        self._last_main = event.metrics.get(f"eval/{self._run.main_metric}")
+        self._sets.evaluated(event)
 
     def on_checkpoint_saved(self, event: CheckpointSaved) -> None:
         """Take a snapshot of the set and queue it; a newer `latest` replaces one that still waits."""
@@ -88,12 +87,12 @@ class CheckpointCopyCallback(Callback):
             )
             return
         snapshot = take_snapshot(prefix, event.kind, self._run.folder / SNAPSHOTS)
-        step, epoch = (self._progress.step, self._progress.epoch) if self._progress else (0, 0)
+        step, epoch = self._sets.place(snapshot)
         copy = _Copy(
             snapshot=snapshot,
-            step=self._run.step_offset + (step if snapshot.step is None else snapshot.step),
-            epoch=epoch if snapshot.epoch is None else snapshot.epoch,
-            best=event.kind == BEST and self._is_best(snapshot),
+            step=step,
+            epoch=epoch,
+            best=event.kind == BEST and self._sets.is_best(snapshot),
         )
         with self._lock:
             old = [one for one in self._waiting if event.kind == LATEST and one.snapshot.kind == LATEST]
@@ -118,16 +117,6 @@ class CheckpointCopyCallback(Callback):
             left, self._waiting = self._waiting, []
         for one in left:
             one.snapshot.discard()
-
-    def _is_best(self, snapshot: Snapshot) -> bool:
-        """Whether it beats the run's own best: after a resume PaddleOCR calls its first score best."""
-        value = snapshot.metrics.get(self._run.main_metric, self._last_main)
-        if value is None:
-            return self._best is None
-        if self._best is not None and value < self._best:
-            return False
-        self._best = value
-        return True
 
     def _left(self) -> int:
         with self._lock:

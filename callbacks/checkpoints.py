@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from callbacks.base import Callback
+from callbacks.saved_sets import SavedSets
 from ocr_train.checkpoints.manifest import BEST, LATEST
 from ocr_train.checkpoints.snapshots import Snapshot, take_snapshot
 from ocr_train.checkpoints.store import CheckpointStore
@@ -84,8 +85,6 @@ class CheckpointCallback(Callback):
         self._sender: Sender | None = None
         self._failures = 0
         self._last_error = ""
-        self._progress: TrainProgress | None = None
-        self._last_main: float | None = None
         self._bytes = 0
         self.kept: list[Path] = []
         self.lost: list[str] = []
@@ -97,7 +96,7 @@ class CheckpointCallback(Callback):
     def open(self, run: Run) -> None:
         """Start the worker."""
         self._run = run
-        self._best = run.best
+        self._sets = SavedSets(run)
         self._outbox = Outbox(run.folder / PENDING)
         self._store = self._make_store(run)
         self._sender = Sender("checkpoint-upload", self._store_next, retry_s=RETRY_S)
@@ -105,11 +104,11 @@ class CheckpointCallback(Callback):
 
     def on_train_progress(self, event: TrainProgress) -> None:
         """Remember where training is, for sets that do not record it themselves."""
-        self._progress = event
+        self._sets.progressed(event)
 
     def on_eval_completed(self, event: EvalCompleted) -> None:
         """Remember the score, which decides whether a `best` really is the best."""
-        self._last_main = event.metrics.get(f"eval/{self._run.main_metric}")
+        self._sets.evaluated(event)
 
     def on_checkpoint_saved(self, event: CheckpointSaved) -> None:
         """Copy the set and queue it; where the disk has no room for that, leave it where it is for now."""
@@ -193,18 +192,14 @@ class CheckpointCallback(Callback):
         self, event: CheckpointSaved, snapshot: Snapshot | None, best: bool | None
     ) -> tuple[Checkpoint, str]:
         """Note the set in the outbox; it and its key there. `best` is None where that is not decided yet."""
-        progress = self._progress
-        step, epoch = (progress.step, progress.epoch) if progress else (0, 0)
-        if snapshot is not None:
-            step = step if snapshot.step is None else snapshot.step
-            epoch = epoch if snapshot.epoch is None else snapshot.epoch
+        step, epoch = self._sets.place(snapshot)
         item = Checkpoint(
             path=str(snapshot.folder.relative_to(self._run.folder)) if snapshot else event.prefix,
             name=event.name,
             kind=event.kind,
-            step=self._run.step_offset + step,
+            step=step,
             epoch=epoch,
-            best=event.kind == BEST and self._is_best(snapshot) if best is None else best,
+            best=event.kind == BEST and self._sets.is_best(snapshot) if best is None else best,
             keep_last=self._run.retention.keep_last,
         )
         return item, self._outbox.add(item)
@@ -283,17 +278,6 @@ class CheckpointCallback(Callback):
             self._uncopied.remove(waiting)
             self._queue(waiting.event, snapshot, waiting.item.best)
             self._outbox.done(waiting.key)
-
-    def _is_best(self, snapshot: Snapshot | None) -> bool:
-        """Whether a `best` beats the run's own best: after a resume PaddleOCR calls its first score best."""
-        metrics = snapshot.metrics if snapshot else {}
-        value = metrics.get(self._run.main_metric, self._last_main)
-        if value is None:
-            return self._best is None
-        if self._best is not None and value < self._best:
-            return False
-        self._best = value
-        return True
 
     def _store_next(self) -> bool:
         """Try one; where it is not stored, it goes to the end: one that can never go must not hold up the others."""
