@@ -85,8 +85,8 @@ gpu: $(VENV)/.ready ## put paddlepaddle-gpu in place of paddlepaddle (PIP_INDEX_
 parameters: $(VENV)/.ready ## write the table of parameters into MLproject and docs/configuration.md
 	@$(BIN)/python -m docs.parameters
 
-lock: $(VENV)/.ready-dev ## resolve requirements.in and requirements-dev.in anew
-	@for name in requirements requirements-dev benchmarks/requirements; do \
+lock: $(VENV)/.ready-dev ## resolve all requirements*.in anew
+	@for name in requirements requirements-dev requirements-notebook benchmarks/requirements; do \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --python-version 3.10 --custom-compile-command "make lock" $$name.in -o $$name.txt || exit; done
 

@@ -18,8 +18,8 @@ from ocr_train.cli.main import make_parser
 from ocr_train.config.parameters import HELP, PARAMETERS, Launch
 
 REPO = Path(__file__).resolve().parents[1]
-LOCKS = ("requirements.txt", "requirements-dev.txt")
-INPUTS = ("requirements.in", "requirements-dev.in")
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-notebook.txt")
+INPUTS = ("requirements.in", "requirements-dev.in", "requirements-notebook.in")
 HOSTILE = {
     "data": "s3://bucket/with space/$(touch x);'\"",
     "overrides": 'Global.print_batch_step=5 Global.character_dict_path="a b.txt"',
