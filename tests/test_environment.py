@@ -101,10 +101,11 @@ def test_the_environment_of_make_run_has_the_uv_that_serving_names() -> None:
     assert "uv" in {canonicalize_name(requirement.name) for requirement, _ in locked("requirements.txt")}
 
 
-def test_the_two_locks_agree() -> None:
-    """Tests run on the very versions that train."""
+@pytest.mark.parametrize("name", LOCKS[1:])
+def test_the_locks_agree(name: str) -> None:
+    """Tests and the notebook run on the very versions that train."""
     first, second = (
-        {(canonicalize_name(r.name), str(r.marker)): r for r, _ in locked(name)} for name in LOCKS
+        {(canonicalize_name(r.name), str(r.marker)): r for r, _ in locked(lock)} for lock in (LOCKS[0], name)
     )
     assert {key: str(second[key].specifier) for key in first.keys() & second.keys()} == {
         key: str(first[key].specifier) for key in first.keys() & second.keys()
