@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,83 +25,22 @@ from ocr_train.data.checks.problems import KINDS
 from ocr_train.data.checks.validate import Rules, validate
 from ocr_train.data.for_training import REPORTS
 from ocr_train.trainer.failures import REASONS
-
-REPO = Path(__file__).resolve().parents[1]
-PAGES = [path for path in (REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))) if path.is_file()]
-IDS = [str(path.relative_to(REPO)) for path in PAGES]
+from tests.pages import (
+    IDS,
+    PAGES,
+    REPO,
+    Command,
+    anchors,
+    code,
+    code_blocks,
+    commands,
+    table,
+    without_code_blocks,
+)
 
 PLANNED = frozenset(["sweep"])
 """Commands and entry points that the guides may name before they exist: only their names are checked. One that
 the parser knows is checked in full all the same; drop the list when it knows all."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """A command as a page shows it, split as a shell splits it; `whole` where it stands in a code block."""
-
-    page: Path
-    text: str
-    whole: bool
-
-    @property
-    def words(self) -> list[str]:
-        """Without a prompt, variables in front, the interpreter's folder and a comment."""
-        words = shlex.split(self.text, comments=True)
-        while words and (words[0] == "$" or re.fullmatch(r"[A-Z_]+=.*", words[0], re.DOTALL)):
-            words = words[1:]
-        return [Path(words[0]).name, *words[1:]] if words else []
-
-    def __str__(self) -> str:
-        return f"{self.page.name}: {self.text}"
-
-
-def code_blocks(text: str, language: str) -> list[str]:
-    """The content of the fenced blocks in `language`, a regular expression."""
-    return re.findall(rf"^```(?:{language})\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
-def commands(start: str) -> list[Command]:
-    """Every command of all pages that begins with `start`: lines of code blocks, and inline code."""
-    return [command for page in PAGES for command in _commands(page) if _begins(command, start.split())]
-
-
-def _begins(command: Command, start: list[str]) -> bool:
-    return command.words[: len(start)] == start
-
-
-def _commands(page: Path) -> Iterator[Command]:
-    text = page.read_text(encoding="utf-8")
-    for block in code_blocks(text, "bash|sh|shell|console|"):
-        for line in block.replace("\\\n", " ").splitlines():
-            for part in _parts(line):
-                yield Command(page=page, text=part, whole=True)
-    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    for inline in re.findall(r"`([^`\n]+)`", prose):
-        for part in _parts(inline):
-            yield Command(page=page, text=part, whole=False)
-
-
-def _parts(line: str) -> list[str]:
-    """The commands of one line that are ours to check."""
-    return [part.strip() for part in re.split(r"\s(?:\||&&|&)\s|;\s", line) if _is_command(part)]
-
-
-def _is_command(text: str) -> bool:
-    return re.search(r"(?:^|[\s/])(?:python -m ocr_train|mlflow run|make)(?:\s|$)", text) is not None
-
-
-def table(page: str, heading: str) -> list[list[str]]:
-    """The cells of the first table whose first column is called `heading`; inline code without its quotes."""
-    text = (REPO / "docs" / page).read_text(encoding="utf-8")
-    found = re.search(rf"^\| {heading} \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
-    assert found is not None, f"{page} has no table {heading!r}"
-    rows = [re.split(r"(?<!\\)\|", line.strip()[1:-1]) for line in found[1].splitlines()]
-    return [[cell.strip() for cell in row] for row in rows]
-
-
-def code(cell: str) -> list[str]:
-    """The inline code in a cell."""
-    return re.findall(r"`([^`]+)`", cell)
 
 
 def mlproject() -> dict[str, Any]:
@@ -192,7 +128,7 @@ def test_make_commands_name_targets_and_variables_that_exist(command: Command) -
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_every_link_leads_to_a_file_and_to_a_heading(page: Path) -> None:
     """Relative links only: what is on the network is not ours to keep."""
-    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    text = without_code_blocks(page.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if re.match(r"[a-z]+:", target):
             continue
@@ -200,13 +136,8 @@ def test_every_link_leads_to_a_file_and_to_a_heading(page: Path) -> None:
         path = (page.parent / file).resolve() if file else page
         assert path.exists(), f"{page.name}: {target}"
         if anchor:
-            assert anchor in anchors(path), f"{page.name}: {target}: {anchors(path)}"
-
-
-def anchors(page: Path) -> set[str]:
-    """The names that a page's headings get on GitHub and GitLab."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+            found = anchors(path.read_text(encoding="utf-8"))
+            assert anchor in found, f"{page.name}: {target}: {found}"
 
 
 def test_the_table_of_problems_is_the_code_s() -> None:
