@@ -8,6 +8,9 @@ but the standard library, so that it is there in milliseconds. When the pipe bre
 kills every process that carries the mark in its environment, in whatever session that process may be. A death
 signal (PR_SET_PDEATHSIG) would reach the trainer, but neither its data loading processes nor the ranks of
 Paddle's launcher.
+
+A process that has children of its own under a guard of its own (`train`, which a notebook starts) may be told first and
+given time to end them: `end_first`.
 """
 
 from __future__ import annotations
@@ -28,8 +31,11 @@ if TYPE_CHECKING:
 MARK = "OCR_TRAIN_CHILD"
 """A variable in the environment of the child: it marks what the child started, in whatever session."""
 _SHUTDOWN = b"done\n"
+_FIRST = b"first "
 _EMPTY_SCANS = 3
 _PATIENCE_S = 30.0
+_END_PATIENCE_S = 90.0
+"""How long a process that was told by SIGTERM may take: it stops its trainer and stores its last checkpoint."""
 
 
 class Guard:
@@ -55,6 +61,9 @@ class Guard:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
                 cwd="/",
+                # Without the mark of a guard around us: that one would end this one together with us, and what this
+                # one guards would run on.
+                env={name: value for name, value in os.environ.items() if name != MARK},
             )
         return cls(mark, process)
 
@@ -66,6 +75,10 @@ class Guard:
     def watch_group(self, pid: int) -> None:
         """Have the process group `pid` killed too: all that can be done where there is no /proc."""
         self._send(f"{pid}\n".encode())
+
+    def end_first(self, pid: int) -> None:
+        """When we are gone, tell the guarded process `pid` by SIGTERM and let it end by itself, before all is killed."""
+        self._send(_FIRST + f"{pid}\n".encode())
 
     def close(self) -> None:
         """End it; may be called twice. What it guarded is left as it is."""
@@ -107,7 +120,31 @@ def watch(pipe: IO[bytes], mark: str) -> None:
             received += chunk
             if received.endswith(_SHUTDOWN):
                 return
-    end_marked(mark, groups=[int(word) for word in received.split() if word.isdigit()])
+    lines = received.splitlines()
+    for line in lines:
+        if line.startswith(_FIRST):
+            _end_gently(int(line.removeprefix(_FIRST)), mark)
+    end_marked(mark, groups=[int(line) for line in lines if line.isdigit()])
+
+
+def _end_gently(pid: int, mark: str) -> None:
+    """SIGTERM, and time to end."""
+
+    def runs() -> bool:
+        if Path("/proc/self").is_dir():
+            return pid in marked(mark)
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            return False
+        return True
+
+    deadline = time.monotonic() + _END_PATIENCE_S
+    if runs():
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGTERM)
+    while runs() and time.monotonic() < deadline:
+        time.sleep(0.2)
 
 
 def end_marked(mark: str, *, groups: list[int]) -> None:

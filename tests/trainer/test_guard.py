@@ -151,3 +151,64 @@ def test_only_what_carries_the_mark_is_found() -> None:
         finally:
             process.kill()
             process.wait()
+
+
+OUTER = """
+import os, subprocess, sys, time
+from ocr_train.trainer.guard import Guard
+guard = Guard.start()
+inner = subprocess.Popen([sys.executable, "-c", sys.argv[1]], env={**os.environ, **guard.env}, start_new_session=True)
+{told}
+print(inner.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def start_outer(told: str, inner: str, folder: Path) -> subprocess.Popen[str]:
+    """A process that guards another one, as a notebook guards `train`."""
+    return subprocess.Popen(
+        [sys.executable, "-c", OUTER.replace("{told}", told), inner],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPO)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_a_guard_inside_another_one_does_its_work_when_both_trackers_are_killed(
+    tmp_path: Path, trackers: list[subprocess.Popen[str]]
+) -> None:
+    """The outer one kills the inner tracker, and not its guard: that one ends what it guards."""
+    inner = TRACKER.replace("{then}", "time.sleep(60)").replace("print(child.pid", "print('inner', child.pid")
+    outer = start_outer("", inner, tmp_path)
+    trackers.append(outer)
+    assert outer.stdout is not None
+    lines = [outer.stdout.readline() for _ in range(2)]
+    [words] = [line.split()[1:] for line in lines if line.startswith("inner")]
+    pids = [int(word) for word in words]
+    assert len(pids) == 4
+    outer.kill()
+    assert [pid for pid in pids if not gone(pid)] == []
+
+
+def test_a_process_that_is_to_end_first_is_told_and_waited_for(
+    tmp_path: Path, trackers: list[subprocess.Popen[str]]
+) -> None:
+    """SIGTERM, and what it does then is done before anything is killed."""
+    inner = (
+        "import signal, sys, time; from pathlib import Path\n"
+        "def end(*_): time.sleep(0.5); Path('ended').touch(); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end); Path('ready').touch(); time.sleep(60)"
+    )
+    outer = start_outer("guard.end_first(inner.pid)", inner, tmp_path)
+    trackers.append(outer)
+    assert outer.stdout is not None
+    pid = int(outer.stdout.readline())
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "ready").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    outer.kill()
+    assert gone(pid)
+    assert (tmp_path / "ended").exists()
