@@ -13,6 +13,7 @@ from typing import Any
 
 from ocr_train.config import epoch_steps
 from ocr_train.config import parameter_values as read
+from ocr_train.config.experiment_file import EXPERIMENT_KEYS, available_models, read_experiment_file
 from ocr_train.config.fine_tune import NONE, FreezeRule, freeze_of, is_of_a_run, parse_freeze, pretrained_of
 from ocr_train.config.nodes import Nodes, parse_nodes
 from ocr_train.config.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
@@ -20,7 +21,6 @@ from ocr_train.config.parameters import PARAMETERS, Launch
 from ocr_train.config.requests import DataRequest, Demo, dictionary_of
 from ocr_train.config.trainer_settings import RATE, check_trainer, settle_batch, settle_rate
 from ocr_train.errors import ConfigError
-from ocr_train.ocr_engine.documents import DocumentError, read_yaml
 from ocr_train.ocr_engine.settings import TASKS
 
 __all__ = [
@@ -42,14 +42,6 @@ EXPERIMENTS = next(
     if folder.is_dir()
 )
 """The experiments that come with the project: at its top, or, installed from a wheel, inside the package."""
-EXPERIMENT_KEYS = (
-    *("task", "description", "dictionary", "demo", "paddleocr", "seed"),
-    *("pretrained", "freeze", "freeze_bn", "rate_batch"),
-)
-RENAMED = {
-    "rec_aug": "rec, which starts from trained weights, or rec_mv3_none_bilstm_ctc, which starts from nothing",
-}
-"""Experiments of before, and what they are now."""
 DEMO_LANGUAGES = ("en", "th")
 DEMO_KEYS = ("language", "train", "val", "epochs", "batch_size", "learning_rate", "overrides", "size")
 
@@ -141,14 +133,13 @@ class Experiment:
 
 def load_experiment(launch: Launch, experiments: Path) -> Experiment:
     """Resolve `launch` against the folder `experiments`; raises `ConfigError` with every problem in it."""
-    source, document = _read_model(launch.model, experiments)
     problems: list[str] = []
-    file = _experiment_file(document, source, problems)
+    source, file = read_experiment_file(launch.model, experiments, problems)
     demo = _demo(file, launch, source, problems)
     trainer = _trainer(file, demo, launch, source, problems)
     resume, weights_only = _resume(launch, problems)
     experiment = Experiment(
-        name=source.stem,
+        name=file["name"],
         source=source,
         task=file["task"],
         description=file["description"],
@@ -182,7 +173,7 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         hourly_usd=read.parse_number(launch.hourly_usd, "hourly_usd", float, problems, least=0)
         if launch.hourly_usd
         else None,
-        dictionary_fixed="paddleocr" not in document or "Global.character_dict_path" in launch.overrides,
+        dictionary_fixed=file["plain"] or "Global.character_dict_path" in launch.overrides,
         freeze=parse_freeze(freeze_of(launch.freeze, launch.pretrained, file), problems),
         freeze_bn=read.truth(launch.freeze_bn, "freeze_bn", problems, default=bool(file.get("freeze_bn"))),
         rate_batch=_rate_batch(file, demo, launch, problems),
@@ -217,80 +208,11 @@ def _rate_batch(
     file: Mapping[str, Any], demo: Mapping[str, Any] | None, launch: Launch, problems: list[str]
 ) -> int | None:
     """The batch that the experiment's learning rate is for; None where another rate was given."""
-    given = launch.learning_rate or (demo or {}).get("learning_rate") or RATE in launch.overrides
+    rates = (launch.learning_rate, (demo or {}).get("learning_rate"), file.get("learning_rate"))
+    given = any(rates) or RATE in launch.overrides or RATE in str(file.get("overrides"))
     if given or not file.get("rate_batch"):
         return None
     return int(read.parse_number(str(file["rate_batch"]), "rate_batch", int, problems, least=1))
-
-
-def available_models(experiments: Path) -> list[str]:
-    """The names that `model` can take, sorted."""
-    return sorted(path.stem for path in experiments.glob("*.y*ml"))
-
-
-def _read_model(model: str, experiments: Path) -> tuple[Path, Mapping[str, Any]]:
-    path = _find_model(model, experiments)
-    try:
-        document = read_yaml(path)
-    except OSError as exc:
-        raise ConfigError(f"model {model!r}: {path} cannot be read: {exc}") from exc
-    except DocumentError as exc:
-        raise ConfigError(
-            f"model {model!r}: {path} is not YAML: {exc}", hint="Fix the file at that line."
-        ) from exc
-    if not isinstance(document, dict):
-        raise ConfigError(
-            f"model {model!r}: {path} is not a mapping: it is neither an experiment nor a PaddleOCR configuration."
-        )
-    return path, document
-
-
-def _find_model(model: str, experiments: Path) -> Path:
-    if model.endswith((".yml", ".yaml")) or "/" in model:
-        path = Path(model).expanduser()
-        if not path.is_file():
-            raise ConfigError(
-                f"model {model!r}: there is no such file (looked in {path.absolute().parent}).",
-                hint=f"Give a PaddleOCR configuration, or one of: {', '.join(available_models(experiments))}.",
-            )
-        return path
-    path = experiments / f"{model}.yaml"
-    if not model or not path.is_file():
-        names = available_models(experiments)
-        if model in RENAMED:
-            raise ConfigError(
-                f"the model {model!r} is now called {RENAMED[model]}.", hint="Give that name: model=NAME."
-            )
-        raise ConfigError(
-            f"unknown model {model!r}{nearest(model, names)}",
-            hint=f"Known models: {', '.join(names)}. A path to a PaddleOCR configuration file works too.",
-        )
-    return path
-
-
-def _experiment_file(document: Mapping[str, Any], source: Path, problems: list[str]) -> dict[str, Any]:
-    """The experiment in `document`; a plain PaddleOCR configuration becomes one that changes nothing."""
-    if "Architecture" in document and "paddleocr" not in document:
-        architecture = document["Architecture"]
-        task = architecture.get("model_type", "") if isinstance(architecture, dict) else ""
-        return {
-            "task": str(task),
-            "description": f"PaddleOCR configuration {source.name}",
-            "paddleocr": document,
-        }
-    problems += [
-        f"{source}: unknown key {key!r}{nearest(str(key), list(EXPERIMENT_KEYS))}"
-        for key in document
-        if key not in EXPERIMENT_KEYS
-    ]
-    if not isinstance(document.get("paddleocr"), dict):
-        raise ConfigError(
-            f"{source} has no `paddleocr:` block and no `Architecture:`.",
-            hint="Write an experiment like those in experiments/, or name a PaddleOCR configuration file.",
-        )
-    result = {"description": "", **document}
-    result["task"] = read.choice(str(document.get("task", "")), f"{source}: task", TASKS, problems)
-    return result
 
 
 def _demo(
@@ -353,20 +275,21 @@ def _trainer(
     """The PaddleOCR configuration with demo block, parameters and overrides laid over it, in that order."""
     config: dict[str, Any] = dict(file["paddleocr"])
     if file.get("dictionary"):
-        dictionary = (source.parent / str(file["dictionary"])).absolute()
-        config, _ = with_overrides(config, {"Global.character_dict_path": str(dictionary)})
+        config, _ = with_overrides(config, {"Global.character_dict_path": str(file["dictionary"])})
     pretrained = pretrained_of(launch.pretrained, file)
     if pretrained:
         given_here = None if pretrained == NONE or is_of_a_run(pretrained) else pretrained
         config, _ = with_overrides(config, {"Global.pretrained_model": given_here})
-    overrides = (demo or {}).get("overrides") or {}
-    if not isinstance(overrides, dict):
-        problems.append(f"{source}: `demo.overrides` is not a mapping")
-    else:
-        config, found = with_overrides(config, overrides, where=f"{source}: demo.overrides")
-        problems += found
+    for where, block in (("overrides", file), ("demo.overrides", demo or {})):
+        overrides = block.get("overrides") or {}
+        if not isinstance(overrides, dict):
+            problems.append(f"{source}: `{where}` is not a mapping")
+        else:
+            config, found = with_overrides(config, overrides, where=f"{source}: {where}")
+            problems += found
     given: dict[str, Any] = {}
-    for parameters in (demo or {}, vars(launch)):
+    # The file's seed gives way to the configuration's own.
+    for parameters in ({**file, "seed": None}, demo or {}, vars(launch)):
         given |= _numbers(parameters, problems)
     for name, key in (("epochs", "Global.epoch_num"), ("seed", "Global.seed")):
         if name in given:
