@@ -82,7 +82,7 @@ gpu: $(VENV)/.ready ## put paddlepaddle-gpu in place of paddlepaddle (PIP_INDEX_
 	@$(BIN)/python -m pip uninstall --quiet -y paddlepaddle
 	@$(BIN)/python -m pip install "paddlepaddle-gpu$(PADDLE_GPU)" "numpy<2"
 
-parameters: $(VENV)/.ready ## write the table of parameters into MLproject and docs/configuration.md
+parameters: $(VENV)/.ready ## write the table of parameters into MLproject and the configuration guides
 	@$(BIN)/python -m docs.parameters
 
 lock: $(VENV)/.ready-dev ## resolve all requirements*.in anew

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -158,12 +160,12 @@ def test_what_a_user_sees_is_what_the_code_says(page: str) -> None:
     assert seen - set(KINDS) - set(REASONS) == set()
 
 
-def test_the_table_of_parameters_is_that_of_mlproject() -> None:
-    """Every parameter with its default."""
-    shown = {
-        code(name)[0]: (code(default) or [""])[0]
-        for name, default, _ in table("configuration.md", "parameter")
-    }
+@pytest.mark.parametrize(
+    ("page", "heading"), [("configuration.md", "parameter"), ("th/configuration.md", "พารามิเตอร์")]
+)
+def test_the_table_of_parameters_is_that_of_mlproject(page: str, heading: str) -> None:
+    """The guide names every parameter, with its default."""
+    shown = {code(name)[0]: (code(default) or [""])[0] for name, default, _ in table(page, heading)}
     assert shown == {name: spec["default"] for name, spec in mlproject()["main"]["parameters"].items()}
 
 
@@ -239,11 +241,45 @@ def test_the_examples_of_labels_are_good_labels(page: Path) -> None:
         assert set(report.counts) == {"image_missing"}, report.summary()
 
 
-def test_the_thai_guide_counts_the_dictionary_right() -> None:
-    """Its number of characters is that of dicts/th.txt."""
+@pytest.mark.parametrize(
+    ("page", "counted"), [("thai.md", "has {} characters"), ("th/thai.md", "มี {} อักขระ")]
+)
+def test_the_guides_to_thai_text_count_the_dictionary_right(page: str, counted: str) -> None:
+    """Their number of characters is that of dicts/th.txt."""
     lines = (EXPERIMENTS / "dicts" / "th.txt").read_text(encoding="utf-8").splitlines()
-    guide = (REPO / "docs" / "th" / "README.md").read_text(encoding="utf-8")
-    assert f"{len(lines)} อักขระ" in guide
+    assert counted.format(len(lines)) in (REPO / "docs" / page).read_text(encoding="utf-8")
+
+
+MISTYPED = {
+    "tone, nikhahit, sara aa": ("น\u0e49\u0e4d\u0e32", "น\u0e49\u0e33"),
+    "nikhahit, tone, sara aa": ("น\u0e4d\u0e49\u0e32", "น\u0e49\u0e33"),
+    "sara am, tone": ("น\u0e33\u0e49", "น\u0e49\u0e33"),
+    "sara e twice": ("\u0e40\u0e40ดง", "\u0e41ดง"),
+    "tone before a vowel": ("ท\u0e48\u0e35", "ท\u0e35\u0e48"),
+    "tone before maitaikhu": ("\u0e40ล\u0e48\u0e47น", "\u0e40ล\u0e47\u0e48น"),
+    "thanthakhat before a vowel": ("สิทธ\u0e4c\u0e34", "สิทธ\u0e34\u0e4c"),
+    "lakkhangyao": ("ม\u0e45", "ม\u0e32"),
+    "lakkhangyao after ru": ("ฤ\u0e45", "ฤ\u0e45"),
+    "zero-width space": ("สวย\u200bงาม", "สวยงาม"),
+    "nikhahit alone": ("พุทธ\u0e4d", "พุทธ\u0e4d"),
+}
+"""What is typed, and the spelling that docs/thai.md asks for."""
+
+
+@pytest.mark.parametrize("page", ["thai.md", "th/thai.md"])
+def test_the_script_of_the_guide_makes_one_spelling_of_many(page: str, tmp_path: Path) -> None:
+    """Of every label; what is spelt as it should be stays, and so does the image's path."""
+    (script,) = code_blocks((REPO / "docs" / page).read_text(encoding="utf-8"), "python")
+    (tmp_path / "canonical.py").write_text(script, encoding="utf-8")
+    typed = [pair[0] for pair in MISTYPED.values()] + [pair[1] for pair in MISTYPED.values()]
+    labels = "".join(f"\u0e40\u0e40.jpg\t{text}\n" for text in typed)
+    (tmp_path / "train.txt").write_text(labels, encoding="utf-8")
+    subprocess.run(
+        [sys.executable, "canonical.py", "train.txt", "train.new"], cwd=tmp_path, check=True, timeout=60
+    )
+    lines = (tmp_path / "train.new").read_text(encoding="utf-8").splitlines()
+    assert {line.split("\t")[0] for line in lines} == {"\u0e40\u0e40.jpg"}
+    assert [line.split("\t")[1] for line in lines] == 2 * [pair[1] for pair in MISTYPED.values()]
 
 
 def reliability_rows() -> list[list[str]]:

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from docs.parameters import with_parameters, with_rows
+from docs.parameters import WRITTEN, thai_sentences, to_translate
 from ocr_train.cli.main import make_parser
 from ocr_train.config.parameters import HELP, PARAMETERS, Launch
 
@@ -135,9 +135,6 @@ def test_mlproject_declares_every_parameter_with_its_default() -> None:
         assert declared == {"type": "string", "default": getattr(Launch(), name)}
 
 
-WRITTEN = {"MLproject": with_parameters, "docs/configuration.md": with_rows}
-
-
 @pytest.mark.parametrize("name", WRITTEN)
 def test_the_table_of_parameters_is_written_everywhere(name: str) -> None:
     """`make parameters` has nothing to do; if this fails, run it."""
@@ -154,15 +151,41 @@ def test_what_the_table_has_and_a_file_lacks_is_written_into_it(name: str) -> No
     ]
     lacking = "".join(lines).replace(" --keep-last={keep_last}", "")
     assert len(lacking) < len(text) - 60
-    again = WRITTEN[name](lacking)
-    assert HELP["keep_last"] in again
-    assert len(again.splitlines()) == len(text.splitlines())
+    assert WRITTEN[name](lacking) == text
 
 
-def test_the_readme_names_every_parameter() -> None:
-    """In its table."""
-    rows = re.findall(r"^\| (`.*?) \|", (REPO / "README.md").read_text(encoding="utf-8"), re.M)
-    assert set(PARAMETERS) <= {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+def test_every_parameter_is_explained_in_thai() -> None:
+    """docs/th/parameters.yaml translates each sentence of the table as it is now; the message says what to write there."""
+    problems = to_translate(thai_sentences())
+    assert problems == [], "\n\n" + "\n\n".join(problems)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (None, "add this, with the sentence in Thai"),
+        ({"en": "what it said before", "th": "ว่าง"}, "'keep_last' now says something else in English"),
+        ({"en": HELP["keep_last"], "th": "the same in English"}, "'keep_last' has no Thai sentence"),
+    ],
+    ids=["missing", "changed", "not Thai"],
+)
+def test_a_parameter_without_its_thai_is_named_with_what_to_add(
+    row: dict[str, str] | None, said: str
+) -> None:
+    """The lines can be put into the file as they are, with the Thai filled in."""
+    rows = {name: {"en": text, "th": "ไทย"} for name, text in HELP.items()}
+    rows = {**rows, "keep_last": row} if row else {name: rows[name] for name in rows if name != "keep_last"}
+    (problem,) = to_translate(rows)
+    assert said in problem
+    added = yaml.safe_load(problem.split("\n", 1)[1])
+    assert added["keep_last"]["en"] == HELP["keep_last"]
+
+
+def test_a_parameter_that_is_gone_leaves_the_thai_sentences() -> None:
+    """It is named, too."""
+    rows = {name: {"en": text, "th": "ไทย"} for name, text in HELP.items()}
+    (problem,) = to_translate({**rows, "no_longer_there": {"en": "x", "th": "ไทย"}})
+    assert "'no_longer_there' is no parameter any more" in problem
 
 
 def test_mlproject_names_the_conda_environment() -> None:

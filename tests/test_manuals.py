@@ -21,8 +21,6 @@ MISSING = frozenset(
     [
         "README.md",
         "README",
-        "requirements",
-        "configuration",
         "data",
         "troubleshooting",
         "problem-log",

@@ -19,52 +19,60 @@ class Launch:
     Options of `train` are made from it; MLproject, the Makefile and the documentation are tested against it.
     """
 
-    model: str = _parameter("det", "one of {models}, or a path to a PaddleOCR configuration file")
+    model: str = _parameter(
+        "det", "one of {models}, or the path of a PaddleOCR configuration (`.yml`, `.yaml`)"
+    )
     data: str = _parameter(
         "",
-        "a folder or s3://bucket/prefix with label files and images; empty: the demo set",
+        "a folder, an archive or `s3://bucket/prefix` with label files and images; empty: the demo set",
     )
     resume: str = _parameter(
         "",
-        "a run id (its newest checkpoint; ID:best its best, 'ID:step N'), latest, best, auto "
-        "(an interrupted run of the same training, else from the beginning), runs:/..., models:/..., "
-        "s3://..., or a path",
+        "a run id (its newest checkpoint; `ID:best` its best, `'ID:step N'`), `latest`, `best`, `auto` "
+        "(an interrupted run of the same training, else from the beginning), `runs:/...`, `models:/...`, "
+        "`s3://...`, or a path",
     )
     pretrained: str = _parameter(
         "",
-        "weights to start from: a name (PP-OCRv4_mobile_rec), a .pdparams file, an inference folder, an address, "
-        "a run or models:/...; none: from nothing",
+        "weights to start from: a name (`PP-OCRv4_mobile_rec`), a `.pdparams` file, an inference folder, an address, "
+        "a run or `models:/...`; `none`: from nothing",
     )
     freeze: str = _parameter(
         "",
-        "layers that stay as they are: backbone, or all-but-head:200 (for 200 steps); empty: all but new layers, "
-        "for a short while; none: no layer",
+        "layers that stay as they are: `backbone`, or `all-but-head:200` (for 200 steps); empty: what the experiment "
+        "says, else all but new layers for a short while; `none`: no layer",
     )
     freeze_bn: str = _parameter(
-        "", "true: batch normalisation keeps the statistics of the weights; empty: as the experiment says"
+        "", "`true`: batch normalisation keeps the statistics of the weights; empty: as the experiment says"
     )
     weights_only: str = _parameter(
-        "", "true: take only the weights, and count steps and epochs from 0 (fine-tuning)"
+        "", "`true`: take only the weights of `resume`, and count steps and epochs from 0 (fine-tuning)"
     )
     resume_mode: str = _parameter(
         "new",
-        "new: a run of its own that names the one before (default), or same: that run itself continues",
+        "`new`: a run of its own that names the one before; `same`: that run itself continues",
     )
-    epochs: str = _parameter("", "epochs in all, counted from the very beginning")
+    epochs: str = _parameter("", "epochs in all, counted from the very beginning, not from a resume")
     batch_size: str = _parameter(
-        "", "training samples in one step on one GPU, or on all processes of `cpus` together"
+        "",
+        "training samples in one step on one GPU, or on all processes of `cpus` together; with a `Train.sampler` in its "
+        "first scale",
     )
-    learning_rate: str = _parameter("", "the learning rate")
+    learning_rate: str = _parameter(
+        "", "the learning rate; taken as it is, whatever the batch size; with OneCycle its peak"
+    )
     overrides: str = _parameter(
-        "", 'PaddleOCR settings: "Global.print_batch_step=5 Train.loader.num_workers=2"'
+        "", 'any other PaddleOCR settings: `"Global.print_batch_step=5 Global.save_epoch_step=10"`'
     )
-    gpus: str = _parameter("auto", "auto, cpu, or device numbers such as 0,1")
+    gpus: str = _parameter(
+        "auto", "`auto` (all that Paddle sees, else the CPU), `cpu`, or device numbers such as `0,1`"
+    )
     cpus: str = _parameter(
         "", "train on the CPU in this many processes, which share each batch; empty: one process"
     )
     nodes: str = _parameter(
         "",
-        "the machines that train together, such as 10.0.0.1,10.0.0.2: the same command on each, the first one leads; "
+        "the machines that train together, such as `10.0.0.1,10.0.0.2`: the same command on each, the first one leads; "
         "empty: this machine alone",
     )
     node_rank: str = _parameter(
@@ -73,41 +81,51 @@ class Launch:
     peers_timeout_s: str = _parameter(
         "600", "how many seconds the machines of `nodes` wait for each other at the start"
     )
-    seed: str = _parameter("", "seed of the split, the demo set and the trainer")
+    seed: str = _parameter(
+        "", "seed of the split, the demo set and the trainer; empty: the experiment's, else 0"
+    )
     trainer_python: str = _parameter("", "the Python interpreter that trains; empty: this one")
     paddleocr: str = _parameter("", "a PaddleOCR checkout; empty: the installed package")
-    val: str = _parameter("0.2", "share of the samples to validate on, where no label file is for validation")
-    on_bad_sample: str = _parameter("stop", "stop, or quarantine: train on the rest and log the list")
+    val: str = _parameter("0.2", "share of the samples to validate on, where no label file is for that")
+    on_bad_sample: str = _parameter("stop", "`stop`, or `quarantine`: train on the rest and log the list")
     backup: str = _parameter(
         "",
-        "s3://bucket/prefix: copy the exact dataset there before training, once for its digest",
+        "`s3://bucket/prefix`: copy the exact dataset there before training, once for its digest",
     )
     stall_timeout_s: str = _parameter(
         "1800",
         "end a training that shows no progress for this many seconds (three times as many "
-        "before its first step); 0: never",
+        "before its first step); `0`: never",
     )
     nan_windows: str = _parameter(
         "5",
-        "end a training after this many progress lines in a row whose loss is NaN or infinite; 0: never",
+        "end a training after this many progress lines in a row whose loss is NaN or infinite; `0`: never",
     )
-    offline: str = _parameter("false", "true: no MLflow server is used; `sync` sends the run to one later")
-    keep_last: str = _parameter("", "keep this many checkpoints, and the best; empty: all")
+    offline: str = _parameter("false", "`true`: no MLflow server is used; `sync` sends the run to one later")
+    keep_last: str = _parameter(
+        "",
+        "keep this many of the newest checkpoints, the best, and what a registered model names; empty: all",
+    )
     sample_images: str = _parameter(
         "8",
-        "how many validation images are read in each evaluation and shown in MLflow by step; 0: none",
+        "how many validation images are read in each evaluation and shown in MLflow by step; `0`: none",
     )
     evaluation_images: str = _parameter(
         "1000",
-        "how many validation images are read at most at the end, for tables and plots; 0: none",
+        "how many validation images are read at most at the end (pages without a GPU: 200), for tables and plots; "
+        "`0`: none",
     )
     export: str = _parameter(
         "true",
-        "true: at the end the best checkpoint is exported, checked against itself and logged as a model",
+        "`true`: at the end the best checkpoint is exported, checked against itself and logged as a model",
     )
-    register: str = _parameter("", "NAME or NAME@ALIAS: register that model, as in ocr-det@challenger")
-    hourly_usd: str = _parameter("", "what an hour of this machine costs, to compare runs by money")
-    output: str = _parameter("", "folder for files of runs (default: $OCR_TRAIN_OUTPUT or ./outputs)")
+    register: str = _parameter(
+        "", "`NAME` or `NAME@ALIAS`: that model goes into MLflow's registry, such as `ocr-det@challenger`"
+    )
+    hourly_usd: str = _parameter(
+        "", "what an hour of this machine costs: `cost/usd` then compares runs by money"
+    )
+    output: str = _parameter("", "the folder for files of runs; empty: `$OCR_TRAIN_OUTPUT`, else `outputs`")
 
     def without_secrets(self, hide: Callable[[str, str], str]) -> Launch:
         """The same with the values that `hide` makes of each parameter's name and value: what may be shown."""
