@@ -28,6 +28,7 @@ from ocr_train.redaction.redactor import OVERRIDES, redactor, remember, secrets_
 from ocr_train.tracking.launched_run import mlflow_run_ended_by_failure
 from ocr_train.trainer.interpreter import interpreter, probe
 from ocr_train.trainer.stop_signals import StopFlag
+from ocr_train.trainer.supervision import supervisor_of
 
 if TYPE_CHECKING:
     from ocr_train.cluster.leader import Leader
@@ -83,6 +84,7 @@ def _train(arguments: argparse.Namespace) -> int:
             stop=stop,
             started=started,
             checkpoint_copies=Path(copies) if (copies := os.environ.get(COPIES, "")) else None,
+            supervisor=supervisor_of(os.environ),
             address=addresses[rank] if addresses else "",
         )
         with detached_output():

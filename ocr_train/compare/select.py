@@ -15,7 +15,7 @@ from ocr_train.redaction.addresses import first_line
 from ocr_train.tracking.mlflow_client import every_page, runs_found
 
 KIND_TAG, KIND = "ocr_train.kind", "compare"
-"""The mark of a run that holds a comparison: it is not a training run and is never compared itself."""
+"""The mark of a run that holds a comparison (or a sweep): it is not a training run and is never compared itself."""
 MAX_RUNS = 20
 _PAGE = 500
 _COUNT_LIMIT = 5000
@@ -124,7 +124,7 @@ class _Search:
             raise
 
     def _counts(self, run: Any) -> bool:
-        return bool(run.data.tags.get(KIND_TAG) != KIND and run.info.run_id != self._without)
+        return not run.data.tags.get(KIND_TAG) and run.info.run_id != self._without
 
     def named(self, name: str) -> list[Any]:
         """The runs of that name, a few at most."""
@@ -177,8 +177,9 @@ def _by_id(search: _Search, run_id: str) -> tuple[Any, str]:
         if exc.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None, f"there is no run {run_id!r} in this MLflow."
         raise TrackingError(f"run {run_id} cannot be read: {first_line(exc)}") from exc
-    if run.data.tags.get(KIND_TAG) == KIND:
-        return None, f"run {run_id!r} holds a comparison; it is not a training run."
+    if kind := run.data.tags.get(KIND_TAG):
+        held = "a comparison" if kind == KIND else f"a {kind}"
+        return None, f"run {run_id!r} holds {held}; it is not a training run."
     return run, ""
 
 

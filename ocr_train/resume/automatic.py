@@ -10,6 +10,7 @@ from typing import Any
 from ocr_train.run import Echo
 from ocr_train.tracking import heartbeat
 from ocr_train.tracking.heartbeat import HEARTBEAT_TAG
+from ocr_train.trainer.failures import PRUNED
 
 CONFIG_TAG = "config_digest"
 INTERRUPTED = ("KILLED", "FAILED")
@@ -49,7 +50,13 @@ def find_interrupted(
     way to the one before it. `beat` fetches a run again.
     """
     wanted = {"dataset_digest": dataset_digest, CONFIG_TAG: config_digest}
-    same = [run for run in runs if all(run.data.tags.get(key) == value for key, value in wanted.items())]
+    same = [
+        run
+        for run in runs
+        if all(run.data.tags.get(key) == value for key, value in wanted.items())
+        # A sweep has ended it because others were better: nobody was interrupted.
+        and run.data.tags.get("failure_reason") != PRUNED
+    ]
     for run in same:
         if run.info.status == "RUNNING" and is_alive(run, beat, waiter):
             waiter.echo(

@@ -19,6 +19,8 @@ REASONS = (
     *("trainer_killed", "trainer_error", "no_training"),
     # why the watchdog ended it
     *("nan_loss", "amp_scale", "stall", "endless_evaluation", "stopped"),
+    # what a sweep that it belongs to had decided
+    *("pruned", "budget"),
     # who else ended it
     *("interrupted", "terminated", "hangup", "tracker_lost"),
     # where several machines train together
@@ -29,6 +31,8 @@ REASONS = (
 )
 """Every value that the tag `failure_reason` can have; docs/failures.md says what each means."""
 
+PRUNED, BUDGET = "pruned", "budget"
+"""Ended on purpose, by the sweep that started it: no failure, and its checkpoints are as good as any."""
 TRACKER_LOST = "tracker_lost"
 TRACKER_LOST_EXPLANATION = (
     "the process that tracked this run ended without a message: it was killed (SIGKILL, out of memory, a spot "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ocr_train.errors import (
     SIGINT_EXIT_CODE,
@@ -20,7 +20,7 @@ from ocr_train.errors import (
     TrainingFailed,
     TrainingStopped,
 )
-from ocr_train.trainer.failures import HOST_OOM, Failure
+from ocr_train.trainer.failures import BUDGET, HOST_OOM, PRUNED, Failure
 from ocr_train.trainer.process import Exit
 
 FINISHED, FAILED, KILLED = "FINISHED", "FAILED", "KILLED"
@@ -79,7 +79,9 @@ def _from_error(error: OcrTrainError, failure: Failure | None) -> Outcome:
     """We ended it; where the log says why there was nothing more to come, that is the cause."""
     if isinstance(error, TrainingStopped) and failure is not None and failure.fatal:
         return _failed(failure.reason, failure.explanation, failure.hint)
-    return _failed(failure_reason_of(error), error.problem, error.hint, error.exit_code)
+    reason = failure_reason_of(error)
+    outcome = _failed(reason, error.problem, error.hint, error.exit_code)
+    return replace(outcome, status=KILLED) if reason in (PRUNED, BUDGET) else outcome
 
 
 _SIGNALS = {

@@ -35,6 +35,7 @@ def make_callbacks(
     from callbacks.nodes import NodesCallback
     from callbacks.progress import ProgressCallback
     from callbacks.samples import SampleCallback
+    from callbacks.supervisor import SupervisorCallback
     from callbacks.system import SystemMetricsCallback
     from callbacks.time_use import TimeUseCallback
     from callbacks.watchdog import WatchdogCallback
@@ -60,6 +61,7 @@ def make_callbacks(
             images=experiment.sample_images if (setup.launch.paddleocr.root / "ppocr").is_dir() else 0,
         ),
         *((NodesCallback(services.leader.problem),) if services.leader else ()),
+        *((SupervisorCallback(services.supervisor),) if services.supervisor else ()),
         WatchdogCallback(stall_timeout_s=experiment.stall_timeout_s, nan_windows=experiment.nan_windows),
     ]
 

@@ -64,19 +64,20 @@ class Summary:
 
 def train(experiment: Experiment, output: Path, services: Services) -> Summary:
     """Run the whole way; raises `OcrTrainError` for what keeps the trainer from starting."""
+    name, tags = _called(experiment, services)
     started = begin(
         resume_request(experiment, services.echo),
         output,
         services.client,
-        name=run_name(experiment),
-        tags=first_tags(experiment),
+        name=name,
+        tags=tags,
         look_at_data=lambda work: look_at_data(experiment, work, output, services),
     )
     tracker = started.tracker
     services.echo(f"run {tracker.run_id} in {tracker.folder}")
     try:
         with Heartbeat(tracker.set_tags) as heartbeat:
-            tracker.set_tags(first_tags(experiment))
+            tracker.set_tags(tags)
             if not tracker.offline:
                 name_primary_metric(services.client, tracker.experiment_id, f"best/{experiment.main_metric}")
             say_exposed_params(tracker, services.echo)
@@ -121,6 +122,14 @@ def train(experiment: Experiment, output: Path, services: Services) -> Summary:
         results=results,
         finishing=finishing,
     )
+
+
+def _called(experiment: Experiment, services: Services) -> tuple[str, dict[str, str]]:
+    """The name of the run and its first tags: who started it as one of many has a say."""
+    name, tags = run_name(experiment), first_tags(experiment)
+    if services.supervisor is None:
+        return name, tags
+    return services.supervisor.name or name, {**tags, **services.supervisor.tags}
 
 
 def _before_training(

@@ -15,6 +15,7 @@ from ocr_train.trainer.device import Device
 from ocr_train.trainer.interpreter import Facts
 from ocr_train.trainer.paddleocr import PaddleOcr
 from ocr_train.trainer.stop_signals import StopFlag
+from ocr_train.trainer.supervision import Supervisor
 from ocr_train.trainer.tools import Trainer
 from ocr_train.weights.start import Settled
 
@@ -23,8 +24,8 @@ from ocr_train.weights.start import Settled
 class Services:
     """What the pipeline is given: the MLflow client, the trainer's interpreter looked into, how
     to fetch, where to speak, whether to stop, the monotonic second in which it all began, a second folder for
-    checkpoints where there is one, and, where several machines train together, this one's way to the others if it leads,
-    and its `address` among them."""
+    checkpoints where there is one, who started this training as one of many, and, where several machines train together,
+    this one's way to the others if it leads, and its `address` among them."""
 
     client: Any
     probe: Callable[[], Facts]
@@ -34,6 +35,7 @@ class Services:
     stop: StopFlag
     started: float
     checkpoint_copies: Path | None = None
+    supervisor: Supervisor | None = None
     leader: Leader | None = None
     address: str = ""
 

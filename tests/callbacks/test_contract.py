@@ -7,6 +7,7 @@ import inspect
 import io
 import pkgutil
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from ocr_train.checkpoints.store import CheckpointStore
 from ocr_train.errors import TrackingError
 from ocr_train.events import Event
 from ocr_train.run import Results, Run
+from ocr_train.trainer.supervision import MessageLink, Supervisor
 from tests.analysis.builders import box_at, write_validation
 from tests.builders import FolderArtifacts, make_run, store_on, write_checkpoint
 
@@ -90,6 +92,15 @@ class SlowArtifacts(FolderArtifacts):
         super().upload(local, folder)
 
 
+def gone() -> MessageLink:
+    """The line to a process that has left."""
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    link = MessageLink(ours)
+    assert link.received() == []
+    return link
+
+
 def build(kind: type[Callback], folder: Path) -> Callback:
     """An instance; constructor parameters are known by their names, so that a new callback is covered too."""
 
@@ -106,6 +117,7 @@ def build(kind: type[Callback], folder: Path) -> Callback:
         "hourly_usd": 3.0,
         "start_reading": lambda prefix, config, images: SlowReading(),
         "close_timeout_s": CLOSE_LIMIT_S,
+        "supervisor": Supervisor(link=gone()),
     }
     parameters = inspect.signature(kind).parameters.values()
     wanted = [

@@ -83,6 +83,14 @@ def test_one_without_a_checkpoint_gives_way_to_the_one_before() -> None:
     assert world.find(*runs, without_checkpoint=("second",)) == "first"
 
 
+def test_one_that_a_sweep_has_pruned_is_passed_over() -> None:
+    """It was no interruption: the one before it counts, and alone it counts as nothing."""
+    world = World()
+    pruned = world.run("pruned", "KILLED", failure_reason="pruned")
+    assert world.find(pruned, world.run("killed", "KILLED")) == "killed"
+    assert world.find(pruned) is None
+
+
 def test_a_finished_one_is_done() -> None:
     """What was interrupted before it went on in it: it is not picked up again."""
     world = World()

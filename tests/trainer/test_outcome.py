@@ -160,6 +160,17 @@ def test_a_stop_of_ours_has_its_own_reason() -> None:
     assert (found.status, found.reason, found.exit_code) == (FAILED, "stall", 7)
 
 
+@pytest.mark.parametrize("reason", ["pruned", "budget"])
+def test_a_training_that_its_sweep_has_ended_is_no_failure(reason: str) -> None:
+    """KILLED on purpose, with exit code 7 and the sentence that it was given."""
+    ended = outcome(
+        Exit(code=None, signal="SIGINT"),
+        error=TrainingStopped(f"{reason}: after epoch 2 acc 0.1.", reason=reason),
+    )
+    assert (ended.status, ended.reason, ended.exit_code) == ("KILLED", reason, 7)
+    assert ended.explanation == f"{reason}: after epoch 2 acc 0.1."
+
+
 def test_a_fatal_line_in_the_log_explains_a_stall() -> None:
     """The trainer stalled because it had failed."""
     stall = TrainingStopped("no progress", hint="wait longer", reason="stall")
