@@ -282,17 +282,17 @@ def test_the_script_of_the_guide_makes_one_spelling_of_many(page: str, tmp_path:
     assert [line.split("\t")[1] for line in lines] == 2 * [pair[1] for pair in MISTYPED.values()]
 
 
-def reliability_rows() -> list[list[str]]:
-    """The cells of all tables of docs/reliability.md: fault, promise, tests, trainer."""
-    text = (REPO / "docs" / "reliability.md").read_text(encoding="utf-8")
+def fault_rows() -> list[list[str]]:
+    """The cells of all tables of docs/faults.md: fault, promise, tests, trainer."""
+    text = (REPO / "docs" / "faults.md").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| fault ")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def test_every_fault_names_a_test_that_exists() -> None:
     """Each row of the fault matrix, and each test mentioned in its text: file and function."""
-    text = (REPO / "docs" / "reliability.md").read_text(encoding="utf-8")
-    rows = reliability_rows()
+    text = (REPO / "docs" / "faults.md").read_text(encoding="utf-8")
+    rows = fault_rows()
     assert len(rows) > 30
     assert [
         row[0] for row in rows if len(row) != 4 or not re.findall(r"`[\w/]*test_\w+\.py::test_\w+`", row[2])
@@ -309,7 +309,7 @@ def test_every_fault_names_a_test_that_exists() -> None:
 
 def test_three_faults_at_least_are_shown_with_paddleocr_itself() -> None:
     """In files whose launches name no stand-in."""
-    shown = {row[2] for row in reliability_rows() if row[3].startswith("**PaddleOCR**")}
+    shown = {row[2] for row in fault_rows() if row[3].startswith("**PaddleOCR**")}
     assert len(shown) >= 3
     for file in {re.findall(r"`([\w/]*test_\w+)\.py", cell)[0] for cell in shown}:  # the first one named
         text = (REPO / "tests" / f"{file}.py").read_text(encoding="utf-8")

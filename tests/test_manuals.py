@@ -22,9 +22,7 @@ MISSING = frozenset(
         "README.md",
         "README",
         "data",
-        "troubleshooting",
         "problem-log",
-        "reliability",
         "sagemaker",
     ]
 )

@@ -29,7 +29,7 @@ REASONS = (
     *("config_error", "data_error", "storage_error", "setup_error", "tracking_error"),
     *("callback_failed", "checkpoint_lost", "internal_error"),
 )
-"""Every value that the tag `failure_reason` can have; docs/failures.md says what each means."""
+"""Every value that the tag `failure_reason` can have; docs/troubleshooting.md says what each means."""
 
 PRUNED, BUDGET = "pruned", "budget"
 """Ended on purpose, by the sweep that started it: no failure, and its checkpoints are as good as any."""
@@ -106,7 +106,7 @@ PORT_IN_USE = Failure(
     reason="port_in_use",
     explanation="The processes of a multi-GPU training could not connect to each other: the port they agreed on is "
     "in use, often by processes left over from an earlier run.",
-    hint="End what is left of earlier trainings, or set FLAGS_START_PORT to a range of free ports; "
+    hint="End what is left of earlier trainings, or set FLAGS_FIXED_PORT to the first of a range of free ports; "
     "starting again is often enough.",
     fatal=False,
 )
