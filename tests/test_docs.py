@@ -142,12 +142,6 @@ def test_every_link_leads_to_a_file_and_to_a_heading(page: Path) -> None:
             assert anchor in found, f"{page.name}: {target}: {found}"
 
 
-def test_the_table_of_problems_is_the_code_s() -> None:
-    """Every kind of problem, as bad as it is, in the order of the code."""
-    shown = [(code(kind)[0], rec, det) for kind, rec, det, _ in table("data.md", "kind")]
-    assert shown == [(name, kind.rec, kind.det) for name, kind in KINDS.items()]
-
-
 @pytest.mark.parametrize("page", ["../README.md"])
 def test_what_a_user_sees_is_what_the_code_says(page: str) -> None:
     """A kind of problem or a reason of a failure in a table of advice exists under that name."""

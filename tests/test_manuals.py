@@ -21,7 +21,6 @@ MISSING = frozenset(
     [
         "README.md",
         "README",
-        "data",
         "problem-log",
     ]
 )
