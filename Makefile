@@ -5,6 +5,7 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.10 python3 python,$(shell command -v $(name) >/dev/null 2>&1 && $(name) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo $(name))))
 BIN := $(VENV)/bin
+INSTALL := $(PYTHON) -m ocr_train.cli.install_script $(BIN)/python
 # `mlflow run` looks up `python` on PATH.
 IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)"
 
@@ -27,20 +28,23 @@ help: ## what there is
 
 $(VENV)/.ready: requirements.txt
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.10, 3.11 or 3.12 found. Install one, or say which: make PYTHON=/path/to/python3.11"; exit 5; }
-	@echo "making $(VENV) with $$($(PYTHON) --version) ..."
+	@echo "making $(VENV) with $$($(PYTHON) --version): once, about 2.5 GB ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(INSTALL) requirements.txt
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
-	@echo "installing what tests and checks need ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@echo "what tests and checks need, too ..."
+	@$(INSTALL) requirements-dev.txt
 	@touch $@
 
 setup: $(VENV)/.ready ## make the environment (the others do it by themselves)
 
 run: $(VENV)/.ready ## train: make run MODEL=rec EPOCHS=5 DATA=s3://bucket/prefix
-	@$(IN_VENV) mlflow run . --env-manager local $(foreach name,$(PARAMETERS),$(if $(value $(name)),-P $(call lower,$(name))="$$$(name)"))
+# `mlflow run` makes the run before we start, so the experiment has to be named here, unless it is named already.
+	@task=$$(sed -n -e 's/^task: *\([a-z]*\).*/\1/p' -e 's/^  model_type: *\([a-z]*\).*/\1/p' "experiments/$$MODEL.yaml" "$$MODEL" 2>/dev/null | head -n 1); \
+	test -z "$$MLFLOW_EXPERIMENT_ID$$MLFLOW_EXPERIMENT_NAME" || task=; \
+	$(IN_VENV) mlflow run . --env-manager local $${task:+--experiment-name "paddleocr-$$task"} $(foreach name,$(PARAMETERS),$(if $(value $(name)),-P $(call lower,$(name))="$$$(name)"))
 
 ui: $(VENV)/.ready ## the MLflow page on what `make run` logged
 	@echo "MLflow: http://127.0.0.1:$(PORT)   (Ctrl-C ends it)"

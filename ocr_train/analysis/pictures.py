@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,6 +115,25 @@ def draw_text(sample: Sample, score: TextScore, *, error: str = "") -> Image.Ima
         place = (_MARGIN_PX, crop.height + 2 + number * (_TEXT_PX + 10))
         pen.text(place, line, fill=read if number else TEXT_COLOUR, font=font)
     return picture
+
+
+def place_in_columns(pictures: Sequence[Image.Image], columns: int = 2, gap: int = 12) -> Image.Image:
+    """One picture of several, row by row in `columns` on white, `gap` pixels apart; a row is as high as its highest."""
+    from PIL import Image
+
+    rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
+    widths = [max(row[place].width for row in rows if place < len(row)) for place in range(len(rows[0]))]
+    heights = [max(picture.height for picture in row) for row in rows]
+    size = (sum(widths) + gap * (len(widths) + 1), sum(heights) + gap * (len(heights) + 1))
+    sheet = Image.new("RGB", size, "white")
+    top = gap
+    for row, height in zip(rows, heights, strict=True):
+        left = gap
+        for picture, width in zip(row, widths, strict=False):
+            sheet.paste(picture, (left, top))
+            left += width + gap
+        top += height + gap
+    return sheet
 
 
 def save_png(picture: Image.Image, path: Path) -> Path:

@@ -1,6 +1,7 @@
 """The analysis at the end of a run: what the model reads well and what it does not, as tables and plots.
 
 evaluation/evaluation.json                                        figures, and what they were counted from
+predictions.png                                                   some images with the answers, from the worst to the best
 rec:  predictions.csv by_length.csv by_class.csv confusion.csv    and a plot of each of the last three
 det:  per_image.csv scores.csv, hmean.png scores.png, worst/*.png
 cls:  predictions.csv confusion.csv
@@ -13,10 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from ocr_train.analysis import error_analysis, plots, tables
 from ocr_train.analysis.box_scores import ALONE, MATCHED, BoxScore
-from ocr_train.analysis.pictures import draw_boxes, save_png
+from ocr_train.analysis.pictures import draw_boxes, draw_text, place_in_columns, save_png
 from ocr_train.analysis.predictions import Reading, Scored, score_all, totals, worst_first
 from ocr_train.analysis.sampling import ValidationSet, validation_set
 from ocr_train.analysis.text_scores import TextScore
@@ -25,16 +27,21 @@ FOLDER = "evaluation"
 LIMIT = 1000
 """At most this many validation images are read; which ones follows from their names (`sampling`)."""
 WORST_SHOWN = 12
+SHOWN = 4
 _LOW = 0.5
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnalysisReport:
-    """What was written: `files` with the artifact folder of each; the main `figures`; one `sentence` for people."""
+    """What was written: `files` with the artifact folder of each; the main `figures`; one `sentence` for people; a
+    `picture` of some answers, and an `example`, the image that was read best."""
 
     files: tuple[tuple[Path, str], ...]
     figures: Mapping[str, float]
     sentence: str
+    picture: Path | None = None
+    example: Path | None = None
 
 
 def analyse_validation(
@@ -68,9 +75,32 @@ def write_evaluation(chosen: ValidationSet, answers: Sequence[Reading], folder: 
         "sentence": sentence,
     }
     files.append(tables.write_json(folder / "evaluation.json", document))
+    picture = _draw_some(scored, folder / "predictions.png")
     return AnalysisReport(
-        files=tuple((path, _folder(path, folder)) for path in files), figures=figures, sentence=sentence
+        files=tuple((path, _folder(path, folder)) for path in [*files, *([picture] if picture else [])]),
+        figures=figures,
+        sentence=sentence,
+        picture=picture,
+        example=scored[-1].sample.path if scored else None,
     )
+
+
+def _draw_some(scored: Sequence[Scored], path: Path) -> Path | None:
+    """A picture of some images with what the model made of them, evenly from the worst to the best."""
+    drawn = []
+    for one in evenly(scored, SHOWN):
+        if isinstance(one.score, BoxScore):
+            drawn.append(draw_boxes(one.sample, one.answer, one.score))
+        elif isinstance(one.score, TextScore):
+            drawn.append(draw_text(one.sample, one.score, error=one.answer.error))
+    return save_png(place_in_columns(drawn), path) if drawn else None
+
+
+def evenly(ranked: Sequence[_T], count: int) -> list[_T]:
+    """`count` of them at most: the first, the last, and others at equal distances between."""
+    if len(ranked) <= count:
+        return list(ranked)
+    return [ranked[round(place * (len(ranked) - 1) / (count - 1))] for place in range(count)]
 
 
 def _folder(path: Path, folder: Path) -> str:

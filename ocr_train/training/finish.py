@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from ocr_train.analysis.predictions import Reading
-from ocr_train.analysis.report import analyse_validation
+from ocr_train.analysis.report import AnalysisReport, analyse_validation
 from ocr_train.checkpoints.manifest import BEST
 from ocr_train.checkpoints.reader import alias_values
 from ocr_train.checkpoints.states_file import read_states
@@ -43,16 +44,21 @@ CPU_PAGES = 200
 """At most this many pages are read where there is no GPU: a page takes a CPU about a second."""
 
 
+_T = TypeVar("_T")
+
+
 class _StopError(Exception):
     """We were asked to stop: what is left can be done later."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finishing:
-    """What came of it, for the summary: `finding` is the evaluation's sentence, `model` where the model is and
-    `note` what could not be done and how to do it."""
+    """What came of it, for the summary: `finding` is the evaluation's sentence, `picture` shows some answers, `example`
+    is an image that was read well, `model` where the model is and `notes` what could not be done and how to do it."""
 
     finding: str = ""
+    picture: Path | None = None
+    example: Path | None = None
     model: str = ""
     notes: Sequence[str] = field(default_factory=tuple)
 
@@ -92,12 +98,18 @@ def finish(
         return Finishing(notes=(f"model: the best checkpoint could not be fetched: {exc}",))
     work = _Work(experiment=experiment, setup=setup, source=source, tracker=tracker, services=services)
     notes: list[str] = []
-    finding = _guarded(work, "evaluation", _evaluate, notes) if wanted[0] else ""
-    model = _guarded(work, TAG, _make_model, notes) if wanted[1] else ""
-    return Finishing(finding=finding, model=model, notes=tuple(notes))
+    done = _guarded(work, "evaluation", _evaluate, notes) if wanted[0] else None
+    model = _guarded(work, TAG, _make_model, notes) if wanted[1] else None
+    return Finishing(
+        finding=done.sentence if done else "",
+        picture=done.picture if done else None,
+        example=done.example if done else None,
+        model=model or "",
+        notes=tuple(notes),
+    )
 
 
-def _guarded(work: _Work, tag: str, stage: Callable[[_Work], str], notes: list[str]) -> str:
+def _guarded(work: _Work, tag: str, stage: Callable[[_Work], _T], notes: list[str]) -> _T | None:
     """The stage's answer; where it fails, a note and a tag."""
     command = "export" if tag == TAG else "evaluate"
     later = f"python -m ocr_train {command} {work.tracker.run_id}"
@@ -105,7 +117,7 @@ def _guarded(work: _Work, tag: str, stage: Callable[[_Work], str], notes: list[s
         return stage(work)
     except _StopError:
         notes.append(f"{command}: skipped because a stop was requested; run it later: {later}")
-        return ""
+        return None
     except OcrTrainError as exc:
         problem, hint = exc.problem, exc.hint
     except Exception as exc:  # noqa: BLE001 - the training is finished and stays so
@@ -113,7 +125,7 @@ def _guarded(work: _Work, tag: str, stage: Callable[[_Work], str], notes: list[s
     work.tracker.set_tags({tag: f"failed: {problem}"})
     sentences = (f"{command}: {problem.rstrip('.')}.", hint, f"When that is fixed: {later}")
     notes.append(" ".join(filter(None, sentences)))
-    return ""
+    return None
 
 
 def _best(experiment: Experiment, setup: TrainingSetup, results: Results, tracker: Tracker) -> ModelSource:
@@ -144,7 +156,7 @@ def _best(experiment: Experiment, setup: TrainingSetup, results: Results, tracke
     )
 
 
-def _evaluate(work: _Work) -> str:
+def _evaluate(work: _Work) -> AnalysisReport:
     run = work.setup.run
     work.services.echo(f"evaluation: {work.source.description} reads the validation images ...")
     done = analyse_validation(
@@ -157,7 +169,7 @@ def _evaluate(work: _Work) -> str:
     for path, folder in done.files:
         work.tracker.log_file(path, folder)
     work.tracker.set_tags({"evaluation": done.sentence})
-    return done.sentence
+    return done
 
 
 def _limit(work: _Work) -> int:

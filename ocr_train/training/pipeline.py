@@ -74,7 +74,7 @@ def train(experiment: Experiment, output: Path, services: Services) -> Summary:
         look_at_data=lambda work: look_at_data(experiment, work, output, services),
     )
     tracker = started.tracker
-    services.echo(f"run {tracker.run_id} in {tracker.folder}")
+    services.echo(f"{experiment.name}: {experiment.description}\nrun {tracker.run_id} in {tracker.folder}")
     try:
         with Heartbeat(tracker.set_tags) as heartbeat:
             tracker.set_tags(tags)

@@ -38,10 +38,32 @@ def summary_lines(summary: Summary, launch: Launch, started: Started = TYPED) ->
     if outcome.status == KILLED and summary.results.stored:
         lines.append("The checkpoints stored before are complete: resume from them.")
     lines += [f"  {name:<12} {text}" for name, text in _facts(summary, started)]
-    lines += [f"  {name:<12} {command}" for name, command in _next(summary, launch, started)]
-    if launch.offline.lower() != "true":
-        lines.append(f"  {'open':<12} {_page(summary.run_id, summary.experiment_id)}")
-    return lines
+    commands = [
+        *_next(summary, launch, started),
+        *([] if _offline(launch) else [("open", _page(summary.run_id, summary.experiment_id))]),
+        *_further(summary, launch, started),
+    ]
+    return lines + [f"  {name:<12} {command}" for name, command in commands]
+
+
+def _further(summary: Summary, launch: Launch, started: Started) -> list[tuple[str, str]]:
+    """What a model that was made is for: an image to read, and one's own data after the demo set."""
+    finishing = summary.finishing
+    if not finishing.model:
+        return []
+    found = []
+    if finishing.example and not _offline(launch):
+        image = shlex.quote(str(finishing.example))
+        read = f"{started.python} -m ocr_train predict {summary.run_id} {image} --out seen"
+        found.append(("read images", read))
+    if not launch.data:
+        own = replace(launch, data="FOLDER", resume="").without_secrets(redactor().value)
+        found.append(("your data", started.train(own)))
+    return found
+
+
+def _offline(launch: Launch) -> bool:
+    return launch.offline.lower() == "true"
 
 
 def _next(summary: Summary, launch: Launch, started: Started) -> list[tuple[str, str]]:
@@ -72,7 +94,7 @@ def _without_epochs(overrides: str) -> str:
 def _newest(summary: Summary, launch: Launch) -> str:
     """What to resume: the run, or, as long as it is on this machine alone, its newest checkpoint here."""
     step = summary.results.latest_step
-    if launch.offline.lower() != "true" or step is None:
+    if not _offline(launch) or step is None:
         return summary.run_id
     return str(summary.folder / ARTIFACTS / step_folder(step))
 
@@ -86,6 +108,7 @@ def _facts(summary: Summary, started: Started) -> list[tuple[str, str]]:
         facts.append(("checkpoints", f"{results.stored} stored in {_where(summary)}"))
     finishing = summary.finishing
     facts += [("evaluation", finishing.finding)] if finishing.finding else []
+    facts += [("picture", str(finishing.picture))] if finishing.picture else []
     facts += [("model", f"{finishing.model}: gives the checkpoint's answers")] if finishing.model else []
     facts += [("not done", note) for note in finishing.notes]
     if results.not_better:

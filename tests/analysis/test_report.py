@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ocr_train.analysis.predictions import Reading
-from ocr_train.analysis.report import FOLDER, AnalysisReport, analyse_validation
+from ocr_train.analysis.report import FOLDER, AnalysisReport, analyse_validation, evenly
 from tests.analysis.builders import answer, box_at, write_validation
 
 
@@ -67,6 +67,24 @@ def test_every_file_is_named_with_its_artifact_folder(
     for folder, written in (rec, det):
         assert {path for path, _ in written.files} == {path for path in folder.rglob("*") if path.is_file()}
         assert all((folder.parent / place / path.name) == path for path, place in written.files)
+
+
+def test_a_picture_shows_some_answers(
+    rec: tuple[Path, AnalysisReport], det: tuple[Path, AnalysisReport]
+) -> None:
+    """Of crops and of pages; the image that was read best is one to try the model with."""
+    for folder, written in (rec, det):
+        assert written.picture == folder / "predictions.png"
+        with Image.open(written.picture) as picture:
+            assert picture.width > 320
+        assert written.example is not None
+        assert written.example.name == "a.png"
+
+
+def test_what_is_shown_lies_evenly_between_the_worst_and_the_best() -> None:
+    """Not the best alone, which would flatter, nor the worst."""
+    assert evenly(range(10), 4) == [0, 3, 6, 9]
+    assert evenly(range(2), 4) == [0, 1]
 
 
 def test_texts_are_listed_worst_first(rec: tuple[Path, AnalysisReport]) -> None:

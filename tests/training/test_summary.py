@@ -146,6 +146,23 @@ def test_the_model_and_what_was_not_done_are_said() -> None:
     assert "not done     export: no disk." in text
 
 
+def test_a_model_that_was_made_is_tried_with_an_image_of_the_validation_set() -> None:
+    """The picture of some answers stands before it."""
+    finishing = Finishing(
+        model="models:/ocr-det/3", picture=Path("runs/predictions.png"), example=Path("data/my page.png")
+    )
+    text = text_of(replace(SUMMARY, finishing=finishing))
+    assert "picture      runs/predictions.png" in text
+    assert f"read images  python -m ocr_train predict {RUN_ID} 'data/my page.png' --out seen" in text
+
+
+def test_after_the_demo_set_come_one_s_own_data() -> None:
+    """Whoever named data is not told to."""
+    finished = replace(SUMMARY, finishing=Finishing(model="models:/ocr-det/3"))
+    assert "your data    mlflow run . -P model=rec -P data=FOLDER" in text_of(finished, Launch(model="rec"))
+    assert "your data" not in text_of(finished)
+
+
 def test_a_starving_model_is_said() -> None:
     """In plain words, beside the score."""
     text = text_of(
