@@ -299,9 +299,16 @@ def client(tracking_uri: str) -> Any:
     return mlflow.MlflowClient(tracking_uri=tracking_uri)
 
 
-def only_run(tracking_uri: str, *, experiment: str = "0") -> Any:
-    """The newest run of the experiment."""
-    return client(tracking_uri).search_runs([experiment], order_by=["attributes.start_time DESC"])[0]
+def all_runs(tracking_uri: str) -> list[Any]:
+    """The runs of all experiments, the newest first."""
+    store_client = client(tracking_uri)
+    everywhere = [one.experiment_id for one in store_client.search_experiments()]
+    return list(store_client.search_runs(everywhere, order_by=["attributes.start_time DESC"]))
+
+
+def only_run(tracking_uri: str) -> Any:
+    """The newest run."""
+    return all_runs(tracking_uri)[0]
 
 
 def points(tracking_uri: str, run_id: str, key: str) -> list[tuple[int, float]]:

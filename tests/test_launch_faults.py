@@ -20,7 +20,16 @@ from ocr_train.tracking import tracker as tracking
 from ocr_train.tracking.mlflow_client import connect
 from ocr_train.tracking.run_folder import RunLock, require_writable
 from tests.builders import MLFLOW_WARNING
-from tests.commands import REPO, client, environment, ocr_train_here, only_run, store, train_arguments
+from tests.commands import (
+    REPO,
+    all_runs,
+    client,
+    environment,
+    ocr_train_here,
+    only_run,
+    store,
+    train_arguments,
+)
 
 pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
 
@@ -241,7 +250,7 @@ def test_an_output_folder_that_takes_nothing_makes_no_run(
     assert done.returncode == 4, done.stderr
     assert "Traceback" not in done.stderr
     assert f"the folder for files of runs, {str(immutable)!r}, cannot be used" in done.stderr
-    assert client(store(store_folder)).search_runs(["0"]) == []
+    assert all_runs(store(store_folder)) == []
 
 
 @pytest.mark.slow
@@ -279,7 +288,7 @@ def test_a_disk_that_is_full_before_training_is_a_sentence(
     assert done.returncode in (4, 5), done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert "Free some space there" in done.stderr
-    found = client(store(store_folder)).search_runs(["0"])
+    found = all_runs(store(store_folder))
     assert [run.info.status for run in found] == ["FAILED"] * runs_made
     assert all(run.data.tags["failure_reason"] in ("storage_error", "setup_error") for run in found)
 

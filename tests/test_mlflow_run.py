@@ -119,8 +119,10 @@ def test_mlflow_run_brings_an_offline_run_to_the_server(
         ),
     ):
         sync_by_mlflow(tmp_path, uri, *parameters)
-        [run] = client(uri).search_runs(
-            ["0"], filter_string=f"tags.`ocr_train.offline_id` = '{facts.parent.name}'"
+        mlflow = client(uri)
+        home = mlflow.get_experiment_by_name("paddleocr-rec").experiment_id
+        [run] = mlflow.search_runs(
+            [home], filter_string=f"tags.`ocr_train.offline_id` = '{facts.parent.name}'"
         )
         assert run.info.status == "FINISHED"
         assert [step for step, _ in points(uri, run.info.run_id, "train/loss")] == [1, 2, 3, 4]

@@ -137,10 +137,11 @@ def _log(
 def _new_run(
     source: ModelSource, data: ValidationData, done: EvaluationResult, metrics: dict[str, float]
 ) -> str:
+    from ocr_train.tracking.experiments import experiment_name
     from ocr_train.tracking.tracker import Tracker
 
     name = f"evaluate-{source.name or source.task}-{time.strftime('%m%d-%H%M%S')}"
-    tracker = Tracker.start(client(), output_folder(), name=name)
+    tracker = Tracker.start(client(), output_folder(), name=name, experiment=experiment_name(source.task))
     tracker.set_tags(
         {
             "model": source.name,

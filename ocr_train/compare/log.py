@@ -14,7 +14,7 @@ from ocr_train.errors import TrackingError
 from ocr_train.redaction.addresses import first_line
 from ocr_train.redaction.redactor import redactor
 from ocr_train.tracking.artifacts import RunArtifacts
-from ocr_train.tracking.mlflow_client import experiment_of
+from ocr_train.tracking.experiments import experiment_of
 
 ARTIFACTS = "compare"
 _TAG_LIMIT = 5000

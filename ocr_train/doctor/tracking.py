@@ -91,7 +91,7 @@ def _location(client: Any) -> tuple[str, str]:
         found = client.get_experiment_by_name(name) if name else None
         if found is not None:
             return str(found.artifact_location), f"experiment {name!r}"
-        word = f"the default one; {name!r} will be made by the first run" if name else "experiment 0"
+        word = f"the default one; {name!r} will be made by the first run" if name else "the default one"
         return str(client.get_experiment("0").artifact_location), word
     except Exception as exc:
         raise TrackingError(

@@ -186,8 +186,9 @@ def run_to_go_on(request: ResumeRequest, client: Any) -> Any | None:
 
 def _nothing_to_go_on_with(request: ResumeRequest) -> ConfigError:
     return ConfigError(
-        f"resume=latest: no run of the model {request.model!r} in this experiment has a complete checkpoint.",
-        hint="Check MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME, or leave resume empty.",
+        f"resume=latest: no run of the model {request.model!r} has a complete checkpoint in the experiments that are searched.",
+        hint="That is the one in MLFLOW_EXPERIMENT_NAME, or, where none is named, Default and all paddleocr-... Check it and "
+        "MLFLOW_TRACKING_URI, or leave resume empty.",
     )
 
 

@@ -55,23 +55,32 @@ def begin(
     *,
     name: str,
     tags: Mapping[str, object],
+    experiment: str,
     look_at_data: Callable[[Path], tuple[Dataset, str]],
+    hold_stops: Callable[[], None],
 ) -> StartedRun:
-    """Start the run, with `tags`, or reopen the one that resume_mode=same continues.
+    """Start the run, with `tags`, in `experiment` where none is named, or reopen the one that resume_mode=same continues.
 
     `look_at_data` prepares the data into a folder, and sums up the configuration: with resume=auto they decide which
-    run that is. Raises `ConfigError` for what `resume` cannot mean or what another process does, `StorageError` where
-    files of runs cannot be kept in `output`, `TrackingError`.
+    run that is. `hold_stops` is called before there is a run that is to be told of a stop. Raises
+    `ConfigError` for what `resume` cannot mean or what another process does, `StorageError` where files of runs cannot
+    be kept in `output`, `TrackingError`.
     """
     check_resume(request.text, request.mode, weights_only=request.weights_only, offline=request.offline)
     require_writable(output)
 
     def start() -> Tracker:
-        return Tracker.start(client, output, name=name, offline=request.offline, tags=tags)
+        hold_stops()
+        return Tracker.start(
+            client, output, name=name, experiment=experiment, offline=request.offline, tags=tags
+        )
+
+    def go_on(run: Any) -> tuple[Tracker, Reopened]:
+        hold_stops()
+        return _continue(run, output, client, request.waiter)
 
     if _begun_before(request, client):
-        run = require_idle(client, request.own_run_id, request.waiter)
-        tracker, begun = _continue(run, output, client, request.waiter)
+        tracker, begun = go_on(require_idle(client, request.own_run_id, request.waiter))
         return StartedRun(tracker=tracker, reopened=begun)
     if not request.text or request.mode != SAME:
         return StartedRun(tracker=start())
@@ -88,7 +97,7 @@ def begin(
             # `auto` watches the heartbeat itself.
             if request.text != AUTO:
                 run = require_idle(client, run.info.run_id, request.waiter)
-            tracker, reopened = _continue(run, output, client, request.waiter)
+            tracker, reopened = go_on(run)
         if dataset is not None:
             dataset = _moved(dataset, staging, tracker.folder / "data")
     finally:

@@ -12,9 +12,10 @@ from ocr_train.errors import TrackingError
 from ocr_train.redaction.addresses import first_line
 from ocr_train.runs.offline import OFFLINE_ID
 from ocr_train.tracking import heartbeat
+from ocr_train.tracking.experiments import experiments_searched
 from ocr_train.tracking.heartbeat import HEARTBEAT_TAG
 from ocr_train.tracking.holder import HOLDER_TAG
-from ocr_train.tracking.mlflow_client import experiment_of, runs_found
+from ocr_train.tracking.mlflow_client import runs_found
 from ocr_train.trainer.failures import NEVER_BEGAN_EXPLANATION, TRACKER_LOST, TRACKER_LOST_EXPLANATION
 
 LOST_AFTER_S = 600.0
@@ -57,12 +58,12 @@ class RunInfo:
 
 
 def list_runs(client: Any, *, limit: int = 50, now: float | None = None) -> Sequence[RunInfo]:
-    """Our runs in the current experiment, the newest first; raises `TrackingError`.
+    """Our runs in the experiments that are searched, the newest first; raises `TrackingError`.
 
     Ours are those with a launch command: runs of other programs in the same experiment are left alone.
     """
     moment = time.time() if now is None else now
-    ours = (run for run in runs_found(client, [experiment_of(client)]) if OWN_TAG in run.data.tags)
+    ours = (run for run in runs_found(client, experiments_searched(client)) if OWN_TAG in run.data.tags)
     return [_info(run, moment) for run in islice(ours, limit)]
 
 
@@ -73,7 +74,7 @@ def lost_runs(client: Any, *, older_than_s: float | None = None, now: float | No
     Runs of other programs in the same experiment are left alone.
     """
     moment = time.time() if now is None else now
-    running = runs_found(client, [experiment_of(client)], "attributes.status = 'RUNNING'")
+    running = runs_found(client, experiments_searched(client), "attributes.status = 'RUNNING'")
     infos = [_info(run, moment) for run in running if _is_ours(run)]
     return [
         info

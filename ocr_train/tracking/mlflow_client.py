@@ -18,6 +18,7 @@ from typing import Any
 from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.redaction.addresses import first_line, without_password
 from ocr_train.redaction.redactor import redactor
+from ocr_train.tracking.experiments import experiments_searched
 from ocr_train.tracking.journal import Batch, Metric, Tag
 from ocr_train.tracking.journal_delivery import RefusedRecords
 from ocr_train.tracking.launched_run import hide_in_tags
@@ -239,52 +240,6 @@ def check_writable(client: Any, run_id: str) -> None:
     client.log_batch(run_id, tags=[RunTag(key, tags.get(key, "true"))])
 
 
-def mark_as_training(client: Any, experiment_id: str) -> str:
-    """Have MLflow's page open on runs and curves instead of on its GenAI views, unless somebody chose a kind.
-
-    The experiment's name comes back, "" where the server does not tell it.
-    """
-    return _suggest(client, experiment_id, {"mlflow.experimentKind": "custom_model_development"})
-
-
-def name_primary_metric(client: Any, experiment_id: str, metric: str) -> None:
-    """Have MLflow's page begin with the chart of `metric` (higher is better), unless somebody chose one."""
-    primary = "mlflow.experiment.primaryMetric"
-    _suggest(client, experiment_id, {f"{primary}.name": metric, f"{primary}.greaterIsBetter": "True"})
-
-
-def _suggest(client: Any, experiment_id: str, tags: Mapping[str, str]) -> str:
-    """Set tags of the experiment unless it has one of them; its name, "" where the server does not tell it."""
-    from mlflow.exceptions import MlflowException
-
-    name = ""
-    # A nicety: some are not allowed to.
-    with contextlib.suppress(MlflowException):
-        experiment = client.get_experiment(experiment_id)
-        name = str(experiment.name)
-        if not tags.keys() & experiment.tags.keys():
-            for key, value in tags.items():
-                client.set_experiment_tag(experiment_id, key, value)
-    return name
-
-
-def experiment_of(client: Any) -> str:
-    """The id of the experiment that MLflow's own variables name, as `mlflow run` chooses it; raises `TrackingError`."""
-    if given := os.environ.get("MLFLOW_EXPERIMENT_ID", ""):
-        return given
-    name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "")
-    if not name:
-        return "0"
-    try:
-        found = client.get_experiment_by_name(name)
-        return str(found.experiment_id if found else client.create_experiment(name))
-    except Exception as exc:
-        raise TrackingError(
-            f"the experiment {name!r} cannot be found: {first_line(exc)}",
-            hint="Check MLFLOW_EXPERIMENT_NAME and the server's log.",
-        ) from exc
-
-
 def every_page(ask: Callable[[str | None], Any]) -> Iterator[Any]:
     """The entries of all pages; `ask` takes the token of a page, None for the first."""
     token = None
@@ -313,10 +268,11 @@ def runs_found(client: Any, experiments: Sequence[str], filter_string: str = "")
 
 
 def runs_of_model(client: Any, model: str, *, limit: int = 200) -> Sequence[Any]:
-    """This experiment's runs of `model`, the newest first."""
+    """The runs of `model` in the experiments that are searched, the newest first."""
+    searched = experiments_searched(client)
     try:
         found = client.search_runs(
-            [experiment_of(client)],
+            searched,
             filter_string=f"tags.model = '{model}'",
             order_by=["attributes.start_time DESC"],
             max_results=limit,

@@ -23,6 +23,7 @@ from ocr_train.redaction.redactor import redactor
 from ocr_train.tracking import heartbeat
 from ocr_train.tracking.artifact_delivery import ArtifactDelivery, log_input, send_file
 from ocr_train.tracking.artifacts import FolderArtifacts, RunArtifacts
+from ocr_train.tracking.experiments import experiment_of, mark_as_training
 from ocr_train.tracking.heartbeat import HEARTBEAT_TAG
 from ocr_train.tracking.holder import HOLDER_TAG, this_process
 from ocr_train.tracking.journal import Batch, Journal, Metric, Param, Tag, batches_of
@@ -32,8 +33,6 @@ from ocr_train.tracking.metric_names import PARAM_LIMIT, TAG_LIMIT, MetricNames,
 from ocr_train.tracking.mlflow_client import (
     check_writable,
     end_run,
-    experiment_of,
-    mark_as_training,
     runs_of_model,
     send_batch,
 )
@@ -121,10 +120,12 @@ class Tracker:
         output: Path,
         *,
         name: str,
+        experiment: str = "",
         offline: bool = False,
         tags: Mapping[str, object] | None = None,
     ) -> Tracker:
-        """The run that `mlflow run` made (MLFLOW_RUN_ID), or a new one called `name`.
+        """The run that `mlflow run` made (MLFLOW_RUN_ID), or a new one called `name`; where no experiment is named, in
+        the one called `experiment`.
 
         Its files go to `output`/<run id>, which is tried before there is a run. The run has `tags`, a heartbeat
         and the name of this process from the first moment: whatever ends us, `runs --reap` finds it.
@@ -133,7 +134,7 @@ class Tracker:
         given = os.environ.get("MLFLOW_RUN_ID", "")
         require_writable(output, given)
         if offline:
-            return cls._start_offline(client, output, name)
+            return cls._start_offline(client, output, name, experiment)
         from mlflow.exceptions import MlflowException
 
         first_tags = {**(tags or {}), HEARTBEAT_TAG: heartbeat.now()}
@@ -142,7 +143,8 @@ class Tracker:
             if given:
                 run = take_over(client, given, name, _tags_at_start(first_tags))
             else:
-                run = client.create_run(experiment_of(client), run_name=name, tags=_tags_at_start(first_tags))
+                home = experiment_of(client, experiment)
+                run = client.create_run(home, run_name=name, tags=_tags_at_start(first_tags))
         except MlflowException as exc:
             raise TrackingError(
                 f"the run cannot be started in MLflow: {first_line(exc)}",
@@ -161,14 +163,14 @@ class Tracker:
             return cls(client, facts.run_id, facts.experiment_id, output / facts.run_id, facts=facts)
 
     @classmethod
-    def _start_offline(cls, client: Any, output: Path, name: str) -> Tracker:
+    def _start_offline(cls, client: Any, output: Path, name: str, experiment: str) -> Tracker:
         given = os.environ.get("MLFLOW_RUN_ID", "")
         facts = RunFacts(
             run_id=given or uuid.uuid4().hex,
             run_name=name,
             tracking_uri=from_anywhere(os.environ.get("MLFLOW_TRACKING_URI", "")),
-            experiment_id=os.environ.get("MLFLOW_EXPERIMENT_ID", ""),
-            experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME", ""),
+            experiment_id=(home := os.environ.get("MLFLOW_EXPERIMENT_ID", "")),
+            experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME", "") or ("" if home else experiment),
             offline=True,
             server_run_id=given,
             started_ms=_now_ms(),

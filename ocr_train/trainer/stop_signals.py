@@ -41,6 +41,20 @@ class StopFlag:
         finally:
             self._deferred = False
 
+    def hold(self) -> None:
+        """From now on a request is only noted, until `release` or `let_go`."""
+        self._deferred = True
+
+    def let_go(self) -> None:
+        """Requests are raised at once again."""
+        self._deferred = False
+
+    def release(self) -> None:
+        """The same; raises `StopRequested` for a request that came meanwhile."""
+        self.let_go()
+        if self.number is not None:
+            raise StopRequested(self.number)
+
     @contextmanager
     def installed(self) -> Iterator[StopFlag]:
         """Take over the signals for the duration; only the main thread may."""

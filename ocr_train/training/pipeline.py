@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from ocr_train.events import RunFinished, RunStarted
 from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.start import StartedRun, begin
 from ocr_train.run import Echo, Results
+from ocr_train.tracking.experiments import experiment_name, name_primary_metric
 from ocr_train.tracking.heartbeat import Heartbeat
-from ocr_train.tracking.mlflow_client import name_primary_metric
 from ocr_train.tracking.tracker import CHECKPOINT_BYTES_TAG, PENDING_TAG, Delivered, Tracker
 from ocr_train.trainer.dispatch import Dispatcher
 from ocr_train.trainer.follow import STACKS_FILE, LogWatch, follow
@@ -36,7 +36,7 @@ from ocr_train.training.base import Base, measure_base
 from ocr_train.training.callbacks import make_callbacks
 from ocr_train.training.finish import Finishing, finish
 from ocr_train.training.nodes import gather
-from ocr_train.training.record import first_tags, run_name, say_exposed_params
+from ocr_train.training.record import first_tags, run_name, say_default_experiment, say_exposed_params
 from ocr_train.training.services import Services, TrainingSetup
 from ocr_train.training.setup import look_at_data, resume_request, set_up
 
@@ -65,21 +65,16 @@ class Summary:
 def train(experiment: Experiment, output: Path, services: Services) -> Summary:
     """Run the whole way; raises `OcrTrainError` for what keeps the trainer from starting."""
     name, tags = _called(experiment, services)
-    started = begin(
-        resume_request(experiment, services.echo),
-        output,
-        services.client,
-        name=name,
-        tags=tags,
-        look_at_data=lambda work: look_at_data(experiment, work, output, services),
-    )
+    started = _begin(experiment, output, services, name=name, tags=tags)
     tracker = started.tracker
-    services.echo(f"{experiment.name}: {experiment.description}\nrun {tracker.run_id} in {tracker.folder}")
     try:
+        services.stop.release()
+        services.echo(f"{experiment.name}: {experiment.description}\nrun {tracker.run_id} in {tracker.folder}")
         with Heartbeat(tracker.set_tags) as heartbeat:
             tracker.set_tags(tags)
             if not tracker.offline:
                 name_primary_metric(services.client, tracker.experiment_id, f"best/{experiment.main_metric}")
+            say_default_experiment(tracker, experiment.task, services.echo)
             say_exposed_params(tracker, services.echo)
             setup, base = _before_training(experiment, output, started, services)
             with services.stop.deferred():
@@ -122,6 +117,26 @@ def train(experiment: Experiment, output: Path, services: Services) -> Summary:
         results=results,
         finishing=finishing,
     )
+
+
+def _begin(
+    experiment: Experiment, output: Path, services: Services, *, name: str, tags: Mapping[str, str]
+) -> StartedRun:
+    """The run. A stop that comes while it is made is held: the caller releases it where the run is told of it."""
+    try:
+        return begin(
+            resume_request(experiment, services.echo),
+            output,
+            services.client,
+            name=name,
+            tags=tags,
+            experiment=experiment_name(experiment.task),
+            look_at_data=lambda work: look_at_data(experiment, work, output, services),
+            hold_stops=services.stop.hold,
+        )
+    except BaseException:
+        services.stop.let_go()
+        raise
 
 
 def _called(experiment: Experiment, services: Services) -> tuple[str, dict[str, str]]:

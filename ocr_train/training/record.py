@@ -20,6 +20,7 @@ from ocr_train.resume.automatic import CONFIG_TAG
 from ocr_train.resume.resolve import ResumeRequest
 from ocr_train.resume.start import StartedRun
 from ocr_train.run import STEPS_METRIC, Echo, Run
+from ocr_train.tracking.experiments import DEFAULT, experiment_name
 from ocr_train.tracking.launched_run import exposed_params
 from ocr_train.tracking.mlflow_client import get_run
 from ocr_train.tracking.run_folder import CLEAN_CONFIG
@@ -67,6 +68,16 @@ def say_exposed_params(tracker: Tracker, echo: Echo) -> None:
     with contextlib.suppress(OcrTrainError):
         if warning := exposed_params(get_run(tracker.client, launched_as).data.params):
             echo(warning)
+
+
+def say_default_experiment(tracker: Tracker, task: str, echo: Echo) -> None:
+    """Say how the next run gets to the experiment of its task: MLflow does not move one."""
+    launched_as = os.environ.get("MLFLOW_RUN_ID", "")
+    if launched_as and tracker.run_id == launched_as and tracker.experiment_id == DEFAULT:
+        echo(
+            "`mlflow run` has made this run in MLflow's experiment Default. To have it among the others of its kind: "
+            f"--experiment-name {experiment_name(task)}"
+        )
 
 
 def tag_setting(tracker: Tracker, launch: LaunchRequest, request: ResumeRequest) -> None:

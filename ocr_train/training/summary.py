@@ -155,10 +155,11 @@ def _page(run_id: str, experiment_id: str) -> str:
     if uri.startswith("http"):
         page = without_password(uri).rstrip("/")
         return f"{page}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
+    link = f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
     page = f"mlflow ui --backend-store-uri {shlex.quote(uri or 'sqlite:///mlflow.db')}"
     here = Path.cwd()
     if uri in ("", f"sqlite:///{here / 'mlflow.db'}") and all(
         (here / name).is_file() for name in ("Makefile", "MLproject")
     ):
         page = f"make ui   (or: {page})"
-    return f"{page}, then run {run_id[:8]}"
+    return f"{page}, then {link}"

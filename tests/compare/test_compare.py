@@ -10,7 +10,7 @@ import pytest
 from ocr_train.compare.select import KIND, KIND_TAG
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from tests.cli_run import Ran, command
-from tests.commands import SCRIPTED, artifacts, client, ocr_train_here
+from tests.commands import SCRIPTED, all_runs, artifacts, client, ocr_train_here
 from tests.compare.made_runs import Made, make_run
 
 AXES = ("step", "epoch", "time", "cost")
@@ -174,7 +174,7 @@ def test_two_trainings_are_compared(
         "train", *common, "--epochs", "2", cwd=store_folder, env={"MLFLOW_TRACKING_URI": uri}
     )
     assert first.returncode == 0, first.stderr
-    (parent,) = client(uri).search_runs(["0"])
+    (parent,) = all_runs(uri)
     resumed = ["--epochs", "4", "--resume", parent.info.run_id]
     second = ocr_train_here("train", *common, *resumed, cwd=store_folder, env={"MLFLOW_TRACKING_URI": uri})
     assert second.returncode == 0, second.stderr

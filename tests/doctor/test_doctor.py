@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import MLFLOW_WARNING
-from tests.commands import client, ocr_train_here, store
+from tests.commands import all_runs, ocr_train_here, store
 from tests.s3 import Prefix
 
 pytestmark = pytest.mark.filterwarnings(MLFLOW_WARNING)
@@ -40,7 +40,7 @@ def test_all_problems_are_said_at_once(store_folder: Path, prefix: Prefix) -> No
         "GPU",
         "disk",
     }
-    assert client(store(store_folder)).search_runs(["0"]) == []
+    assert all_runs(store(store_folder)) == []
     assert not (store_folder / "outputs").exists()
 
 

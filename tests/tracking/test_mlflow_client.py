@@ -13,8 +13,9 @@ from ocr_train.errors import TrackingError
 from ocr_train.runs.sync import sync_run
 from ocr_train.tracking import mlflow_client
 from ocr_train.tracking.artifact_delivery import log_input
+from ocr_train.tracking.experiments import name_primary_metric
 from ocr_train.tracking.journal import Batch, Metric, Param, Tag
-from ocr_train.tracking.mlflow_client import connect, end_run, name_primary_metric, send_batch
+from ocr_train.tracking.mlflow_client import connect, end_run, send_batch
 from ocr_train.tracking.outbox import DatasetInput
 from ocr_train.tracking.tracker import Tracker
 from tests.builders import MLFLOW_WARNING, mlflow_store

@@ -236,8 +236,8 @@ def test_the_link_to_the_run_has_no_password() -> None:
 
 @pytest.mark.parametrize("uri", ["", "sqlite:///other.db"])
 def test_without_a_server_it_says_how_to_look(monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
-    """A store in a file: the command that shows it, and which run it was."""
+    """A store in a file: the command that shows it, and the address of the run there, in the model-training views."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     text = text_of(SUMMARY)
     assert f"mlflow ui --backend-store-uri {uri or 'sqlite:///mlflow.db'}" in text
-    assert f"run {RUN_ID[:8]}" in text
+    assert f"http://127.0.0.1:5000/#/experiments/7/runs/{RUN_ID}?workflowType=machine_learning" in text
