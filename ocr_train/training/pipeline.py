@@ -69,7 +69,9 @@ def train(experiment: Experiment, output: Path, services: Services) -> Summary:
     tracker = started.tracker
     try:
         services.stop.release()
-        services.echo(f"{experiment.name}: {experiment.description}\nrun {tracker.run_id} in {tracker.folder}")
+        services.echo(
+            f"{experiment.name}: {experiment.description}\nrun {tracker.run_id} in {tracker.folder}"
+        )
         with Heartbeat(tracker.set_tags) as heartbeat:
             tracker.set_tags(tags)
             if not tracker.offline:
