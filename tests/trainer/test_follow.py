@@ -126,6 +126,19 @@ def test_a_trainer_that_goes_on_was_not_hit_fatally(scene: Scene) -> None:
     assert scene.callback.steps == list(range(8))
 
 
+def test_a_training_that_mlflow_run_left_behind_is_ended(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM ends `mlflow run` and not its child, whose parent is another one from then on: it ends as if told to."""
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    parents = iter([7])
+    monkeypatch.setattr(following.os, "getppid", lambda: next(parents, 1))
+    assert scene.run("import time; print('begun'); time.sleep(60)") is None
+    assert scene.stop.number == signal.SIGTERM
+    assert scene.ended is not None
+    assert scene.ended.signal
+
+
 def test_what_the_trainer_prints_while_it_is_stopped_is_no_cause(scene: Scene) -> None:
     """Data loading processes complain when they are ended; the reason for the stop stays the reason."""
     error = scene.run(
