@@ -132,7 +132,7 @@ def test_a_training_that_mlflow_run_left_behind_is_ended(
     """SIGTERM ends `mlflow run` and not its child, whose parent is another one from then on: it ends as if told to."""
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
     parents = iter([7])
-    monkeypatch.setattr(following.os, "getppid", lambda: next(parents, 1))
+    monkeypatch.setattr("ocr_train.trainer.follow.os.getppid", lambda: next(parents, 1))
     assert scene.run("import time; print('begun'); time.sleep(60)") is None
     assert scene.stop.number == signal.SIGTERM
     assert scene.ended is not None
