@@ -309,3 +309,13 @@ def test_three_faults_at_least_are_shown_with_paddleocr_itself() -> None:
         text = (REPO / "tests" / f"{file}.py").read_text(encoding="utf-8")
         assert "SCRIPTED" not in text
         assert "train_arguments" not in text
+
+
+@pytest.mark.parametrize("index", ["README.md", "th/README.md"])
+def test_the_index_names_every_page(index: str) -> None:
+    """Of docs/; the Thai one names the Thai page where there is one, and that has its English one beside it."""
+    folder = (REPO / "docs" / index).parent
+    text = (REPO / "docs" / index).read_text(encoding="utf-8")
+    named = {(folder / target).resolve() for target in re.findall(r"\]\(([^)#\s]+)", text)}
+    pages = {page for page in sorted((REPO / "docs").rglob("*.md")) if page.name != "README.md"}
+    assert pages - named == set()

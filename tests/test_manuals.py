@@ -20,7 +20,6 @@ REQUIRED = (
 MISSING = frozenset(
     [
         "README.md",
-        "README",
     ]
 )
 """Pairs that do not agree yet. A pair that does has to leave this list; in the end it is empty."""
