@@ -20,7 +20,8 @@ class Launch:
     """
 
     model: str = _parameter(
-        "det", "one of {models}, or the path of a PaddleOCR configuration (`.yml`, `.yaml`)"
+        "det",
+        "one of {models}, or the path of an experiment or of a PaddleOCR configuration (`.yml`, `.yaml`)",
     )
     data: str = _parameter(
         "",
