@@ -143,5 +143,5 @@ def _ctc(text: str, charset: frozenset[str] | None, steps: int) -> list[Finding]
     needed = ctc_steps_needed(kept)
     if needed <= steps:
         return []
-    hint = f"CTC needs {needed} steps for it and has {steps}: widen the input or split the crop"
+    hint = f"CTC needs {needed} steps for it and has {steps}: split the crop, or see 'Long lines' in docs/thai.md"
     return [Finding("ctc_infeasible", escape(text), hint)]

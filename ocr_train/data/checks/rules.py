@@ -10,8 +10,10 @@ from ocr_train.data.checks.validate import Rules
 from ocr_train.data.dictionary import DEFAULT_CHARSET, Dictionary
 
 _STRIDES = {("CRNN", "MobileNetV3"): 4, ("SVTR_LCNet", "PPLCNetV3"): 8}
-"""Input pixels for one output step across the width, by algorithm and backbone. PPLCNetV3 pools to 40 steps in training,
-whatever the width: 320 pixels are what it is made for (ppocr/modeling/backbones/rec_lcnetv3.py)."""
+"""Input pixels for one output step across the width, by algorithm and backbone."""
+_MOST_STEPS = {"PPLCNetV3": 40}
+"""Output steps in training, whatever the width: 320 pixels are what it is made for (`adaptive_avg_pool2d` in
+ppocr/modeling/backbones/rec_lcnetv3.py)."""
 
 
 def label_rules(task: str, trainer: Mapping[str, Any], dictionary: Dictionary | None) -> Rules:
@@ -36,4 +38,7 @@ def _ctc_steps(trainer: Mapping[str, Any]) -> int | None:
     shape = get_key(trainer, "Train.dataset.transforms.RecResizeImg.image_shape", None)
     backbone = get_key(trainer, "Architecture.Backbone.name", "")
     stride = _STRIDES.get((str(get_key(trainer, "Architecture.algorithm", "")), str(backbone)))
-    return int(shape[-1]) // stride if stride and isinstance(shape, list) else None
+    if not stride or not isinstance(shape, list):
+        return None
+    steps = int(shape[-1]) // stride
+    return min(steps, _MOST_STEPS.get(str(backbone), steps))
