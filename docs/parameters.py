@@ -24,6 +24,7 @@ SEE = {
     "pretrained": "[Fine-tuning](finetune.md)",
     "freeze": "[Fine-tuning](finetune.md)",
     "batch_size": "[Samplers](#samplers)",
+    "num_workers": "[Tuning](tune.md)",
     "overrides": "[Overrides](#overrides)",
     "gpus": "[GPUs](#gpus)",
     "nodes": "[Several machines](cluster.md)",

@@ -56,6 +56,8 @@ ROOMS: dict[str, set[str]] = {
     },
     # What can be checked before a training: it looks at what the parts below need, and starts none of them.
     "doctor": {"config", "data", "ocr_engine", "redaction", "storage", "tracking", "trainer", "weights"},
+    # Short trainings: what would be set for a training, and who would start it.
+    "tuning": {"config", "doctor", "drawing", "ocr_engine", "trainer"},
     "resume": {"checkpoints", "config", "data", "ocr_engine", "redaction", "tracking", "trainer", "weights"},
     "runs": {"checkpoints", "models", "ocr_engine", "redaction", "tracking", "trainer"},
     "compare": {"checkpoints", "config", "drawing", "ocr_engine", "redaction", "runs", "tracking"},
@@ -73,7 +75,7 @@ ROOMS: dict[str, set[str]] = {
             "resume",
             "runs",
         ),
-        *("cluster", "tracking", "trainer", "weights"),
+        *("cluster", "tracking", "trainer", "tuning", "weights"),
     },
     # Around trainings: what starts them elsewhere, and what runs them there.
     "cluster": {"checkpoints", "config", "data", "ocr_engine", "redaction", "tracking", "trainer"},
@@ -91,7 +93,7 @@ ROOMS: dict[str, set[str]] = {
             "ocr_engine",
             "redaction",
         ),
-        *("runs", "server", "storage", "tracking", "trainer", "training"),
+        *("runs", "server", "storage", "tracking", "trainer", "training", "tuning"),
     },
 }
 """Each package of `ocr_train`, `callbacks` too, and those that it may import from. docs/architecture.md draws it."""

@@ -29,6 +29,7 @@ from ocr_train.cli import (
     sagemaker,
     train,
     transfer,
+    tune,
     turn,
     validate,
 )
@@ -44,7 +45,7 @@ from ocr_train.tracking.mlflow_client import connect
 from ocr_train.trainer.stop_signals import StopRequested
 
 COMMANDS = (
-    *(doctor, prepare, validate, dictionary, turn, convert, transfer, data),
+    *(doctor, tune, prepare, validate, dictionary, turn, convert, transfer, data),
     *(runs, runs_sync, evaluate, export, models, predict, compare),
     *(sagemaker, kubernetes),
 )

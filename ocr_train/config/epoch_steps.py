@@ -56,6 +56,14 @@ def batch_size(config: Mapping[str, Any]) -> int:
     return int(get_key(config, batch_key(config) or LOADER_BATCH, _FIRST_BATCH))
 
 
+def most_samples(config: Mapping[str, Any]) -> int:
+    """Training samples in the largest step on one device, where a sampler varies it."""
+    sampler = sampler_of(config)
+    if sampler is not None and sampler.get("name") == MULTI_SCALE:
+        return max(scale.batch for scale in scales_of(sampler))
+    return batch_size(config)
+
+
 def is_known(config: Mapping[str, Any]) -> bool:
     """Whether `steps_per_epoch` counts as PaddleOCR does; else it is a guess, and PaddleOCR's log has the number."""
     return batch_key(config) in (LOADER_BATCH, "Train.sampler.first_bs", "Train.sampler.batch_size")

@@ -13,13 +13,20 @@ from typing import Any
 
 from ocr_train.config import epoch_steps
 from ocr_train.config import parameter_values as read
+from ocr_train.config.auto_values import AUTOMATIC, automatic, is_auto
 from ocr_train.config.experiment_file import EXPERIMENT_KEYS, available_models, read_experiment_file
 from ocr_train.config.fine_tune import NONE, FreezeRule, freeze_of, is_of_a_run, parse_freeze, pretrained_of
 from ocr_train.config.nodes import Nodes, parse_nodes
 from ocr_train.config.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
 from ocr_train.config.parameters import PARAMETERS, Launch
 from ocr_train.config.requests import DataRequest, Demo, dictionary_of
-from ocr_train.config.trainer_settings import RATE, check_trainer, settle_batch, settle_rate
+from ocr_train.config.trainer_settings import (
+    RATE,
+    check_trainer,
+    settle_batch,
+    settle_rate,
+    settle_workers,
+)
 from ocr_train.errors import ConfigError
 from ocr_train.ocr_engine.settings import TASKS
 
@@ -58,7 +65,8 @@ class Experiment:
     evaluation and `evaluation_images` at the end, 0 for none; `export` makes the best checkpoint a checked model
     at the end, `register` (NAME or NAME@ALIAS) puts it into MLflow's registry; `hourly_usd` is what an hour costs.
     `freeze` says which layers stay as they are, None where that is left to us; `freeze_bn` that batch normalisation
-    keeps its statistics; `rate_batch` is the batch that the learning rate is for, None where it is taken as it is.
+    keeps its statistics; `rate_batch` is the batch that the learning rate is for, None where it is taken as it is;
+    `automatic` are the parameters (batch_size, num_workers) that are measured when the training starts.
     """
 
     name: str
@@ -93,6 +101,7 @@ class Experiment:
     freeze: tuple[FreezeRule, ...] | None
     freeze_bn: bool
     rate_batch: int | None
+    automatic: tuple[str, ...]
     launch: Launch = field(repr=False)
 
     @property
@@ -161,22 +170,19 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         stall_timeout_s=read.seconds(launch.stall_timeout_s, "stall_timeout_s", problems),
         nan_windows=read.parse_number(launch.nan_windows, "nan_windows", int, problems, least=0),
         offline=read.truth(launch.offline, "offline", problems),
-        keep_last=read.parse_number(launch.keep_last, "keep_last", int, problems, least=1)
-        if launch.keep_last
-        else None,
+        keep_last=read.maybe_number(launch.keep_last, "keep_last", int, problems, least=1),
         sample_images=read.parse_number(launch.sample_images or "0", "sample_images", int, problems, least=0),
         evaluation_images=read.parse_number(
             launch.evaluation_images or "0", "evaluation_images", int, problems, least=0
         ),
         export=read.truth(launch.export, "export", problems, default=True),
         register=read.parse_register(launch, problems),
-        hourly_usd=read.parse_number(launch.hourly_usd, "hourly_usd", float, problems, least=0)
-        if launch.hourly_usd
-        else None,
+        hourly_usd=read.maybe_number(launch.hourly_usd, "hourly_usd", float, problems, least=0),
         dictionary_fixed=file["plain"] or "Global.character_dict_path" in launch.overrides,
         freeze=parse_freeze(freeze_of(launch.freeze, launch.pretrained, file), problems),
         freeze_bn=read.truth(launch.freeze_bn, "freeze_bn", problems, default=bool(file.get("freeze_bn"))),
         rate_batch=_rate_batch(file, demo, launch, problems),
+        automatic=automatic(launch, trainer, problems),
         launch=launch,
     )
     problems += check_trainer(trainer, source)
@@ -289,8 +295,10 @@ def _trainer(
             problems += found
     given: dict[str, Any] = {}
     # The file's seed gives way to the configuration's own.
-    for parameters in ({**file, "seed": None}, demo or {}, vars(launch)):
-        given |= _numbers(parameters, problems)
+    for parameters in ({**file, "seed": None}, demo or {}):
+        given |= read.everyday_numbers(parameters, problems)
+    measured = tuple(name for name in AUTOMATIC if is_auto(getattr(launch, name)))
+    given |= read.everyday_numbers(vars(launch), problems, measured=measured)
     for name, key in (("epochs", "Global.epoch_num"), ("seed", "Global.seed")):
         if name in given:
             set_key(config, key, given[name])
@@ -300,20 +308,6 @@ def _trainer(
     problems += found
     named = [key.removeprefix("+") for key in values]
     problems += settle_batch(config, given.get("batch_size"), named)
+    settle_workers(config, given.get("num_workers"), named)
     problems += settle_rate(config, given.get("learning_rate"), named)
     return config
-
-
-def _numbers(parameters: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """The everyday numbers among `parameters` that are given."""
-    kinds: dict[str, tuple[type, int]] = {
-        "epochs": (int, 1),
-        "batch_size": (int, 1),
-        "learning_rate": (float, 0),
-        "seed": (int, 0),
-    }
-    return {
-        name: read.parse_number(str(parameters[name]), name, kind, problems, least=least)
-        for name, (kind, least) in kinds.items()
-        if parameters.get(name) not in (None, "")
-    }

@@ -63,7 +63,8 @@ def scale_rate(config: dict[str, Any], per_batch: int | None, devices: int) -> s
     line that says so, or nothing.
 
     By the square root, as suits Adam: the noise of a step's gradient falls with the root of the batch (Malladi et al.,
-    "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", 2022).
+    "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", 2022). In proportion for plain gradient descent (Goyal
+    et al., "Accurate, Large Minibatch SGD", 2017).
     """
     rate = get_key(config, RATE, None)
     if not per_batch or not isinstance(rate, int | float):
@@ -71,7 +72,8 @@ def scale_rate(config: dict[str, Any], per_batch: int | None, devices: int) -> s
     real = batch_size(config) * max(1, devices)
     if real == per_batch:
         return f"learning rate: {rate:g}, for batches of {real}"
-    scaled = float(f"{rate * math.sqrt(real / per_batch):.3g}")
+    linear = str(get_key(config, "Optimizer.name", "")) in ("SGD", "Momentum")
+    scaled = float(f"{rate * (real / per_batch if linear else math.sqrt(real / per_batch)):.3g}")
     set_key(config, RATE, scaled)
     return f"learning rate: {scaled:g} ({rate:g} for batches of {per_batch}, scaled to {real})"
 

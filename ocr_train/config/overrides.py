@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -104,6 +104,13 @@ def parse_overrides(text: str) -> tuple[dict[str, Any], list[str]]:
             shown = HIDDEN if is_secret_name(key) else raw
             problems.append(f"overrides: the value of {key!r} is not YAML: {shown!r}")
     return values, problems
+
+
+def without_keys(text: str, keys: Container[str]) -> str:
+    """The overrides in `text` without those of `keys`, which a parameter is to set."""
+    words = shlex.split(text)
+    kept = [word for word in words if word.partition("=")[0].removeprefix("+") not in keys]
+    return text if kept == words else shlex.join(kept)
 
 
 def _value(raw: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ocr_train.config.overrides import nearest
@@ -23,6 +24,31 @@ def parse_number(text: str, name: str, kind: type, problems: list[str], *, least
         # A value that gives rise to no second complaint.
         return kind(1)
     return value
+
+
+def maybe_number(text: str, name: str, kind: type, problems: list[str], *, least: float) -> Any:
+    """The same, None where nothing is given."""
+    return parse_number(text, name, kind, problems, least=least) if text else None
+
+
+_NUMBERS: Mapping[str, tuple[type, int]] = {
+    "epochs": (int, 1),
+    "batch_size": (int, 1),
+    "num_workers": (int, 0),
+    "learning_rate": (float, 0),
+    "seed": (int, 0),
+}
+
+
+def everyday_numbers(
+    parameters: Mapping[str, Any], problems: list[str], *, measured: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The everyday numbers among `parameters` that are given; those that are `measured` have none yet."""
+    return {
+        name: parse_number(str(parameters[name]), name, kind, problems, least=least)
+        for name, (kind, least) in _NUMBERS.items()
+        if parameters.get(name) not in (None, "") and name not in measured
+    }
 
 
 def address(text: str) -> str:

@@ -57,7 +57,11 @@ class Launch:
     batch_size: str = _parameter(
         "",
         "training samples in one step on one GPU, or on all processes of `cpus` together; with a `Train.sampler` in its "
-        "first scale",
+        "first scale; `auto`: measured at the start",
+    )
+    num_workers: str = _parameter(
+        "",
+        "processes that load the training images; `auto`: measured at the start; empty: as the experiment says",
     )
     learning_rate: str = _parameter(
         "", "the learning rate; taken as it is, whatever the batch size; with OneCycle its peak"

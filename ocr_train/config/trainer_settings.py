@@ -22,7 +22,8 @@ from ocr_train.config.overrides import get_key, set_key
 from ocr_train.errors import ConfigError
 
 RATE = "Optimizer.lr.learning_rate"
-_PEAK = "Optimizer.lr.max_lr"
+WORKERS = "Train.loader.num_workers"
+PEAK = "Optimizer.lr.max_lr"
 _COUNTS = (
     *("epoch_num", "print_batch_step", "save_epoch_step", "eval_batch_epoch", "calc_epoch_interval"),
     "log_smooth_window",
@@ -56,6 +57,12 @@ def settle_batch(config: dict[str, Any], chosen: int | None, overridden: Iterabl
     return []
 
 
+def settle_workers(config: dict[str, Any], chosen: int | None, overridden: Iterable[str]) -> None:
+    """Put `chosen` (num_workers) where the loader of the training reads it; an override outweighs it."""
+    if chosen is not None and WORKERS not in set(overridden):
+        set_key(config, WORKERS, chosen)
+
+
 def settle_rate(config: dict[str, Any], chosen: float | None, overridden: Iterable[str]) -> list[str]:
     """Put `chosen` (learning_rate) where this configuration's schedule reads it; problems, one line each.
 
@@ -72,8 +79,8 @@ def settle_rate(config: dict[str, Any], chosen: float | None, overridden: Iterab
     if schedule.get("name") == "OneCycle":
         given = get_key(config, RATE, None) if RATE in named else chosen
         schedule.pop("learning_rate", None)
-        if given is not None and _PEAK not in named:
-            set_key(config, _PEAK, given)
+        if given is not None and PEAK not in named:
+            set_key(config, PEAK, given)
     elif chosen is not None and RATE not in named:
         set_key(config, RATE, chosen)
     return []

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from ocr_train.config.epoch_steps import MULTI_SCALE, batch_size, sampler_of, scales_of, steps_per_epoch
+from ocr_train.config.epoch_steps import most_samples, steps_per_epoch
 from ocr_train.config.experiment import Experiment
 from ocr_train.config.overrides import get_key, set_key
 from ocr_train.cost import Estimate, estimate
@@ -56,7 +56,7 @@ def try_training(
 ) -> TrialResult:
     """Train a few steps of `trainer`, the experiment's configuration with its paths found, on the samples of `layout`, or
     on the demo set; raises `TrainingFailed`, `DataError`."""
-    batch = _samples_of_a_step(trainer) * (processes if experiment.gpus != "cpu" else 1)
+    batch = most_samples(trainer) * (processes if experiment.gpus != "cpu" else 1)
     data = work / "trial-data"
     _write_data(experiment, layout, data, train=STEPS * batch)
     config = work / "trial.yml"
@@ -207,13 +207,6 @@ def spell_duration(seconds: float) -> str:
 def trial_problem(exc: TrainingFailed | DataError) -> CheckRow:
     """The row of a trial that did not end well."""
     return problem(SUBJECT, exc)
-
-
-def _samples_of_a_step(trainer: Mapping[str, Any]) -> int:
-    sampler = sampler_of(trainer)
-    if sampler is not None and sampler.get("name") == MULTI_SCALE:
-        return max(scale.batch for scale in scales_of(sampler))
-    return batch_size(trainer)
 
 
 def _write_data(experiment: Experiment, layout: Layout | None, data: Path, *, train: int) -> None:

@@ -25,6 +25,9 @@ from ocr_train.training.services import Rendered
 from ocr_train.weights.compatibility import ModelToTrain
 from ocr_train.weights.start import Settled
 
+LATER = 1_000_000_000
+"""A step at which all that stays as it is for a while has begun to train."""
+
 
 def plan_freezing(
     experiment: Experiment,
@@ -67,11 +70,15 @@ def script_job(
     if freeze:
         echo(f"freeze: {freeze}")
         tracker.set_tags({"freeze": str(freeze)})
-    job = freeze.job(done=point.step if point else 0)
-    if device.processes > 1 and not device.gpus:
-        job["meet"] = True
+    job = job_of(freeze, device, done=point.step if point else 0)
     if not job:
         return None
     path = tracker.folder / "train_script.json"
     write_text(path, json.dumps(job))
     return path
+
+
+def job_of(freeze: FreezePlan, device: Device, *, done: int) -> dict[str, object]:
+    """What the script around the trainer reads, nothing where it is not needed; `done` are the run's steps so far."""
+    meet = {"meet": True} if device.processes > 1 and not device.gpus else {}
+    return freeze.job(done=done) | meet

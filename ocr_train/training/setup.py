@@ -24,7 +24,6 @@ from ocr_train.doctor.before_training import machine_rows
 from ocr_train.doctor.rows import WARNING, require_machine
 from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.automatic import Waiter
-from ocr_train.resume.drift import config_digest
 from ocr_train.resume.resolve import ResumePoint, ResumeRequest
 from ocr_train.resume.start import (
     StartedRun,
@@ -45,12 +44,13 @@ from ocr_train.trainer.interpreter import Facts, interpreter
 from ocr_train.trainer.paddleocr import PaddleOcr
 from ocr_train.trainer.pipeline_check import check_pipeline, require_working
 from ocr_train.trainer.ranks import fresh_folder
+from ocr_train.training.auto_settings import digest_of, taken_over, with_measured
 from ocr_train.training.freezing import plan_freezing, script_job
 from ocr_train.training.record import log_start, tag_setting, version_tags
 from ocr_train.training.services import LaunchRequest, Rendered, Services, TrainingSetup
 from ocr_train.weights.catalog import ALIASES, NAMED
 from ocr_train.weights.compatibility import ModelToTrain
-from ocr_train.weights.start import Weights, find_named, screen_named
+from ocr_train.weights.start import Weights, find_named, named_weights, screen_named
 
 SOME_IMAGES = 32
 """On which an inference model is compared with what is made of it."""
@@ -78,7 +78,7 @@ def look_at_data(experiment: Experiment, work: Path, output: Path, services: Ser
     dataset = prepare(
         experiment.data_request, work, output / "cache", fetch=services.fetch, echo=services.echo
     )
-    return dataset, config_digest(experiment.trainer, dataset.dictionary)
+    return dataset, digest_of(experiment, dataset.dictionary)
 
 
 def check_machine(experiment: Experiment, output: Path, services: Services) -> None:
@@ -131,27 +131,33 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
     dataset = started.dataset or prepare(
         experiment.data_request, work, cache, fetch=services.fetch, echo=echo
     )
-    request = replace(
-        resume_request(experiment, echo),
-        dataset_digest=dataset.manifest.digest,
-        config_digest=config_digest(experiment.trainer, dataset.dictionary),
-    )
+    request = _request_on(dataset, experiment, echo)
     tag_setting(tracker, launch, request)
 
     point = find_point(request, started)
     if point is None and not fresh:
         known = find_weights()
     disk.require_room(tracker.folder, _checkpoint_bytes(experiment, tracker))
-    rendered = _render(experiment, dataset, launch.device, tracker, point, known, echo)
+    experiment = taken_over(experiment, point, dataset, launch.device, tracker, echo)
+    quiet = _silent if experiment.automatic else echo
+    rendered = _render(experiment, dataset, launch.device, tracker, point, known, quiet)
     model = _model_to_train(tracker, dataset, launch)
     settled = check_start(
         rendered.config, point, model, tracker, echo, known=known, images=lambda: _some_images(dataset)
     )
     _write(rendered.config, tracker)
-    if point:
-        _resume(point, experiment, rendered, dataset, launch, tracker, echo)
     _try_samples(model, tracker, echo)
     freeze = plan_freezing(experiment, rendered, model, settled, point, tracker)
+    if experiment.automatic:
+        experiment = with_measured(experiment, rendered.config, dataset, launch, freeze, cache, tracker, echo)
+        fitted = named_weights(rendered.config)
+        rendered = _render(experiment, dataset, launch.device, tracker, point, known, echo)
+        for key, path in fitted.items():
+            set_key(rendered.config, key, path)
+        _write(rendered.config, tracker)
+        freeze = plan_freezing(experiment, rendered, model, settled, point, tracker)
+    if point:
+        _resume(point, experiment, rendered, dataset, launch, tracker, echo)
     job = script_job(freeze, launch.device, point, tracker, echo)
 
     _back_up(experiment, dataset, tracker, services)
@@ -167,6 +173,19 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
         script_job=job,
         argv=argv,
     )
+
+
+def _request_on(dataset: Dataset, experiment: Experiment, echo: Echo) -> ResumeRequest:
+    """What `resume` asks for, when the data are known."""
+    return replace(
+        resume_request(experiment, echo),
+        dataset_digest=dataset.manifest.digest,
+        config_digest=digest_of(experiment, dataset.dictionary),
+    )
+
+
+def _silent(_text: str) -> None:
+    """Nobody is told: what there is to say of a configuration that a measurement will change comes after it."""
 
 
 def _argv(run: Run, launch: LaunchRequest, script_job: Path | None, services: Services) -> Sequence[str]:

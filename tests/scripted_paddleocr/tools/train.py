@@ -4,6 +4,8 @@ It reads the same configuration, prints the lines of PaddleOCR 2.10 and writes r
 pickles), in seconds. SCRIPTED_FAULT in the environment chooses how it misbehaves.
 """
 
+import json
+import math
 import os
 import pickle
 import signal
@@ -122,6 +124,30 @@ def stand_firm(fault: str) -> None:
             )
 
 
+def costs(config: dict[str, Any]) -> tuple[float, float, int]:
+    """Seconds of a step, those of them that wait for data, and samples: SCRIPTED_COSTS has the first two by
+    "batch/workers" (null: no memory for it; a tenth of a second a sample where it has none), SCRIPTED_STEPS how many steps an epoch has."""
+    table = json.loads(os.environ.get("SCRIPTED_COSTS", "{}"))
+    loader = config["Train"]["loader"]
+    batch = loader["batch_size_per_card"]
+    setting = f"{batch}/{loader['num_workers']}"
+    if not table:
+        return 0.2, 0.01, 4
+    if table.get(setting, "") is None:
+        fail("cuda_oom")
+    return (*table.get(setting, (0.1 * batch, 0.0)), batch)
+
+
+def loss_at(config: dict[str, Any], step: int) -> float | None:
+    """With SCRIPTED_RANGE a loss that follows from a rate of each step: best at 0.01, lost above 0.1."""
+    schedule = config["Optimizer"]["lr"]
+    if not os.environ.get("SCRIPTED_RANGE") or schedule.get("name") != "Piecewise":
+        return None
+    decades = math.log10(schedule["values"][min(step - 1, len(schedule["values"]) - 1)])
+    wave = 0.02 * math.sin(7 * step)
+    return 5.0 + wave - 3 / (1 + math.exp(-3 * (decades + 3))) + math.exp(6 * min(1.0, decades + 1))
+
+
 def main() -> None:
     """Train, or fail as SCRIPTED_FAULT says."""
     fault = os.environ.get("SCRIPTED_FAULT", "")
@@ -142,8 +168,9 @@ def main() -> None:
     best.setdefault(main_metric, 0.0)
     step = 0
     stand_firm(fault)
+    step_s, reader_s, samples = costs(config)
     for epoch in range(first, epochs + 1):
-        for _ in range(4):
+        for _ in range(int(os.environ.get("SCRIPTED_STEPS", "4"))):
             step += 1
             time.sleep(pause_s)
             if clock := os.environ.get(
@@ -153,10 +180,12 @@ def main() -> None:
                     stream.write(f"{time.monotonic()}\n")
             if fault == "amp":
                 print("Found inf or nan, current scale is: 1.0, decrease to: 1.0*0.5", flush=True)
-            loss = "nanxxx" if fault == "nan" else f"{10.0 / (epoch * step):.6f}"
+            value = loss_at(config, step)
+            loss = "nanxxx" if fault == "nan" else f"{10.0 / (epoch * step) if value is None else value:.6f}"
             log(
                 f"epoch: [{epoch}/{epochs}], global_step: {step}, lr: 0.001000, acc: 0.250000, loss: {loss}, "
-                "avg_reader_cost: 0.01000 s, avg_batch_cost: 0.20000 s, avg_samples: 4.0, ips: 20.00000 samples/s, "
+                f"avg_reader_cost: {reader_s:.5f} s, avg_batch_cost: {step_s:.5f} s, avg_samples: {samples:.1f}, "
+                "ips: 20.00000 samples/s, "
                 "eta: 0:00:09,  "
             )
             # SCRIPTED_HOLD: stand still after this step until somebody ends it.

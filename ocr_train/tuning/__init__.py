@@ -1,0 +1,1 @@
+"""Batch size, loader workers and learning rate, found by short trainings."""

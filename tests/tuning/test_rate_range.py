@@ -1,0 +1,96 @@
+"""What a range test's curve says, on curves that are known."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from ocr_train.tuning.rate_range import analyse, has_diverged, rising_rates, schedule_of
+
+RATES = rising_rates(100)
+
+
+def curve(*, depth: float = 3.0, noise: float = 0.05, at: float = -3.0, lost: float = -1.0) -> list[float]:
+    """A loss that falls by `depth` around the rate 10 ** `at`, and is lost above 10 ** `lost`."""
+    chance = random.Random(1)
+    found = []
+    for rate in RATES:
+        decades = math.log10(rate)
+        fallen = depth / (1 + math.exp(-4 * (decades - at)))
+        found.append(5 - fallen + math.exp(min(9.0, 6 * (decades - lost))) + chance.gauss(0, noise))
+    return found
+
+
+def test_rates_rise_by_the_same_factor() -> None:
+    """From a millionth to one."""
+    assert RATES[0] == 1e-6
+    assert RATES[-1] == pytest.approx(1.0)
+    assert RATES[50] / RATES[49] == pytest.approx(RATES[2] / RATES[1])
+
+
+def test_a_clear_curve_has_a_suggestion_where_it_falls_or_a_tenth_of_its_lowest() -> None:
+    """The larger one of both, and below where it diverges."""
+    found = analyse(RATES, curve())
+    assert found.suggested is not None
+    assert 5e-4 < found.suggested < 0.01
+    assert found.diverged is not None
+    assert found.suggested < found.diverged / 5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_flat_curve_has_no_suggestion(seed: int) -> None:
+    """Noise is no evidence."""
+    chance = random.Random(seed)
+    found = analyse(RATES, [5 + chance.gauss(0, 0.4) for _ in RATES])
+    assert found.suggested is None
+    assert found.why.startswith("no clear answer")
+
+
+def test_a_curve_that_only_rises_has_no_suggestion() -> None:
+    """As of weights that cannot be improved."""
+    assert analyse(RATES, curve(depth=0.0)).suggested is None
+
+
+def test_a_fall_within_the_noise_is_not_believed() -> None:
+    """The loss wavers by more from batch to batch than it falls."""
+    assert analyse(RATES, curve(depth=0.35, noise=1.5)).suggested is None
+
+
+def test_nan_is_where_it_diverged() -> None:
+    """What comes after it does not count."""
+    losses = curve(lost=3.0)
+    losses[80] = math.nan
+    found = analyse(RATES, losses)
+    assert found.diverged == RATES[80]
+    assert len(found.points) == 80
+
+
+def test_few_steps_are_no_answer() -> None:
+    """A test that was cut short says so."""
+    assert "only 5 steps" in analyse(RATES[:5], [5.0] * 5).why
+
+
+def test_a_test_ends_when_the_loss_is_lost() -> None:
+    """And not while it only wavers."""
+    assert has_diverged([1.0, math.nan])
+    assert not has_diverged([5.0, 3.0, 6.0, 2.0, 5.0] * 5)
+    assert has_diverged([5.0] * 10 + [2.0] * 10 + [50.0] * 5)
+
+
+def test_each_step_has_its_rate_in_paddles_schedule() -> None:
+    """Piecewise takes the first value whose boundary is beyond the step; the warm-up comes first, at its own rate."""
+    schedule = schedule_of([1e-6, 1e-5, 1e-4], 8, lead=2, lead_rate=0.5)
+
+    def rate(step: int) -> float:
+        boundaries = [8 * epoch for epoch in schedule["decay_epochs"]]
+        return float(
+            next(
+                (value for value, end in zip(schedule["values"], boundaries, strict=False) if step < end),
+                schedule["values"][-1],
+            )
+        )
+
+    assert [rate(step) for step in range(5)] == [0.5, 0.5, 1e-6, 1e-5, 1e-4]
+    assert schedule_of([1e-6, 1e-5], 8)["values"] == [1e-6, 1e-5]
