@@ -73,7 +73,7 @@ def starving(reader_share: float | None, num_workers: int | None, *, cores: int 
     waiting = f"{reader_share:.0%} of each step waits for data: "
     now = num_workers or 0
     if now < cores:
-        return f"{waiting}raise num_workers (now {now}, {cores} cores): overrides=Train.loader.num_workers={cores}"
+        return f"{waiting}raise num_workers (now {now}, {cores} cores): num_workers={cores}"
     return (
         f"{waiting}the {now} workers keep all {cores} cores busy: use a machine with more cores for each GPU, smaller "
         "images or cheaper transforms"

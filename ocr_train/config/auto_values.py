@@ -34,12 +34,18 @@ def automatic(launch: Launch, config: Mapping[str, Any], problems: list[str]) ->
     for name, taken in ((BATCH, key), (LOADER, WORKERS)):
         if name in names and taken in overridden:
             problems.append(f"{name}=auto and overrides={taken}=... both say what it is: give one")
-    if names and launch.nodes:
-        problems.append(
-            f"{', '.join(f'{name}=auto' for name in names)}: several machines (nodes=...) need a number. "
-            "`python -m ocr_train tune` on one of them finds it"
-        )
+    if launch.nodes:
+        problems += several_machines_problems(launch)
     return names
+
+
+def several_machines_problems(launch: Launch) -> list[str]:
+    """What keeps several machines from training together: each would have to come to the same numbers."""
+    return [
+        f"{name}=auto: several machines need a number. `python -m ocr_train tune` on one of them finds it"
+        for name in AUTOMATIC
+        if is_auto(getattr(launch, name))
+    ]
 
 
 def is_rate_given(launch: Launch) -> bool:

@@ -105,7 +105,7 @@ def test_auto_is_measured_once_remembered_and_kept_on_a_resume(store_folder: Pat
     [
         (
             ("--nodes", "10.0.0.1,10.0.0.2", "--batch-size", "auto"),
-            "several machines (nodes=...) need a number",
+            "batch_size=auto: several machines need a number",
         ),
         (("--num-workers", "auto", "--overrides", f"{WORKERS}=2"), "give one"),
         (("--num-workers", "-1"), "num_workers: '-1' is too small"),

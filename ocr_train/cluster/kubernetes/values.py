@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
+from ocr_train.config.auto_values import several_machines_problems
 from ocr_train.config.fine_tune import is_of_a_run
 from ocr_train.config.parameters import Launch
 from ocr_train.errors import ConfigError
@@ -154,6 +155,8 @@ def _parameter_problems(job: KubernetesJob) -> list[str]:
         for name in OURS
         if getattr(launch, name) != getattr(Launch(), name)
     ]
+    if job.nodes > 1:
+        problems += several_machines_problems(launch)
     if launch.cpus and job.gpus:
         problems.append(f"cpus={launch.cpus} and --gpus-per-node {job.gpus}: give one of them")
     local = launch.data and not launch.data.lower().startswith("s3://")

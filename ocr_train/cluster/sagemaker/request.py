@@ -20,6 +20,7 @@ from ocr_train.cluster.sagemaker.limits import check_request
 from ocr_train.cluster.sagemaker.metrics import METRIC_DEFINITIONS
 from ocr_train.cluster.sagemaker.options import JobOptions
 from ocr_train.cluster.sagemaker.tracking_address import check_tracking
+from ocr_train.config.auto_values import several_machines_problems
 from ocr_train.config.parameter_values import TRUTHS, address, choice, parse_number
 from ocr_train.config.parameters import PARAMETERS, Launch
 from ocr_train.errors import ConfigError
@@ -92,6 +93,8 @@ def build(
     check_parameters(launch, data, channels, found)
     name = options.job_name or _job_name(launch.model, now)
     count = parse_number(options.count, "--count", int, found, least=1)
+    if count > 1:
+        found += several_machines_problems(launch)
     output = _output(options, data, channels, found, notes)
     request: dict[str, Any] = {
         "TrainingJobName": name,

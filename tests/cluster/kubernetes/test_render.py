@@ -162,6 +162,13 @@ def test_everything_that_is_wrong_is_said_at_once(capsys: pytest.CaptureFixture[
     assert "me:secret" not in ran.err
 
 
+def test_several_pods_measure_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each would have to come to the same batch; one pod may."""
+    ran = command(capsys, *S3, "--batch-size", "auto", "--nodes", "2")
+    assert (ran.code, "batch_size=auto: several machines need a number" in ran.err) == (2, True)
+    assert command(capsys, *S3, "--batch-size", "auto").code == 0
+
+
 def test_a_run_without_a_server_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """A pod that is started again would not find it."""
     ran = command(capsys, *S3, "--offline", "true")

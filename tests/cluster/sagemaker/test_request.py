@@ -146,6 +146,13 @@ def test_a_launch_that_cannot_work_is_refused(launch: Launch, said: str) -> None
     assert "abcdefgh1234" not in found
 
 
+def test_several_machines_measure_nothing() -> None:
+    """Each would have to come to the same batch; one may."""
+    auto = replace(LAUNCH, batch_size="auto")
+    assert "batch_size=auto: several machines need a number" in refused(auto, count="2")
+    assert job(auto).request["HyperParameters"]["batch_size"] == "auto"
+
+
 def test_a_password_in_an_address_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of a job can be read by everybody who may describe it."""
     found = refused(tracking_uri="https://anna:hunter2hunter2@mlflow.internal")
