@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -30,6 +33,8 @@ def pytest_configure() -> None:
     """What tests start may keep what it has compiled, whatever the shell says: they start hundreds of processes, some
     in fresh environments, where each would compile MLflow and Paddle."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # And so may the tests themselves: rewriting their asserts takes as long as everything else before the first test.
+    sys.dont_write_bytecode = False
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -50,6 +55,18 @@ def _interruptible() -> None:
     """Ctrl-C reaches what tests start: a shell has its background jobs, and all they start, ignore it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _service_models_read_once() -> Iterator[None]:
+    """botocore reads its description of S3 anew for each session, which takes longer than most requests to a server
+    on loopback: here once."""
+    import botocore.loaders
+
+    with mock.patch.object(
+        botocore.loaders, "create_loader", functools.cache(botocore.loaders.create_loader)
+    ):
+        yield
 
 
 @pytest.fixture(scope="session")

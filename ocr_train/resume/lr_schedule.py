@@ -44,7 +44,7 @@ def lay_anew(standing: Standing, trainer: Trainer, config: Path, *, timeout_s: f
     root = trainer.paddleocr.root
     if not (root / "ppocr" / "optimizer").is_dir():
         return _not_done(f"{root} has no ppocr/optimizer")
-    argv = [str(trainer.python), "-B", str(SCRIPT), str(root), str(config.absolute())]
+    argv = [str(trainer.python), str(SCRIPT), str(root), str(config.absolute())]
     argv += [str(optimizer_of(standing.prefix.absolute())), str(standing.epoch), str(standing.steps)]
     argv += [str(standing.old_steps), standing.kind]
     run = run_tool(argv, trainer, work=standing.prefix.parent, name="lr_schedule", timeout_s=timeout_s)

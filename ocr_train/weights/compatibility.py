@@ -225,6 +225,6 @@ def model_shapes(model: ModelToTrain, *, timeout_s: float = 180) -> dict[str, tu
 
 def ask_layers(arguments: Sequence[str], model: ModelToTrain, *, timeout_s: float = 180) -> dict[str, Any]:
     """What compatibility_script.py answers in the trainer's interpreter; nothing where it cannot."""
-    argv = [str(model.python), "-B", str(SCRIPT), *arguments]
+    argv = [str(model.python), str(SCRIPT), *arguments]
     reply = ask(argv, env=model.env, cwd=model.config.absolute().parent, timeout_s=timeout_s)
     return reply.last("ANSWER") or {}

@@ -96,7 +96,7 @@ def convert(
         "images": [str(path) for path in images[:MOST_IMAGES]],
     }
     write_text(job, json.dumps(document, ensure_ascii=False))
-    argv = [str(model.python), "-B", str(SCRIPT), str(job.absolute())]
+    argv = [str(model.python), str(SCRIPT), str(job.absolute())]
     reply = ask(argv, env=model.env, cwd=work, timeout_s=TIMEOUT_S)
     if refused := reply.last("FAILED"):
         raise ConfigError(

@@ -78,14 +78,14 @@ def check(folder: Path, content: bytes, task: str) -> None:
         assert validate([clean], folder, rules).errors == 0
 
 
-@settings(max_examples=cases(150), deadline=None, derandomize=True)
+@settings(max_examples=cases(50), deadline=None, derandomize=True)
 @given(content=st.binary(max_size=200), task=TASKS)
 def test_random_bytes_never_raise(folder: Path, content: bytes, task: str) -> None:
     """Not even with line ends and tabs in odd places."""
     check(folder, content, task)
 
 
-@settings(max_examples=cases(200), deadline=None, derandomize=True)
+@settings(max_examples=cases(80), deadline=None, derandomize=True)
 @given(lines=st.lists(st.tuples(NAMES, BOXES.map(json.dumps) | st.text()), max_size=5), task=TASKS)
 def test_random_labels_never_raise(folder: Path, lines: list[tuple[str, str]], task: str) -> None:
     """Labels that are nearly right get further into the checks than random bytes."""
@@ -93,7 +93,7 @@ def test_random_labels_never_raise(folder: Path, lines: list[tuple[str, str]], t
     check(folder, content.encode("utf-8", "surrogatepass"), task)
 
 
-@settings(max_examples=cases(200), deadline=None, derandomize=True)
+@settings(max_examples=cases(80), deadline=None, derandomize=True)
 @given(
     seed=st.sampled_from(SEEDS),
     cuts=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 8), st.binary(max_size=4)), max_size=4),

@@ -274,15 +274,15 @@ for name in sys.argv[2:]:
 
 @pytest.mark.slow
 def test_memory_hardly_grows_with_the_number_of_lines(images: Path) -> None:
-    """20 bytes a line to find duplicates and one for bad lines, beside what is bounded: 300,000 bad lines.
+    """20 bytes a line to find duplicates and one for bad lines, beside what is bounded: 120,000 bad lines.
 
-    Both files reach the limit of kept problems; the larger has 270,000 lines more, which as problems would
-    need more than 100 MB.
+    Both files reach the limit of kept problems; the larger has 100,000 lines more, which as problems would
+    need more than 37 MB.
     """
-    for name, lines in (("small.txt", 30_000), ("large.txt", 300_000)):
+    for name, lines in (("small.txt", 20_000), ("large.txt", 120_000)):
         with (images / name).open("w") as file:
             file.writelines(f"a.jpg {number}\nb.jpg\t{number}\r\n" for number in range(lines // 2))
     command = [sys.executable, "-c", GROWTH, str(images), "small.txt", "large.txt"]
     output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
     small_mb, large_mb = map(float, output.split())
-    assert large_mb - small_mb < 30
+    assert large_mb - small_mb < 15
