@@ -77,6 +77,20 @@ ROOMS: dict[str, set[str]] = {
         ),
         *("cluster", "tracking", "trainer", "tuning", "weights"),
     },
+    # Many trainings, each a child process; it builds on what is known of runs.
+    "sweep": {
+        *(
+            "checkpoints",
+            "compare",
+            "config",
+            "drawing",
+            "ocr_engine",
+            "redaction",
+            "runs",
+            "tracking",
+            "trainer",
+        )
+    },
     # Around trainings: what starts them elsewhere, and what runs them there.
     "cluster": {"checkpoints", "config", "data", "ocr_engine", "redaction", "tracking", "trainer"},
     "callbacks": {"analysis", "checkpoints", "config", "tracking", "trainer"},
@@ -93,7 +107,7 @@ ROOMS: dict[str, set[str]] = {
             "ocr_engine",
             "redaction",
         ),
-        *("runs", "server", "storage", "tracking", "trainer", "training", "tuning"),
+        *("runs", "server", "storage", "sweep", "tracking", "trainer", "training", "tuning"),
     },
 }
 """Each package of `ocr_train`, `callbacks` too, and those that it may import from. docs/architecture.md draws it."""

@@ -40,10 +40,6 @@ from tests.pages import (
     without_code_blocks,
 )
 
-PLANNED = frozenset(["sweep"])
-"""Commands and entry points that the guides may name before they exist: only their names are checked. One that
-the parser knows is checked in full all the same; drop the list when it knows all."""
-
 
 def mlproject() -> dict[str, Any]:
     """MLproject's entry points."""
@@ -82,8 +78,6 @@ def test_our_own_commands_parse(command: Command, capsys: pytest.CaptureFixture[
     """`python -m ocr_train ...` as shown is accepted; a mere mention names a command that exists."""
     arguments = command.words[3:]
     name = arguments[0] if arguments else ""
-    if name in PLANNED and name not in parser_commands():
-        return
     if not command.whole and (len(arguments) <= 1 or "..." in arguments):
         assert name in ("", "...", *parser_commands())
         return
@@ -104,8 +98,6 @@ def test_mlflow_run_commands_name_parameters_that_exist(command: Command) -> Non
     """Each `-P name=value` is one of the entry point's, and the values resolve to an experiment."""
     words = command.words
     entry = words[words.index("-e") + 1] if "-e" in words else "main"
-    if entry in PLANNED and entry not in mlproject():
-        return
     pairs = [words[index + 1] for index, word in enumerate(words[:-1]) if word == "-P"]
     values = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
     assert len(values) == len(pairs), f"{command}: -P needs name=value"

@@ -27,6 +27,7 @@ from ocr_train.cli import (
     runs,
     runs_sync,
     sagemaker,
+    sweep,
     train,
     transfer,
     tune,
@@ -47,7 +48,7 @@ from ocr_train.trainer.stop_signals import StopRequested
 COMMANDS = (
     *(doctor, tune, prepare, validate, dictionary, turn, convert, transfer, data),
     *(runs, runs_sync, evaluate, export, models, predict, compare),
-    *(sagemaker, kubernetes),
+    *(sweep, sagemaker, kubernetes),
 )
 """Who adds commands, in the order of `--help`, after `train` and `server`."""
 

@@ -117,13 +117,19 @@ def _register(arguments: argparse.Namespace) -> int:
         raise ConfigError(
             f"{len(arguments.models)} models were named.", hint="Name one, or a detection and a recognition."
         )
+    done, task = register_models(arguments, echo)
+    give_json(arguments, {**vars(done), "uri": done.uri, "task": task})
+    return 0
+
+
+def register_models(arguments: argparse.Namespace, echo: Echo) -> tuple[Registered, str]:
+    """Register what the options of `register` name, and say where; the task comes with it."""
     with tempfile.TemporaryDirectory(prefix="ocr-train-register-") as scratch:
         done, task = _registered(arguments, Path(scratch), echo)
     known = "" if done.new else " (it was registered there already)"
     echo(f"registered: {done.uri}, version {done.version}{known}")
     echo(f"serve it: {serve_command(done.uri)}")
-    give_json(arguments, {**vars(done), "uri": done.uri, "task": task})
-    return 0
+    return done, task
 
 
 def serve_command(uri: str) -> str:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from ocr_train.errors import TrackingError
+from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.redaction.addresses import first_line
 from ocr_train.runs.offline import OFFLINE_ID
 from ocr_train.tracking import heartbeat
 from ocr_train.tracking.experiments import experiments_searched
 from ocr_train.tracking.heartbeat import HEARTBEAT_TAG
 from ocr_train.tracking.holder import HOLDER_TAG
-from ocr_train.tracking.mlflow_client import runs_found
+from ocr_train.tracking.mlflow_client import get_run, runs_found
 from ocr_train.trainer.failures import NEVER_BEGAN_EXPLANATION, TRACKER_LOST, TRACKER_LOST_EXPLANATION
 
 LOST_AFTER_S = 600.0
@@ -108,6 +108,21 @@ def reap(client: Any, info: RunInfo) -> None:
         client.set_terminated(info.run_id, status="KILLED", end_time=int(info.last_sign * 1000))
     except Exception as exc:
         raise TrackingError(f"run {info.run_id} cannot be marked as KILLED: {first_line(exc)}") from exc
+
+
+def reap_if_running(client: Any, run_id: str) -> str:
+    """The status of a run whose process is known to have ended; one that it left RUNNING becomes KILLED first.
+
+    Nothing where there is no such run. Raises `TrackingError`.
+    """
+    try:
+        run = get_run(client, run_id)
+    except ConfigError:
+        return ""
+    if run.info.status != "RUNNING":
+        return str(run.info.status)
+    reap(client, _info(run, time.time()))
+    return "KILLED"
 
 
 def _info(run: Any, now: float) -> RunInfo:

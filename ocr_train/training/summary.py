@@ -40,7 +40,7 @@ def summary_lines(summary: Summary, launch: Launch, started: Started = TYPED) ->
     lines += [f"  {name:<12} {text}" for name, text in _facts(summary, started)]
     commands = [
         *_next(summary, launch, started),
-        *([] if _offline(launch) else [("open", _page(summary.run_id, summary.experiment_id))]),
+        *([] if _offline(launch) else [("open", run_page(summary.run_id, summary.experiment_id))]),
         *_further(summary, launch, started),
     ]
     return lines + [f"  {name:<12} {command}" for name, command in commands]
@@ -150,7 +150,8 @@ def _pending(delivered: Delivered) -> str:
     return " and ".join(parts)
 
 
-def _page(run_id: str, experiment_id: str) -> str:
+def run_page(run_id: str, experiment_id: str) -> str:
+    """Where MLflow shows the run: an address, or the command that opens the page."""
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     if uri.startswith("http"):
         page = without_password(uri).rstrip("/")
