@@ -39,6 +39,8 @@ class Command:
         words = shlex.split(self.text, comments=True)
         while words and (words[0] == "$" or re.fullmatch(r"[A-Z_]+=.*", words[0], re.DOTALL)):
             words = words[1:]
+        # where its output goes is the shell's
+        words = words[: next((place for place, word in enumerate(words) if word in (">", ">>")), len(words))]
         return [Path(words[0]).name, *words[1:]] if words else []
 
     def __str__(self) -> str:
@@ -83,7 +85,7 @@ def _begins(command: Command, start: list[str]) -> bool:
 
 def _commands(page: Path) -> Iterator[Command]:
     text = page.read_text(encoding="utf-8")
-    for block in code_blocks(text, f"{SHELL}|"):
+    for block in code_blocks(text, f"{SHELL}|text|"):
         for line in block.replace("\\\n", " ").splitlines():
             for part in _parts(line):
                 yield Command(page=page, text=part, whole=True)
