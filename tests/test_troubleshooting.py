@@ -46,6 +46,8 @@ def our_words() -> str:
 def test_every_failure_reason_has_an_entry(page: str) -> None:
     """In the order of the list, each with what one sees, the cause and the fix."""
     found = entries(page)
+    missing = [reason for reason in REASONS if reason not in found]
+    assert missing == [], f"write an entry in docs/{page}, below a heading of its own: ### `{missing[0]}`"
     assert list(found) == list(REASONS)
     for reason, entry in found.items():
         assert re.findall(r"^- \*\*([^*]+)\*\*", entry, re.MULTILINE) == list(PARTS[page]), reason
