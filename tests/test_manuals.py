@@ -42,7 +42,9 @@ HELD = [pytest.param(*pages, id=name) for name, pages in pairs().items() if name
 def commands_of(text: str) -> list[list[str]]:
     """The lines of a page's commands and settings in order, as words: without comments, which are in its language."""
     found = []
-    for block in re.findall(rf"^```(?:{SHELL}|text|yaml|json|toml)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+    for block in re.findall(
+        rf"^```(?:{SHELL}|text|yaml|json|toml)\n(.*?)^```", text, re.MULTILINE | re.DOTALL
+    ):
         for line in block.replace("\\\n", " ").splitlines():
             try:
                 found.append(shlex.split(line, comments=True))
