@@ -8,7 +8,7 @@ from typing import Protocol
 
 from callbacks.base import Callback
 from ocr_train.config.epoch_steps import logged_steps
-from ocr_train.events import BestUpdated, EvalCompleted, Event, LogLine, RunFinished, TrainProgress
+from ocr_train.events import BestUpdated, EvalCompleted, Event, LogLine, TrainProgress
 from ocr_train.run import STEPS_METRIC, Results, Run
 from ocr_train.tracking.metric_points import MetricPoints, Points
 
@@ -47,8 +47,9 @@ class MetricsCallback(Callback):
         super().handle(event)
 
     def results(self, before: Results) -> Results:
-        """The best main metric."""
-        return replace(before, best=self._points.best)
+        """The best main metric, and how many lines were understood."""
+        lines = f"{self._matched} of {self._matched + self._lines}"
+        return replace(before, best=self._points.best, log_lines=lines)
 
     def on_log_line(self, event: LogLine) -> None:
         """Log the trainer's own count of an epoch's steps where it is another than the one that was worked out."""
@@ -67,11 +68,6 @@ class MetricsCallback(Callback):
     def on_best_updated(self, event: BestUpdated) -> None:
         """Log the best metrics where they are news."""
         self._log(self._points.of(event), event)
-
-    def on_run_finished(self, event: RunFinished) -> None:
-        """Log how many lines were understood: a changed log format shows here."""
-        metrics = {"log/events": float(self._matched), "log/other_lines": float(self._lines)}
-        self._log(self._points.now(metrics), event)
 
     def _log(self, points: Points | None, event: Event) -> None:
         if points is not None:

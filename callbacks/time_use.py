@@ -42,7 +42,6 @@ class TimeUseCallback(Callback):
         self._reader: ReadGpus | None = None
         self._gpu: list[float] = []
         self._waited = self._worked = 0.0
-        self._images_per_s: list[float] = []
         self._lines = 0
         self._step = 0
 
@@ -70,20 +69,16 @@ class TimeUseCallback(Callback):
             if self._lines > 1:
                 self._waited += reader
                 self._worked += batch
-        if self._lines > 1 and "train/ips" in event.metrics:
-            self._images_per_s.append(event.metrics["train/ips"])
         if self._gpu:
             values["train/gpu_util_pct"] = sum(self._gpu) / len(self._gpu)
             self._gpu.clear()
         self._log(values, event.time_ms)
 
     def on_run_finished(self, event: RunFinished) -> None:
-        """Log the totals: the mean share, and the mean speed as `time/images_per_s`."""
+        """Log the totals: hours, money and the mean share."""
         values = self._spent()
         if self._worked:
             values["time/reader_share"] = self._waited / self._worked
-        if self._images_per_s:
-            values["time/images_per_s"] = sum(self._images_per_s) / len(self._images_per_s)
         self._log(values, event.time_ms)
 
     def results(self, before: Results) -> Results:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 STEPS_METRIC = "data/steps_per_epoch"
-"""What a run logs of the length of its epochs."""
+"""What a run says of the length of its epochs: a param, and a metric where the trainer counts another one."""
 Echo = Callable[[str], None]
 """Tells the user one line: where it is shown is decided by who passes it in."""
 
@@ -76,7 +76,8 @@ class Results:
     could not be, `lost` the names of those that are nowhere; `checkpoint_bytes` is the size of one. `latest_step` and
     `best_step` are steps of the run, `best_prefix` is the trainer's own set that beats all before it. `reader_share`
     (0 to 1) of the time was spent waiting for data. `rate_zero`, `starving` and `not_better` (than what it started
-    from) are sentences, empty where there is nothing to say; `trained_out` says that every step was trained.
+    from) are sentences, empty where there is nothing to say; `trained_out` says that every step was trained, and
+    `log_lines` how many lines of the trainer's log were understood.
     """
 
     best: float | None = None
@@ -94,3 +95,4 @@ class Results:
     starving: str = ""
     not_better: str = ""
     trained_out: bool = False
+    log_lines: str = ""

@@ -46,7 +46,7 @@ def test_every_printed_number_is_in_mlflow_at_its_step(finished: Path) -> None:
     assert loss[0][1] == 10.0
     assert points(store(finished), run_id, "eval/acc") == [(4, 0.1), (8, 0.3), (12, 0.2), (16, 0.4)]
     assert points(store(finished), run_id, "best/acc") == [(4, 0.1), (8, 0.3), (16, 0.4)]
-    assert points(store(finished), run_id, "train/eta_s")[0] == (1, 9.0)
+    assert points(store(finished), run_id, "usage/eta_s")[0] == (1, 9.0)
 
 
 def test_run_says_what_it_was(finished: Path) -> None:

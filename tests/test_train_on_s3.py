@@ -123,9 +123,9 @@ def ends_in_a_model(servers: ServerAddress, run: Any, model: str) -> None:
     assert any(
         "inference.pdiparams" in key and version.source.split("/")[-1] in key for key in bucket_keys(servers)
     )
-    hours = run.data.metrics["time/hours"]
-    assert run.data.metrics["cost/usd"] == pytest.approx(36 * hours)
-    assert 0 <= run.data.metrics["time/reader_share"] <= 1
+    hours = run.data.metrics["usage/hours"]
+    assert run.data.metrics["usage/usd"] == pytest.approx(36 * hours)
+    assert 0 <= run.data.metrics["usage/reader_share"] <= 1
 
 
 def keys_of_run(servers: ServerAddress, run_id: str) -> set[str]:

@@ -26,10 +26,10 @@ _NAME_LIMIT = 60
 
 
 def image_key(index: int, name: str) -> str:
-    """The key under which an image is followed over the steps: `sample/000_<file name>`, in the characters that
+    """The key under which an image is followed over the steps: `val_sample/000_<file name>`, in the characters that
     MLflow allows; the number tells apart what is the same without the others."""
     stem = PurePosixPath(name).stem
-    return f"sample/{index:03d}_{re.sub(r'[^a-zA-Z0-9_.-]', '_', stem)[:_NAME_LIMIT]}"
+    return f"val_sample/{index:03d}_{re.sub(r'[^a-zA-Z0-9_.-]', '_', stem)[:_NAME_LIMIT]}"
 
 
 def artifact_names(key: str, step: int, time_ms: int) -> tuple[str, str]:

@@ -19,7 +19,10 @@ from ocr_train.run import Echo
 from ocr_train.runs.listing import MAIN_METRICS
 from ocr_train.tracking import heartbeat
 from ocr_train.tracking.artifacts import RunArtifacts
+from ocr_train.tracking.metric_names import plain_name
 
+MEASURED = ("data/", "base/")
+"""Params that are figures of the data and of the weights to start from; runs of before have them as metrics."""
 READ_PREFIXES = ("train/", "eval/", "best/", "time/", "cost/", "sample/")
 """Metrics with a curve worth reading; system metrics count samples of a clock, not steps."""
 MAX_KEYS = 60
@@ -53,8 +56,13 @@ def _read_run(client: Any, run: Any, experiments: Mapping[str, str], pictures: i
     redact = redactor()
     tags = {key: redact.value(key, value) for key, value in run.data.tags.items()}
     params = {key: redact.value(key, plain_param(value)) for key, value in run.data.params.items()}
-    last = dict(run.data.metrics)
-    series = {key: _history(client, run.info.run_id, key) for key in _keys(last)}
+    measured = {key: params.pop(key) for key in list(params) if key.startswith(MEASURED)}
+    keys: dict[str, list[str]] = {}
+    for key in run.data.metrics:
+        keys.setdefault(plain_name(key), []).append(key)
+    last = {name: float(run.data.metrics[min(each, key=name.__eq__)]) for name, each in keys.items()}
+    last |= {key: float(value) for key, value in measured.items() if _is_number(value)}
+    series = {name: _history(client, run.info.run_id, keys.get(name, [])) for name in _keys(last)}
     artifacts = RunArtifacts(client, run.info.run_id)
     samples = read_run_samples(artifacts, most=pictures)
     started = (run.info.start_time or 0) / 1000
@@ -99,12 +107,23 @@ def _keys(last: Mapping[str, float]) -> list[str]:
 _ALWAYS = ("train/loss", "train/lr", "train/epoch")
 
 
-def _history(client: Any, run_id: str, key: str) -> Series:
-    """The metric's history, one value a step: the one logged last."""
+def _is_number(text: str) -> bool:
     try:
-        points = client.get_metric_history(run_id, key)
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _history(client: Any, run_id: str, keys: Sequence[str]) -> Series:
+    """The history of a metric, one value a step: the one logged last. A run of before that is continued has it under
+    two names."""
+    try:
+        points = [point for key in keys for point in client.get_metric_history(run_id, key)]
     except Exception as exc:
-        raise TrackingError(f"the metric {key!r} of run {run_id} cannot be read: {first_line(exc)}") from exc
+        raise TrackingError(
+            f"the metric {', '.join(keys)} of run {run_id} cannot be read: {first_line(exc)}"
+        ) from exc
     newest: dict[int, tuple[float, float]] = {}
     for point in sorted(points, key=lambda point: (point.step, point.timestamp)):
         newest[int(point.step)] = (point.timestamp / 1000, float(point.value))

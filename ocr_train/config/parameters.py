@@ -128,7 +128,7 @@ class Launch:
         "", "`NAME` or `NAME@ALIAS`: that model goes into MLflow's registry, such as `ocr-det@challenger`"
     )
     hourly_usd: str = _parameter(
-        "", "what an hour of this machine costs: `cost/usd` then compares runs by money"
+        "", "what an hour of this machine costs: `usage/usd` then compares runs by money"
     )
     output: str = _parameter("", "the folder for files of runs; empty: `$OCR_TRAIN_OUTPUT`, else `outputs`")
 

@@ -12,6 +12,7 @@ from ocr_train.checkpoints.copies import holds_copies
 from ocr_train.errors import ConfigError, TrackingError
 from ocr_train.redaction.addresses import first_line
 from ocr_train.tracking.journal import read_batch
+from ocr_train.tracking.metric_names import plain_name
 from ocr_train.tracking.mlflow_client import get_run
 
 SAME = "same"
@@ -80,7 +81,9 @@ def reopen(client: Any, run_id: str, folder: Path, *, launched_as: str = "") -> 
     """
     run = get_run(client, run_id)
     try:
-        logged = {key: _last_step(client, run_id, key) for key in run.data.metrics}
+        logged: dict[str, int] = {}
+        for key in run.data.metrics:
+            _note_last(logged, key, _last_step(client, run_id, key))
         for tag in _OF_THE_END:
             if tag in run.data.tags:
                 client.delete_tag(run_id, tag)
@@ -93,7 +96,7 @@ def reopen(client: Any, run_id: str, folder: Path, *, launched_as: str = "") -> 
             hint="Use resume_mode=new, or check that you may change that run.",
         ) from exc
     for key, step in _steps_in(folder / "journal.jsonl").items():
-        logged[key] = max(step, logged.get(key, step))
+        _note_last(logged, key, step)
     return Reopened(
         run_id=run_id,
         experiment_id=run.info.experiment_id,
@@ -101,8 +104,16 @@ def reopen(client: Any, run_id: str, folder: Path, *, launched_as: str = "") -> 
         params=dict(run.data.params),
         logged_until=logged,
         digests=frozenset(item.dataset.digest for item in run.inputs.dataset_inputs),
-        hours=float(run.data.metrics.get("time/hours", 0.0)),
+        hours=max(
+            (value for key, value in run.data.metrics.items() if plain_name(key) == "time/hours"), default=0.0
+        ),
     )
+
+
+def _note_last(logged: dict[str, int], key: str, step: int) -> None:
+    """By our own name of the metric: a run of before has it under that one, or under both."""
+    name = plain_name(key)
+    logged[name] = max(step, logged.get(name, step))
 
 
 def _last_step(client: Any, run_id: str, key: str) -> int:

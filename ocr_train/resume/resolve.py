@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -255,8 +256,15 @@ def _of_run(
         up_to = None if request.text == AUTO else spec.step
         best, alias = best_known(client, run.info.run_id, request.main_metric, up_to=up_to)
     point = _point(found, best, alias, request)
-    steps = run.data.metrics.get(STEPS_METRIC, 0) if found.run_id == run.info.run_id else 0
-    return replace(point, steps_per_epoch=int(steps))
+    steps = _steps_per_epoch(run) if found.run_id == run.info.run_id else 0
+    return replace(point, steps_per_epoch=steps)
+
+
+def _steps_per_epoch(run: Any) -> int:
+    """As the trainer counted them where it said so, else as they were worked out; 0 where the run does not say."""
+    with contextlib.suppress(ValueError):
+        return int(float(run.data.metrics.get(STEPS_METRIC) or run.data.params.get(STEPS_METRIC, 0)))
+    return 0
 
 
 def _point(
@@ -328,7 +336,7 @@ def _from_copies(root: Path, request: ResumeRequest, client: Any, folder: Path) 
     if request.run_id:
         run = get_run(client, request.run_id)
         best, alias = best_known(client, request.run_id, request.main_metric)
-        steps = int(run.data.metrics.get(STEPS_METRIC, 0))
+        steps = _steps_per_epoch(run)
         return replace(
             point, run_id=request.run_id, best=best or point.best, best_alias=alias, steps_per_epoch=steps
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ocr_train.runs.uncopied import main_metric
 from ocr_train.tracking.journal import Metric, last_tags, read_batch
-from ocr_train.tracking.metric_names import legal_name
+from ocr_train.tracking.metric_names import legal_name, plain_name, shown_name
 from ocr_train.tracking.metric_points import MetricPoints
 from ocr_train.tracking.run_folder import JOURNAL, RunFacts
 from ocr_train.trainer.log_parser import LogParser
@@ -27,18 +27,18 @@ def unnoted_points(folder: Path, facts: RunFacts) -> Sequence[Metric]:
         return ()
     main = main_metric(folder / "config.yml")
     noted = list(_noted(folder / JOURNAL))
-    known = {(record.key, record.step) for record in noted}
+    known = {(plain_name(record.key), record.step) for record in noted}
     best = max((record.value for record in noted if record.key == f"best/{main}"), default=None)
     offset = int(last_tags(folder / JOURNAL).get("resumed_from_step", "0") or 0)
     points = MetricPoints(main_metric=main, offset=offset, best=best)
     time_ms = int(log.stat().st_mtime * 1000)
     found = [
-        Metric(key=legal_name(key), value=float(value), step=step, time_ms=time_ms)
+        Metric(key=legal_name(shown_name(key)), value=float(value), step=step, time_ms=time_ms)
         for key, value, step in _points_in(log, facts.log_start, points)
         # The best of the run that it continued from is not known here: without one of its own nothing is called best.
         if not (offset and best is None and key.startswith("best/"))
     ]
-    return [one for one in found if (one.key, one.step) not in known]
+    return [one for one in found if (plain_name(one.key), one.step) not in known]
 
 
 def _noted(journal: Path) -> Iterator[Metric]:

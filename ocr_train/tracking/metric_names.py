@@ -4,9 +4,41 @@ from __future__ import annotations
 
 import re
 
+_SHOWN = {
+    **{
+        f"train/{name}": f"usage/{name}"
+        for name in (
+            *("ips", "batch_cost_s", "reader_cost_s", "eta_s"),
+            *("gpu_util_pct", "gpu_mem_reserved_mb", "gpu_mem_allocated_mb"),
+        )
+    },
+    "time/hours": "usage/hours",
+    "time/reader_share": "usage/reader_share",
+    "cost/usd": "usage/usd",
+}
+_SHOWN_PREFIX = {"sample/": "val_sample/"}
+"""MLflow's page sorts the sections of charts by the part of the name before the slash, and the charts of one by the
+rest: the score (best, eval) and the loss (train) come before what a run takes and before the pictures of a sample."""
+_PLAIN = {shown: name for name, shown in _SHOWN.items()}
 NAME_LIMIT = 250
 PARAM_LIMIT = 6000
 TAG_LIMIT = 8000
+
+
+def shown_name(name: str) -> str:
+    """The name under which MLflow's page has the metric `name`."""
+    for prefix, shown in _SHOWN_PREFIX.items():
+        if name.startswith(prefix):
+            return shown + name.removeprefix(prefix)
+    return _SHOWN.get(name, name)
+
+
+def plain_name(shown: str) -> str:
+    """Our own name of a metric of MLflow's page: runs of before have it there."""
+    for prefix, other in _SHOWN_PREFIX.items():
+        if shown.startswith(other):
+            return prefix + shown.removeprefix(other)
+    return _PLAIN.get(shown, shown)
 
 
 def legal_name(name: str) -> str:

@@ -41,7 +41,9 @@ class MetricPoints:
         """The points of the event, None where it has no new ones."""
         if isinstance(event, TrainProgress):
             self._step = self.offset + event.step
-            return self._fresh({**event.metrics, "train/epoch": float(event.epoch)}, self.step)
+            # How many samples a step has is in the configuration.
+            metrics = {key: value for key, value in event.metrics.items() if key != "train/samples"}
+            return self._fresh({**metrics, "train/epoch": float(event.epoch)}, self.step)
         if isinstance(event, EvalCompleted):
             return self._fresh(event.metrics, self._step_of(event.step))
         if isinstance(event, BestUpdated):
@@ -57,7 +59,8 @@ class MetricPoints:
         return self.step if step is None else self.offset + step
 
     def _best(self, event: BestUpdated) -> Points | None:
-        """The best metrics where they are news and no worse than what the run had."""
+        """The best main metric where it is news and no worse than what the run had; the others at that step are the
+        evaluation's own."""
         main = f"best/{self.main_metric}"
         value = event.metrics.get(main)
         if event.metrics == self._last_best or (
@@ -71,7 +74,7 @@ class MetricPoints:
             # PaddleOCR repeats the line: it is logged at the first step that is new.
             return None
         self._last_best = dict(event.metrics)
-        return self._fresh(event.metrics, step)
+        return self._fresh(event.metrics if value is None else {main: value}, step)
 
     def _fresh(self, metrics: Mapping[str, float], step: int) -> Points | None:
         fresh = {key: value for key, value in metrics.items() if step > self.logged_until.get(key, -1)}

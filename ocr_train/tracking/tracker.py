@@ -29,7 +29,7 @@ from ocr_train.tracking.holder import HOLDER_TAG, this_process
 from ocr_train.tracking.journal import Batch, Journal, Metric, Param, Tag, batches_of
 from ocr_train.tracking.journal_delivery import Delivery
 from ocr_train.tracking.launched_run import ended_by_failure, take_over
-from ocr_train.tracking.metric_names import PARAM_LIMIT, TAG_LIMIT, MetricNames, cut, legal_name
+from ocr_train.tracking.metric_names import PARAM_LIMIT, TAG_LIMIT, MetricNames, cut, legal_name, shown_name
 from ocr_train.tracking.mlflow_client import (
     check_writable,
     end_run,
@@ -190,10 +190,15 @@ class Tracker:
         return self._files.outbox
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int, time_ms: int) -> None:
-        """Note `metrics` at `step`; returns at once. The first NaN or infinity of a metric becomes a tag, too:
+        """Note `metrics` at `step`, as MLflow's page shows them; returns at once. The first NaN or infinity of a metric becomes a tag, too:
         curves leave the one out, and MLflow's SQL stores turn the other into the largest float."""
         records = [
-            Metric(key=self._legal(self._metric_names, key), value=float(value), step=step, time_ms=time_ms)
+            Metric(
+                key=self._legal(self._metric_names, shown_name(key)),
+                value=float(value),
+                step=step,
+                time_ms=time_ms,
+            )
             for key, value in metrics.items()
         ]
         self._journal.append(records)

@@ -76,6 +76,11 @@ def git_version(root: Path) -> str:
     return _git(root, "describe", "--tags", "--always", "--dirty")
 
 
+def git_commit(root: Path) -> str:
+    """The whole hash of the commit that is checked out at `root`; empty without git."""
+    return _git(root, "rev-parse", "HEAD") if _git(root, "ls-files", ".") else ""
+
+
 def _git(root: Path, *words: str) -> str:
     try:
         done = subprocess.run(

@@ -36,6 +36,11 @@ class Base:
     prefix: Path
     source: str
 
+    @property
+    def params(self) -> dict[str, str]:
+        """The scores, for the run's params: they never change. Speed is no score."""
+        return {f"base/{name}": f"{value:.6g}" for name, value in self.metrics.items() if name != "fps"}
+
     def events(self) -> tuple[Event, ...]:
         """What callbacks see of it: an evaluation at step 0, and a checkpoint that is the best so far."""
         now = int(time.time() * 1000)
@@ -44,7 +49,7 @@ class Base:
             return {f"{start}/{name}": value for name, value in self.metrics.items()}
 
         return (
-            EvalCompleted(metrics={**named("eval"), **named("base")}, step=0, epoch=0, time_ms=now),
+            EvalCompleted(metrics=named("eval"), step=0, epoch=0, time_ms=now),
             BestUpdated(metrics=named("best"), step=0, best_epoch=0, time_ms=now),
             CheckpointSaved(name=BEST_NAME, kind=BEST, prefix=str(self.prefix), step=0, epoch=0, time_ms=now),
         )

@@ -36,7 +36,8 @@ from ocr_train.training.base import Base, measure_base
 from ocr_train.training.callbacks import make_callbacks
 from ocr_train.training.finish import Finishing, finish
 from ocr_train.training.nodes import gather
-from ocr_train.training.record import first_tags, run_name, say_default_experiment, say_exposed_params
+from ocr_train.training.record import first_tags, say_default_experiment, say_exposed_params
+from ocr_train.training.run_name import run_name
 from ocr_train.training.services import Services, TrainingSetup
 from ocr_train.training.setup import look_at_data, resume_request, set_up
 
@@ -155,6 +156,9 @@ def _before_training(
     """Everything before the trainer starts, the base and the other machines included."""
     setup = set_up(experiment, output, started, services)
     base = measure_base(setup, services)
+    if base:
+        known = started.reopened.params if started.reopened else {}
+        started.tracker.log_params({key: value for key, value in base.params.items() if key not in known})
     if services.leader:
         gather(services.leader, setup, started.tracker, services.echo)
     return setup, base
@@ -296,6 +300,8 @@ def _log_end(
             "failure_explanation": redactor().log(_paragraph(outcome)),
             PENDING_TAG: kept,
             CHECKPOINT_BYTES_TAG: results.checkpoint_bytes or "",
+            # A changed log format shows here.
+            "log_lines_understood": results.log_lines,
         }
     )
     tail = tracker.folder / "last_lines.txt"

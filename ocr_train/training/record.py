@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import time
-from pathlib import Path
 
 import yaml
 
@@ -17,6 +17,7 @@ from ocr_train.data.manifest import write_manifest
 from ocr_train.errors import OcrTrainError
 from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.automatic import CONFIG_TAG
+from ocr_train.resume.reopen import Reopened
 from ocr_train.resume.resolve import ResumeRequest
 from ocr_train.resume.start import StartedRun
 from ocr_train.run import STEPS_METRIC, Echo, Run
@@ -25,22 +26,16 @@ from ocr_train.tracking.launched_run import exposed_params
 from ocr_train.tracking.mlflow_client import get_run
 from ocr_train.tracking.run_folder import CLEAN_CONFIG
 from ocr_train.tracking.tracker import Tracker
-from ocr_train.trainer.paddleocr import git_version
+from ocr_train.trainer.paddleocr import git_commit, git_version
+from ocr_train.training.run_name import dataset_name
 from ocr_train.training.services import LaunchRequest, Rendered
 from ocr_train.weights.start import Settled
-
-
-def run_name(experiment: Experiment) -> str:
-    """A name that says what the run is: model, data and when."""
-    shown = redactor().text(experiment.data)
-    data = "demo" if experiment.demo else (Path(shown.rstrip("/")).name or "data")
-    resumed = "-resumed" if experiment.resume not in ("", "auto") else ""
-    return f"{experiment.name}-{data}{resumed}-{time.strftime('%m%d-%H%M%S')}"
 
 
 def first_tags(experiment: Experiment) -> dict[str, str]:
     """What a run can be found and told apart by, before anything is known of its data."""
     return {
+        **_source_tags(),
         "model": experiment.name,
         "task": experiment.task,
         "primary_metric": f"best/{experiment.main_metric}",
@@ -49,6 +44,25 @@ def first_tags(experiment: Experiment) -> dict[str, str]:
         "launch_command": _command(experiment),
         "mlflow.note.content": _description(experiment),
     }
+
+
+def _source_tags() -> dict[str, str]:
+    """What MLflow's own `start_run` notes of who runs what; `mlflow run` has done so before."""
+    if os.environ.get("MLFLOW_RUN_ID"):
+        return {}
+    return {
+        "mlflow.user": _user(),
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.name": "ocr_train",
+        "mlflow.source.git.commit": git_commit(EXPERIMENTS.parent),
+    }
+
+
+def _user() -> str:
+    # A container may have a user without a name.
+    with contextlib.suppress(KeyError, OSError, ImportError):
+        return getpass.getuser()
+    return ""
 
 
 def _description(experiment: Experiment) -> str:
@@ -98,6 +112,14 @@ def version_tags(launch: LaunchRequest) -> dict[str, str]:
     return {f"version.{name}": version for name, version in launch.versions.items()}
 
 
+def _log_steps(tracker: Tracker, run: Run, before: Reopened | None) -> None:
+    """Where a run that goes on has epochs of another length than its param says, that is a point: resuming needs it."""
+    steps = str(run.steps_per_epoch)
+    if before and (STEPS_METRIC in before.logged_until or before.params.get(STEPS_METRIC, steps) != steps):
+        now = int(time.time() * 1000)
+        tracker.log_metrics({STEPS_METRIC: run.steps_per_epoch}, step=run.step_offset, time_ms=now)
+
+
 def log_start(
     experiment: Experiment,
     dataset: Dataset,
@@ -110,6 +132,10 @@ def log_start(
     tracker, before = started.tracker, started.reopened
     params = {f"cfg/{key}": value for key, value in flatten(rendered.config)}
     params["effective_batch"] = rendered.effective_batch
+    params["data/train_samples"] = dataset.train_samples
+    params["data/val_samples"] = dataset.val_samples
+    params["data/quarantined"] = dataset.quarantined
+    params[STEPS_METRIC] = run.steps_per_epoch
     if settled.source:
         params["cfg/pretrained"] = settled.source
     # `mlflow run` logs them itself.
@@ -119,16 +145,7 @@ def log_start(
     tracker.log_params(
         {key: value for key, value in params.items() if not before or key not in before.params}
     )
-    tracker.log_metrics(
-        {
-            "data/train_samples": dataset.train_samples,
-            "data/val_samples": dataset.val_samples,
-            "data/quarantined": dataset.quarantined,
-            STEPS_METRIC: run.steps_per_epoch,
-        },
-        step=run.step_offset,
-        time_ms=int(time.time() * 1000),
-    )
+    _log_steps(tracker, run, before)
     resolved = tracker.folder / "experiment.yaml"
     launch = {key: value for key, value in vars(experiment.launch).items() if value}
     document = redactor().mapping({"launch": launch, "task": experiment.task, "paddleocr": rendered.plain})
@@ -137,7 +154,7 @@ def log_start(
     write_manifest(dataset.manifest, manifest)
     if before is None or dataset.manifest.digest not in before.digests:
         tracker.log_dataset(
-            name=experiment.name + ("-demo" if experiment.demo else ""),
+            name=dataset_name(experiment),
             digest=dataset.manifest.digest,
             source=dataset.source,
             profile=f'{{"train": {dataset.train_samples}, "val": {dataset.val_samples}}}',

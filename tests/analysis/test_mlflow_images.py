@@ -72,7 +72,7 @@ def test_a_key_has_only_characters_that_mlflow_allows() -> None:
     """Thai, blanks and slashes in image names, and very long ones; the number keeps them apart."""
     keys = [mlflow_images.image_key(number, "หน้า/ภาพ ๑.jpg") for number in (0, 1)]
     assert len(set(keys)) == 2
-    assert all(re.fullmatch(r"sample/\d{3}_[a-zA-Z0-9_.-]+", key) for key in keys)
+    assert all(re.fullmatch(r"val_sample/\d{3}_[a-zA-Z0-9_.-]+", key) for key in keys)
     assert len(mlflow_images.image_key(0, "x" * 500)) < 80
 
 

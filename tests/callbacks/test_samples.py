@@ -428,7 +428,7 @@ def test_mlflow_has_what_was_logged_and_loads_the_table(
     assert {cell["filepath"] for cell in table["image"]} <= names
     stored = client.get_run(tracker.run_id).data
     assert stored.tags["mlflow.loggedImages"] == "True"
-    assert stored.metrics["sample/hmean"] == 0.0
+    assert stored.metrics["val_sample/hmean"] == 0.0
 
 
 BUILD = """

@@ -45,19 +45,19 @@ def note(folder: Path, step: int, metrics: dict[str, float], *, offset: int = 0)
 def found(folder: Path, facts: RunFacts = FACTS) -> dict[tuple[str, int], float]:
     """Values by name and step."""
     points = unnoted_points(folder, facts)
-    return {(one.key, one.step): one.value for one in points if one.key != "train/eta_s"}
+    return {(one.key, one.step): one.value for one in points if one.key != "usage/eta_s"}
 
 
 def test_what_was_printed_and_not_noted_is_found(folder: Path) -> None:
     """Steps, the evaluation, the best; what is noted already is not found again; the time is the log's last."""
     assert found(folder) == {
-        ("train/ips", 2): 20.0,
+        ("usage/ips", 2): 20.0,
         ("train/loss", 2): 4.0,
         ("train/epoch", 2): 1.0,
         ("eval/acc", 2): 0.5,
         ("eval/fps", 2): 25.5,
         ("best/acc", 2): 0.5,
-        ("train/ips", 3): 20.0,
+        ("usage/ips", 3): 20.0,
         ("train/loss", 3): 3.0,
         ("train/epoch", 3): 1.0,
     }
@@ -87,7 +87,7 @@ def test_only_the_last_trainers_lines_count_and_from_its_own_step(folder: Path) 
     with log.open("a", encoding="utf-8") as stream:
         stream.write(LINE.format(step=1, loss=2) + LINE.format(step=2, loss=1))
     assert found(folder, RunFacts(run_id="0" * 32, log_start=start)) == {
-        ("train/ips", 12): 20.0,
+        ("usage/ips", 12): 20.0,
         ("train/loss", 12): 1.0,
         ("train/epoch", 12): 1.0,
     }

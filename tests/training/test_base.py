@@ -24,14 +24,15 @@ def test_it_is_an_evaluation_and_the_best_checkpoint_at_step_0(tmp_path: Path) -
     assert isinstance(evaluated, EvalCompleted)
     assert isinstance(best, BestUpdated)
     assert isinstance(saved, CheckpointSaved)
-    assert evaluated.metrics == {
-        "eval/hmean": 0.75,
-        "eval/precision": 0.5,
-        "base/hmean": 0.75,
-        "base/precision": 0.5,
-    }
+    assert evaluated.metrics == {"eval/hmean": 0.75, "eval/precision": 0.5}
     assert (evaluated.step, best.step, saved.step) == (0, 0, 0)
     assert (saved.kind, saved.prefix) == ("best", str(tmp_path / "best_accuracy"))
+
+
+def test_its_scores_are_params(tmp_path: Path) -> None:
+    """They never change; how fast it was is no score."""
+    params = base(tmp_path, hmean=0.75, precision=1 / 3, fps=2.5).params
+    assert params == {"base/hmean": "0.75", "base/precision": "0.333333"}
 
 
 @pytest.mark.parametrize(("best", "said"), [(0.76, False), (0.75, True), (0.1, True), (None, True)])

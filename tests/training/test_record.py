@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ocr_train.config.experiment import EXPERIMENTS, Launch, load_experiment
-from ocr_train.training.record import first_tags, run_name
+from ocr_train.training.record import first_tags
 
 
 def tags(**launch: str) -> dict[str, str]:
@@ -34,14 +34,16 @@ def test_the_description_has_the_launch_command_in_a_line_that_wraps() -> None:
     assert line.endswith("`")
 
 
-@pytest.mark.parametrize(
-    ("launch", "begins"),
-    [
-        ({"model": "rec_th"}, "rec_th-demo-"),
-        ({"model": "det", "data": "s3://bucket/receipts/"}, "det-receipts-"),
-        ({"model": "det", "data": "d", "resume": "latest"}, "det-d-resumed-"),
-    ],
-)
-def test_a_run_name_says_model_and_data(launch: dict[str, str], begins: str) -> None:
-    """And that it goes on from another; then when."""
-    assert run_name(load_experiment(Launch(**launch), EXPERIMENTS)).startswith(begins)
+def test_a_run_says_who_started_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As MLflow's own start of a run does; a run of `mlflow run` has it already."""
+    monkeypatch.setenv("LOGNAME", "somchai")
+    said = tags(model="rec")
+    assert (said["mlflow.user"], said["mlflow.source.type"], said["mlflow.source.name"]) == (
+        "somchai",
+        "LOCAL",
+        "ocr_train",
+    )
+    commit = said["mlflow.source.git.commit"]
+    assert commit.startswith(said["git_commit"].removesuffix("-dirty")[-7:]) or not commit
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    assert not {key for key in tags() if key.startswith(("mlflow.source", "mlflow.user"))}
