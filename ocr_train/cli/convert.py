@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from ocr_train.cli.options import add_images_folder, add_split_options, share, whole_number
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json, require_apart, require_labels
-from ocr_train.data.formats.table import FORMATS, PADDLEOCR, options_for
+from ocr_train.data.formats.table import FORMATS, PADDLEOCR, all_options, known_format, options_for
 from ocr_train.errors import DataError
 from ocr_train.run import Echo
 
 if TYPE_CHECKING:
     from ocr_train.data.checks.problems import Problem
+    from ocr_train.data.formats.conversion import Conversion
 
 
 def add_commands(commands: Commands) -> None:
@@ -46,34 +47,44 @@ def add_label_format(parser: argparse.ArgumentParser) -> None:
 
 def _add_format_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of all annotation formats."""
-    for name, one in FORMATS.items():
-        for option in one.options:
-            text = f"{name}: {option.help}"
-            if option.choices:
-                parser.add_argument(option.flag, choices=option.choices, metavar="FIELD", help=text)
-            else:
-                parser.add_argument(option.flag, action="store_true", help=text)
+    for option in all_options():
+        names = ", ".join(name for name, one in FORMATS.items() if option in one.options)
+        text = f"{names}: {option.help}"
+        if option.choices:
+            parser.add_argument(option.flag, choices=option.choices, metavar="FIELD", help=text)
+        elif option.metavar:
+            parser.add_argument(option.flag, metavar=option.metavar, help=text)
+        else:
+            parser.add_argument(option.flag, action="store_true", help=text)
 
 
 def format_options(arguments: argparse.Namespace) -> dict[str, object]:
     """What was given for them, by name."""
-    names = (option.name for one in FORMATS.values() for option in one.options)
-    return {name: getattr(arguments, name) for name in names}
+    return {option.name: getattr(arguments, option.name) for option in all_options()}
 
 
 def _add_convert(commands: Commands) -> None:
     parser = commands.add_parser(
         "convert",
         command=_convert,
-        help="LabelMe's or PPOCRLabel's folder to PaddleOCR labels",
-        description="Make PaddleOCR labels, with copies of the images, of a folder of another tool. LabelMe: "
-        "OUT/Label.txt. PPOCRLabel: OUT/det/Label.txt and, where rec_gt.txt was exported, OUT/rec/rec_gt.txt.",
+        help="another tool's labels to PaddleOCR labels",
+        description="Make PaddleOCR labels, with copies of the images, of a folder of another tool: OUT/Label.txt, or "
+        "OUT/rec_gt.txt where the tool has texts without boxes. PPOCRLabel: OUT/det/Label.txt and, where rec_gt.txt was "
+        "exported, OUT/rec/rec_gt.txt. What cannot be used is listed, and the exit status is then 3.",
     )
     parser.add_argument(
-        "format", choices=tuple(FORMATS), metavar="FORMAT", help=f"the tool: {' or '.join(FORMATS)}"
+        "format",
+        choices=("auto", *FORMATS),
+        metavar="FORMAT",
+        help=f"the tool: {', '.join(FORMATS)}; auto: found from the files",
     )
     parser.add_argument("source", type=Path, metavar="SRC", help="the folder that the tool worked in")
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder for the result")
+    parser.add_argument(
+        "--skip-unknown",
+        action="store_true",
+        help="exit status 0, too, where boxes or images cannot be used and are left out",
+    )
     _add_format_options(parser)
     _add_overwrite(parser)
     add_json(parser)
@@ -81,9 +92,12 @@ def _add_convert(commands: Commands) -> None:
 
 def _convert(arguments: argparse.Namespace) -> int:
     echo = echo_for(arguments)
-    given = options_for(arguments.format, format_options(arguments), arguments.source)
-    convert = FORMATS[arguments.format].convert
-    done = convert(arguments.source, arguments.out, overwrite=arguments.overwrite, **given)
+    name = arguments.format
+    if name == "auto":
+        name = known_format(arguments.source)
+        echo(f"format: {FORMATS[name].title}")
+    given = options_for(name, format_options(arguments), arguments.source)
+    done = FORMATS[name].convert(arguments.source, arguments.out, overwrite=arguments.overwrite, **given)
     _print_problems(echo, done.skipped, done.problems)
     echo(f"{done.images} images with {done.boxes} boxes: {done.labels}")
     if done.states:
@@ -95,8 +109,18 @@ def _convert(arguments: argparse.Namespace) -> int:
         raise DataError(
             f"{arguments.source} has no usable sample.", hint="The lines above say what was skipped, and why."
         )
-    echo(f"next: python -m ocr_train validate --task det {shlex.quote(str(done.labels))}")
+    echo(f"next: {_after_convert(done)}")
+    if done.lost and not arguments.skip_unknown:
+        raise DataError(
+            f"{done.lost} boxes or images of {arguments.source} are not in the result: the lines above say why.",
+            hint="Fix them in the tool and convert again, or leave them out: --skip-unknown",
+        )
     return 0
+
+
+def _after_convert(done: Conversion) -> str:
+    task, labels = ("det", done.labels) if done.images else ("rec", done.rec_labels)
+    return f"python -m ocr_train validate --task {task} {shlex.quote(str(labels))}"
 
 
 def _print_problems(echo: Echo, skipped: Mapping[str, int], problems: Sequence[Problem]) -> None:

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from ocr_train.data.formats.pubtab import FOLDERS, SUFFIX, count_found, peek_names
+from ocr_train.data.formats.unknown import looks_like
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.errors import DataError
 
@@ -23,6 +24,7 @@ NOT_LABELS = re.compile(
     re.IGNORECASE,
 )
 PEEK_LINES = 50
+_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +50,10 @@ def find_layout(folder: Path, task: str) -> Layout:
     place, files = _label_files(folder, task)
     train, val = _sort(files)
     if not train:
-        names = ", ".join(path.name for path in files)
+        names = ", ".join(path.name for path in files[:_NAMED])
+        more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
         raise DataError(
-            f"{place} has {names}, and no name says which of them is for training.",
+            f"{place} has {names}{more}, and no name says which of them is for training.{looks_like(place)}",
             hint="Name them train.txt and val.txt, or leave one label file alone to have it split.",
         )
     _refuse_empty([*train, *val])
@@ -72,8 +75,9 @@ def _label_files(folder: Path, task: str) -> tuple[Path, list[Path]]:
             f"{folder} has label files in several subfolders: {names}.", hint="Name one of them as `data`."
         )
     raise DataError(
-        f"{folder} has no label file.",
-        hint="PaddleOCR's labels are text files such as train.txt, one sample a line: image path, a tab, the label.",
+        f"{folder} has no label file.{looks_like(folder)}",
+        hint="PaddleOCR's labels are text files such as train.txt, one sample a line: image path, a tab, the label. "
+        "What is read of other tools: docs/data.md, Labels of other tools.",
     )
 
 

@@ -84,7 +84,8 @@ def test_an_unknown_choice_names_the_nearest(capsys: Capsys) -> None:
         capsys, "validate", "--task", "dett"
     )
     error = refused(capsys, "convert", "labelm", "a", "b")
-    assert "'labelm' is not one of labelme, ppocrlabel. Did you mean 'labelme'?" in error
+    assert "'labelm' is not one of auto, labelme, ppocrlabel," in error
+    assert "Did you mean 'labelme'?" in error
 
 
 def test_numbers_are_checked_as_they_are_read(capsys: Capsys) -> None:

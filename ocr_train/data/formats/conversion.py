@@ -19,10 +19,19 @@ NOTES = frozenset(
     {
         *("clipped", "line_widened", "mask_missing", "no_text", "exif_dropped", "image_labelled_twice"),
         *("difficult", "duplicate_image", "unconfirmed", "not_labelme"),
+        *("other_file", "class_as_text", "several_annotations", "texts_not_joined", "ignored_by_tool"),
     }
 )
 """Kinds of a conversion's problems that lose no sample and no box; with any other, something is left out."""
+NOT_LOST = frozenset(
+    {
+        *("page_without_boxes", "unconfirmed", "point", "points", "crop_without_text", "duplicate_image"),
+        *("same_box_twice", "other_annotation", "whole_text", "other_level"),
+    }
+)
+"""What a conversion leaves out as it should: nothing that somebody drew around a text is gone."""
 
+_SAME_WORDS = {"training": "train", "testing": "test", "valid": "val", "validation": "val"}
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
@@ -43,6 +52,11 @@ class Conversion:
     crops: int = 0
     confirmed: int = 0
     unconfirmed: int = 0
+
+    @property
+    def lost(self) -> int:
+        """How many pages and boxes were left out that somebody may want."""
+        return sum(count for kind, count in self.skipped.items() if kind not in NOT_LOST)
 
     @property
     def states(self) -> str:
@@ -85,13 +99,15 @@ class ConvertedFolder:
         self._names = UniquePaths()
         self._files: list[Path] = []
         self._images: dict[str, list[Path]] = defaultdict(list)
+        self._stems: dict[str, list[Path]] = defaultdict(list)
         for folder, folders, files in os.walk(src):
             folders[:] = [name for name in folders if (Path(folder) / name).resolve() != excluded]
             self._files += [Path(folder) / name for name in files]
         self._files.sort(key=lambda path: path.relative_to(src).parts)
         for path in self._files:
             if path.suffix.lower() in IMAGE_SUFFIXES:
-                self._images[path.name].append(path)
+                self._images[path.name.casefold()].append(path)
+                self._stems[path.stem.casefold()].append(path)
 
     def with_suffix(self, suffix: str) -> list[Path]:
         """The files of one suffix, whatever its case."""
@@ -104,8 +120,9 @@ class ConvertedFolder:
     def find_image(self, folder: Path, written: str) -> Path | None:
         """The file that `written` means in a label in `folder`, None where there is none or more than one.
 
-        It is where the path says, seen from `folder`; or in `folder` itself; or the only image of its name
-        anywhere under the source, since absolute paths come from another machine.
+        It is where the path says, seen from `folder`; or in `folder` itself; or the only image of its name (upper and
+        lower case being the same) anywhere under the source, since absolute paths come from another machine; of
+        several such images the one whose folders are named as in `written`.
         """
         relative = slashed(written)
         if not relative.startswith("/"):
@@ -115,8 +132,35 @@ class ConvertedFolder:
         name = base_name(written)
         if name not in ("", ".", "..") and is_file(folder / name):
             return folder / name
-        same_name = self._images.get(name, [])
-        return same_name[0] if len(same_name) == 1 and is_file(same_name[0]) else None
+        same_name = self._images.get(name.casefold(), [])
+        exact = [path for path in same_name if path.name == name]
+        return self._most_alike(exact or same_name, relative.split("/")[:-1])
+
+    def find_by_stem(self, folder: Path, stems: Sequence[str]) -> Path | None:
+        """The image of a label file in `folder` that has the name of one of `stems` but for its suffix.
+
+        Of several, one in the same folder, else the one whose folders share most words with the label file's:
+        `labels/train/1.txt` is about `images/train/1.jpg`. None where there is none, or that does not tell.
+        """
+        for stem in stems:
+            same_stem = self._stems.get(stem.casefold(), [])
+            beside = [path for path in same_stem if path.parent == folder]
+            if len(beside) == 1:
+                return beside[0]
+            if found := self._most_alike(beside or same_stem, folder.relative_to(self.src).parts):
+                return found
+        return None
+
+    def _most_alike(self, paths: Sequence[Path], folders: Sequence[str]) -> Path | None:
+        """Of images the only one, or the one whose folders share most words with `folders`; None where two share as
+        many."""
+        good = [path for path in paths if is_file(path)]
+        if len(good) < 2:
+            return good[0] if good else None
+        words = _folder_words(folders)
+        shared = [len(words & _folder_words(path.relative_to(self.src).parts[:-1])) for path in good]
+        best = max(shared)
+        return good[shared.index(best)] if shared.count(best) == 1 else None
 
     def _holds(self, path: Path) -> bool:
         """By the names alone: a link that a team put into its folder is theirs to follow."""
@@ -142,6 +186,12 @@ class ConvertedFolder:
         text = "".join(format_line(image, format_boxes(boxes)) for image, boxes in pages)
         self.put(name, text.encode())
         return self.out / name
+
+
+def _folder_words(folders: Iterable[str]) -> set[str]:
+    """The words in the names of folders; "training" is "train"."""
+    words = {word for folder in folders for word in re.split(r"[^a-z0-9]+", folder.casefold()) if word}
+    return {_SAME_WORDS.get(word, word) for word in words}
 
 
 def one_line(text: str) -> str | None:

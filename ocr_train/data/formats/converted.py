@@ -1,4 +1,4 @@
-"""A data folder of any tool as PaddleOCR's label files; LabelMe's and PPOCRLabel's folders are converted."""
+"""A data folder of any tool as PaddleOCR's label files; those of other tools are converted."""
 
 from __future__ import annotations
 
@@ -88,8 +88,13 @@ def as_paddleocr(
         skipped=done.skipped,
         problems=done.problems,
     )
+    if task == "det" and done.crops and not done.images:
+        raise DataError(
+            f"{folder} has {done.crops} texts of {format_title(found)} and no boxes.",
+            hint="It is for recognition: a rec model, --task rec.",
+        )
     # The tool's own crops know nothing of what only some of the pages are taken for.
-    if task == "rec" and done.rec_labels is not None and done.crops and not given:
+    if task == "rec" and done.rec_labels is not None and done.crops and not (given and done.images):
         own = done.rec_labels
         return dataclasses.replace(
             source,
@@ -119,7 +124,7 @@ def _finish(source: LabelSource, done: Conversion, task: str, work: Path) -> Lab
     if not cut.crops:
         raise DataError(
             f"{folder} has {source.summary}, and none gave a crop: {dict(cut.skipped)}.",
-            hint="Recognition needs boxes with their text; --text-from says where LabelMe's shapes have it.",
+            hint="Recognition needs boxes with their text; --text-from (LabelMe) and --text-key say where it is.",
         )
     return dataclasses.replace(
         source,

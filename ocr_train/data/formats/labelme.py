@@ -15,22 +15,24 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, one_line
-from ocr_train.data.formats.labelme_shapes import NoRegion, decode_base64, shape_region
-from ocr_train.data.image_files import (
-    IMAGE_SUFFIXES,
-    base_name,
-    decode_or_none,
-    encode_image,
-    image_suffix,
+from ocr_train.data.formats.labelme_shapes import decode_base64, shape_region
+from ocr_train.data.formats.page_image import (
+    IMAGE_HINTS,
+    PageImage,
+    fit_image,
+    read_image_bytes,
+    with_suffix,
 )
+from ocr_train.data.formats.peek import FilePeek
+from ocr_train.data.formats.regions import NoRegion
+from ocr_train.data.image_files import base_name, decode_or_none
 from ocr_train.data.labels import Box
 from ocr_train.errors import DataError
-from ocr_train.ocr_engine.documents import read_json
 from ocr_train.ocr_engine.files import read_regular
 
 EMBEDDED = "imageData"
@@ -47,18 +49,11 @@ _SHAPE_HINTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class _Image:
-    """Image data that fits its JSON, and its size as OpenCV decodes it.
+    """The image of a JSON file; two JSON files are about one image where its `identity` is the same."""
 
-    `exif_dropped` says that it was written again without a rotation. Two JSON files are about one image where its
-    `identity` is the same.
-    """
-
-    data: bytes
-    width: int
-    height: int
-    exif_dropped: bool = False
-    name: str = ""
-    identity: str = ""
+    image: PageImage
+    name: str
+    identity: str
 
 
 @dataclass(kw_only=True)
@@ -70,16 +65,12 @@ class _Page:
     boxes: list[Box]
 
 
-def is_labelme(path: Path) -> bool:
+def is_its(peek: FilePeek) -> bool:
     """Whether the JSON file is LabelMe's: it has `shapes`."""
-    try:
-        content = read_json(path)
-    except (OSError, ValueError):
-        return False
-    return isinstance(content, dict) and isinstance(content.get("shapes"), list)
+    return isinstance(peek.keys.get("shapes"), list)
 
 
-def convert_labelme(src: Path, out: Path, *, text_from: str = "label", overwrite: bool = False) -> Conversion:
+def convert(src: Path, out: Path, *, text_from: str = "label", overwrite: bool = False) -> Conversion:
     """Convert every LabelMe JSON under `src` to `out/Label.txt` and `out/images/`.
 
     The transcription is each shape's `text_from`, "label" or "description", as one line. Images keep their
@@ -114,7 +105,7 @@ def _convert_file(work: ConvertedFolder, pages: dict[str, _Page], path: Path, te
     if image is None:
         work.skipped["page_without_image"] += 1
         return
-    boxes = _make_boxes(work, path, content["shapes"], text_from, image)
+    boxes = _make_boxes(work, path, content["shapes"], text_from, image.image)
     if not boxes:
         work.skipped["page_without_boxes"] += 1
         return
@@ -125,7 +116,7 @@ def _convert_file(work: ConvertedFolder, pages: dict[str, _Page], path: Path, te
         page.boxes += [box for box in boxes if box not in page.boxes]
         return
     file = work.place("images", path.parent, image.name)
-    work.put(file, image.data)
+    work.put(file, image.image.data)
     pages[image.identity] = _Page(file=file, json=path, boxes=boxes)
 
 
@@ -150,7 +141,7 @@ def _read_json(work: ConvertedFolder, path: Path) -> Mapping[str, Any] | None:
 
 
 def _make_boxes(
-    work: ConvertedFolder, path: Path, shapes: list[Any], text_from: str, image: _Image
+    work: ConvertedFolder, path: Path, shapes: list[Any], text_from: str, image: PageImage
 ) -> list[Box]:
     boxes: list[Box] = []
     notes: Counter[str] = Counter()
@@ -172,7 +163,7 @@ def _make_boxes(
     return boxes
 
 
-def _make_box(shape: object, text_from: str, image: _Image) -> tuple[Box, tuple[str, ...]]:
+def _make_box(shape: object, text_from: str, image: PageImage) -> tuple[Box, tuple[str, ...]]:
     """The box of one shape, and what was changed in making it. Raises `NoRegion` where it gives none."""
     if not isinstance(shape, dict):
         raise NoRegion("bad_shape")
@@ -189,18 +180,18 @@ def _find_usable_image(work: ConvertedFolder, path: Path, content: Mapping[str, 
     reasons = []
     for data, name, where in _candidates(work, path, content):
         image = _fit(data, content)
-        if isinstance(image, _Image):
+        if isinstance(image, PageImage):
             if image.exif_dropped:
                 hint = "labelled before EXIF rotation: the image was written as PNG, unrotated"
                 work.report(path, "exif_dropped", where, hint)
             identity = str(path) if where == EMBEDDED else os.path.realpath(where)
-            return replace(image, name=_with_suffix(name, image), identity=identity)
+            return _Image(image=image, name=with_suffix(name, image.data), identity=identity)
         reasons.append((image, where))
     if not reasons:
         hint = "put the image next to the JSON, or save with image data"
         work.report(path, "image_missing", content.get("imagePath"), hint)
     for kind, where in reasons:
-        work.report(path, kind, where, _IMAGE_HINTS[kind])
+        work.report(path, kind, where, IMAGE_HINTS[kind])
     return None
 
 
@@ -212,42 +203,17 @@ def _candidates(
     name = base_name(written) if isinstance(written, str) else ""
     found = work.find_image(path.parent, written) if isinstance(written, str) and name else None
     if found is not None:
-        yield _read_bytes(found), found.name, str(found)
+        yield read_image_bytes(found), found.name, str(found)
     embedded = content.get("imageData")
     if isinstance(embedded, str) and embedded:
         yield decode_base64(embedded), name or path.stem, EMBEDDED
 
 
-_IMAGE_HINTS = {
-    "unreadable_image": "OpenCV cannot read it: save it as JPEG or PNG",
-    "size_mismatch": "the image is not as large as the JSON says, its shapes would be in wrong places: label it again",
-}
-
-
-def _fit(data: bytes, content: Mapping[str, Any]) -> _Image | str:
-    """The image in the orientation in which it was labelled, or the kind of problem that it has.
-
-    LabelMe rotates as EXIF says since 3.7 (2019), as OpenCV does. Shapes of a file from before, or of another
-    tool, may lie in the unrotated image: then that is what is written.
-    """
-    image = decode_or_none(data)
-    if image is None:
+def _fit(data: bytes, content: Mapping[str, Any]) -> PageImage | str:
+    """LabelMe rotates as EXIF says since 3.7 (2019); shapes of a file from before lie in the unrotated image."""
+    if decode_or_none(data) is None:
         return "unreadable_image"
-    height, width = image.shape[:2]
-    declared = _declared_size(content)
-    before_exif = _version(content) < _FIRST_WITH_EXIF
-    if declared in (None, (width, height)) and not before_exif:
-        return _Image(data=data, width=width, height=height)
-    stored = decode_or_none(data, ignore_exif=True)
-    stored_height, stored_width = stored.shape[:2]
-    if declared in (None, (stored_width, stored_height)):
-        if stored.shape == image.shape and bool((stored == image).all()):
-            return _Image(data=data, width=width, height=height)
-        png = encode_image(stored, ".png")
-        return _Image(data=png, width=stored_width, height=stored_height, exif_dropped=True)
-    if declared == (width, height):
-        return _Image(data=data, width=width, height=height)
-    return "size_mismatch"
+    return fit_image(data, _declared_size(content), before_exif=_version(content) < _FIRST_WITH_EXIF)
 
 
 def _declared_size(content: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -261,19 +227,3 @@ def _version(content: Mapping[str, Any]) -> tuple[int, ...]:
     """Major and minor version; that of today for a file that does not say, as other tools write them."""
     found = _VERSION.match(str(content.get("version") or ""))
     return (int(found[1]), int(found[2])) if found else _FIRST_WITH_EXIF
-
-
-def _with_suffix(name: str, image: _Image) -> str:
-    """`name` with a suffix that says what the image's data is."""
-    own = PurePosixPath(name).suffix.lower()
-    suffix = image_suffix(image.data) or own
-    if own == suffix or {own, suffix} in ({".jpg", ".jpeg"}, {".tif", ".tiff"}):
-        return name
-    return f"{PurePosixPath(name).stem if own in IMAGE_SUFFIXES else name}{suffix}"
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return read_regular(path)
-    except OSError:
-        return b""

@@ -18,35 +18,24 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ocr_train.data.boxes import read_points
-from ocr_train.data.labels import Point, corner_turns, signed_area
+from ocr_train.data.formats.regions import (
+    NoRegion,
+    Region,
+    as_region,
+    ellipse,
+    fit_region,
+    rectangle,
+    smallest_rectangle,
+)
+from ocr_train.data.labels import Point, signed_area
 
 LINE_WIDTH_PX = 10.0
 
-_CIRCLE_POINTS = 16
 _MASK_PIXELS = 200_000_000
-# How far outside is not reported: editors differ in whether the last pixel is w or w - 1.
-_EDGE_PX = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Region:
-    """Where a text is; `notes` says how it was changed: "clipped", "line_widened", "mask_missing"."""
-
-    points: tuple[Point, ...]
-    notes: tuple[str, ...] = ()
-
-
-class NoRegion(Exception):  # noqa: N818 - an outcome that is counted, never shown as an error
-    """A shape gives no region; `reason` is the kind under which it is counted."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 def shape_region(shape: Mapping[str, Any], width: int, height: int) -> Region:
@@ -65,14 +54,7 @@ def shape_region(shape: Mapping[str, Any], width: int, height: int) -> Region:
     if given is None:
         raise NoRegion("bad_points")
     points, notes = outline(list(given), shape)
-    if not _overlaps(points, width, height):
-        raise NoRegion("outside_image")
-    inside, clipped = _clip(points, width, height)
-    if clipped:
-        notes = (*notes, "clipped")
-    if thickness(inside) < 1:
-        raise NoRegion("no_area")
-    return Region(points=tuple((round(x, 2), round(y, 2)) for x, y in inside), notes=notes)
+    return fit_region(points, width, height, notes=notes)
 
 
 _Outline = tuple[list[Point], tuple[str, ...]]
@@ -88,9 +70,7 @@ def _polygon(points: list[Point], _: Mapping[str, Any]) -> _Outline:
 def _rectangle(points: list[Point], shape: Mapping[str, Any]) -> _Outline:
     if len(points) != 2:
         return _polygon(points, shape)
-    (x1, y1), (x2, y2) = points
-    left, right, top, bottom = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
-    return [(left, top), (right, top), (right, bottom), (left, bottom)], ()
+    return rectangle(*points[0], *points[1]), ()
 
 
 def _oriented_rectangle(points: list[Point], shape: Mapping[str, Any]) -> _Outline:
@@ -107,8 +87,7 @@ def _circle(points: list[Point], _: Mapping[str, Any]) -> _Outline:
         raise NoRegion("too_few_points" if len(points) < 2 else "bad_points")
     (x, y), edge = points
     radius = math.dist((x, y), edge)
-    angles = [2 * math.pi * index / _CIRCLE_POINTS for index in range(_CIRCLE_POINTS)]
-    return [(x + radius * math.cos(angle), y + radius * math.sin(angle)) for angle in angles], ()
+    return ellipse(x, y, radius, radius), ()
 
 
 def _line(points: list[Point], shape: Mapping[str, Any]) -> _Outline:
@@ -181,99 +160,3 @@ _OUTLINES: Mapping[str, Callable[[list[Point], Mapping[str, Any]], _Outline]] = 
     "linestrip": _line,
     "mask": _mask,
 }
-
-
-def as_region(points: list[Point]) -> list[Point]:
-    """A polygon of 3 or more points as a region: clockwise, a triangle as its smallest rectangle."""
-    if len(points) == 3:
-        return smallest_rectangle(points)
-    if len(points) == 4:
-        return order_corners(points)
-    return points if signed_area(points) >= 0 else points[::-1]
-
-
-def order_corners(points: Sequence[Point]) -> list[Point]:
-    """Four corners clockwise from the top left (the least x + y); crossed edges are put straight."""
-    centre_x = sum(x for x, _ in points) / 4
-    centre_y = sum(y for _, y in points) / 4
-    turned = sorted(points, key=lambda point: math.atan2(point[1] - centre_y, point[0] - centre_x))
-    # A dent: the angles around the centre need not follow the outline.
-    if min(corner_turns(turned)) < 0 < max(corner_turns(turned)):
-        turned = list(points) if signed_area(points) >= 0 else list(points[::-1])
-    start = min(range(4), key=lambda index: (sum(turned[index]), turned[index][1]))
-    return turned[start:] + turned[:start]
-
-
-def smallest_rectangle(points: Sequence[Point], *, widen: float = 0.0) -> list[Point]:
-    """The corners of the smallest rectangle (of any angle) around `points`; `widen` px go to its short
-    side."""
-    import cv2
-    import numpy as np
-
-    centre, (width, height), angle = cv2.minAreaRect(np.array(points, dtype=np.float32))
-    if width < height:
-        width += widen
-    else:
-        height += widen
-    corners = cv2.boxPoints((centre, (width, height), angle))
-    return order_corners([(float(x), float(y)) for x, y in corners])
-
-
-def thickness(points: Sequence[Point]) -> float:
-    """The short side of the smallest rectangle around `points`, in pixels; 0 for too few."""
-    import cv2
-    import numpy as np
-
-    if len(points) < 3:
-        return 0.0
-    _, (width, height), _ = cv2.minAreaRect(np.array(points, dtype=np.float32))
-    return float(min(width, height))
-
-
-def _overlaps(points: Sequence[Point], width: int, height: int) -> bool:
-    return (
-        max(x for x, _ in points) > 0
-        and max(y for _, y in points) > 0
-        and min(x for x, _ in points) < width - 1
-        and min(y for _, y in points) < height - 1
-    )
-
-
-def _clip(points: list[Point], width: int, height: int) -> tuple[list[Point], bool]:
-    """`points` cut at the image's edges, and whether that took more than a rounding.
-
-    Of a region that falls into several parts, or becomes a triangle, the smallest rectangle is taken.
-    """
-    right, bottom = width - 1.0, height - 1.0
-    beyond = max(max(-x, x - right, -y, y - bottom) for x, y in points)
-    if beyond <= 0:
-        return points, False
-    if beyond > _EDGE_PX:
-        cut = _cut(points, right, bottom)
-        if not cut:
-            return [], True
-        # It begins with the corner nearest to where the whole one began.
-        start = min(range(len(cut)), key=lambda index: math.dist(cut[index], points[0]))
-        points = cut[start:] + cut[:start]
-    return [(min(max(x, 0.0), right), min(max(y, 0.0), bottom)) for x, y in points], beyond > _EDGE_PX
-
-
-def _cut(points: list[Point], right: float, bottom: float) -> list[Point]:
-    """The part of a polygon within the image, clockwise; nothing where it has no area."""
-    import shapely  # type: ignore[import-untyped]
-
-    whole = shapely.make_valid(shapely.Polygon(points), method="structure", keep_collapsed=False)
-    inside = shapely.intersection(whole, shapely.box(0, 0, right, bottom))
-    # y points down: clockwise for us is counter-clockwise for shapely.
-    parts = [
-        list(shapely.geometry.polygon.orient(part).exterior.coords)[:-1]
-        for part in shapely.get_parts(inside)
-        if part.area > 0
-    ]
-    cut = [
-        point
-        for part in parts
-        for index, point in enumerate(part)
-        if math.dist(point, part[index - 1]) > 0.01
-    ]
-    return smallest_rectangle(cut) if len(parts) > 1 or len(cut) == 3 else cut if len(cut) > 3 else []

@@ -6,12 +6,15 @@ PaddleOCR's own labels need no conversion; `PADDLEOCR` is their name beside thos
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocr_train.data.formats.peek import FilePeek
+from ocr_train.data.formats.unknown import looks_like
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.data.layout import NOT_LABELS
 from ocr_train.errors import ConfigError, DataError
@@ -20,16 +23,18 @@ if TYPE_CHECKING:
     from ocr_train.data.formats.conversion import Conversion
 
 PADDLEOCR = "paddleocr"
-_JSONS_TRIED = 50
+_TRIED = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class FormatOption:
-    """An option of `convert` and `prepare` for one format: its parameter's `name`; a switch where it has no `choices`."""
+    """An option of `convert` and `prepare` for one format or several: its parameter's `name`; one of `choices`, or any
+    text where it has a `metavar` alone, or a switch."""
 
     name: str
     help: str
     choices: tuple[str, ...] = ()
+    metavar: str = ""
 
     @property
     def flag(self) -> str:
@@ -41,55 +46,66 @@ class FormatOption:
 class AnnotationFormat:
     """A tool's way to keep labels; `title` is its name for people.
 
-    A folder is in this format where files of all these `names` lie in it, or a JSON file for which `is_its` is true.
-    `convert` takes the folder, a new folder for the result, `overwrite`, and the `options` that were given.
+    A folder is in this format where files of all these `names` lie in it, or of all `together` in one folder; or a file
+    with one of `suffixes` for which `is_its` is true. `convert` takes the folder, a new folder for the result,
+    `overwrite`, and the `options` that were given.
     """
 
     title: str
     convert: Callable[..., Conversion]
     names: frozenset[str] = frozenset()
-    is_its: Callable[[Path], bool] | None = None
+    together: frozenset[str] = frozenset()
+    suffixes: tuple[str, ...] = ()
+    is_its: Callable[[FilePeek], bool] | None = None
     options: tuple[FormatOption, ...] = ()
 
 
-def _convert_labelme(src: Path, out: Path, **options: Any) -> Conversion:
-    # Each format is loaded when it is needed: the command line makes its options of this table.
-    from ocr_train.data.formats.labelme import convert_labelme
+def _converter(module: str) -> Callable[..., Conversion]:
+    """A format is loaded when it is needed: the command line makes its options of this table."""
 
-    return convert_labelme(src, out, **options)
+    def convert(src: Path, out: Path, **options: Any) -> Conversion:
+        made: Conversion = import_module(f"{__package__}.{module}").convert(src, out, **options)
+        return made
 
-
-def _is_labelme(path: Path) -> bool:
-    from ocr_train.data.formats.labelme import is_labelme
-
-    return is_labelme(path)
+    return convert
 
 
-def _convert_ppocrlabel(src: Path, out: Path, **options: Any) -> Conversion:
-    from ocr_train.data.formats.ppocrlabel import convert_ppocrlabel
+def _test(module: str) -> Callable[[FilePeek], bool]:
+    def is_its(peek: FilePeek) -> bool:
+        return bool(import_module(f"{__package__}.{module}").is_its(peek))
 
-    return convert_ppocrlabel(src, out, **options)
+    return is_its
 
 
-FORMATS: Mapping[str, AnnotationFormat] = {
-    "labelme": AnnotationFormat(
-        title="LabelMe",
-        convert=_convert_labelme,
-        is_its=_is_labelme,
-        options=(
-            FormatOption(
-                name="text_from",
-                choices=("label", "description"),
-                help="where a shape's text is, label (the default) or description",
-            ),
-        ),
-    ),
-    "ppocrlabel": AnnotationFormat(
-        title="PPOCRLabel",
-        convert=_convert_ppocrlabel,
-        names=frozenset({"Label.txt", "fileState.txt"}),
-        options=(FormatOption(name="only_confirmed", help="leave out images that nobody confirmed there"),),
-    ),
+def _row(
+    module: str,
+    title: str,
+    suffixes: tuple[str, ...] = (),
+    options: tuple[FormatOption, ...] = (),
+    **more: Any,
+) -> AnnotationFormat:
+    """A format with a file of its own in this package."""
+    test = _test(module) if suffixes else None
+    return AnnotationFormat(
+        title=title, convert=_converter(module), is_its=test, suffixes=suffixes, options=options, **more
+    )
+
+
+_TEXT_FROM = FormatOption(
+    name="text_from",
+    choices=("label", "description"),
+    help="where a shape's text is, label (the default) or description",
+)
+_CONFIRMED = FormatOption(name="only_confirmed", help="leave out images that nobody confirmed there")
+_PPOCRLABEL: Mapping[str, Any] = {
+    "names": frozenset({"Label.txt", "fileState.txt"}),
+    "together": frozenset({"Label.txt", "rec_gt.txt"}),
+}
+
+FORMATS: dict[str, AnnotationFormat] = {
+    "labelme": _row("labelme", "LabelMe", (".json",), (_TEXT_FROM,)),
+    "ppocrlabel": _row("ppocrlabel", "PPOCRLabel", options=(_CONFIRMED,), **_PPOCRLABEL),
+    "icdar": _row("icdar", "ICDAR", (".txt", ".csv")),
 }
 
 
@@ -98,16 +114,21 @@ def format_title(name: str) -> str:
     return "PaddleOCR" if name == PADDLEOCR else FORMATS[name].title
 
 
+def all_options() -> tuple[FormatOption, ...]:
+    """Every option of a format once, in the table's order."""
+    return tuple(dict.fromkeys(option for one in FORMATS.values() for option in one.options))
+
+
 def options_for(name: str, given: Mapping[str, object], folder: Path) -> dict[str, object]:
     """Those of the options that were `given`; raises `ConfigError` for one that is another format's."""
     own = {option.name for option in FORMATS[name].options} if name in FORMATS else set()
-    for other, one in FORMATS.items():
-        for option in one.options:
-            if given.get(option.name) and option.name not in own:
-                raise ConfigError(
-                    f"{option.flag} is for {one.title}'s folders, and {folder} is {format_title(name)}'s.",
-                    hint=f"Leave it out, or name the format {other}.",
-                )
+    for option in all_options():
+        if given.get(option.name) and option.name not in own:
+            theirs = {other: one.title for other, one in FORMATS.items() if option in one.options}
+            raise ConfigError(
+                f"{option.flag} is for {' or '.join(theirs.values())}'s folders, and {folder} is {format_title(name)}'s.",
+                hint=f"Leave it out, or name the format {' or '.join(theirs)}.",
+            )
     return {option: value for option, value in given.items() if value and option in own}
 
 
@@ -117,7 +138,8 @@ def detect_format(folder: Path) -> str:
     In this order: a training file of PaddleOCR's (`*train*.txt`, here or one folder down) is what somebody
     made last and is taken as it is; files that a tool is known by, such as PPOCRLabel's `Label.txt` with
     `fileState.txt`, anywhere below; any other label file in the folder itself is PaddleOCR's; a JSON file that
-    is a tool's, anywhere below. Raises `DataError` where there is no such folder or it cannot be read.
+    is LabelMe's, anywhere below; any label file one folder down is PaddleOCR's; a file that is another tool's.
+    Raises `DataError` where there is no such folder or it cannot be read.
     """
     if not folder.is_dir():
         raise DataError(
@@ -132,25 +154,67 @@ def detect_format(folder: Path) -> str:
         ) from exc
 
 
+def known_format(folder: Path) -> str:
+    """`detect_format` for one that is to be converted; raises `DataError`, too, where no tool's files are there."""
+    found = detect_format(folder)
+    if found == PADDLEOCR:
+        raise DataError(
+            f"{folder} has no files of a tool that is known.{looks_like(folder)}",
+            hint=f"Known are: {', '.join(FORMATS)}.",
+        )
+    return found
+
+
 def _detect(folder: Path) -> str:
     texts = [*folder.glob("*.txt"), *folder.glob("[!.]*/*.txt")]
     if any("train" in path.stem.lower() and _holds_labels(path) for path in texts):
         return PADDLEOCR
+    marked, files = _walk(folder)
+    if marked:
+        return marked
+    if any(path.parent == folder and _holds_labels(path) for path in texts):
+        return PADDLEOCR
+    # In front of everything that was added later: a folder keeps its format.
+    if found := _by_content(files, ("labelme",)):
+        return found
+    nested = (path for path in texts if path.parent != folder)
+    if any(_holds_labels(path) for path in islice(nested, _TRIED)):
+        return PADDLEOCR
+    return _by_content(files, [name for name in FORMATS if name != "labelme"]) or PADDLEOCR
+
+
+def _walk(folder: Path) -> tuple[str, list[Path]]:
+    """The format whose names are there, else the first files of each suffix that one may be known by."""
     marks = {name: one.names for name, one in FORMATS.items() if one.names}
-    known = frozenset().union(*marks.values())
+    beside = {name: one.together for name, one in FORMATS.items() if one.together}
+    suffixes = {suffix for one in FORMATS.values() for suffix in one.suffixes}
     names: set[str] = set()
-    jsons: list[Path] = []
+    here: dict[Path, set[str]] = {}
+    tried: dict[str, list[Path]] = {suffix: [] for suffix in suffixes}
+    known = frozenset().union(*marks.values(), *beside.values())
     for path in _files(folder):
         if path.name in known:
             names.add(path.name)
-            if found := next((name for name, needed in marks.items() if needed <= names), ""):
-                return found
-        elif path.suffix.lower() == ".json" and len(jsons) < _JSONS_TRIED:
-            jsons.append(path)
-    if any(path.parent == folder and _holds_labels(path) for path in texts):
-        return PADDLEOCR
-    tests = {name: one.is_its for name, one in FORMATS.items() if one.is_its}
-    return next((name for path in jsons for name, is_its in tests.items() if is_its(path)), PADDLEOCR)
+            here.setdefault(path.parent, set()).add(path.name)
+            found = [name for name, needed in marks.items() if needed <= names]
+            found += [name for name, needed in beside.items() if needed <= here[path.parent]]
+            if found:
+                return found[0], []
+        suffix = path.suffix.lower()
+        if suffix in suffixes and len(tried[suffix]) < _TRIED:
+            tried[suffix].append(path)
+    return "", [path for suffix in sorted(tried) for path in tried[suffix]]
+
+
+def _by_content(files: Iterable[Path], names: Iterable[str]) -> str:
+    """The first of the formats that knows one of the files as its own; empty where none does."""
+    tests = [(name, FORMATS[name]) for name in names if name in FORMATS and FORMATS[name].is_its]
+    for path in files:
+        peek = FilePeek(path)
+        for name, one in tests:
+            if peek.suffix in one.suffixes and one.is_its and one.is_its(peek):
+                return name
+    return ""
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -19,7 +19,7 @@ from PIL import Image
 from shapely import Polygon  # type: ignore[import-untyped]
 
 from ocr_train.data.formats.conversion import Conversion
-from ocr_train.data.formats.labelme import convert_labelme
+from ocr_train.data.formats.labelme import convert as convert_labelme
 from ocr_train.errors import DataError
 from tests.fuzz import cases
 
@@ -273,7 +273,8 @@ def test_every_region_is_a_polygon_inside_the_image(
     shape_type: str, points: list[tuple[float, float]]
 ) -> None:
     """Whatever the points: at least 4, within the image, with an area."""
-    from ocr_train.data.formats.labelme_shapes import NoRegion, shape_region, thickness
+    from ocr_train.data.formats.labelme_shapes import shape_region
+    from ocr_train.data.formats.regions import NoRegion, thickness
 
     try:
         region = shape_region(shape(shape_type, [list(point) for point in points]), WIDTH, HEIGHT)

@@ -1,0 +1,124 @@
+"""Files of tools that are not converted, named as what they look like: a person then knows what to export instead."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ocr_train.data.formats.peek import FilePeek
+
+_TRIED = 20
+_SUFFIXES = (
+    ".json",
+    ".jsonl",
+    ".ndjson",
+    ".xml",
+    ".txt",
+    ".csv",
+    ".mat",
+    ".tfrecord",
+    ".parquet",
+    ".vott",
+    ".hocr",
+)
+
+
+def looks_like(folder: Path) -> str:
+    """What the first file of a known look in `folder` looks like, as a sentence after a space; empty where none does."""
+    for path in _files(folder):
+        peek = FilePeek(path)
+        name = next((name for name, test in _LOOKS if test(peek)), "")
+        if name:
+            return f" {path.relative_to(folder)} looks like {name}."
+    return ""
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The first files of each suffix."""
+    seen = dict.fromkeys(_SUFFIXES, 0)
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            suffix = Path(name).suffix.lower()
+            if seen.get(suffix, _TRIED) < _TRIED:
+                seen[suffix] += 1
+                yield Path(place) / name
+
+
+def _xml(*tags: str) -> Callable[[FilePeek], bool]:
+    return lambda peek: (
+        peek.suffix in (".xml", ".hocr") and peek.xml is not None and _local(peek.xml.tag) in tags
+    )
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition(":")[2].rpartition("}")[2]
+
+
+def _cvat_video(peek: FilePeek) -> bool:
+    root = peek.xml if peek.suffix == ".xml" else None
+    return root is not None and root.tag == "annotations" and root.first("track") is not None
+
+
+def _keypoints(peek: FilePeek) -> bool:
+    annotations = peek.keys.get("annotations")
+    first = annotations[0] if isinstance(annotations, list) and annotations else None
+    return isinstance(first, dict) and "keypoints" in first
+
+
+def _dota(peek: FilePeek) -> bool:
+    rows = [line.split() for line in peek.lines if ":" not in line]
+    return peek.suffix == ".txt" and bool(rows) and all(len(row) == 10 and row[9] in "012" for row in rows)
+
+
+def _header(*names: str) -> Callable[[FilePeek], bool]:
+    return lambda peek: peek.suffix == ".csv" and set(names) <= set(peek.header)
+
+
+def _keys(*names: str) -> Callable[[FilePeek], bool]:
+    return lambda peek: peek.suffix in (".json", ".vott") and set(names) <= set(peek.keys)
+
+
+def _art(peek: FilePeek) -> bool:
+    if peek.suffix != ".json" or not peek.keys:
+        return False
+    first = next(iter(peek.keys.values()))
+    return (
+        isinstance(first, list) and bool(first) and isinstance(first[0], dict) and "transcription" in first[0]
+    )
+
+
+_LOOKS: tuple[tuple[str, Callable[[FilePeek], bool]], ...] = (
+    ("COCO keypoints: has no text", _keypoints),
+    ("CVAT for video: export the task as 'CVAT for images 1.1'", _cvat_video),
+    (
+        "a project of VIA 3: export from VIA 2, or use another tool",
+        _keys("project", "config", "attribute", "file", "view"),
+    ),
+    ("a project of VoTT: export as VoTT JSON is not read; export as Pascal VOC", _keys("assets", "version")),
+    ("an answer of Azure's Read or Document Intelligence, which is not read", _keys("analyzeResult")),
+    (
+        "Supervisely: has `objects` with `classTitle`; export as COCO or Pascal VOC",
+        _keys("objects", "size", "tags"),
+    ),
+    ("LSVT or ArT of ICDAR 2019: one JSON for all images, which is not read", _art),
+    ("ALTO XML, which is not read", _xml("alto")),
+    ("PAGE XML, which is not read", _xml("PcGts")),
+    ("the XML of ICDAR 2003 and SVT, which is not read", _xml("tagset")),
+    ("hOCR, which is not read", lambda peek: peek.suffix == ".hocr"),
+    ("DOTA: boxes of objects, without text", _dota),
+    (
+        "TensorFlow's or Roboflow's CSV of boxes: has classes and no text; export as COCO or Pascal VOC",
+        _header("filename", "class", "xmin", "ymin", "xmax", "ymax"),
+    ),
+    (
+        "a .mat file of MATLAB, which is not read: take the text files of the same data set",
+        lambda peek: peek.suffix == ".mat",
+    ),
+    ("TFRecord, which is not read: export as COCO or Pascal VOC", lambda peek: peek.suffix == ".tfrecord"),
+    (
+        "Parquet, which is not read: save the images as files and the texts as CSV",
+        lambda peek: peek.suffix == ".parquet",
+    ),
+)
