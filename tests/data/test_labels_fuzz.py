@@ -17,8 +17,8 @@ from PIL import Image
 
 from ocr_train.data.dictionary import read_dictionary
 from ocr_train.data.formats.crops import crop
-from ocr_train.data.formats.labelme import convert as convert_labelme
-from ocr_train.data.formats.ppocrlabel import convert as convert_ppocrlabel
+from ocr_train.data.formats.labelme import convert_labelme
+from ocr_train.data.formats.ppocrlabel import convert_ppocrlabel
 from ocr_train.data.formats.pubtab import count_found, peek_names
 from ocr_train.data.formats.pubtab import read_lines as read_pubtab
 from ocr_train.data.labels import LabelLine, read_labels

@@ -96,11 +96,13 @@ def as_paddleocr(
     # The tool's own crops know nothing of what only some of the pages are taken for.
     if task == "rec" and done.rec_labels is not None and done.crops and not (given and done.images):
         own = done.rec_labels
+        # Where the tool has boxes, too, their problems are not those of its crops.
+        about = own.name if done.images else ""
         return dataclasses.replace(
             source,
             folder=own.parent,
-            summary=f"{done.crops} crops of {own.name}",
-            problems=tuple(one for one in done.problems if one.file.endswith(own.name)),
+            summary=f"{done.crops} crops of {own.name}" if about else f"{done.crops} images with text",
+            problems=tuple(one for one in done.problems if one.file.endswith(about)),
             origins=_origins(own, folder),
         )
     return _finish(source, done, task, work)
@@ -109,14 +111,15 @@ def as_paddleocr(
 def _finish(source: LabelSource, done: Conversion, task: str, work: Path) -> LabelSource:
     """The source with places for its lines; for recognition, with the boxes cut out first."""
     labels, folder = done.labels, source.origin
-    if done.rec_labels is not None:
+    if done.rec_labels is not None and done.rec_labels != labels:
         unused = done.rec_labels.name
         source = dataclasses.replace(
             source, problems=tuple(one for one in done.problems if not one.file.endswith(unused))
         )
     if not labels.stat().st_size:
         reasons = "".join(f"\n  {one.file}: {one.kind}: {one.hint}" for one in source.problems[:10])
-        raise DataError(f"{folder} has no image with boxes.{reasons}", hint="Fix the labels in the tool.")
+        what = "its text" if done.rec_labels == labels else "boxes"
+        raise DataError(f"{folder} has no image with {what}.{reasons}", hint="Fix the labels in the tool.")
     if task == "det":
         return dataclasses.replace(source, origins=_origins(labels, folder))
     pages = _origins(labels, folder)

@@ -58,7 +58,7 @@ class _Line:
     curved: bool = False
 
 
-def is_its(peek: FilePeek) -> bool:
+def is_icdar(peek: FilePeek) -> bool:
     """Whether all of the first lines have coordinates, commas and a text."""
     if NOT_LABELS.search(peek.path.stem):
         return False
@@ -70,7 +70,7 @@ def is_its(peek: FilePeek) -> bool:
     return bool(lines) and all(_parse(line, 0) is not None for line in lines)
 
 
-def convert(src: Path, out: Path, *, overwrite: bool = False) -> Conversion:
+def convert_icdar(src: Path, out: Path, *, overwrite: bool = False) -> Conversion:
     """Convert every label file under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does."""
     work = ConvertedFolder(src, out, overwrite=overwrite)
     return convert_pages(work, _pages(work), tool="ICDAR")

@@ -65,12 +65,12 @@ class _Page:
     boxes: list[Box]
 
 
-def is_its(peek: FilePeek) -> bool:
+def is_labelme(peek: FilePeek) -> bool:
     """Whether the JSON file is LabelMe's: it has `shapes`."""
     return isinstance(peek.keys.get("shapes"), list)
 
 
-def convert(src: Path, out: Path, *, text_from: str = "label", overwrite: bool = False) -> Conversion:
+def convert_labelme(src: Path, out: Path, *, text_from: str = "label", overwrite: bool = False) -> Conversion:
     """Convert every LabelMe JSON under `src` to `out/Label.txt` and `out/images/`.
 
     The transcription is each shape's `text_from`, "label" or "description", as one line. Images keep their

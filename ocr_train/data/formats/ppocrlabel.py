@@ -35,7 +35,9 @@ class _Page:
     boxes: list[Box] = field(default_factory=list)
 
 
-def convert(src: Path, out: Path, *, only_confirmed: bool = False, overwrite: bool = False) -> Conversion:
+def convert_ppocrlabel(
+    src: Path, out: Path, *, only_confirmed: bool = False, overwrite: bool = False
+) -> Conversion:
     """Convert every `Label.txt` and `rec_gt.txt` under `src` to `out/det/` and `out/rec/`.
 
     Writes `out/det/Label.txt` with `out/det/images/`, and `out/rec/rec_gt.txt` with `out/rec/crop_img/` where

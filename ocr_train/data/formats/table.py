@@ -60,11 +60,16 @@ class AnnotationFormat:
     options: tuple[FormatOption, ...] = ()
 
 
-def _converter(module: str) -> Callable[..., Conversion]:
-    """A format is loaded when it is needed: the command line makes its options of this table."""
+def _load(module: str, what: str) -> Callable[..., Any]:
+    """`convert_<module>` or `is_<module>` of a format's own file, loaded when it is needed: the command line makes its
+    options of this table."""
+    found: Callable[..., Any] = getattr(import_module(f"{__package__}.{module}"), f"{what}_{module}")
+    return found
 
+
+def _converter(module: str) -> Callable[..., Conversion]:
     def convert(src: Path, out: Path, **options: Any) -> Conversion:
-        made: Conversion = import_module(f"{__package__}.{module}").convert(src, out, **options)
+        made: Conversion = _load(module, "convert")(src, out, **options)
         return made
 
     return convert
@@ -72,7 +77,7 @@ def _converter(module: str) -> Callable[..., Conversion]:
 
 def _test(module: str) -> Callable[[FilePeek], bool]:
     def is_its(peek: FilePeek) -> bool:
-        return bool(import_module(f"{__package__}.{module}").is_its(peek))
+        return bool(_load(module, "is")(peek))
 
     return is_its
 
@@ -96,6 +101,10 @@ _TEXT_FROM = FormatOption(
     choices=("label", "description"),
     help="where a shape's text is, label (the default) or description",
 )
+_TEXT_KEY = FormatOption(name="text_key", metavar="NAME", help="the field or attribute that has a box's text")
+_LEVEL = FormatOption(
+    name="level", choices=("word", "line"), help="which blocks become boxes: word (the default) or line"
+)
 _CONFIRMED = FormatOption(name="only_confirmed", help="leave out images that nobody confirmed there")
 _PPOCRLABEL: Mapping[str, Any] = {
     "names": frozenset({"Label.txt", "fileState.txt"}),
@@ -105,7 +114,20 @@ _PPOCRLABEL: Mapping[str, Any] = {
 FORMATS: dict[str, AnnotationFormat] = {
     "labelme": _row("labelme", "LabelMe", (".json",), (_TEXT_FROM,)),
     "ppocrlabel": _row("ppocrlabel", "PPOCRLabel", options=(_CONFIRMED,), **_PPOCRLABEL),
+    "labelstudio": _row("labelstudio", "Label Studio", (".json",)),
+    "cvat": _row("cvat", "CVAT", (".xml",), (_TEXT_KEY,)),
+    "via": _row("via", "VIA", (".json", ".csv"), (_TEXT_KEY,)),
+    "coco": _row("coco", "COCO", (".json",), (_TEXT_KEY,)),
+    "voc": _row("voc", "Pascal VOC", (".xml",)),
     "icdar": _row("icdar", "ICDAR", (".txt", ".csv")),
+    "totaltext": _row("totaltext", "Total-Text", (".txt",)),
+    "yolo": _row("yolo", "YOLO", (".txt",)),
+    "groundtruth": _row("groundtruth", "SageMaker Ground Truth", (".manifest", ".jsonl", ".json")),
+    "textract": _row("textract", "Amazon Textract", (".json",), (_LEVEL,)),
+    "googlevision": _row("googlevision", "Google Vision", (".json",)),
+    "csv": _row("text_table", "a CSV of texts", (".csv", ".tsv")),
+    "gt-txt": _row("text_files", "texts in .gt.txt files", (".txt",)),
+    "lmdb": _row("lmdb_texts", "LMDB", (".mdb",)),
 }
 
 

@@ -72,6 +72,10 @@ def _dota(peek: FilePeek) -> bool:
     return peek.suffix == ".txt" and bool(rows) and all(len(row) == 10 and row[9] in "012" for row in rows)
 
 
+def _tables(peek: FilePeek) -> bool:
+    return bool(peek.rows) and all({"filename", "html"} <= set(row) for row in peek.rows)
+
+
 def _header(*names: str) -> Callable[[FilePeek], bool]:
     return lambda peek: peek.suffix == ".csv" and set(names) <= set(peek.header)
 
@@ -107,6 +111,7 @@ _LOOKS: tuple[tuple[str, Callable[[FilePeek], bool]], ...] = (
     ("PAGE XML, which is not read", _xml("PcGts")),
     ("the XML of ICDAR 2003 and SVT, which is not read", _xml("tagset")),
     ("hOCR, which is not read", lambda peek: peek.suffix == ".hocr"),
+    ("PubTabNet's labels of tables: they are for a table model", _tables),
     ("DOTA: boxes of objects, without text", _dota),
     (
         "TensorFlow's or Roboflow's CSV of boxes: has classes and no text; export as COCO or Pascal VOC",

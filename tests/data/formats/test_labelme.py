@@ -19,7 +19,7 @@ from PIL import Image
 from shapely import Polygon  # type: ignore[import-untyped]
 
 from ocr_train.data.formats.conversion import Conversion
-from ocr_train.data.formats.labelme import convert as convert_labelme
+from ocr_train.data.formats.labelme import convert_labelme
 from ocr_train.errors import DataError
 from tests.fuzz import cases
 

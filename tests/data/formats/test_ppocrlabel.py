@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_train.data.formats.conversion import Conversion
-from ocr_train.data.formats.ppocrlabel import convert as convert_ppocrlabel
+from ocr_train.data.formats.ppocrlabel import convert_ppocrlabel
 from ocr_train.errors import DataError
 from tests.fuzz import cases
 

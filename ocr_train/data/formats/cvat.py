@@ -1,0 +1,121 @@
+"""Converts CVAT's XML "CVAT for images 1.1": one file for all images.
+
+| shape | region |
+|---|---|
+| `box` | xtl, ytl, xbr, ybr, turned by `rotation` (degrees clockwise) about its centre |
+| `polygon` | its `points`, x,y;x,y;... |
+| `ellipse` | a polygon of 16 points |
+| `points`, `tag` | no region |
+| `polyline`, `mask`, `cuboid`, `skeleton` | lost, and said |
+
+The text is an attribute of the shape, else its label, unless that is a general word such as "text". CVAT turns images as
+EXIF says, as OpenCV does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.pages import (
+    FoundBox,
+    FoundPage,
+    as_points,
+    as_size,
+    convert_pages,
+    report_other,
+    report_xml,
+    text_of_class,
+)
+from ocr_train.data.formats.peek import FilePeek
+from ocr_train.data.formats.regions import ellipse, finite, rectangle, turned
+from ocr_train.data.formats.texts import attribute_text
+from ocr_train.data.formats.xml_reader import Element, read_xml
+from ocr_train.data.labels import Point
+from ocr_train.ocr_engine.documents import DocumentError
+
+_NO_REGION = {"points": "points"}
+_NOT_READ = frozenset({"polyline", "mask", "cuboid", "skeleton"})
+
+
+def is_cvat(peek: FilePeek) -> bool:
+    """Whether it is CVAT's XML for images, with one image at least."""
+    return peek.xml is not None and _is_cvat(peek.xml)
+
+
+def _is_cvat(root: Element) -> bool:
+    return root.tag == "annotations" and root.first("image") is not None
+
+
+def convert_cvat(src: Path, out: Path, *, text_key: str = "", overwrite: bool = False) -> Conversion:
+    """Convert every CVAT XML under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does.
+
+    `text_key` names the attribute that has the text.
+    """
+    work = ConvertedFolder(src, out, overwrite=overwrite)
+    return convert_pages(work, _pages(work, text_key), tool="CVAT for images")
+
+
+def _pages(work: ConvertedFolder, text_key: str) -> Iterator[FoundPage]:
+    for path in work.with_suffix(".xml"):
+        try:
+            root = read_xml(path)
+        except (OSError, DocumentError) as exc:
+            report_xml(work, path, exc)
+            continue
+        if not _is_cvat(root):
+            report_other(work, path, "CVAT for images")
+            continue
+        for image in root.all("image"):
+            yield _page(path, image, text_key)
+
+
+def _page(path: Path, image: Element, text_key: str) -> FoundPage:
+    given = image.attributes
+    page = FoundPage(
+        file=path,
+        written=(name,) if (name := given.get("name", "")) else (),
+        size=as_size(given.get("width"), given.get("height")),
+        line=image.line,
+    )
+    for shape in image.children:
+        if shape.tag in _NO_REGION:
+            page.lose(_NO_REGION[shape.tag], shape.line)
+        elif shape.tag in _NOT_READ:
+            page.lose("not_a_region", shape.line)
+        elif shape.tag in ("box", "polygon", "ellipse"):
+            _add(page, shape, text_key)
+    return page
+
+
+def _add(page: FoundPage, shape: Element, text_key: str) -> None:
+    points = _outline(shape)
+    if points is None:
+        page.lose("bad_points", shape.line)
+        return
+    attributes = {one.attributes.get("name", ""): one.text for one in shape.all("attribute")}
+    text = attribute_text(attributes, text_key)
+    notes: tuple[str, ...] = ()
+    if text is None and not text_key:
+        text, notes = text_of_class(shape.attributes.get("label"))
+    in_order = shape.tag == "box"
+    page.boxes.append(
+        FoundBox(points=points, text=text, reading_order=in_order, line=shape.line, notes=notes)
+    )
+
+
+def _outline(shape: Element) -> list[Point] | None:
+    given = shape.attributes
+    angle = finite(given.get("rotation", "0"))
+    if shape.tag == "polygon":
+        return as_points([value for pair in given.get("points", "").split(";") for value in pair.split(",")])
+    names = ("xtl", "ytl", "xbr", "ybr") if shape.tag == "box" else ("cx", "cy", "rx", "ry")
+    numbers = [number for name in names if (number := finite(given.get(name))) is not None]
+    if len(numbers) != 4 or angle is None:
+        return None
+    first, second, third, fourth = numbers
+    if shape.tag == "ellipse":
+        return ellipse(first, second, third, fourth, angle)
+    centre = ((first + third) / 2, (second + fourth) / 2)
+    return turned(rectangle(*numbers), angle, centre) if angle else rectangle(*numbers)
