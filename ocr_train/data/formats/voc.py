@@ -89,7 +89,7 @@ def _outline(one: Element) -> tuple[list[Point], bool] | None:
     if polygon := one.first("polygon"):
         count = sum(child.tag.startswith("x") for child in polygon.children)
         values = [polygon.value(f"{axis}{number}") for number in range(1, count + 1) for axis in "xy"]
-        if points := as_points(values):
+        if (points := as_points(values)) is not None:
             return points, False
     if box := one.first("robndbox"):
         numbers = [finite(box.value(name)) for name in ("cx", "cy", "w", "h", "angle")]
@@ -99,8 +99,8 @@ def _outline(one: Element) -> tuple[list[Point], bool] | None:
             corners = rectangle(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
             return turned(corners, math.degrees(angle), (x, y)), True
     if box := one.first("bndbox"):
-        corners = as_points([box.value(name) for name in ("xmin", "ymin", "xmax", "ymax")])
-        return None if corners is None else (rectangle(*corners[0], *corners[1]), False)
+        ends = as_points([box.value(name) for name in ("xmin", "ymin", "xmax", "ymax")])
+        return None if ends is None else (rectangle(*ends[0], *ends[1]), False)
     return None
 
 

@@ -43,14 +43,15 @@ def test_a_manifest_of_ground_truth(tmp_path: Path) -> None:
 
 def test_lines_of_a_manifest_that_cannot_be_used(tmp_path: Path) -> None:
     """With their numbers: cut off, NaN, no image, a job that failed."""
+    odd: list[Any] = ["x"]
     failed = json.dumps({"source-ref": "s3://b/0.jpg", "job-metadata": {"failure-reason": "x"}})
     lines = [
         row(box()),
-        row(box(left=float("nan")), "x", box(top=70)),
+        row(box(left=float("nan")), *odd, box(top=70)),
         row(box())[:50],
         row(box(), ref="s3://b/gone.jpg"),
         failed,
-    ]  # type: ignore[arg-type]
+    ]
     found = converted(
         put(tmp_path / "s", {"output.manifest": "\n".join(lines[:1] * 20 + lines[1:])}), "groundtruth"
     )

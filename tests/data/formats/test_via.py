@@ -122,5 +122,12 @@ def test_what_cannot_be_used_is_counted(tmp_path: Path) -> None:
 
 def test_a_project_of_via_3_is_named(tmp_path: Path) -> None:
     """It is another format."""
-    content = {"project": {}, "config": {}, "attribute": {}, "file": {}, "view": {}, "metadata": {}}
+    content: dict[str, Any] = {
+        "project": {},
+        "config": {},
+        "attribute": {},
+        "file": {},
+        "view": {},
+        "metadata": {},
+    }
     assert "VIA 3" in looks_like(put(tmp_path / "s", {"a.json": content}))
