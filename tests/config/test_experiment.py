@@ -195,6 +195,12 @@ def test_the_thai_recogniser_is_the_english_one_with_another_dictionary() -> Non
     assert load(model="rec").dictionary != load(model="rec_th").dictionary
 
 
+def test_the_loss_of_the_english_recogniser_reaches_the_backbone() -> None:
+    """Where `freeze` leaves the backbone to train it is trained: without a second head, `use_guide` would cut it off."""
+    neck = load(model="rec").trainer["Architecture"]["Neck"]
+    assert neck["use_guide"] is False
+
+
 def test_the_experiment_counts_over_the_defaults() -> None:
     """Without parameters and with data, the experiment's own numbers hold."""
     experiment = load(model="det")
