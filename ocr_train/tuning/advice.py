@@ -100,7 +100,6 @@ def tuning_json(
         rate = {
             "suggested": found.suggested,
             "why": found.why,
-            "steepest": found.steepest,
             "lowest": found.lowest,
             "diverged": found.diverged,
             "points": [[point.rate, point.loss, point.average] for point in found.points],

@@ -21,7 +21,8 @@ DROP = 0.05
 """The loss must fall by this share of where it began, and by `SIGNAL` times what its average wavers by."""
 SIGNAL = 3.0
 BELOW = 10.0
-"""The suggestion is at most so many times smaller than the rate at which the loss is lowest: from there it rises."""
+"""The suggestion is so many times smaller than the rate at which the loss is lost: a training stays at a rate, where the
+test has passed it. It is never above the rate at which the loss is lowest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +37,12 @@ class RatePoint:
 @dataclass(frozen=True, kw_only=True)
 class RateRange:
     """What a range test has shown. `suggested` is None where there is no clear answer; `why` is one sentence in any case.
-    `steepest` is the rate at which the loss falls fastest, `lowest` the one at which it is lowest, `diverged` the first at
-    which it is lost, each None where there is none."""
+    `lowest` is the rate at which the loss is lowest, `diverged` the first above it at which it is back where it began, None
+    where it never is."""
 
     points: Sequence[RatePoint] = ()
     suggested: float | None = None
     why: str = ""
-    steepest: float | None = None
     lowest: float | None = None
     diverged: float | None = None
 
@@ -104,14 +104,17 @@ def analyse(rates: Sequence[float], losses: Sequence[float]) -> RateRange:
     seen = RateRange(points=points, lowest=rates[bottom], diverged=diverged)
     if why := _unclear(losses, average, start, bottom):
         return replace(seen, why=f"no clear answer: {why}")
-    steepest = _steepest(rates, average, bottom)
-    ends = f"; it diverges at {diverged:.2g}" if diverged else ""
-    return replace(
-        seen,
-        suggested=_rounded(max(rates[steepest], rates[bottom] / BELOW)),
-        steepest=rates[steepest],
-        why=f"the loss falls fastest around {rates[steepest]:.2g} and is lowest at {rates[bottom]:.2g}{ends}",
-    )
+    if diverged is None:
+        return replace(
+            seen,
+            suggested=_rounded(rates[bottom] / BELOW),
+            why=f"a tenth of {rates[bottom]:.2g}, where the loss is lowest",
+        )
+    tenth = diverged / BELOW
+    why = f"a tenth of {diverged:.2g}, where the loss diverges; it is lowest at {rates[bottom]:.2g}"
+    if tenth > rates[bottom]:
+        why = f"the loss is lowest there; it diverges at {diverged:.2g}"
+    return replace(seen, suggested=_rounded(min(tenth, rates[bottom])), why=why)
 
 
 def _unclear(losses: Sequence[float], average: Sequence[float], start: float, bottom: int) -> str:
@@ -126,17 +129,6 @@ def _unclear(losses: Sequence[float], average: Sequence[float], start: float, bo
     if drop < SIGNAL * wavers:
         return f"the loss fell by {drop:.2g}, and wavers by {noise:.2g} from one batch to the next"
     return ""
-
-
-def _steepest(rates: Sequence[float], average: Sequence[float], bottom: int) -> int:
-    """The step before the lowest loss at which it falls fastest, by decade."""
-    logs = [math.log10(rate) for rate in rates]
-    slopes = {
-        at: (average[at + 1] - average[at - 1]) / (logs[at + 1] - logs[at - 1])
-        for at in range(1, max(2, bottom))
-        if at + 1 < len(rates)
-    }
-    return min(slopes, key=slopes.__getitem__)
 
 
 def _rounded(rate: float) -> float:

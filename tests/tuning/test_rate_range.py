@@ -30,13 +30,25 @@ def test_rates_rise_by_the_same_factor() -> None:
     assert RATES[50] / RATES[49] == pytest.approx(RATES[2] / RATES[1])
 
 
-def test_a_clear_curve_has_a_suggestion_where_it_falls_or_a_tenth_of_its_lowest() -> None:
-    """The larger one of both, and below where it diverges."""
-    found = analyse(RATES, curve())
-    assert found.suggested is not None
-    assert 5e-4 < found.suggested < 0.01
+def test_a_clear_curve_has_a_tenth_of_where_it_diverges() -> None:
+    """That is below where the loss is lowest here."""
+    found = analyse(RATES, curve(lost=-1.5))
     assert found.diverged is not None
-    assert found.suggested < found.diverged / 5
+    assert found.lowest is not None
+    assert 0.02 < found.diverged < 0.1
+    assert found.suggested == pytest.approx(found.diverged / 10, rel=0.05)
+    assert found.suggested is not None
+    assert found.suggested < found.lowest
+
+
+def test_the_suggestion_is_never_above_the_lowest_loss() -> None:
+    """Between that and the end the loss rises for a long way."""
+    losses = [
+        loss + 1.4 * max(0.0, math.log10(rate) + 3)
+        for rate, loss in zip(RATES, curve(at=-4.0, lost=1.0), strict=True)
+    ]
+    found = analyse(RATES, losses)
+    assert found.suggested == pytest.approx(found.lowest, rel=0.05)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -65,6 +77,7 @@ def test_nan_is_where_it_diverged() -> None:
     found = analyse(RATES, losses)
     assert found.diverged == RATES[80]
     assert len(found.points) == 80
+    assert found.suggested == pytest.approx(RATES[80] / 10, rel=0.05)
 
 
 def test_few_steps_are_no_answer() -> None:
