@@ -21,7 +21,7 @@ WORKERS ?= 2
 # How many times their number of cases the fuzz tests try.
 FUZZ ?= 1
 
-.PHONY: help setup run test fuzz check lint format ui server bench faults gpu parameters lock clean
+.PHONY: help setup run test fuzz check lint format ui notebook kernel server bench faults gpu parameters lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
@@ -38,6 +38,11 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
 	@$(INSTALL) requirements-dev.txt
 	@touch $@
 
+$(VENV)/.ready-notebook: $(VENV)/.ready requirements-notebook.txt
+	@echo "what opens the notebook, too ..."
+	@$(INSTALL) requirements-notebook.txt
+	@touch $@
+
 setup: $(VENV)/.ready ## make the environment (the others do it by themselves)
 
 run: $(VENV)/.ready ## train: make run MODEL=rec EPOCHS=5 DATA=s3://bucket/prefix
@@ -49,6 +54,13 @@ run: $(VENV)/.ready ## train: make run MODEL=rec EPOCHS=5 DATA=s3://bucket/prefi
 ui: $(VENV)/.ready ## the MLflow page on what `make run` logged
 	@echo "MLflow: http://127.0.0.1:$(PORT)   (Ctrl-C ends it)"
 	@$(IN_VENV) mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1 $(if $(MLFLOW_TRACKING_URI),,--backend-store-uri sqlite:///mlflow.db)
+
+notebook: $(VENV)/.ready-notebook ## open paddle_ocr_training.ipynb in JupyterLab
+	@$(IN_VENV) jupyter lab paddle_ocr_training.ipynb
+
+# PYTHONPATH: notebooks in other folders find the project, too.
+kernel: $(VENV)/.ready-notebook ## let a Jupyter that is there already (VS Code, SageMaker) run the notebook: the kernel ocr-train
+	@$(BIN)/python -m ipykernel install --user --name ocr-train --display-name ocr-train --env PYTHONPATH "$(CURDIR)"
 
 server: $(VENV)/.ready ## an S3 server and an MLflow server on this machine
 	@$(BIN)/python -m ocr_train server --dir server

@@ -93,6 +93,23 @@ ROOMS: dict[str, set[str]] = {
     },
     # Around trainings: what starts them elsewhere, and what runs them there.
     "cluster": {"checkpoints", "config", "data", "ocr_engine", "redaction", "tracking", "trainer"},
+    # What cells of a notebook call. Like the command line it is above everything, and starts its commands as a child.
+    "notebook": {
+        *(
+            "analysis",
+            "config",
+            "data",
+            "doctor",
+            "drawing",
+            "ocr_engine",
+            "redaction",
+            "storage",
+            "tracking",
+        ),
+        "trainer",
+    },
+    # A folder to begin in.
+    "starter": {"config", "ocr_engine"},
     "callbacks": {"analysis", "checkpoints", "config", "tracking", "trainer"},
     "cli": {
         *(
@@ -107,7 +124,7 @@ ROOMS: dict[str, set[str]] = {
             "ocr_engine",
             "redaction",
         ),
-        *("runs", "server", "storage", "sweep", "tracking", "trainer", "training", "tuning"),
+        *("runs", "server", "starter", "storage", "sweep", "tracking", "trainer", "training", "tuning"),
     },
 }
 """Each package of `ocr_train`, `callbacks` too, and those that it may import from. docs/architecture.md draws it."""

@@ -40,6 +40,7 @@ def test_every_file_that_the_code_reads_is_in_the_wheel(wheel: Path) -> None:
             path for path in (REPO / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts
         ]
         assert {f"{prefix}/{path.relative_to(REPO / folder)}" for path in files} - names == set()
+    assert "ocr_train/paddle_ocr_training.ipynb" in names
     assert not [name for name in names if name.startswith("tests/")]
 
 

@@ -22,6 +22,7 @@ from ocr_train.cli import (
     export,
     kubernetes,
     models,
+    new,
     predict,
     prepare,
     runs,
@@ -46,7 +47,7 @@ from ocr_train.tracking.mlflow_client import connect
 from ocr_train.trainer.stop_signals import StopRequested
 
 COMMANDS = (
-    *(doctor, tune, prepare, validate, dictionary, turn, convert, transfer, data),
+    *(new, doctor, tune, prepare, validate, dictionary, turn, convert, transfer, data),
     *(runs, runs_sync, evaluate, export, models, predict, compare),
     *(sweep, sagemaker, kubernetes),
 )

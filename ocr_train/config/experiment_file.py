@@ -96,15 +96,21 @@ def _on_base(
     if task != base["task"]:
         problems.append(f"{source}: task is {task!r}, and its base {own['base']!r} is for {base['task']!r}")
     said = {key: value for key, value in own.items() if value is not None and value != ""}
-    if isinstance(base.get("overrides"), dict) and isinstance(said.get("overrides"), dict):
-        said["overrides"] = {**base["overrides"], **said["overrides"]}
+    for key in ("overrides", "demo"):
+        if isinstance(base.get(key), dict) and isinstance(said.get(key), dict):
+            said[key] = {**base[key], **said[key]}
     return {**base, **said, "paddleocr": base["paddleocr"], "task": base["task"], "plain": base["plain"]}
+
+
+def is_name(text: str) -> bool:
+    """Whether runs can be called after it: one line, without a slash."""
+    return bool(_NAME.fullmatch(text))
 
 
 def _name(document: Mapping[str, Any], source: Path, problems: list[str]) -> str:
     """What runs are called after: `name`, else what the file is called."""
     name = str(document.get("name") or source.stem)
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         problems.append(f"{source}: name is {name!r}: give one word or a few, without a slash")
     return name
 

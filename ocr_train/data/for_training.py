@@ -120,7 +120,7 @@ def _as_paddleocr(request: DataRequest, folder: Path, work: Path, echo: Echo) ->
 def _locate(request: DataRequest, cache: Path, fetch: Fetch, echo: Echo) -> tuple[Path, str]:
     """The folder with the data on this machine, and where it came from, for people."""
     if request.demo is not None:
-        return _draw_demo(request.task, request.demo, request.seed, cache, echo), "the built-in demo set"
+        return draw_demo(request.task, request.demo, request.seed, cache, echo), "the built-in demo set"
     return locate_data(request.data, cache, fetch, echo)
 
 
@@ -138,7 +138,8 @@ def locate_data(data: str, cache: Path, fetch: Fetch, echo: Echo) -> tuple[Path,
     return folder, str(folder)
 
 
-def _draw_demo(task: str, demo: Demo, seed: int, cache: Path, echo: Echo) -> Path:
+def draw_demo(task: str, demo: Demo, seed: int, cache: Path, echo: Echo) -> Path:
+    """The folder of `cache` with the demo set, drawn where it is not there yet."""
     spec = DemoSpec(
         task=task, language=demo.language, train=demo.train, val=demo.val, seed=seed, size=demo.size
     )

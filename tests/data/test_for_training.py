@@ -14,7 +14,7 @@ from ocr_train.cli.transfer import fetch_for_training
 from ocr_train.config.experiment import EXPERIMENTS, Experiment, Launch, load_experiment
 from ocr_train.config.requests import Demo
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
-from ocr_train.data.for_training import Dataset, _draw_demo, prepare
+from ocr_train.data.for_training import Dataset, draw_demo, prepare
 from ocr_train.errors import DataError
 from ocr_train.server.serve import ServerAddress
 from ocr_train.storage.push import push
@@ -154,7 +154,7 @@ def test_two_runs_may_draw_the_demo_set_at_once(tmp_path: Path) -> None:
     demo, folders = Demo(train=2, val=1), []
 
     def draw() -> None:
-        folders.append(_draw_demo("rec", demo, 0, tmp_path, lambda text: None))
+        folders.append(draw_demo("rec", demo, 0, tmp_path, lambda text: None))
 
     threads = [threading.Thread(target=draw) for _ in range(2)]
     for thread in threads:

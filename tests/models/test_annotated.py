@@ -9,8 +9,9 @@ import pytest
 from PIL import Image, features
 
 from ocr_train.analysis.predictions import Reading, TextLine
-from ocr_train.models import annotated
-from ocr_train.models.annotated import BOX_COLOUR, draw_reading
+from ocr_train.drawing import boxes
+from ocr_train.drawing.boxes import BOX_COLOUR
+from ocr_train.models.annotated import draw_reading
 
 BOX = ((20.0, 60.0), (120.0, 60.0), (120.0, 90.0), (20.0, 90.0))
 
@@ -48,13 +49,13 @@ def test_a_text_that_cannot_be_drawn_is_said_and_its_box_drawn(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without Raqm, Thai would be drawn wrong: not at all is better, and no reason to fail."""
-    annotated._typefaces.cache_clear()
+    boxes._typefaces.cache_clear()
     monkeypatch.setattr(features, "check", lambda _name: False)
     line = TextLine(box=BOX, score=1.0, text="ที่", text_score=1.0)
     try:
         said = draw_reading(Reading(image=page, lines=(line,)), tmp_path / "out.png")
     finally:
-        annotated._typefaces.cache_clear()
+        boxes._typefaces.cache_clear()
     assert "Thai text could not be drawn" in said
     assert tuple(np.array(Image.open(tmp_path / "out.png"))[75, 20]) == BOX_COLOUR
 

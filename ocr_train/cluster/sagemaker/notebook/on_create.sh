@@ -20,9 +20,8 @@ make setup
 if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null; then
   make gpu
 fi
-"$PROJECT/.venv/bin/python" -m pip install --quiet --disable-pip-version-check ipykernel
-"$PROJECT/.venv/bin/python" -m ipykernel install --user --name ocr-train --display-name ocr-train
-echo "ocr-train is ready: choose the kernel ocr-train"
+make kernel
+echo "ocr-train is ready: open paddle_ocr_training.ipynb with the kernel ocr-train"
 SETUP
 )
 

@@ -11,7 +11,7 @@ CHECK=/usr/local/bin/ocr-train-stop-when-idle
 
 if [ -x "$PROJECT/.venv/bin/python" ]; then
   sudo -u ec2-user -i "$PROJECT/.venv/bin/python" -m ipykernel install --user --name ocr-train \
-    --display-name ocr-train || echo "the kernel ocr-train could not be installed"
+    --display-name ocr-train --env PYTHONPATH "$PROJECT" || echo "the kernel ocr-train could not be installed"
 fi
 
 cat >"$CHECK" <<'CHECK_SCRIPT'

@@ -1,0 +1,108 @@
+"""The data that were chosen, on this machine, and their copy in S3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ocr_train.config.experiment import EXPERIMENTS, Experiment, load_experiment
+from ocr_train.config.overrides import get_key
+from ocr_train.data.checks.problems import Problem
+from ocr_train.data.checks.rules import label_rules
+from ocr_train.data.checks.validate import Rules
+from ocr_train.data.dictionary import read_dictionary
+from ocr_train.data.for_training import Fetch, draw_demo, locate_data
+from ocr_train.data.formats.converted import as_paddleocr
+from ocr_train.data.layout import Layout, find_layout
+from ocr_train.notebook.choices import Choices
+from ocr_train.notebook.command import run_command
+from ocr_train.notebook.configuration import launch_with, parameters
+from ocr_train.notebook.display import show_table
+from ocr_train.run import Echo
+from ocr_train.storage.fetch import is_current
+from ocr_train.storage.shared import Leases
+
+_LEASES = Leases()
+"""What this kernel has fetched: other processes leave it as it is until the kernel ends."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSet:
+    """Label `files`, whose image paths start from `images`, and the `rules` that they must keep to. `folder` holds it
+    all, `origin` is where it came from; `known` are problems found before, such as the dictionary's."""
+
+    task: str
+    folder: Path
+    origin: str
+    files: tuple[Path, ...]
+    images: Path
+    rules: Rules
+    known: Sequence[Problem] = field(default=(), repr=False)
+
+
+def get_data(choices: Choices) -> LabelSet:
+    """Fetch, unpack or draw the data, and show what is there. Raises `ConfigError`, `DataError`, `StorageError`."""
+    experiment = load_experiment(launch_with(parameters(choices)), EXPERIMENTS)
+    cache = choices.output / "cache"
+    if experiment.demo is not None:
+        folder = draw_demo(experiment.task, experiment.demo, experiment.seed, cache, print)
+        origin = "the built-in demo set"
+    else:
+        folder, origin = locate_data(experiment.data, cache, _fetcher(choices), print)
+    source = as_paddleocr(folder, experiment.task, choices.work / "converted")
+    found = find_layout(source.folder, experiment.task)
+    labels = _label_set(experiment, found, folder, origin)
+    rows = [("folder", str(folder)), ("labels", ", ".join(path.name for path in labels.files))]
+    rows += [("images", str(labels.images))]
+    if experiment.task == "rec":
+        rows.append(("dictionary", str(_dictionary(experiment, found) or "0-9a-z")))
+    if not found.val:
+        rows.append(
+            ("validation", f"no label file for it: training splits off {experiment.val_fraction:.0%}")
+        )
+    show_table((), rows, title=f"Data for {experiment.name}: {origin}")
+    return labels
+
+
+def back_up(choices: Choices, labels: LabelSet) -> None:
+    """Copy the data to BUCKET; a sentence where there is none. Raises `CellStopped`."""
+    if not choices.bucket:
+        print("BUCKET is empty: no backup is made. Training works without one.")
+    elif labels.origin.startswith("s3://"):
+        print(f"The data are in S3 already: {labels.origin}")
+    else:
+        run_command(choices, "push", labels.folder, f"{choices.bucket.rstrip('/')}/data/{labels.folder.name}")
+
+
+def _fetcher(choices: Choices) -> Fetch:
+    """Brings an S3 address into the cache, as `train` does: no process changes what another one reads."""
+
+    def fetch(uri: str, folder: Path, _echo: Echo) -> Path:
+        def refresh(place: Path) -> None:
+            run_command(choices, "fetch", uri, place, "--delete")
+
+        return _LEASES.use(folder, refresh=refresh, is_current=lambda place: is_current(uri, place))
+
+    return fetch
+
+
+def _dictionary(experiment: Experiment, layout: Layout) -> Path | None:
+    if layout.dictionary is not None and not experiment.dictionary_fixed:
+        return layout.dictionary
+    return Path(experiment.dictionary) if experiment.dictionary else None
+
+
+def _label_set(experiment: Experiment, layout: Layout, folder: Path, origin: str) -> LabelSet:
+    path = _dictionary(experiment, layout) if experiment.task == "rec" else None
+    use_space_char = bool(get_key(experiment.trainer, "Global.use_space_char", False))
+    dictionary = read_dictionary(path, use_space_char=use_space_char) if path else None
+    return LabelSet(
+        task=experiment.task,
+        folder=folder,
+        origin=origin,
+        files=(*layout.train, *layout.val),
+        images=layout.images,
+        rules=label_rules(experiment.task, experiment.trainer, dictionary),
+        known=dictionary.problems if dictionary else (),
+    )

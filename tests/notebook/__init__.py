@@ -1,0 +1,1 @@
+"""What the cells of the notebook call, and the notebook itself."""
