@@ -86,27 +86,31 @@ class Search:
             if found.reader_share < GAIN:
                 # More workers cannot gain more than what is waited for.
                 break
-        kept = start if start in self.seen and self._good(start) else None
-        if best is None:
-            return start
-        return (
-            kept
-            if kept is not None and not self._faster(best, kept) and kept.workers <= best.workers
-            else best
-        )
+        known = start in self.seen and self._good(start)
+        return self._better(start, best) if known and best is not None else best or start
 
     def confirm(self, base: Setting, chosen: Setting) -> Setting:
-        """`chosen` where it is faster than `base` when both are measured once more, one after the other; else `base`."""
-        if chosen == base or not self._good(base):
+        """`chosen` where it is better than `base` when both are measured once more, one after the other; else `base`."""
+        if chosen == base or not self._good(base) or not self._good(chosen):
             return chosen
         for setting in (base, chosen):
-            if self.look(setting, again=True) is None or self.out_of_time:
-                return chosen
-        if self._faster(chosen, base):
-            self._note(f"{base} and {chosen} were measured twice, in turn")
-            return chosen
-        self._note(f"measured again, {chosen} is not {GAIN:.0%} faster than {base}, which is kept")
-        return base
+            self.look(setting, again=True)
+        how = "measured once" if self.out_of_time else "measured twice, in turn"
+        better = self._better(base, chosen)
+        said = (
+            "is the better one"
+            if better == chosen
+            else f"is not {GAIN:.0%} faster than {base}, which is kept"
+        )
+        self._note(f"{chosen} {said} ({how})")
+        return better
+
+    def _better(self, own: Setting, other: Setting) -> Setting:
+        """The experiment's `own` setting, or the other one where that is faster; fewer workers need less memory, and are
+        better where they are not slower."""
+        if other.batch == own.batch and other.workers < own.workers:
+            return own if self._faster(own, other) else other
+        return other if self._faster(other, own) else own
 
     def _of_list(self, settings: Sequence[Setting]) -> Setting:
         """The best of the settings that were asked for: the first that none is faster than by `GAIN`."""

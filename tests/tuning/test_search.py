@@ -104,6 +104,37 @@ def test_the_fewest_workers_that_keep_the_model_fed_are_taken() -> None:
     assert tried == [(8, 0), (8, 1), (8, 2)]
 
 
+def test_workers_that_are_faster_stay_whatever_the_waiting_says() -> None:
+    """A step without workers loads its images itself, and waits for nothing where that is short."""
+    search, _ = searching({(8, 1): 72.0, (8, 0): 54.0}, waiting={0: 0.0})
+    search.look(at(8, 1))
+    assert search.workers(at(8, 1)) == at(8, 1)
+    assert search.confirm(at(8, 1), at(8, 0)) == at(8, 1)
+
+
+def test_fewer_workers_that_are_not_slower_are_better() -> None:
+    """They need less memory."""
+    search, _ = searching({(8, 8): 100.0, (8, 0): 97.0}, waiting={0: 0.0})
+    search.look(at(8, 8))
+    assert search.workers(at(8, 8)) == at(8, 0)
+    assert search.confirm(at(8, 8), at(8, 0)) == at(8, 0)
+
+
+def test_without_time_for_a_second_measurement_the_first_decides() -> None:
+    """And it is said that there was only one."""
+    settings = {at(8, 1): [100.0], at(16, 1): [120.0]}
+
+    def measure(setting: Setting) -> Measurement | None:
+        left = settings[setting]
+        return Measurement(setting=setting, steps=6, samples_per_s=left.pop()) if left else None
+
+    search = Search(measure=measure, limits=SearchLimits(largest_batch=16))
+    for setting in settings:
+        search.look(setting)
+    assert search.confirm(at(8, 1), at(16, 1)) == at(16, 1)
+    assert any("(measured once)" in note for note in search.notes)
+
+
 def test_without_waiting_no_worker_is_needed() -> None:
     """One measurement says so."""
     search, tried = searching({(8, 0): 60.0}, waiting={0: 0.01})
@@ -149,4 +180,4 @@ def test_a_gain_that_is_gone_when_measured_again_is_none() -> None:
     for setting in (at(8, 1), at(16, 1)):
         search.look(setting)
     assert search.confirm(at(8, 1), at(16, 1)) == at(8, 1)
-    assert any("measured again" in note for note in search.notes)
+    assert any("which is kept (measured twice, in turn)" in note for note in search.notes)
