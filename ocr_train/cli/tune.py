@@ -161,6 +161,7 @@ def _search(
     from ocr_train.tuning.decide import Wish, decide
     from ocr_train.tuning.measurement import Measurement
     from ocr_train.tuning.range_run import START_S, find_rate
+    from ocr_train.tuning.remembered import busy
 
     wanted: Sequence[str] = arguments.measure
     names = {BATCH: "batch_size", WORKERS: "num_workers"}
@@ -174,6 +175,8 @@ def _search(
     def show(one: Measurement) -> None:
         echo(line(row_of(one)))
 
+    if said := busy():
+        echo(f"WARNING: {said}")
     echo(f"\nshort trainings, for {arguments.max_minutes:g} minutes at most:\n{line(HEADER)}")
     speed_s = seconds * (1 - RATE_SHARE if RATE in wanted else 1)
     decision = decide(

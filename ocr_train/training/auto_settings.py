@@ -32,7 +32,7 @@ from ocr_train.training.freezing import LATER, job_of
 from ocr_train.training.services import LaunchRequest
 from ocr_train.tuning.decide import Wish, decide, own_setting
 from ocr_train.tuning.measurement import Measurement, Setting
-from ocr_train.tuning.remembered import Remembered, key_of, recall, remember_setting
+from ocr_train.tuning.remembered import Remembered, busy, key_of, recall, remember_setting
 from ocr_train.tuning.search import first_batch
 from ocr_train.tuning.trial import Bench, workers_of
 from ocr_train.weights.compatibility import config_at
@@ -113,11 +113,15 @@ def with_measured(
             folder=tracker.folder / "tuning",
             job=job_of(freeze, launch.device, done=LATER),
         )
+        disturbed = busy()
+        if disturbed:
+            echo(f"WARNING: {disturbed}")
         try:
             known = _measure(bench, dataset.train_samples, experiment.automatic, echo)
         finally:
             shutil.rmtree(bench.folder, ignore_errors=True)
-        if known.when:
+        # The next start may find the machine quiet.
+        if known.when and not disturbed:
             remember_setting(cache, key, known.setting)
     else:
         known = replace(known, when=f"measured {known.when} on a machine like this one")

@@ -18,6 +18,8 @@ from ocr_train.tuning.measurement import Setting
 
 FOLDER = "tuning"
 """In the cache of `output`."""
+BUSY = 1.5
+"""Processes that want to run, for each core: what prepares a training is one of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,17 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def busy() -> str:
+    """One sentence where other programs keep this machine's cores busy, else nothing: what is measured then is theirs, too."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load <= BUSY * cores():
+        return ""
+    return (
+        f"other programs keep this machine busy (load {load:.1f} on {cores()} cores): the figures may be wrong, measure "
+        "again when it is quiet"
+    )
 
 
 def recall(cache: Path, key: str) -> Remembered | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -46,9 +47,7 @@ def arguments(command: str, data: Path, *more: str) -> list[str]:
     return [command, *words[1:]]
 
 
-def test_tune_says_what_to_set_and_with_which_command(
-    tmp_path: Path, words: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tune_says_what_to_set_and_with_which_command(tmp_path: Path, words: Path) -> None:
     """The batch that is faster, the rate of the range test, a command with both, a picture; no run and no process is left."""
     env = {**ENV, "SCRIPTED_STEPS": "300"}
     done = ocr_train_here(
@@ -73,8 +72,11 @@ def test_tune_says_what_to_set_and_with_which_command(
     assert none_of(tmp_path)
 
 
-def test_auto_is_measured_once_remembered_and_kept_on_a_resume(store_folder: Path, words: Path) -> None:
+def test_auto_is_measured_once_remembered_and_kept_on_a_resume(
+    store_folder: Path, words: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first start measures, the second need not, a resume must not: its steps are those of the run before."""
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
     auto = ("--batch-size", "auto", "--num-workers", "auto")
     launch = arguments("train", words, *auto, "--epochs", "1", "--export", "false")
     first = ocr_train_here(*launch, cwd=store_folder, env=ENV)

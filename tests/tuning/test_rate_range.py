@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import math
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -107,3 +112,32 @@ def test_each_step_has_its_rate_in_paddles_schedule() -> None:
 
     assert [rate(step) for step in range(5)] == [0.5, 0.5, 1e-6, 1e-5, 1e-4]
     assert schedule_of([1e-6, 1e-5], 8)["values"] == [1e-6, 1e-5]
+
+
+STEP_THROUGH = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from ppocr.optimizer import build_lr_scheduler
+schedule = build_lr_scheduler(json.loads(sys.argv[2]), 1, 130)
+rates = []
+for _ in range(int(sys.argv[3])):
+    rates.append(schedule.get_lr())
+    schedule.step()
+print(json.dumps(rates))
+"""
+
+
+@pytest.mark.slow
+def test_paddleocr_steps_through_the_rates_as_planned() -> None:
+    """Its own schedule, from our settings: one rate a step after the warm-up, none twice and none left out."""
+    root = Path(str(importlib.util.find_spec("unstructured_paddleocr").submodule_search_locations[0]))  # type: ignore[union-attr,index]
+    rates = rising_rates(120)
+    schedule = json.dumps(schedule_of(rates, 130, lead=7, lead_rate=0.5))
+    done = subprocess.run(
+        [sys.executable, "-c", STEP_THROUGH, str(root), schedule, "127"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == pytest.approx([0.5] * 7 + rates)

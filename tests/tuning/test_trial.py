@@ -18,7 +18,7 @@ from ocr_train.trainer.device import Device
 from ocr_train.trainer.paddleocr import PaddleOcr
 from ocr_train.tuning.decide import Wish, decide, own_setting
 from ocr_train.tuning.measurement import Setting
-from ocr_train.tuning.remembered import key_of, machine, recall, remember_setting
+from ocr_train.tuning.remembered import busy, cores, key_of, machine, recall, remember_setting
 from ocr_train.tuning.trial import Bench, MemoryPeak, measure, short_config, write_samples
 from tests.commands import SCRIPTED
 
@@ -126,6 +126,14 @@ def test_a_decision_is_remembered_by_all_that_it_depends_on(tmp_path: Path) -> N
     assert found.setting == Setting(batch=8, workers=2)
     (tmp_path / "tuning" / f"{key}.json").write_text('{"batch_size": 0, "num_workers": 1, "when": ""}')
     assert recall(tmp_path, key) is None
+
+
+def test_a_busy_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few more processes than cores are the training's own preparation."""
+    monkeypatch.setattr(os, "getloadavg", lambda: (float(cores()), 0.0, 0.0))
+    assert busy() == ""
+    monkeypatch.setattr(os, "getloadavg", lambda: (4.0 * cores(), 0.0, 0.0))
+    assert "measure again when it is quiet" in busy()
 
 
 def test_a_machine_is_its_hardware() -> None:
