@@ -137,6 +137,7 @@ def _log(
 def _new_run(
     source: ModelSource, data: ValidationData, done: EvaluationResult, metrics: dict[str, float]
 ) -> str:
+    from ocr_train.tracking.dataset_names import data_name
     from ocr_train.tracking.experiments import experiment_name
     from ocr_train.tracking.tracker import Tracker
 
@@ -154,7 +155,7 @@ def _new_run(
         }
     )
     tracker.log_dataset(
-        name=source.name or source.task,
+        name=data_name(data.origin),
         digest=data.digest,
         source=data.origin,
         profile=f'{{"samples": {data.samples}}}',

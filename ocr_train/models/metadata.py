@@ -10,12 +10,13 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.documents import read_json
+from ocr_train.ocr_engine.files import read_regular
 from ocr_train.ocr_engine.settings import TASKS
 
 MODEL_FILE = "model.json"
@@ -29,7 +30,8 @@ _EMPTY: Mapping[str, Any] = {}
 class ModelPart:
     """One exported network: where it comes from and how good it was; `value` is its main metric, NaN unknown.
 
-    `requires` are the packages that a PaddleOCR of its own imports, with the versions it was checked with.
+    `requires` are the packages that a PaddleOCR of its own imports, with the versions it was checked with; `characters`
+    is the size of its dictionary, 0 without one.
     """
 
     task: str
@@ -42,6 +44,7 @@ class ModelPart:
     metrics: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     requires: Mapping[str, str] = field(default_factory=dict)
+    characters: int = 0
 
     @property
     def value(self) -> float:
@@ -69,7 +72,16 @@ def read_part(folder: Path) -> ModelPart:
             f"{str(path)!r} does not name one of the tasks {', '.join(TASKS)}.",
             hint="Export the model again.",
         )
-    return _part(document)
+    return replace(_part(document), characters=_characters(folder / "dict.txt"))
+
+
+def _characters(dictionary: Path) -> int:
+    """How many lines the dictionary has; 0 where there is none that can be read."""
+    try:
+        data = read_regular(dictionary)
+    except OSError:
+        return 0
+    return len([line for line in data.decode("utf-8", "replace").split("\n") if line.strip("\r")])
 
 
 def _part(document: Mapping[str, Any]) -> ModelPart:
@@ -137,6 +149,7 @@ def tags_of(parts: Sequence[ModelPart]) -> dict[str, str]:
             "checkpoint": part.checkpoint,
             "checkpoint_sha256": part.checkpoint_sha256,
             "dataset_digest": part.dataset_digest,
+            "characters": str(part.characters or ""),
             "main_metric": part.main_metric,
             "value": "" if part.main_metric not in part.metrics else repr(part.value),
             "metrics": json.dumps({key: repr(value) for key, value in part.metrics.items()}),
@@ -173,6 +186,7 @@ def _from_tags(task: str, start: str, tags: Mapping[str, str]) -> ModelPart:
         step=int(step) if step.isdecimal() else None,
         checkpoint_sha256=tag("checkpoint_sha256"),
         dataset_digest=tag("dataset_digest"),
+        characters=int(tag("characters")) if tag("characters").isdecimal() else 0,
         main_metric=tag("main_metric"),
         metrics=found,
     )

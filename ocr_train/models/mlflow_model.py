@@ -26,6 +26,7 @@ from ocr_train.errors import ConfigError, DataError, SetupError, TrackingError
 from ocr_train.models.environment import ModelEnvironment, model_environment
 from ocr_train.models.metadata import MODEL_FILE, PAIR, ModelPart, read_part, tags_of, task_of
 from ocr_train.models.mlflow_trial import try_model
+from ocr_train.models.model_metrics import tie_metrics
 from ocr_train.models.source import read_config
 from ocr_train.ocr_engine.files import read_regular
 from ocr_train.ocr_engine.pyfunc import IMAGE, OUTPUTS
@@ -98,7 +99,7 @@ def log_model(
         if isinstance(exc, (DataError, SetupError)):
             raise
         raise TrackingError(f"the model of run {run_id} cannot be stored: {first_line(exc)}") from exc
-    _tie_metrics(client, entry.model_id, parts)
+    tie_metrics(client, entry.model_id, parts)
     return LoggedModel(
         model_id=entry.model_id,
         uri=f"models:/{entry.model_id}",
@@ -366,35 +367,3 @@ def _link(client: Any, model_id: str, run_ids: Sequence[str], step: int) -> None
         # It may be of another server, or gone: the tags name it.
         with contextlib.suppress(MlflowException):
             client.log_outputs(run_id, [LoggedModelOutput(model_id, step)])
-
-
-def _tie_metrics(client: Any, model_id: str, parts: Sequence[ModelPart]) -> None:
-    """Tie the evaluation's points to the model, so that MLflow's model list can be sorted by them.
-
-    They are the run's own points once more, with their own times, so that its curves stay as they are. A run
-    that is not there, or a server that does not know this, only makes the list poorer.
-    """
-    from mlflow.entities import Metric
-    from mlflow.exceptions import MlflowException
-
-    for part in parts:
-        if not part.run_id or part.step is None:
-            continue
-        with contextlib.suppress(MlflowException):
-            points = [
-                Metric(
-                    point.key,
-                    point.value,
-                    point.timestamp,
-                    point.step,
-                    model_id=model_id,
-                    run_id=part.run_id,
-                    dataset_name=part.model or None,
-                    dataset_digest=part.dataset_digest[:36] or None,
-                )
-                for name in part.metrics
-                for point in client.get_metric_history(part.run_id, f"eval/{name}")
-                if point.step == part.step
-            ]
-            if points:
-                client.log_batch(part.run_id, metrics=points)

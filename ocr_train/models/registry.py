@@ -13,7 +13,9 @@ from typing import Any
 
 from ocr_train.config.registry_names import parse_target
 from ocr_train.errors import ConfigError, TrackingError
+from ocr_train.models.model_card import name_card, version_card
 from ocr_train.redaction.addresses import first_line
+from ocr_train.redaction.redactor import redactor
 
 _LOGGED = re.compile(r"models:/(?P<id>m-[0-9a-f]{32})")
 _RUN_TAGS = ("run_id", "det.run_id", "rec.run_id")
@@ -45,7 +47,7 @@ def register(client: Any, model_uri: str, target: str) -> Registered:
     wanted = parse_target(target)
     model = logged_model(client, model_uri)
     try:
-        found = _version_of(client, wanted.name, model.model_id)
+        found = _version_of(client, wanted.name, model)
         version = found or _create(client, wanted.name, model)
         if wanted.alias:
             client.set_registered_model_alias(wanted.name, wanted.alias, version)
@@ -89,21 +91,31 @@ def logged_model(client: Any, model_uri: str) -> Any:
     return model
 
 
-def _version_of(client: Any, name: str, model_id: str) -> str:
+def _version_of(client: Any, name: str, model: Any) -> str:
     """The version of `name` that is this model; "" where there is none. Makes the name where it is new."""
     from mlflow.exceptions import MlflowException
 
+    card = name_card(name, model.tags.get("task", ""))
     try:
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=card)
     except MlflowException as exc:
         if exc.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+        _describe(client, name, card)
     found = [
         str(version.version)
         for version in client.search_model_versions(f"name = '{name}'")
-        if version.source == f"models:/{model_id}"
+        if version.source == f"models:/{model.model_id}"
     ]
     return max(found, key=int, default="")
+
+
+def _describe(client: Any, name: str, card: str) -> None:
+    """Describe a model that nobody has described."""
+    # A nicety: some are not allowed to.
+    with contextlib.suppress(Exception):
+        if not client.get_registered_model(name).description:
+            client.update_registered_model(name, card)
 
 
 def _create(client: Any, name: str, model: Any) -> str:
@@ -115,6 +127,12 @@ def _create(client: Any, name: str, model: Any) -> str:
         tags=tags,
         model_id=model.model_id,
     )
+    card = version_card(
+        name, str(version.version), tags, experiment_id=str(getattr(model, "experiment_id", "") or "")
+    )
+    # It is registered all the same.
+    with contextlib.suppress(Exception):
+        client.update_model_version(name, version.version, redactor().text(card))
     # What mlflow.register_model notes, too: the model's page lists its versions from it.
     known = json.loads(model.tags.get(_VERSIONS_TAG, "[]"))
     client.set_logged_model_tags(

@@ -191,3 +191,30 @@ def test_a_server_registers_as_a_store_does(
     assert register(remote, model.uri, "served@champion").version == "1"
     assert pinned_by_registry(remote, model.run_id).steps.keys() == {10}
     assert remote.get_logged_model(model.model_id).metrics
+
+
+def test_the_pages_of_a_model_say_how_good_it_is_and_how_to_serve_it(store: Any, tmp_path: Path) -> None:
+    """The name says what it is for, the version its score, data, dictionary and run."""
+    model = logged(store, tmp_path, hmean=0.75)
+    register(store, model.uri, "ocr-det")
+    assert (
+        "mlflow models serve -m models:/ocr-det@ALIAS " in store.get_registered_model("ocr-det").description
+    )
+    said = store.get_model_version("ocr-det", "1").description
+    assert "**hmean 0.7500**" in said
+    assert f"data digest: `{DIGEST}`" in said
+    assert "dictionary: 3 characters" in said
+    assert f"(#/experiments/0/runs/{model.run_id}?workflowType=machine_learning), step 10" in said
+    assert "mlflow models serve -m models:/ocr-det/1 --env-manager uv" in said
+    assert "fps" not in said
+
+
+def test_what_somebody_wrote_of_a_model_stays(store: Any, tmp_path: Path) -> None:
+    """Only an empty description is filled."""
+    store.create_registered_model("mine", description="Ask Malee before you use it.")
+    store.create_registered_model("bare")
+    model = logged(store, tmp_path)
+    register(store, model.uri, "mine")
+    register(store, model.uri, "bare")
+    assert store.get_registered_model("mine").description == "Ask Malee before you use it."
+    assert "PaddleOCR, text detection" in store.get_registered_model("bare").description
