@@ -40,7 +40,8 @@ class TrialRow:
 
 def rows_of(trials: Sequence[FrozenTrial]) -> list[TrialRow]:
     """The trials of a study, in the order of their numbers."""
-    continued = {trial.user_attrs.get("continues") for trial in trials}
+    begun = (trial for trial in trials if trial.state.name != "WAITING")
+    continued = {trial.user_attrs.get("continues") for trial in begun}
     return [_row(trial, trial.number in continued) for trial in trials]
 
 

@@ -80,12 +80,14 @@ class SweepEnd:
 
 def work(job: SweepJob) -> SweepEnd:
     """Do what is left of the sweep; raises `StorageError` where the study's database is gone for good."""
+    before = len(job.study.rows())
     while True:
         _take_back_lost(job)
         rows = job.study.rows()
         if job.stop.number is not None:
             return _stopped(job)
-        if (last := common_failure(rows)) is not None:
+        # Of this start: what made those of an earlier one fail may be put right.
+        if (last := common_failure(rows[before:])) is not None:
             return SweepEnd(
                 status=FAILED,
                 reason=last.reason,
@@ -109,7 +111,7 @@ def _stopped(job: SweepJob) -> SweepEnd:
     return SweepEnd(
         status=KILLED,
         reason=outcome.reason,
-        why=outcome.explanation.replace("training", "the sweep", 1),
+        why=outcome.explanation.replace("training", "the sweep", 1).removesuffix("."),
         code=outcome.exit_code,
         others=tuple(job.study.others_running()),
     )

@@ -105,6 +105,9 @@ def test_a_sweep_whose_first_trials_all_fail_alike_stops(scene: Scene) -> None:
     assert (end.status, end.reason, end.code) == ("FAILED", "config_error", 2)
     assert "the model is unknown." in end.why
     assert len(scene.rows()) == 3
+    scene.learn = lambda number: {"scores": [0.5]}
+    scene.budget = Budget(trials=4)
+    assert scene.run().status == "FINISHED"
 
 
 def test_trials_that_fail_for_different_reasons_do_not_end_it(scene: Scene) -> None:
@@ -135,6 +138,7 @@ def test_ctrl_c_stops_the_trial_and_the_same_command_goes_on_with_it(scene: Scen
     assert (end.status, end.reason, end.code) == ("KILLED", "interrupted", 130)
     interrupted = scene.rows()[1]
     assert (interrupted.state, interrupted.code) == ("interrupted", 130)
+    assert counts(scene.rows()) == {"finished": 1, "interrupted": 1}
     scene.stop.number = None
     assert scene.run().status == "FINISHED"
     rows = scene.rows()
