@@ -23,8 +23,10 @@ from ocr_train.trainer.stop_signals import StopFlag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from ocr_train.run import Echo
+    from ocr_train.sweep.parent import ParentRun
     from ocr_train.sweep.plan import SweepPlan
     from ocr_train.sweep.study import SweepStudy
     from ocr_train.sweep.work import SweepEnd, SweepJob
@@ -119,11 +121,8 @@ def _prepare(
 ) -> SweepJob:
     """Open the study and its parent run, and say what is going to happen."""
     from ocr_train.sweep.database import STORAGE_VARIABLE, storage_address
-    from ocr_train.sweep.parent import make_parent, note_worker, open_parent
-    from ocr_train.sweep.study import PARENT, open_study
+    from ocr_train.sweep.study import open_study
     from ocr_train.sweep.work import SweepJob
-    from ocr_train.tracking.launched_run import exposed_params
-    from ocr_train.tracking.mlflow_client import get_run
 
     echo, stream = echo_for(arguments), stream_for(arguments)
     name = given["study"] or plan.name
@@ -132,18 +131,7 @@ def _prepare(
     url = storage_address(given["storage"] or os.environ.get(STORAGE_VARIABLE, ""), folder)
     client = _connect()
     study = open_study(url, name, plan)
-    launched_as = os.environ.get("MLFLOW_RUN_ID", "")
-    if launched_as and (warning := exposed_params(get_run(client, launched_as).data.params)):
-        echo(warning)
-    known = str(study.noted(PARENT) or "")
-    if known:
-        parent = open_parent(client, get_run(client, known), folder, echo)
-        if launched_as and launched_as != known:
-            note_worker(client, launched_as, known)
-    else:
-        command = again(given)
-        parent = make_parent(client, plan, folder, name=name, command=command, given=launched_as, echo=echo)
-        study.note(**{PARENT: parent.run_id})
+    parent = _parent_of(study, client, folder, again(given), echo)
     folder.mkdir(parents=True, exist_ok=True)
     line = LiveLine(stream, interval_s=60.0, wait_s=60.0)
 
@@ -170,6 +158,37 @@ def _prepare(
         live=live,
         stop=stop,
     )
+
+
+def _parent_of(study: SweepStudy, client: Any, folder: Path, command: str, echo: Echo) -> ParentRun:
+    """The run above the trials: that of the study, or a new one, which `command` has started."""
+    from ocr_train.sweep.parent import make_parent, note_worker, open_parent
+    from ocr_train.sweep.study import PARENT
+    from ocr_train.tracking.launched_run import exposed_params
+    from ocr_train.tracking.mlflow_client import get_run
+    from ocr_train.training.record import source_tags
+
+    launched_as = os.environ.get("MLFLOW_RUN_ID", "")
+    if launched_as and (warning := exposed_params(get_run(client, launched_as).data.params)):
+        echo(warning)
+    known = str(study.noted(PARENT) or "")
+    if known:
+        parent = open_parent(client, get_run(client, known), folder, echo)
+        if launched_as and launched_as != known:
+            note_worker(client, launched_as, known)
+    else:
+        parent = make_parent(
+            client,
+            study.plan,
+            folder,
+            name=study.name,
+            command=command,
+            given=launched_as,
+            echo=echo,
+            source=source_tags(),
+        )
+        study.note(**{PARENT: parent.run_id})
+    return parent
 
 
 def _folder_name(name: str) -> str:

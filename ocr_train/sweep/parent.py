@@ -147,10 +147,22 @@ class ParentRun:
 
 
 def make_parent(
-    client: Any, plan: SweepPlan, folder: Path, *, name: str, command: str, given: str, echo: Echo
+    client: Any,
+    plan: SweepPlan,
+    folder: Path,
+    *,
+    name: str,
+    command: str,
+    given: str,
+    echo: Echo,
+    source: Mapping[str, str],
 ) -> ParentRun:
-    """The parent run, a new one or the run `given` that `mlflow run` made; raises `TrackingError`."""
+    """The parent run, a new one or the run `given` that `mlflow run` made; `source` are MLflow's tags of who runs what.
+
+    Raises `TrackingError`.
+    """
     tags = {
+        **source,
         KIND_TAG: SWEEP,
         OWN_TAG: command,
         "sweep": name,

@@ -124,7 +124,8 @@ def _parallel(rows: Sequence[TrialRow], plan: SweepPlan, path: Path) -> Path:
     axes.set(yticks=[], xlim=(-0.35, len(names) - 0.55), ylim=(-0.06, 1.06))
     axes.spines["left"].set_visible(False)
     axes.set_title("Values of each trial and what they came to (dotted: pruned)")
-    figure.colorbar(ScalarMappable(norm, colors), ax=axes, label=plan.metric, pad=0.02)
+    if high > low:
+        figure.colorbar(ScalarMappable(norm, colors), ax=axes, label=plan.metric, pad=0.02)
     return save_plot(figure, path)
 
 

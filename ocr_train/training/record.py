@@ -35,7 +35,7 @@ from ocr_train.weights.start import Settled
 def first_tags(experiment: Experiment) -> dict[str, str]:
     """What a run can be found and told apart by, before anything is known of its data."""
     return {
-        **_source_tags(),
+        **source_tags(),
         "model": experiment.name,
         "task": experiment.task,
         "primary_metric": f"best/{experiment.main_metric}",
@@ -46,7 +46,7 @@ def first_tags(experiment: Experiment) -> dict[str, str]:
     }
 
 
-def _source_tags() -> dict[str, str]:
+def source_tags() -> dict[str, str]:
     """What MLflow's own `start_run` notes of who runs what; `mlflow run` has done so before."""
     if os.environ.get("MLFLOW_RUN_ID"):
         return {}

@@ -26,7 +26,14 @@ ROWS = [
 def made(folder: Path, echo: Any = print, given: str = "") -> ParentRun:
     """A parent run in the store of `folder`."""
     return make_parent(
-        client(store(folder)), make_plan(), folder, name="test", command="sweep", given=given, echo=echo
+        client(store(folder)),
+        make_plan(),
+        folder,
+        name="test",
+        command="sweep",
+        given=given,
+        echo=echo,
+        source={"mlflow.user": "somebody"},
     )
 
 
@@ -46,6 +53,7 @@ def test_the_parent_run_says_how_the_sweep_stands(store_folder: Path) -> None:
     assert (tags["failure_reason"], tags["best_trial"], tags["best_run"]) == ("interrupted", "0", "a" * 32)
     assert "| 0 | 0.5000 |" in tags["mlflow.note.content"]
     assert "heartbeat" in tags
+    assert tags["mlflow.user"] == "somebody"
     files = set(artifacts(store(store_folder), parent.run_id))
     assert files == {"trials.csv", "trials.html", "history.png", "parallel_coordinates.png"}
 
