@@ -76,7 +76,7 @@ def check_pipeline(
     trainer's environment. Raises `SetupError` where PaddleOCR's data code does not work in `python` at all.
     """
     budget_s = timeout_s * SHARE_FOR_SAMPLES
-    argv = [str(python), str(SCRIPT), str(paddleocr_root), str(config.absolute())]
+    argv = [str(python), "-B", str(SCRIPT), str(paddleocr_root), str(config.absolute())]
     # As the trainer: relative paths in the configuration start there.
     reply = ask(
         [*argv, str(samples), str(seed), str(budget_s)],

@@ -20,7 +20,7 @@ def model(folder: Path, shapes: str, characters: str = "") -> ModelToTrain:
     """A model with layers of these shapes (JSON); its interpreter is this one where weights are written."""
     python = folder / "python"
     python.write_text(
-        f"#!/bin/sh\nif [ $3 = adapt ]; then exec {sys.executable} \"$@\"; fi\necho 'ANSWER {shapes}'\n"
+        f"#!/bin/sh\nif [ $2 = adapt ]; then exec {sys.executable} \"$@\"; fi\necho 'ANSWER {shapes}'\n"
     )
     python.chmod(0o755)
     config = folder / "config.yml"

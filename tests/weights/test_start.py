@@ -56,7 +56,7 @@ def model_with(tmp_path: Path, layers: str) -> ModelToTrain:
     """A model with these layers, in JSON: the interpreter only knows how to write weights anew."""
     python = tmp_path / "python"
     python.write_text(
-        f"#!/bin/sh\nif [ $3 = adapt ]; then exec {sys.executable} \"$@\"; fi\necho 'ANSWER {layers}'\n"
+        f"#!/bin/sh\nif [ $2 = adapt ]; then exec {sys.executable} \"$@\"; fi\necho 'ANSWER {layers}'\n"
     )
     python.chmod(0o755)
     config = tmp_path / "config.yml"
