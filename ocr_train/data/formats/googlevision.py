@@ -44,8 +44,8 @@ def _answers(content: Any) -> list[Any] | None:
 def _has_text(answer: Mapping[str, Any]) -> bool:
     whole = _get(answer, "fullTextAnnotation")
     texts = _get(answer, "textAnnotations")
-    first = texts[0] if isinstance(texts, list) and texts else None
-    return (isinstance(first, dict) and _get(first, "boundingPoly") is not None) or (
+    outlined = (one for one in (texts if isinstance(texts, list) else ()) if isinstance(one, dict))
+    return any(_get(one, "boundingPoly") is not None for one in outlined) or (
         isinstance(whole, dict) and isinstance(whole.get("pages"), list)
     )
 

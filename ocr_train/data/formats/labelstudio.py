@@ -33,6 +33,7 @@ from ocr_train.data.image_files import IMAGE_SUFFIXES, base_name
 from ocr_train.data.labels import Point
 
 _CLASSES = ("rectanglelabels", "polygonlabels", "ellipselabels", "labels", "brushlabels", "keypointlabels")
+_OUTLINE_KEYS = frozenset({"points", "x", "y", "width", "height", "rle"})
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 _SHAPES = ("rectangle", "polygon", "ellipse")
 _NO_REGION = {
@@ -132,11 +133,11 @@ def _shape_ids(result: Sequence[Any]) -> list[Any]:
 
 
 def _is_shape(value: Any) -> bool:
-    return isinstance(value, dict) and ("points" in value or "x" in value or "rle" in value)
+    return isinstance(value, dict) and not _OUTLINE_KEYS.isdisjoint(value)
 
 
 def _read_result(page: FoundPage, result: Sequence[Any]) -> None:
-    shapes: dict[str, list[Mapping[str, Any]]] = {}
+    shapes: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     texts: dict[str, Any] = {}
     for one in result:
         if not isinstance(one, dict) or not isinstance(one.get("value"), dict):
@@ -144,14 +145,25 @@ def _read_result(page: FoundPage, result: Sequence[Any]) -> None:
             continue
         name, value = str(one.get("id")), one["value"]
         if _is_shape(value):
-            shapes.setdefault(name, []).append(one)
+            parts = shapes.setdefault((name, _place(value)), [])
+            if any(
+                (part.get("from_name"), part.get("type")) == (one.get("from_name"), one.get("type"))
+                for part in parts
+            ):
+                page.lose("same_box_twice")
+            parts.append(one)
         text = value.get("text") if one.get("type") in ("textarea", None) or "text" in value else None
         if text is not None:
             texts[name] = _joined(text)
         elif isinstance(meta := one.get("meta"), dict) and meta.get("text") is not None:
             texts.setdefault(name, _joined(meta["text"]))
-    for name, parts in shapes.items():
+    for (name, _), parts in shapes.items():
         _add(page, parts, texts.get(name))
+
+
+def _place(value: Mapping[str, Any]) -> str:
+    """Where a shape is: the same for all of its parts."""
+    return str([value.get(name) for name in ("x", "y", "width", "height", "rotation", "points", "rle")])
 
 
 def _joined(text: Any) -> Any:
@@ -222,20 +234,26 @@ def _items(task: Mapping[str, Any]) -> list[Any]:
 def _read_min(page: FoundPage, task: Mapping[str, Any]) -> None:
     page.written = _image_names(task)
     shapes: dict[str, list[Mapping[str, Any]]] = {}
-    for one in _items(task):
-        if _is_shape(one):
-            # The same shape is there for its outline and for its class.
-            place = str([one.get(name) for name in ("x", "y", "width", "height", "rotation", "points")])
-            kind = (
-                "brush"
-                if "rle" in one or one.get("format")
-                else "polygon"
-                if "points" in one
-                else "rectangle"
-            )
-            shapes.setdefault(place, []).append({**_sides(one), "value": one, "type": kind})
-        elif not isinstance(one, str):
-            page.lose("bad_box")
+    for name, values in task.items():
+        # In other lists are texts and choices.
+        if not isinstance(values, list) or not any(map(_is_shape, values)):
+            continue
+        for one in values:
+            if _is_shape(one):
+                # The same shape is there for its outline and for its class.
+                kind = (
+                    "brush"
+                    if "rle" in one or one.get("format")
+                    else "polygon"
+                    if "points" in one
+                    else "rectangle"
+                )
+                parts = shapes.setdefault(_place(one), [])
+                if any(part["from_name"] == name for part in parts):
+                    page.lose("same_box_twice")
+                parts.append({**_sides(one), "value": one, "type": kind, "from_name": name})
+            else:
+                page.lose("bad_box")
     texts = _min_texts(task)
     if texts and len(texts) != len(shapes):
         page.notes.append("texts_not_joined")

@@ -8,6 +8,7 @@ last one stands `END` with the number of samples that are counted and cannot be 
 
 from __future__ import annotations
 
+import signal
 import struct
 import sys
 
@@ -15,6 +16,7 @@ HEAD = struct.Struct(">QQQ")
 END = 2**64 - 1
 ABSENT = 2**64 - 1
 _MAX_LOST = 10**9
+_RECORD_S = 60
 
 
 def main(folder: str) -> None:
@@ -27,6 +29,9 @@ def main(folder: str) -> None:
         with env.begin() as transaction:
             count = int(transaction.get(b"num-samples"))
             for number in range(1, min(count, entries) + 1):
+                if hasattr(signal, "alarm"):
+                    # A damaged file may be a circle.
+                    signal.alarm(_RECORD_S)
                 image = transaction.get(b"image-%09d" % number)
                 label = transaction.get(b"label-%09d" % number)
                 lengths = (ABSENT if part is None else len(part) for part in (image, label))

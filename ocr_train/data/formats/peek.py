@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -105,3 +105,31 @@ def split_row(line: str, delimiter: str) -> list[str]:
         return next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
     except csv.Error:
         return []
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: its first `line`, on how many `lines` it is, its cells; `broken` says why it has none."""
+
+    line: int
+    lines: int
+    cells: tuple[str, ...]
+    broken: str = ""
+
+
+def read_rows(lines: Sequence[str], delimiter: str) -> Iterator[Row]:
+    """The rows below the first line of a table, without empty ones. A quote that is not closed takes many lines."""
+    rest = lines[1:]
+    while rest and not rest[-1].strip():
+        rest = rest[:-1]
+    reader = csv.reader((f"{line}\n" for line in rest), delimiter=delimiter)
+    while True:
+        before, broken = reader.line_num, ""
+        try:
+            cells = next(reader, None)
+        except csv.Error as exc:
+            cells, broken = [], str(exc)
+        if cells is None:
+            return
+        if any(cells) or broken:
+            yield Row(before + 2, reader.line_num - before, tuple(cells), broken)

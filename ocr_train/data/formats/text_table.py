@@ -10,14 +10,13 @@ Between the cells stand commas, semicolons or tabs. A text in quotes may hold th
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
 from ocr_train.data.formats.crop_texts import FoundText, convert_texts, lose
 from ocr_train.data.formats.pages import load_lines, report_other
-from ocr_train.data.formats.peek import FilePeek, delimiter_of, split_header, split_row
+from ocr_train.data.formats.peek import FilePeek, delimiter_of, read_rows, split_header, split_row
 from ocr_train.data.image_files import IMAGE_SUFFIXES, base_name
 
 SUFFIXES = (".csv", ".tsv")
@@ -99,25 +98,20 @@ def _read(
     work: ConvertedFolder, path: Path, lines: list[str], columns: tuple[int, int]
 ) -> Iterator[FoundText]:
     image, text = columns
-    reader = csv.reader((f"{line}\n" for line in lines[1:]), delimiter=delimiter_of(lines[0]))
-    before = 0
-    while True:
-        broken = ""
-        try:
-            row = next(reader, None)
-        except csv.Error as exc:
-            row, broken = [], str(exc)
-        if row is None:
-            return
-        line, count = before + 2, reader.line_num - before
-        before = reader.line_num
-        if not any(row) and not broken:
-            continue
-        if broken or len(row) <= max(columns) or count > 1:
+    for row in read_rows(lines, delimiter_of(lines[0])):
+        if row.broken or len(row.cells) <= max(columns) or row.lines > 1:
             hint = "the line has no image and text; a quote that is not closed takes the lines that follow"
-            lose(work, path, "bad_line", line, hint, value=broken or f"{count} lines", count=count)
+            lose(
+                work,
+                path,
+                "bad_line",
+                row.line,
+                hint,
+                value=row.broken or f"{row.lines} lines",
+                count=row.lines,
+            )
             continue
-        name = row[image].strip()
+        name = row.cells[image].strip()
         # Some tables name images without their suffix.
-        stems = (PurePosixPath(base_name(name)).name,) if name else ()
-        yield FoundText(file=path, line=line, written=name, stems=stems, text=row[text])
+        stems = (base_name(name),) if name else ()
+        yield FoundText(file=path, line=row.line, written=name, stems=stems, text=row.cells[text])

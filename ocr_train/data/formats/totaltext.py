@@ -26,6 +26,7 @@ from ocr_train.data.formats.texts import IGNORED
 from ocr_train.data.layout import NOT_LABELS
 
 _BEGINS = re.compile(r"^\s*x:\s*\[\[", re.MULTILINE)
+_X = re.compile(r"^\s*x:", re.MULTILINE)
 _NUMBERS = r"\[\[([\s\d.,+-]*)\]\]"
 _STRING = r"u?('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
 _RECORD = re.compile(
@@ -72,7 +73,8 @@ def _add(page: FoundPage, record: str, line: int) -> None:
     # A record of the files is short; this one may take the expression long.
     found = _RECORD.fullmatch(record) if len(record) < 100_000 else None
     if not found:
-        page.lose("bad_line", line)
+        # One whose beginning is broken is part of the one before.
+        page.lose("bad_line", line, count=max(1, record.count("transcriptions"), len(_X.findall(record))))
         return
     across, down = (re.split(r"[\s,]+", part.strip(" \n\t,")) for part in (found[1], found[2]))
     points = as_points([value for pair in zip(across, down, strict=False) for value in pair])

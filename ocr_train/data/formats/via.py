@@ -13,7 +13,6 @@ The text is a region attribute: a known name such as `text` or `transcription`, 
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,7 +28,7 @@ from ocr_train.data.formats.pages import (
     load_lines,
     report_other,
 )
-from ocr_train.data.formats.peek import FilePeek, split_header
+from ocr_train.data.formats.peek import FilePeek, delimiter_of, read_rows, split_header
 from ocr_train.data.formats.regions import ellipse, finite, rectangle
 from ocr_train.data.formats.texts import attribute_text, class_text
 from ocr_train.data.labels import Point
@@ -122,21 +121,11 @@ def _read_table(path: Path, lines: list[str], text_key: str) -> Iterator[FoundPa
     header = [name.lstrip("#") for name in split_header(lines[0])]
     pages: dict[str, FoundPage] = {}
     stray = FoundPage(file=path)
-    reader = csv.reader(lines[1:])
-    while True:
-        try:
-            row = next(reader, None)
-        except csv.Error:
-            stray.lose("bad_line", reader.line_num + 1)
-            continue
-        if row is None:
-            break
-        line = reader.line_num + 1
-        cells = dict(zip(header, row, strict=False))
-        if not any(row):
-            continue
-        if not all(cells.get(name) is not None for name in _COLUMNS):
-            stray.lose("bad_line", line)
+    for row in read_rows(lines, delimiter_of(lines[0])):
+        line = row.line
+        cells = dict(zip(header, row.cells, strict=False))
+        if row.broken or row.lines > 1 or not all(cells.get(name) is not None for name in _COLUMNS):
+            stray.lose("bad_line", line, count=row.lines)
             continue
         page = pages.setdefault(cells["filename"], FoundPage(file=path, written=(cells["filename"],)))
         shape, attributes = _parsed(cells[_COLUMNS[1]]), _parsed(cells[_COLUMNS[2]])

@@ -48,7 +48,7 @@ def test_lines_of_a_table_that_cannot_be_used(tmp_path: Path) -> None:
     table = 'filename,words\nimages/0.jpg,a\ngone.jpg,b\nimages/1.jpg\nimages/1.jpg,\n../../x.jpg,c\nimages/1.jpg,"d\nimages/1.jpg,e\n'
     found, done = texts(put(tmp_path / "s", {"labels.csv": table}, images=IMAGES), "csv")
     assert found == {"crop_img/images/0.jpg": "a"}
-    assert done.skipped == {"bad_line": 4, "crop_without_image": 2, "crop_without_text": 1}
+    assert done.skipped == {"bad_line": 3, "crop_without_image": 2, "crop_without_text": 1}
     assert {(one.kind, one.line) for one in done.problems} == {
         *{("crop_without_image", 3), ("bad_line", 4), ("crop_without_image", 6), ("bad_line", 7)}
     }
