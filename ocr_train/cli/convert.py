@@ -99,7 +99,8 @@ def _convert(arguments: argparse.Namespace) -> int:
     given = options_for(name, format_options(arguments), arguments.source)
     done = FORMATS[name].convert(arguments.source, arguments.out, overwrite=arguments.overwrite, **given)
     _print_problems(echo, done.skipped, done.problems)
-    echo(f"{done.images} images with {done.boxes} boxes: {done.labels}")
+    if done.labels != done.rec_labels:
+        echo(f"{done.images} images with {done.boxes} boxes: {done.labels}")
     if done.states:
         echo(done.states)
     if done.rec_labels is not None:

@@ -26,7 +26,7 @@ def add_commands(commands: Commands) -> None:
         command=_prepare,
         help="fetch, convert, check and split data into a folder to train on",
         description="Bring data into a folder that `train --data DIR` takes as it is: fetched from S3, converted "
-        "from LabelMe or PPOCRLabel, checked, split, with copies of the images and a manifest. The same data give "
+        "from another tool's labels, checked, split, with copies of the images and a manifest. The same data give "
         "the same digest on any machine and in any folder.",
     )
     add = parser.add_argument

@@ -17,6 +17,7 @@ from ocr_train.data.checks.report import write_html
 from ocr_train.data.checks.validate import ValidationReport, problem_json
 from ocr_train.data.formats.converted import LabelSource
 from ocr_train.data.formats.table import format_title
+from ocr_train.data.formats.unknown import looks_like
 from ocr_train.data.labels import BadLine, LabelLine, format_boxes, format_line, read_labels
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.files import open_regular
@@ -74,17 +75,23 @@ def decide_on_findings(
     """How many samples are left out; `DataError` with all problems where bad ones are to stop everything."""
     if on_bad_sample == STOP and (report.errors or source.losses):
         lines = ["bad samples in the data:", *problem_lines(source.losses), shown.summary(LISTED)]
-        raise DataError("\n".join(lines), hint=_hint(report))
+        raise DataError("\n".join(lines), hint=_hint(report, source))
     for line in problem_lines(source.problems):
         echo(f"  {line}")
     echo(f"checked: {shown.summary(LISTED)}")
     return count_quarantined(report)
 
 
-def _hint(report: ValidationReport) -> str:
+def _hint(report: ValidationReport, source: LabelSource) -> str:
     # A text of digits alone is JSON, too: a number and not a list of boxes.
     if report.counts.get("bad_json", 0) + report.counts.get("not_a_list", 0) > report.labels * 0.9:
         return "These look like recognition labels (image, tab, text), not detection labels: use a rec model."
+    if (
+        not source.converted
+        and report.counts.get("no_tab", 0) > report.labels * 0.9
+        and (look := looks_like(source.folder))
+    ):
+        return f"These are not PaddleOCR's labels (image, tab, label):{look}"
     return "Fix them, or continue with the rest: --on-bad-sample quarantine (-P on_bad_sample=quarantine)"
 
 

@@ -19,7 +19,7 @@ NOTES = frozenset(
     {
         *("clipped", "line_widened", "mask_missing", "no_text", "exif_dropped", "image_labelled_twice"),
         *("difficult", "duplicate_image", "unconfirmed", "not_labelme"),
-        *("other_file", "class_as_text", "several_annotations", "texts_not_joined", "ignored_by_tool"),
+        *("other_file", "class_as_text", "several_annotations", "texts_not_joined", "other_tool"),
     }
 )
 """Kinds of a conversion's problems that lose no sample and no box; with any other, something is left out."""

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -14,9 +14,10 @@ from typing import TypeVar
 from ocr_train.data.checks.problems import ERROR, Problem
 from ocr_train.data.checks.statistics import Example
 from ocr_train.data.checks.validate import ValidationReport
-from ocr_train.data.formats.conversion import Conversion
+from ocr_train.data.formats.conversion import Conversion, conversion_problem
 from ocr_train.data.formats.crops import crop
-from ocr_train.data.formats.table import FORMATS, PADDLEOCR, detect_format, format_title, options_for
+from ocr_train.data.formats.kept_sets import keep_sets
+from ocr_train.data.formats.table import FORMATS, PADDLEOCR, detect_formats, format_title, options_for
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.errors import DataError
 
@@ -24,7 +25,7 @@ MISSED = frozenset({"image_missing", "crop_missing"})
 """PPOCRLabel's lines stay though their image is missing, so that the check of the labels meets them, too."""
 
 _Placed = TypeVar("_Placed", Problem, Example)
-_CROP = re.compile(r"crop_img/(.+)_crop_(\d+)\.[^./]+$")
+_CROP = re.compile(r"(?:[a-z]+/)?crop_img/(.+)_crop_(\d+)\.[^./]+$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ def as_paddleocr(
     collected, not raised; `DataError` where there is nothing to convert, or where it cannot give labels for `task`;
     `ConfigError` for an option of another format.
     """
-    found = detect_format(folder) if source_format == "auto" else source_format
+    found, *others = detect_formats(folder) if source_format == "auto" else (source_format,)
     given = options_for(found, options or {}, folder)
     if found == PADDLEOCR:
         return LabelSource(folder=folder, origin=folder, format=found)
@@ -80,6 +81,7 @@ def as_paddleocr(
             hint="Give PaddleOCR labels: image path, a tab, the class.",
         )
     done = FORMATS[found].convert(folder, work / "pages", **given)
+    done = dataclasses.replace(done, problems=(*_of_others(folder, found, others), *done.problems))
     source = LabelSource(
         folder=done.labels.parent,
         origin=folder,
@@ -103,9 +105,16 @@ def as_paddleocr(
             folder=own.parent,
             summary=f"{done.crops} crops of {own.name}" if about else f"{done.crops} images with text",
             problems=tuple(one for one in done.problems if one.file.endswith(about)),
-            origins=_origins(own, folder),
+            origins=_all_origins(keep_sets(own), folder),
         )
     return _finish(source, done, task, work)
+
+
+def _of_others(folder: Path, found: str, others: Iterable[str]) -> Iterable[Problem]:
+    """That files of other tools are there, too, which are passed over."""
+    for name in others:
+        hint = f"{format_title(found)}'s are taken; to take these, name them (--from {name}), or move the others away"
+        yield conversion_problem(folder, "other_tool", f"files of {format_title(name)}", hint)
 
 
 def _finish(source: LabelSource, done: Conversion, task: str, work: Path) -> LabelSource:
@@ -121,9 +130,9 @@ def _finish(source: LabelSource, done: Conversion, task: str, work: Path) -> Lab
         what = "its text" if done.rec_labels == labels else "boxes"
         raise DataError(f"{folder} has no image with {what}.{reasons}", hint="Fix the labels in the tool.")
     if task == "det":
-        return dataclasses.replace(source, origins=_origins(labels, folder))
-    pages = _origins(labels, folder)
-    cut = crop(labels, work / "cut", workers=os.cpu_count() or 1)
+        return dataclasses.replace(source, origins=_all_origins(keep_sets(labels), folder))
+    files = keep_sets(labels)
+    cut = _cut(files, work / "cut")
     if not cut.crops:
         raise DataError(
             f"{folder} has {source.summary}, and none gave a crop: {dict(cut.skipped)}.",
@@ -133,10 +142,40 @@ def _finish(source: LabelSource, done: Conversion, task: str, work: Path) -> Lab
         source,
         folder=work / "cut",
         summary=f"{source.summary}, cut out as {cut.crops} crops",
-        skipped={**source.skipped, **{f"box_{kind}": count for kind, count in cut.skipped.items()}},
-        problems=(*source.problems, *_of_pages(cut.problems, pages)),
-        origins=_origins(cut.labels, folder),
+        skipped={**source.skipped, **{f"box_{kind}": count for kind, count in sorted(cut.skipped.items())}},
+        problems=(*source.problems, *_of_pages(cut.problems, _all_origins(files, folder))),
+        origins=_all_origins(cut.labels, folder),
     )
+
+
+@dataclass(kw_only=True)
+class _Cut:
+    """The crops of one or several sets of pages."""
+
+    labels: list[Path] = field(default_factory=list)
+    crops: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def _cut(files: Sequence[Path], out: Path) -> _Cut:
+    """Cut the boxes of label files out; those of several sets into a folder each, with a label file each in `out`."""
+    made = _Cut()
+    for labels in files:
+        place = out / labels.stem if len(files) > 1 else out
+        one = crop(labels, place, workers=os.cpu_count() or 1)
+        made.crops += one.crops
+        made.skipped.update(one.skipped)
+        made.problems += one.problems
+        if place == out:
+            made.labels.append(one.labels)
+            continue
+        lines = one.labels.read_text(encoding="utf-8").split("\n")
+        text = "".join(f"{labels.stem}/{line}\n" for line in lines if line)
+        made.labels.append(out / labels.name)
+        made.labels[-1].write_text(text, encoding="utf-8", newline="\n")
+        one.labels.unlink()
+    return made
 
 
 def _of_pages(problems: Iterable[Problem], pages: Mapping[tuple[str, int], str]) -> Iterable[Problem]:
@@ -144,6 +183,10 @@ def _of_pages(problems: Iterable[Problem], pages: Mapping[tuple[str, int], str])
     for one in problems:
         if one.kind != "image_missing":
             yield dataclasses.replace(one, file=pages.get((one.file, one.line), one.file), line=0)
+
+
+def _all_origins(files: Iterable[Path], folder: Path) -> dict[tuple[str, int], str]:
+    return {place: origin for labels in files for place, origin in _origins(labels, folder).items()}
 
 
 def _origins(labels: Path, folder: Path) -> dict[tuple[str, int], str]:

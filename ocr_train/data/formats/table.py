@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ocr_train.data.formats.conversion import Conversion
 
 PADDLEOCR = "paddleocr"
+_FIRST = "labelme"
+"""In front of everything that was added later: a folder keeps its format."""
 _TRIED = 50
 
 
@@ -155,13 +157,19 @@ def options_for(name: str, given: Mapping[str, object], folder: Path) -> dict[st
 
 
 def detect_format(folder: Path) -> str:
-    """A name of the table of formats, or "paddleocr", by what lies in `folder`; "paddleocr" where nothing tells.
+    """The first of `detect_formats`."""
+    return detect_formats(folder)[0]
+
+
+def detect_formats(folder: Path) -> tuple[str, ...]:
+    """Names of the table of formats, or "paddleocr", by what lies in `folder`; "paddleocr" where nothing tells. The
+    first is the one to take; others are those whose files are there, too, as somebody may export labels twice.
 
     In this order: a training file of PaddleOCR's (`*train*.txt`, here or one folder down) is what somebody
     made last and is taken as it is; files that a tool is known by, such as PPOCRLabel's `Label.txt` with
     `fileState.txt`, anywhere below; any other label file in the folder itself is PaddleOCR's; a JSON file that
-    is LabelMe's, anywhere below; any label file one folder down is PaddleOCR's; a file that is another tool's.
-    Raises `DataError` where there is no such folder or it cannot be read.
+    is LabelMe's, anywhere below; any label file one folder down is PaddleOCR's; files of other tools, in the
+    table's order. Raises `DataError` where there is no such folder or it cannot be read.
     """
     if not folder.is_dir():
         raise DataError(
@@ -187,22 +195,22 @@ def known_format(folder: Path) -> str:
     return found
 
 
-def _detect(folder: Path) -> str:
+def _detect(folder: Path) -> tuple[str, ...]:
     texts = [*folder.glob("*.txt"), *folder.glob("[!.]*/*.txt")]
     if any("train" in path.stem.lower() and _holds_labels(path) for path in texts):
-        return PADDLEOCR
+        return (PADDLEOCR,)
     marked, files = _walk(folder)
     if marked:
-        return marked
+        return (marked,)
     if any(path.parent == folder and _holds_labels(path) for path in texts):
-        return PADDLEOCR
-    # In front of everything that was added later: a folder keeps its format.
-    if found := _by_content(files, ("labelme",)):
+        return (PADDLEOCR,)
+    found = _by_content(files)
+    if found[:1] == (_FIRST,):
         return found
     nested = (path for path in texts if path.parent != folder)
     if any(_holds_labels(path) for path in islice(nested, _TRIED)):
-        return PADDLEOCR
-    return _by_content(files, [name for name in FORMATS if name != "labelme"]) or PADDLEOCR
+        return (PADDLEOCR,)
+    return found or (PADDLEOCR,)
 
 
 def _walk(folder: Path) -> tuple[str, list[Path]]:
@@ -228,15 +236,20 @@ def _walk(folder: Path) -> tuple[str, list[Path]]:
     return "", [path for suffix in sorted(tried) for path in tried[suffix]]
 
 
-def _by_content(files: Iterable[Path], names: Iterable[str]) -> str:
-    """The first of the formats that knows one of the files as its own; empty where none does."""
-    tests = [(name, FORMATS[name]) for name in names if name in FORMATS and FORMATS[name].is_its]
+def _by_content(files: Iterable[Path]) -> tuple[str, ...]:
+    """The formats that know one of the files as their own, in the table's order; the table's first one alone."""
+    tests = {name: one for name, one in FORMATS.items() if one.is_its}
+    found = set()
     for path in files:
         peek = FilePeek(path)
-        for name, one in tests:
-            if peek.suffix in one.suffixes and one.is_its and one.is_its(peek):
-                return name
-    return ""
+        for name, one in tests.items():
+            if name not in found and peek.suffix in one.suffixes and one.is_its and one.is_its(peek):
+                found.add(name)
+                # What a file is to one format it is to no other.
+                break
+        if _FIRST in found:
+            return (_FIRST,)
+    return tuple(name for name in FORMATS if name in found)
 
 
 def _files(folder: Path) -> Iterator[Path]:
