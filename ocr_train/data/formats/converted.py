@@ -136,7 +136,8 @@ def _finish(source: LabelSource, done: Conversion, task: str, work: Path) -> Lab
     if not cut.crops:
         raise DataError(
             f"{folder} has {source.summary}, and none gave a crop: {dict(cut.skipped)}.",
-            hint="Recognition needs boxes with their text; --text-from (LabelMe) and --text-key say where it is.",
+            hint="Recognition needs boxes with their text. Where it is taken from, and the options --text-from and --text-key: "
+            "docs/data.md, Labels of other tools.",
         )
     return dataclasses.replace(
         source,

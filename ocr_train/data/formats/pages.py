@@ -95,17 +95,28 @@ class _Written:
     boxes: list[Box]
 
 
+@dataclass(kw_only=True)
+class _Note:
+    """What is said of boxes that are written all the same: where it is so first, and how often."""
+
+    file: Path
+    line: int
+    count: int = 0
+    images: int = 0
+
+
 class PageWriter:
     """Writes pages into the result of a conversion, one after the other."""
 
     def __init__(self, work: ConvertedFolder) -> None:
         self.work = work
         self._pages: dict[str, _Written] = {}
+        self._notes: dict[str, _Note] = {}
 
     def add(self, page: FoundPage) -> None:
         """Write the page's image and keep its boxes; what cannot be used becomes a problem."""
-        for note, count in sorted(Counter(page.notes).items()):
-            self._note(page, note, f"{count} times" if count > 1 else "", page.line)
+        for note, count in Counter(page.notes).items():
+            self._note(page, note, count, page.line)
         if not page.boxes:
             self._report_lost(page)
             self.work.skipped["page_without_boxes"] += not page.lost
@@ -154,16 +165,18 @@ class PageWriter:
                 boxes.append(box)
                 for note in changes:
                     notes.setdefault(note, []).append(found.line or page.line)
-        total = len(page.boxes)
-        for note, lines in sorted(notes.items()):
-            self._note(page, note, f"{len(lines)} of {total} boxes", lines[0])
+        for note, lines in notes.items():
+            self._note(page, note, len(lines), lines[0])
         if image.exif_dropped:
             hint = "labelled before EXIF rotation: the image was written as PNG, unrotated"
             self.work.report(page.file, "exif_dropped", page.line, hint, page.line)
         return boxes
 
-    def _note(self, page: FoundPage, note: str, value: str, line: int) -> None:
-        self.work.report(page.file, note, value, _HINTS[note], line)
+    def _note(self, page: FoundPage, kind: str, count: int, line: int) -> None:
+        """Of notes only the first place is told, and how many there are: thousands of them would hide what is lost."""
+        note = self._notes.setdefault(kind, _Note(file=page.file, line=line))
+        note.count += count
+        note.images += 1
 
     def _report_lost(self, page: FoundPage) -> None:
         total = len(page.boxes) + len(page.lost)
@@ -191,6 +204,9 @@ class PageWriter:
 
     def finish(self) -> Conversion:
         """Write the labels."""
+        for kind, note in sorted(self._notes.items()):
+            value = f"{note.count} boxes in {note.images} images; here is the first"
+            self.work.report(note.file, kind, value, _HINTS[kind], note.line)
         pages = self._pages.values()
         return Conversion(
             labels=self.work.put_labels("Label.txt", ((page.name, page.boxes) for page in pages)),

@@ -10,9 +10,11 @@ IGNORED = "###"
 """What PaddleOCR leaves out of the loss and of the score."""
 TEXT_KEYS = (
     *("transcription", "utf8_string", "text", "ocr", "words", "word", "value", "content", "caption"),
-    *("translation", "string", "label", "name"),
+    *("translation", "string"),
 )
 """Fields that hold a text, the surest first; compared in lower case."""
+_CLASS_KEYS = ("label", "name", "class", "type", "category")
+"""Fields that hold a text in some projects, and in others what the box is."""
 GENERIC = frozenset(
     {
         *(
@@ -75,9 +77,12 @@ def attribute_text(attributes: Mapping[str, Any], key: str = "") -> Any:
     named = {str(name).strip().lower(): value for name, value in attributes.items()}
     if key:
         return named.get(key.strip().lower())
-    for known in TEXT_KEYS:
-        value = named.get(known)
-        if isinstance(value, str) and value.strip():
-            return value
-    texts = [value for value in named.values() if isinstance(value, str) and value.strip()]
-    return texts[0] if len(texts) == 1 and len(named) == 1 else None
+    texts = {name: value for name, value in named.items() if isinstance(value, str) and value.strip()}
+    found = next((texts[known] for known in TEXT_KEYS if known in texts), None)
+    if found is not None:
+        return found
+    # "text" under the name "type" is no text.
+    alone = [*texts] if len(named) == 1 else []
+    return next(
+        (text for known in (*_CLASS_KEYS, *alone) if (text := class_text(texts.get(known, "")))), None
+    )

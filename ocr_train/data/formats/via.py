@@ -30,7 +30,7 @@ from ocr_train.data.formats.pages import (
 )
 from ocr_train.data.formats.peek import FilePeek, delimiter_of, read_rows, split_header
 from ocr_train.data.formats.regions import ellipse, finite, rectangle
-from ocr_train.data.formats.texts import attribute_text, class_text
+from ocr_train.data.formats.texts import attribute_text
 from ocr_train.data.labels import Point
 from ocr_train.ocr_engine.documents import parse_json
 
@@ -158,9 +158,6 @@ def _add(page: FoundPage, shape: Any, attributes: Any, text_key: str, line: int)
         return
     given: Mapping[str, Any] = attributes if isinstance(attributes, dict) else {}
     text = attribute_text(given, text_key)
-    if text is not None and not text_key and isinstance(text, str) and not class_text(text):
-        # {"name": "text"} says what the region is.
-        text = None
     page.boxes.append(FoundBox(points=points, text=text, line=line))
 
 

@@ -131,3 +131,24 @@ def test_a_project_of_via_3_is_named(tmp_path: Path) -> None:
         "metadata": {},
     }
     assert "VIA 3" in looks_like(put(tmp_path / "s", {"a.json": content}))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "text"),
+    [
+        ({"text": "Number"}, "Number"),
+        ({"type": "word"}, ""),
+        ({"type": "word", "name": "hello"}, "hello"),
+        ({"label": "text", "font": "arial"}, ""),
+        ({"anything": "word"}, ""),
+        ({"anything": "a b"}, "a b"),
+        ({"one": "a", "two": "b"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_general_word_is_a_text_where_texts_are_written(
+    tmp_path: Path, attributes: dict[str, str], text: str
+) -> None:
+    """Under `text` it is what stands there; under `type`, or alone, it says what the region is."""
+    folder = put(tmp_path / "s", {"a.json": images(region(POLYGON, **attributes))})
+    assert converted(folder, "via").boxes == [(text, BOX)]

@@ -94,3 +94,17 @@ def test_what_cannot_be_used_is_said_with_its_line(tmp_path: Path) -> None:
         ("no_area", 6),
         ("other_file", 0),
     }
+
+
+def test_notes_of_many_files_are_one(tmp_path: Path) -> None:
+    """Where the first is, and how many there are: they do not hide what is lost."""
+    labels = {f"{number}.txt": f"{UPRIGHT}\n{UPRIGHT}\n" for number in range(3)}
+    found = converted(
+        put(tmp_path / "s", labels, images=tuple(f"{number}.jpg" for number in range(3))), "yolo"
+    )
+    ((problem),) = found.done.problems
+    assert (problem.value, problem.line, Path(problem.file).name) == (
+        "6 boxes in 3 images; here is the first",
+        1,
+        "0.txt",
+    )
