@@ -71,7 +71,7 @@ def _look(request: DataRequest, peek: S3Peek, work: Path) -> DataFound:
                 warning(
                     SUBJECT,
                     f"no PaddleOCR label file (.txt) was found in {request.data} and its folders",
-                    "Nothing, where these are LabelMe's files or labels have other names: the training looks at all of them.",
+                    "Nothing, where these are another tool's files or labels have other names: the training looks at all of them.",
                 ),
             )
         )

@@ -25,6 +25,7 @@ from ocr_train.ocr_engine.documents import DocumentError, parse_json
 from ocr_train.ocr_engine.files import read_regular
 
 MAX_BYTES = 500_000_000
+_MOST_POINTS = 5_000
 
 _HINTS = {
     "clipped": "these boxes reach outside the image; the part outside was cut off",
@@ -37,6 +38,7 @@ _HINTS = {
 _LOST_HINTS = {
     "bad_points": "skipped: the coordinates are not numbers, or missing",
     "too_few_points": "skipped: fewer than 3 points",
+    "too_many_points": "skipped: nobody draws an outline of so many points",
     "outside_image": "skipped: the box is outside the image",
     "no_area": "skipped: the box has no area",
     "bad_text": "skipped: the text is not text, or not Unicode",
@@ -223,6 +225,8 @@ def _box(found: FoundBox, page: FoundPage, image: PageImage) -> tuple[Box, tuple
     text = one_line(value) if isinstance(value, str) else None
     if text is None:
         raise NoRegion("bad_text")
+    if len(found.points) > _MOST_POINTS:
+        raise NoRegion("too_many_points")
     across, down = (image.width, image.height) if page.shares else (1, 1)
     points = [(x * across, y * down) for x, y in found.points]
     corners = [point for index, point in enumerate(points) if point != points[index - 1]]

@@ -25,8 +25,8 @@ from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.texts import IGNORED
 from ocr_train.data.layout import NOT_LABELS
 
-_BEGINS = re.compile(r"^\s*x:\s*\[\[", re.MULTILINE)
-_X = re.compile(r"^\s*x:", re.MULTILINE)
+_BEGINS = re.compile(r"^[ \t]*x:[ \t]*\[\[", re.MULTILINE)
+_X = re.compile(r"^[ \t]*x:", re.MULTILINE)
 _NUMBERS = r"\[\[([\s\d.,+-]*)\]\]"
 _STRING = r"u?('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
 _RECORD = re.compile(
