@@ -29,6 +29,7 @@ from ocr_train.data.formats.pages import (
 )
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import rectangle
+from ocr_train.data.formats.texts import in_quotes, unquoted
 from ocr_train.data.layout import NOT_LABELS
 
 SUFFIXES = (".txt", ".csv")
@@ -90,7 +91,7 @@ def _pages(work: ConvertedFolder) -> Iterator[FoundPage]:
     all_lines = [line for _, lines in read for line in lines if line.rest is not None]
     language = bool(all_lines) and all(_begins_with_language(line) for line in all_lines)
     texts = [line.rest.strip() for line in all_lines if line.rest is not None and not line.curved]
-    quoted = any(map(_in_quotes, texts)) and all(_in_quotes(text) or text == "###" for text in texts)
+    quoted = any(map(in_quotes, texts)) and all(in_quotes(text) or text == "###" for text in texts)
     for page, lines in read:
         for line in lines:
             box = _box(line, language=language, quoted=quoted)
@@ -132,16 +133,12 @@ def _begins_with_language(line: _Line) -> bool:
     return bool(comma) and len(line.numbers) == 8 and first.strip().lower() in LANGUAGES
 
 
-def _in_quotes(text: str) -> bool:
-    return len(text) > 1 and text[0] == text[-1] == '"'
-
-
 def _box(line: _Line, *, language: bool, quoted: bool) -> FoundBox | None:
     text = line.rest
     if text is not None:
         text = (text.partition(",")[2] if language else text).strip()
-        if _in_quotes(text) and (quoted or len(line.numbers) == 4):
-            text = text[1:-1].replace('""', '"').replace('\\"', '"').replace("\\\\", "\\")
+        if quoted or len(line.numbers) == 4:
+            text = unquoted(text)
     points = as_points(line.numbers)
     if points is None:
         return None

@@ -140,6 +140,8 @@ def _read_result(page: FoundPage, result: Sequence[Any]) -> None:
     shapes: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     texts: dict[str, Any] = {}
     for one in result:
+        if isinstance(one, dict) and one.get("type") == "relation":
+            continue
         if not isinstance(one, dict) or not isinstance(one.get("value"), dict):
             page.lose("bad_box")
             continue

@@ -102,13 +102,13 @@ def delimiter_of(line: str) -> str:
 def split_row(line: str, delimiter: str) -> list[str]:
     """The cells of one line."""
     try:
-        return next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
+        return next(csv.reader(io.StringIO(line), delimiter=delimiter, skipinitialspace=True), [])
     except csv.Error:
         return []
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row of a table: its first `line`, on how many `lines` it is, its cells; `broken` says why it has none."""
 
     line: int
@@ -117,12 +117,13 @@ class Row:
     broken: str = ""
 
 
-def read_rows(lines: Sequence[str], delimiter: str) -> Iterator[Row]:
-    """The rows below the first line of a table, without empty ones. A quote that is not closed takes many lines."""
-    rest = lines[1:]
+def read_rows(lines: Sequence[str], delimiter: str, *, header: int = 1) -> Iterator[TableRow]:
+    """The rows of a table below its first `header` lines, without empty ones. A quote that is not closed takes many
+    lines."""
+    rest = lines[header:]
     while rest and not rest[-1].strip():
         rest = rest[:-1]
-    reader = csv.reader((f"{line}\n" for line in rest), delimiter=delimiter)
+    reader = csv.reader((f"{line}\n" for line in rest), delimiter=delimiter, skipinitialspace=True)
     while True:
         before, broken = reader.line_num, ""
         try:
@@ -132,4 +133,4 @@ def read_rows(lines: Sequence[str], delimiter: str) -> Iterator[Row]:
         if cells is None:
             return
         if any(cells) or broken:
-            yield Row(before + 2, reader.line_num - before, tuple(cells), broken)
+            yield TableRow(before + header + 1, reader.line_num - before, tuple(cells), broken)

@@ -127,7 +127,7 @@ FORMATS: dict[str, AnnotationFormat] = {
     "groundtruth": _row("groundtruth", "SageMaker Ground Truth", (".manifest", ".jsonl", ".json")),
     "textract": _row("textract", "Amazon Textract", (".json",), (_LEVEL,)),
     "googlevision": _row("googlevision", "Google Vision", (".json",)),
-    "csv": _row("text_table", "a CSV of texts", (".csv", ".tsv")),
+    "csv": _row("text_table", "a table of texts", (".csv", ".tsv", ".txt")),
     "gt-txt": _row("text_files", "texts in .gt.txt files", (".txt",)),
     "lmdb": _row("lmdb_texts", "LMDB", (".mdb",)),
 }

@@ -86,3 +86,15 @@ def attribute_text(attributes: Mapping[str, Any], key: str = "") -> Any:
     return next(
         (text for known in (*_CLASS_KEYS, *alone) if (text := class_text(texts.get(known, "")))), None
     )
+
+
+def in_quotes(text: str) -> bool:
+    """Whether a text stands in double quotes."""
+    return len(text) > 1 and text[0] == text[-1] == '"'
+
+
+def unquoted(text: str) -> str:
+    """A text without the quotes around it; a quote in it may be doubled, or have a backslash in front."""
+    if not in_quotes(text):
+        return text
+    return text[1:-1].replace('""', '"').replace('\\"', '"').replace("\\\\", "\\")

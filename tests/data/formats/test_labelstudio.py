@@ -61,6 +61,14 @@ def test_rotation_is_about_the_top_left_in_pixels(tmp_path: Path) -> None:
         ([shape(PLACE, meta={"text": ["note"]})], "note"),
         (
             [
+                shape(PLACE),
+                {"type": "relation", "from_id": "a", "to_id": "b"},
+                shape({"choices": ["x"]}, kind="choices"),
+            ],
+            "",
+        ),
+        (
+            [
                 shape(
                     {"points": [[2.5, 10], [50, 10], [50, 30], [2.5, 30]], "polygonlabels": ["x1"]},
                     kind="polygonlabels",

@@ -43,6 +43,33 @@ def test_a_table_with_a_header(tmp_path: Path, name: str, table: str) -> None:
     assert (done.crops, done.images, done.problems, done.lost) == (2, 0, (), 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "table", "first"),
+    [
+        ("gt.txt", 'images/0.jpg, "a, \\"b\\""\nimages/1.jpg, "b"\n', 'a, "b"'),
+        ("gt.txt", "images/0.jpg, a, b\nimages/1.jpg, b\n", "a, b"),
+        ("a.csv", '0.jpg,"a, ""b"""\n1.jpg,b\n', 'a, "b"'),
+        ("a.csv", "0.jpg;a, b;c\n1.jpg;b\n", "a, b;c"),
+        ("a.csv", "0.jpg,a, b\n1.jpg,b\n", "a, b"),
+        ("a.csv", "id,filename,words\n1,0.jpg,a, b\n2,1.jpg,b\n", "a, b"),
+    ],
+)
+def test_tables_without_a_header_and_texts_with_commas(
+    tmp_path: Path, name: str, table: str, first: str
+) -> None:
+    """The word images of ICDAR; a text that is the last cell keeps its commas, though it is not in quotes."""
+    found, done = texts(put(tmp_path / "s", {name: table}, images=IMAGES), "csv")
+    assert found == {"crop_img/images/0.jpg": first, "crop_img/images/1.jpg": "b"}
+    assert done.lost == 0
+
+
+def test_a_cell_too_many_in_front_is_counted(tmp_path: Path) -> None:
+    """Which of them is the text cannot be known."""
+    table = "filename,words,author\nimages/0.jpg,a,x\nimages/1.jpg,a,b,x\n"
+    found, done = texts(put(tmp_path / "s", {"a.csv": table}, images=IMAGES), "csv")
+    assert (len(found), done.skipped) == (1, {"bad_line": 1})
+
+
 def test_lines_of_a_table_that_cannot_be_used(tmp_path: Path) -> None:
     """A missing image, a short line, an empty text, a quote that is never closed: each with its line."""
     table = 'filename,words\nimages/0.jpg,a\ngone.jpg,b\nimages/1.jpg\nimages/1.jpg,\n../../x.jpg,c\nimages/1.jpg,"d\nimages/1.jpg,e\n'
@@ -121,5 +148,5 @@ def test_texts_without_boxes_are_for_recognition(tmp_path: Path) -> None:
     assert source.summary == "1 images with text"
     assert [(one.kind, one.line) for one in source.losses] == [("crop_without_image", 3)]
     assert list(source.origins.values()) == [str(folder / "images/0.jpg")]
-    with pytest.raises(DataError, match="has 1 texts of a CSV of texts and no boxes"):
+    with pytest.raises(DataError, match="has 1 texts of a table of texts and no boxes"):
         as_paddleocr(folder, "det", tmp_path / "det")
