@@ -31,6 +31,9 @@ NOT_LOST = frozenset(
 )
 """What a conversion leaves out as it should: nothing that somebody drew around a text is gone."""
 
+IMAGE_NOT_FOUND = (
+    "no image of this name is under the source folder, or several are and their folders do not tell which"
+)
 _SAME_WORDS = {"training": "train", "testing": "test", "valid": "val", "validation": "val"}
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
@@ -56,7 +59,9 @@ class Conversion:
     @property
     def lost(self) -> int:
         """How many pages and boxes were left out that somebody may want."""
-        return sum(count for kind, count in self.skipped.items() if kind not in NOT_LOST)
+        # Where the boxes of a page without its image are counted, the page is not counted again.
+        known = NOT_LOST | ({"page_without_image"} if "box_without_image" in self.skipped else set())
+        return sum(count for kind, count in self.skipped.items() if kind not in known)
 
     @property
     def states(self) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, one_line
+from ocr_train.data.formats.conversion import IMAGE_NOT_FOUND, Conversion, ConvertedFolder, one_line
 from ocr_train.data.formats.page_image import read_image_bytes
 from ocr_train.data.image_files import image_suffix
 from ocr_train.data.labels import format_line
@@ -46,7 +46,8 @@ def convert_texts(work: ConvertedFolder, samples: Iterable[FoundText], *, tool: 
             lines.append(format_line(name, text))
     if not count and not work.problems:
         raise DataError(
-            f"{work.src} has no file of {tool}", hint="Give the folder with the labels and their images."
+            f"{work.src} has no file of {tool}",
+            hint="Give the folder with the labels and their images; `convert auto` finds the tool.",
         )
     work.put("rec_gt.txt", "".join(lines).encode())
     labels = work.out / "rec_gt.txt"
@@ -82,8 +83,7 @@ def _place(work: ConvertedFolder, sample: FoundText, placed: dict[Path, str]) ->
     found = found or work.find_by_stem(folder, sample.stems)
     if found is None:
         value = sample.written or next(iter(sample.stems), "")
-        hint = "put the image under the source folder; no two of one name in folders alike"
-        lose(work, sample.file, "crop_without_image", sample.line, hint, value=value)
+        lose(work, sample.file, "crop_without_image", sample.line, IMAGE_NOT_FOUND, value=value)
         return None
     identity = found.resolve()
     if identity not in placed:

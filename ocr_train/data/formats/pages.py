@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, one_line
+from ocr_train.data.formats.conversion import IMAGE_NOT_FOUND, Conversion, ConvertedFolder, one_line
 from ocr_train.data.formats.page_image import IMAGE_HINTS, PageImage, fit_image, read_image_bytes, with_suffix
 from ocr_train.data.formats.regions import NoRegion, as_region, finite, fit_region, read_order
 from ocr_train.data.formats.texts import class_text
@@ -71,6 +71,7 @@ class FoundPage:
     """What a tool's `file` says of one image: its name as `written`, or the `stems` that its name may have.
 
     `size` is what the tool says of it. `lost` are boxes that the reader could not use: kinds with their lines.
+    `total` is how many there were, once it is written.
     """
 
     file: Path
@@ -82,6 +83,7 @@ class FoundPage:
     boxes: list[FoundBox] = field(default_factory=list)
     lost: list[tuple[str, int]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    total: int = 0
 
     def lose(self, kind: str, line: int = 0, count: int = 1) -> None:
         """Count boxes that give none here."""
@@ -117,6 +119,7 @@ class PageWriter:
 
     def add(self, page: FoundPage) -> None:
         """Write the page's image and keep its boxes; what cannot be used becomes a problem."""
+        page.total = len(page.boxes) + len(page.lost)
         for note, count in Counter(page.notes).items():
             self._note(page, note, count, page.line)
         if not page.boxes:
@@ -143,10 +146,7 @@ class PageWriter:
             if isinstance(image, PageImage):
                 return path, image
             kind, where = image, str(path)
-        hint = (
-            IMAGE_HINTS.get(kind)
-            or "put the image under the source folder; no two of one name in folders alike"
-        )
+        hint = IMAGE_HINTS.get(kind) or IMAGE_NOT_FOUND
         if not where:
             hint = "the file does not say which image it is about, and none has its name"
         self.work.report(page.file, kind, where, hint, page.line)
@@ -181,13 +181,12 @@ class PageWriter:
         note.images += 1
 
     def _report_lost(self, page: FoundPage) -> None:
-        total = len(page.boxes) + len(page.lost)
         kinds = Counter(kind for kind, _ in page.lost)
         self.work.skipped.update(kinds)
         for kind, count in sorted(kinds.items()):
             if kind in _LOST_HINTS:
                 line = next(place for one, place in page.lost if one == kind)
-                self.work.report(page.file, kind, f"{count} of {total} boxes", _LOST_HINTS[kind], line)
+                self.work.report(page.file, kind, f"{count} of {page.total} boxes", _LOST_HINTS[kind], line)
 
     def _write(self, page: FoundPage, path: Path, image: PageImage, boxes: list[Box]) -> None:
         identity = os.path.realpath(path)
@@ -248,7 +247,10 @@ def convert_pages(work: ConvertedFolder, pages: Iterable[FoundPage], *, tool: st
         writer.add(page)
         count += 1
     if not count and not work.problems:
-        raise DataError(f"{work.src} has no file of {tool}", hint="Give the folder with the tool's export.")
+        raise DataError(
+            f"{work.src} has no file of {tool}",
+            hint="Give the folder with the tool's export; `convert auto` finds the tool.",
+        )
     return writer.finish()
 
 
