@@ -117,19 +117,31 @@ def test_make_run_passes_every_parameter(tmp_path: Path) -> None:
         assert dict(word.split("=", 1) for word in passed[5::2]) == given
 
 
-def test_make_run_leaves_out_what_is_not_given(tmp_path: Path) -> None:
-    """The model has a default; nothing else is passed."""
+@pytest.mark.parametrize(
+    ("variables", "experiment"),
+    [
+        ({}, ["--experiment-name", "paddleocr-det"]),
+        ({"MLFLOW_EXPERIMENT_NAME": "mine"}, []),
+        ({"MODEL": "no-such-model"}, []),
+    ],
+    ids=["the task's", "one that is named", "no task is known"],
+)
+def test_make_run_passes_the_model_the_experiment_of_its_task_and_nothing_else(
+    variables: dict[str, str], experiment: list[str]
+) -> None:
+    """`mlflow run` makes the run before we start: it would be in Default for good."""
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
     shown = subprocess.run(
         ["make", "-s", "-o", ".venv/.ready", "run", "IN_VENV=echo"],
         cwd=REPO,
-        env={key: value for key, value in os.environ.items() if key.lower() not in PARAMETERS},
+        env={key: value for key, value in os.environ.items() if key.lower() not in PARAMETERS} | variables,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert shown.stdout.split() == ["mlflow", "run", ".", "--env-manager", "local", "-P", "model=det"]
+    model = ["-P", f"model={variables.get('MODEL', 'det')}"]
+    assert shown.stdout.split() == ["mlflow", "run", ".", "--env-manager", "local", *experiment, *model]
 
 
 @pytest.mark.parametrize(

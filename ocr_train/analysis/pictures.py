@@ -54,7 +54,13 @@ def draw_boxes(sample: Sample, answer: Reading, score: BoxScore) -> Image.Image:
     stored = open_upright(sample.path)
     shown = _scaled(stored, WIDTH_PX, HEIGHT_PX) if stored else Image.new("RGB", (320, 64), "white")
     scale = shown.width / stored.width if stored else 1.0
-    picture = Image.new("RGB", (max(shown.width, 320), shown.height + HEAD_PX), "white")
+    problem = answer.error or ("" if stored else "the image cannot be read")
+    head = (
+        problem or f"recall {score.recall:.2f}  precision {score.precision:.2f}  green: truth, red: predicted"
+    )
+    font = load_label_font(14, text=head)
+    width = max(shown.width, min(int(font.getlength(head)) + 8, WIDTH_PX))
+    picture = Image.new("RGB", (width, shown.height + HEAD_PX), "white")
     picture.paste(shown, (0, HEAD_PX))
     pen = ImageDraw.Draw(picture)
     for box, state in zip(sample.boxes, score.truth, strict=True):
@@ -63,12 +69,7 @@ def draw_boxes(sample: Sample, answer: Reading, score: BoxScore) -> Image.Image:
     for points, state in zip(answer.boxes, score.predicted, strict=True):
         colour = IGNORED_COLOUR if state == IGNORED else PREDICTION_COLOUR
         _outline(pen, points, scale, colour, 2 if state == ALONE else 1)
-    problem = answer.error or ("" if stored else "the image cannot be read")
-    head = (
-        problem or f"recall {score.recall:.2f}  precision {score.precision:.2f}  green: truth, red: predicted"
-    )
-    colour = PREDICTION_COLOUR if problem else TEXT_COLOUR
-    pen.text((4, 3), head, fill=colour, font=load_label_font(14, text=head))
+    pen.text((4, 3), head, fill=PREDICTION_COLOUR if problem else TEXT_COLOUR, font=font)
     return picture
 
 

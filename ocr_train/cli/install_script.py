@@ -49,8 +49,8 @@ class PipOutput:
 
 
 def count_pins(files: Sequence[Path]) -> int:
-    """How many packages the requirements files name."""
-    return len({name.lower() for path in files for name in _PIN.findall(path.read_text(encoding="utf-8"))})
+    """How many pins the requirements files have. A package may have one for each Python: pip ignores all but one."""
+    return sum(len(_PIN.findall(path.read_text(encoding="utf-8"))) for path in files)
 
 
 def count_installed(python: Path) -> int:

@@ -21,14 +21,15 @@ def test_progress_counts_what_is_fetched_and_then_what_is_in_place() -> None:
     assert output.progress(1) == "installing packages: 1 of 2 in place"
 
 
-def test_every_pin_of_every_file_is_counted_once(tmp_path: Path) -> None:
-    """Hashes and comments are none; the same package in two files is one."""
-    first, second = tmp_path / "a.txt", tmp_path / "b.txt"
-    first.write_text(
-        "# a==1\nalembic==1.20.0 \\\n    --hash=sha256:00\nmako==1 ; python_version < '3'\n", "utf-8"
+def test_every_pin_is_counted(tmp_path: Path) -> None:
+    """Also one for another Python, which pip names as ignored; hashes and comments are none."""
+    lock = tmp_path / "lock.txt"
+    lock.write_text(
+        "# a==1\nalembic==1.20.0 \\\n    --hash=sha256:00\n"
+        "numpy==1 ; python_version < '3.11'\nnumpy==2 ; python_version >= '3.11'\npytest[all]==8\n",
+        encoding="utf-8",
     )
-    second.write_text("Mako==1\npytest[all]==8\n", "utf-8")
-    assert count_pins([first, second]) == 3
+    assert count_pins([lock]) == 4
 
 
 def test_a_failed_installation_shows_what_pip_said_and_ends_with_5(
