@@ -52,7 +52,7 @@ run: $(VENV)/.ready ## train: make run MODEL=rec EPOCHS=5 DATA=s3://bucket/prefi
 	$(IN_VENV) mlflow run . --env-manager local $${task:+--experiment-name "paddleocr-$$task"} $(foreach name,$(PARAMETERS),$(if $(value $(name)),-P $(call lower,$(name))="$$$(name)"))
 
 ui: $(VENV)/.ready ## the MLflow page on what `make run` logged
-	@echo "MLflow: http://127.0.0.1:$(PORT)   (Ctrl-C ends it)"
+	@echo "MLflow: http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning   (Ctrl-C ends it)"
 	@$(IN_VENV) mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1 $(if $(MLFLOW_TRACKING_URI),,--backend-store-uri sqlite:///mlflow.db)
 
 notebook: $(VENV)/.ready-notebook ## open paddle_ocr_training.ipynb in JupyterLab

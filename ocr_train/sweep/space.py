@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ocr_train.config.auto_values import AUTO, is_auto
 from ocr_train.config.experiment import EXPERIMENTS
 from ocr_train.config.overrides import nearest
 from ocr_train.config.parameters import PARAMETERS
@@ -150,6 +151,8 @@ def _dimensions(given: Any, problems: list[str]) -> tuple[Dimension, ...]:
             problems.append(f"space.{name}: {wrong}")
         elif (dimension := parse_dimension(name, value, problems)) is not None:
             found.append(dimension)
+            if any(map(is_auto, dimension.corners)):
+                problems.append(f"space.{name}: {AUTO} is measured and not varied: put it under `train`")
     return tuple(found)
 
 

@@ -17,6 +17,7 @@ from ocr_train.redaction.addresses import without_password
 from ocr_train.redaction.redactor import redactor
 from ocr_train.tracking.run_folder import ARTIFACTS
 from ocr_train.tracking.tracker import Delivered
+from ocr_train.trainer.failures import BUDGET, PRUNED
 from ocr_train.trainer.outcome import FINISHED, KILLED
 from ocr_train.training.pipeline import Summary
 
@@ -35,7 +36,7 @@ def summary_lines(summary: Summary, launch: Launch, started: Started = TYPED) ->
     ]
     if outcome.hint:
         lines.append(outcome.hint)
-    if outcome.status == KILLED and summary.results.stored:
+    if outcome.status == KILLED and summary.results.stored and not _ended_by_sweep(summary):
         lines.append("The checkpoints stored before are complete: resume from them.")
     lines += [f"  {name:<12} {text}" for name, text in _facts(summary, started)]
     commands = [
@@ -62,6 +63,11 @@ def _further(summary: Summary, launch: Launch, started: Started) -> list[tuple[s
     return found
 
 
+def _ended_by_sweep(summary: Summary) -> bool:
+    """Whether it is the sweep that goes on, and not this run."""
+    return summary.outcome.reason in (PRUNED, BUDGET)
+
+
 def _offline(launch: Launch) -> bool:
     return launch.offline.lower() == "true"
 
@@ -71,6 +77,8 @@ def _next(summary: Summary, launch: Launch, started: Started) -> list[tuple[str,
     launch = launch.without_secrets(redactor().value)
     done = summary.outcome.status == FINISHED or bool(summary.results.trained_out)
     kept = bool(summary.results.kept)
+    if _ended_by_sweep(summary):
+        return []
     if not (summary.results.stored or kept):
         return [] if done else [("start again", started.train(launch))]
     # Its own checkpoint is resumed completely, even if it began with the weights of another.

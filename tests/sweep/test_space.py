@@ -86,6 +86,14 @@ def test_a_range_whose_end_is_never_reached_is_told(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_measured_is_not_varied(tmp_path: Path) -> None:
+    """A number and `auto` side by side would be one thing under two names."""
+    text = "model: rec\nspace: {batch_size: [8, auto]}"
+    assert problems_of(tmp_path, text) == [
+        "space.batch_size: auto is measured and not varied: put it under `train`"
+    ]
+
+
 def test_a_value_that_no_training_accepts_is_found_at_the_corners(tmp_path: Path) -> None:
     """And named with its dimension; one that is wrong in all of them is said once."""
     text = """

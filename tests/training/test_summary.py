@@ -178,6 +178,13 @@ def test_a_run_without_checkpoints_offers_no_resume() -> None:
     assert "best hmean" not in text
 
 
+@pytest.mark.parametrize("reason", ["pruned", "budget"])
+def test_a_trial_that_its_sweep_ended_is_not_resumed_by_hand(reason: str) -> None:
+    """The sweep goes on, and not this run."""
+    outcome = Outcome(status="KILLED", reason=reason, explanation="after epoch 1 acc 0.5.")
+    assert "resume" not in text_of(replace(SUMMARY, outcome=outcome))
+
+
 def test_a_failed_run_says_why_and_what_to_do() -> None:
     """Explanation on the first line, the hint below it."""
     outcome = Outcome(status="FAILED", reason="oom", explanation="the GPU is full.", hint="A smaller batch.")
