@@ -62,7 +62,8 @@ def _is_min(content: Any) -> bool:
     first = content[0] if isinstance(content, list) and content else None
     if not isinstance(first, dict) or not _image_names(first):
         return False
-    return any(_is_shape(one) for one in _items(first))
+    # Without the size it is another tool's, whose numbers may be pixels.
+    return any(_is_shape(one) and "original_width" in one for one in _items(first))
 
 
 def convert_labelstudio(src: Path, out: Path, *, overwrite: bool = False) -> Conversion:

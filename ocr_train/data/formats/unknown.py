@@ -67,6 +67,14 @@ def _keypoints(peek: FilePeek) -> bool:
     return isinstance(first, dict) and "keypoints" in first
 
 
+def _createml(peek: FilePeek) -> bool:
+    first = peek.json[0] if peek.suffix == ".json" and isinstance(peek.json, list) and peek.json else None
+    boxes = first.get("annotations") if isinstance(first, dict) else None
+    return (
+        isinstance(boxes, list) and bool(boxes) and isinstance(boxes[0], dict) and "coordinates" in boxes[0]
+    )
+
+
 def _dota(peek: FilePeek) -> bool:
     rows = [line.split() for line in peek.lines if ":" not in line]
     return peek.suffix == ".txt" and bool(rows) and all(len(row) == 10 and row[9] in "012" for row in rows)
@@ -112,6 +120,7 @@ _LOOKS: tuple[tuple[str, Callable[[FilePeek], bool]], ...] = (
     ("the XML of ICDAR 2003 and SVT, which is not read", _xml("tagset")),
     ("hOCR, which is not read", lambda peek: peek.suffix == ".hocr"),
     ("PubTabNet's labels of tables: they are for a table model", _tables),
+    ("CreateML's JSON: has classes and no text; export as COCO or Pascal VOC", _createml),
     ("DOTA: boxes of objects, without text", _dota),
     (
         "TensorFlow's or Roboflow's CSV of boxes: has classes and no text; export as COCO or Pascal VOC",

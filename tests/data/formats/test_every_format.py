@@ -184,6 +184,11 @@ def test_an_option_is_for_those_formats_that_have_it(capsys: Capsys, tmp_path: P
         ({"a.json": {"gt_1": [{"transcription": "a", "points": [[1, 2]]}]}}, "a.json looks like LSVT or ArT"),
         ({"a.json": {"analyzeResult": {}}}, "a.json looks like an answer of Azure's"),
         ({"gt.txt": '{"filename": "0.jpg", "html": {}}\n'}, "gt.txt looks like PubTabNet's labels of tables"),
+        (
+            {"a.json": [{"image": "0.jpg", "annotations": [{"label": "a", "coordinates": {"x": 1}}]}]},
+            "a.json looks like CreateML's",
+        ),
+        ({"a.json": [{"image": "0.jpg", "boxes": [{"x": 1, "y": 1, "width": 9, "height": 9}]}]}, ""),
         ({"notes.md": "x"}, ""),
     ],
 )
