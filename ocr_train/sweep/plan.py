@@ -65,6 +65,10 @@ class SweepPlan:
         """The training with these values of the dimensions."""
         return with_values(self.fixed, values)
 
+    def epochs_of(self, values: Mapping[str, Any]) -> int:
+        """How many epochs the training with these values has."""
+        return int(values.get("epochs", values.get("Global.epoch_num", self.epochs)))
+
     @property
     def grid_size(self) -> int | None:
         """How many trials the grid has; None where the sampler has none."""

@@ -5,6 +5,7 @@ lost trials are given back -> is there budget left? -> ask -> train -> tell -> t
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ocr_train.checkpoints.manifest import LATEST
+from ocr_train.checkpoints.manifest import LATEST, CheckpointManifest
 from ocr_train.checkpoints.reader import find
 from ocr_train.config.fine_tune import is_of_a_run
 from ocr_train.errors import OcrTrainError, StorageError, TrackingError, TrainingFailed
@@ -138,7 +139,7 @@ def _take_back_lost(job: SweepJob) -> None:
         status = score = None
         try:
             status = reap_if_running(job.client, row.run_id) if row.run_id else ""
-            score = _best_of(job, row) if status == FINISHED else None
+            score = _best_of(job, row.run_id) if status == FINISHED else None
         except OcrTrainError as exc:
             job.echo(f"trial {row.number}: what became of its run cannot be told: {exc.problem}")
         if score is not None:
@@ -160,12 +161,12 @@ def _has_ended(job: SweepJob, row: TrialRow, child: ProcessId) -> bool:
     return not child.lives()
 
 
-def _best_of(job: SweepJob, row: TrialRow) -> float | None:
+def _best_of(job: SweepJob, run_id: str) -> float | None:
     """The best score of a run after its start, as MLflow has it."""
     try:
-        history = job.client.get_metric_history(row.run_id, f"eval/{job.plan.metric}")
+        history = job.client.get_metric_history(run_id, f"eval/{job.plan.metric}")
     except Exception as exc:
-        raise TrackingError(f"the scores of the run {row.run_id} cannot be read: {exc}") from exc
+        raise TrackingError(f"the scores of the run {run_id} cannot be read: {exc}") from exc
     return max((point.value for point in history if point.step > 0), default=None)
 
 
@@ -184,9 +185,10 @@ class _Attempt:
     def run(self) -> None:
         """Train, and tell the study what came of it."""
         job, number = self.job, self.trial.number
-        resume = self.trial.resume if self._has_checkpoint() else ""
+        checkpoint = self._checkpoint()
         names = short_names(job.plan)
         values = " ".join(f"{names[name]}={value_text(value)}" for name, value in self.trial.values.items())
+        resume = self.trial.resume if checkpoint else ""
         job.echo(f"trial {number}: {values}" + (f" (goes on with run {resume[:8]})" if resume else ""))
         self._others = [row for row in job.study.rows() if row.number != number]
         self.scores = {
@@ -195,18 +197,34 @@ class _Attempt:
             if row.number == self.trial.continues
             for epoch, score in row.scores.items()
         }
+        if checkpoint and self._was_trained_out(checkpoint):
+            self.run_id = resume
+            self._tell(TrialEnd(code=0, reason="", why="", seconds=0.0))
+            return
         watcher = TrialWatcher(started=self._started, run=self._began, score=self._scored, tick=self._tick)
         end = train_trial(self._request(resume), watcher, job.stop)
         job.live("")
         self._tell(end)
 
-    def _has_checkpoint(self) -> bool:
+    def _checkpoint(self) -> CheckpointManifest | None:
+        """The newest one of the run that it goes on with; None where it begins."""
         if not self.trial.resume:
-            return False
+            return None
         try:
-            return find(RunArtifacts(self.job.client, self.trial.resume), LATEST) is not None
+            return find(RunArtifacts(self.job.client, self.trial.resume), LATEST)
         except OcrTrainError:
+            return None
+
+    def _was_trained_out(self, checkpoint: CheckpointManifest) -> bool:
+        """Whether it was interrupted between its last checkpoint and its end: then nothing is left to train."""
+        if checkpoint.epoch < self.job.plan.epochs_of(self.trial.values):
             return False
+        if checkpoint.epoch not in self.scores:
+            # The sweep was killed before it heard of the last one.
+            with contextlib.suppress(TrackingError):
+                best = _best_of(self.job, self.trial.resume)
+                self.scores |= {checkpoint.epoch: best} if best is not None else {}
+        return bool(self.scores)
 
     def _request(self, resume: str) -> TrialRequest:
         job, number = self.job, self.trial.number

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ocr_train.checkpoints.manifest import CheckpointManifest
 from ocr_train.sweep.database import open_storage
 from ocr_train.sweep.dimensions import ChoiceList, NumberRange
 from ocr_train.sweep.rows import Budget, best_first, counts, tried_rows
@@ -147,6 +148,31 @@ def test_ctrl_c_stops_the_trial_and_the_same_command_goes_on_with_it(scene: Scen
     assert again.scores == {1: 0.5}
     assert [row.number for row in tried_rows(rows)] == [0, 2, 3]
     assert counts(rows) == {"finished": 3}
+
+
+def test_a_trial_that_was_interrupted_after_its_last_epoch_is_finished_and_not_trained_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last checkpoint is stored: `train` would say that nothing is left to train."""
+    scene.learn = lambda number: {"scores": [0.5, 0.6, 0.4], "then": "hold" if number == 0 else "finish"}
+    scene.budget = Budget(trials=1)
+    stop = threading.Thread(
+        target=when,
+        args=(
+            lambda: any(row.scores == {1: 0.5, 2: 0.6, 3: 0.4} for row in scene.rows()),
+            lambda: setattr(scene.stop, "number", signal.SIGINT),
+        ),
+    )
+    stop.start()
+    scene.run()
+    stop.join()
+    scene.stop.number = None
+    last = CheckpointManifest(step=9, epoch=3, kind="latest", metrics={}, files=())
+    monkeypatch.setattr("ocr_train.sweep.work.find", lambda artifacts, which: last)
+    assert scene.run().status == "FINISHED"
+    assert len(scene.log) == 1
+    (found,) = tried_rows(scene.rows())
+    assert (found.state, found.score, found.run_id) == ("finished", 0.6, "run0")
 
 
 def test_a_budget_of_money_ends_the_trial_that_runs(scene: Scene) -> None:
