@@ -89,7 +89,7 @@ def test_resumed_run_goes_on_at_the_next_step(finished: Path, data: Path) -> Non
     second = only_run(store(finished))
     run_id = second.info.run_id
     assert [step for step, _ in points(store(finished), run_id, "train/loss")] == list(range(17, 25))
-    assert points(store(finished), run_id, "train/epoch")[0] == (17, 5.0)
+    assert points(store(finished), run_id, "usage/epoch")[0] == (17, 5.0)
     assert second.data.tags["resumed_from"] == first.info.run_id
     assert second.data.tags["resumed_from_step"] == "16"
     assert points(store(finished), run_id, "best/acc") == []

@@ -101,7 +101,7 @@ def test_training_on_s3_data_is_tracked_and_resumable(
     second = ocr_train_here(*launch, *ends, "--resume", run.info.run_id, cwd=tmp_path, env=env)
     assert second.returncode == 0, second.stdout + second.stderr
     newest = mlflow.search_runs([experiment], order_by=["attributes.start_time DESC"])[0]
-    epochs = points(servers.tracking_uri, newest.info.run_id, "train/epoch")
+    epochs = points(servers.tracking_uri, newest.info.run_id, "usage/epoch")
     assert epochs == [(step, 2.0) for step in range(steps + 1, 2 * steps + 1)]
     assert newest.data.tags["resumed_from"] == run.info.run_id
     path = mlflow.download_artifacts(newest.info.run_id, "checkpoints/latest.json", str(tmp_path))

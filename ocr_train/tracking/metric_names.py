@@ -8,10 +8,11 @@ _SHOWN = {
     **{
         f"train/{name}": f"usage/{name}"
         for name in (
-            *("ips", "batch_cost_s", "reader_cost_s", "eta_s"),
+            *("epoch", "ips", "batch_cost_s", "reader_cost_s", "eta_s"),
             *("gpu_util_pct", "gpu_mem_reserved_mb", "gpu_mem_allocated_mb"),
         )
     },
+    "eval/fps": "usage/eval_fps",
     "time/hours": "usage/hours",
     "time/reader_share": "usage/reader_share",
     "cost/usd": "usage/usd",

@@ -53,13 +53,13 @@ def test_what_was_printed_and_not_noted_is_found(folder: Path) -> None:
     assert found(folder) == {
         ("usage/ips", 2): 20.0,
         ("train/loss", 2): 4.0,
-        ("train/epoch", 2): 1.0,
+        ("usage/epoch", 2): 1.0,
         ("eval/acc", 2): 0.5,
-        ("eval/fps", 2): 25.5,
+        ("usage/eval_fps", 2): 25.5,
         ("best/acc", 2): 0.5,
         ("usage/ips", 3): 20.0,
         ("train/loss", 3): 3.0,
-        ("train/epoch", 3): 1.0,
+        ("usage/epoch", 3): 1.0,
     }
     assert {one.time_ms for one in unnoted_points(folder, FACTS)} == {1_000_000}
 
@@ -89,7 +89,7 @@ def test_only_the_last_trainers_lines_count_and_from_its_own_step(folder: Path) 
     assert found(folder, RunFacts(run_id="0" * 32, log_start=start)) == {
         ("usage/ips", 12): 20.0,
         ("train/loss", 12): 1.0,
-        ("train/epoch", 12): 1.0,
+        ("usage/epoch", 12): 1.0,
     }
 
 
