@@ -41,6 +41,9 @@ from ocr_train.training.run_name import run_name
 from ocr_train.training.services import Services, TrainingSetup
 from ocr_train.training.setup import look_at_data, resume_request, set_up
 
+EARLY_END_S = 30.0
+"""A run that ends before its trainer starts waits so long for its status to reach the server: on a machine that is busy
+loading MLflow and the data, ten seconds were not enough, and the run looked as if it went on."""
 NEWS_S = 5.0
 """For so long news of another machine may be on its way when this one's trainer has failed."""
 
@@ -323,4 +326,4 @@ def _paragraph(outcome: Outcome) -> str:
 
 def _end_early(tracker: Tracker, status: str, reason: str, explanation: str) -> None:
     tracker.set_tags({"failure_reason": reason, "failure_explanation": explanation})
-    tracker.finish(status, timeout_s=10)
+    tracker.finish(status, timeout_s=EARLY_END_S)
