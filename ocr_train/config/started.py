@@ -197,6 +197,12 @@ def _cloned_from(project: Path) -> tuple[str, ...]:
     return (f"{address}#{below}" if below else address, *(("--version", version) if version else ()))
 
 
+def with_own_package(env: Mapping[str, str]) -> dict[str, str]:
+    """`env` for a child that runs `python -m ocr_train`: our package is found wherever it starts."""
+    path = (str(Path(__file__).resolve().parents[2]), env.get("PYTHONPATH", ""))
+    return {**env, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+
+
 def _python() -> str:
     """Our interpreter as it can be typed here: `python` where that is it."""
     found = shutil.which("python")

@@ -20,6 +20,7 @@ import yaml
 from ocr_train.config.epoch_steps import most_samples, steps_per_epoch
 from ocr_train.config.experiment import Experiment
 from ocr_train.config.overrides import get_key, set_key
+from ocr_train.config.started import with_own_package
 from ocr_train.cost import Estimate, estimate
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.data.layout import Layout
@@ -36,7 +37,6 @@ SKIPPED = 2
 """The first steps also load libraries and fill the loader's queue."""
 VALIDATED = 8
 TIMEOUT_S = 900.0
-_PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,6 +235,6 @@ def _write_data(experiment: Experiment, layout: Layout | None, data: Path, *, tr
 
 def _environment() -> dict[str, str]:
     """This process's, without its MLflow; our package is found wherever the child starts."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-    env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_PROJECT), env.get("PYTHONPATH", "")]))
-    return env
+    return with_own_package(
+        {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    )

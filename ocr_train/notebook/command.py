@@ -15,8 +15,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
+from ocr_train.config.started import with_own_package
 from ocr_train.notebook.cells import CellStopped
-from ocr_train.notebook.choices import ENDPOINT, PACKAGE, Choices
+from ocr_train.notebook.choices import ENDPOINT, Choices
 from ocr_train.redaction.redactor import redactor
 from ocr_train.trainer.guard import Guard
 
@@ -101,9 +102,7 @@ class RunningCommand:
 
 def command_environment(choices: Choices) -> dict[str, str]:
     """The kernel's environment as a command needs it: our package is found, and nothing of Jupyter's own is passed on."""
-    env = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
-    if (PACKAGE.parent / "MLproject").is_file():
-        env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PACKAGE.parent), env.get("PYTHONPATH", "")]))
+    env = with_own_package({name: value for name, value in os.environ.items() if name != "MPLBACKEND"})
     if choices.endpoint:
         env[ENDPOINT] = choices.endpoint
     return env

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.config.parameters import Launch
+from ocr_train.config.started import with_own_package
 from ocr_train.errors import (
     ConfigError,
     DataError,
@@ -40,7 +41,6 @@ FAILURE_FILE = "OCR_TRAIN_FAILURE_FILE"
 TURN_S = 0.3
 STOP_PATIENCE_S = 300.0
 """A training that was told to stop takes a minute or two: a save that is being written, an upload. Then it is killed."""
-_PROJECT = Path(__file__).resolve().parents[2]
 _ERRORS: tuple[type[OcrTrainError], ...] = (
     ConfigError,
     DataError,
@@ -184,8 +184,7 @@ def _take(message: Mapping[str, Any], watcher: TrialWatcher, ended: dict[str, An
 
 def _environment(request: TrialRequest, end: socket.socket) -> dict[str, str]:
     """This process's, without the run that `mlflow run` made for it; our package is found wherever the child starts."""
-    env = {key: value for key, value in os.environ.items() if key != "MLFLOW_RUN_ID"}
-    env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_PROJECT), env.get("PYTHONPATH", "")]))
+    env = with_own_package({key: value for key, value in os.environ.items() if key != "MLFLOW_RUN_ID"})
     env[FAILURE_FILE] = str(request.failure)
     return {**env, **request.variables, **supervised_environment(end, name=request.name, tags=request.tags)}
 

@@ -24,16 +24,15 @@ from ocr_train.data.formats.pages import (
     as_points,
     as_size,
     convert_pages,
+    load_xml,
     report_other,
-    report_xml,
     text_of_class,
 )
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import ellipse, finite, rectangle, turned
 from ocr_train.data.formats.texts import attribute_text
-from ocr_train.data.formats.xml_reader import Element, read_xml
+from ocr_train.data.formats.xml_reader import Element
 from ocr_train.data.labels import Point
-from ocr_train.ocr_engine.documents import DocumentError
 
 _NO_REGION = {"points": "points"}
 _NOT_READ = frozenset({"polyline", "mask", "cuboid", "skeleton"})
@@ -59,10 +58,8 @@ def convert_cvat(src: Path, out: Path, *, text_key: str = "", overwrite: bool = 
 
 def _pages(work: ConvertedFolder, text_key: str) -> Iterator[FoundPage]:
     for path in work.with_suffix(".xml"):
-        try:
-            root = read_xml(path)
-        except (OSError, DocumentError) as exc:
-            report_xml(work, path, exc)
+        root = load_xml(work, path)
+        if root is None:
             continue
         if not _is_cvat(root):
             report_other(work, path, "CVAT for images")

@@ -19,6 +19,7 @@ from ocr_train.data.formats.conversion import IMAGE_NOT_FOUND, Conversion, Conve
 from ocr_train.data.formats.page_image import IMAGE_HINTS, PageImage, fit_image, read_image_bytes, with_suffix
 from ocr_train.data.formats.regions import NoRegion, as_region, finite, fit_region, read_order
 from ocr_train.data.formats.texts import class_text
+from ocr_train.data.formats.xml_reader import Element, read_xml
 from ocr_train.data.labels import Box, Point
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.documents import DocumentError, parse_json
@@ -317,11 +318,15 @@ def load_bytes(work: ConvertedFolder, path: Path) -> bytes | None:
         return None
 
 
-def report_xml(work: ConvertedFolder, path: Path, exc: DocumentError | OSError) -> None:
-    """Say why an XML file cannot be read."""
-    reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+def load_xml(work: ConvertedFolder, path: Path) -> Element | None:
+    """The root of an XML file; None, and a problem, where it cannot be read."""
+    try:
+        return read_xml(path)
+    except (OSError, DocumentError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
     work.report(path, "bad_xml", reason, "the file is damaged: export it again")
     work.skipped["file_unreadable"] += 1
+    return None
 
 
 def report_other(work: ConvertedFolder, path: Path, tool: str) -> None:

@@ -18,16 +18,15 @@ from ocr_train.data.formats.pages import (
     as_points,
     as_size,
     convert_pages,
+    load_xml,
     report_other,
-    report_xml,
     text_of_class,
 )
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import finite, rectangle, turned
 from ocr_train.data.formats.texts import IGNORED
-from ocr_train.data.formats.xml_reader import Element, read_xml
+from ocr_train.data.formats.xml_reader import Element
 from ocr_train.data.labels import Point
-from ocr_train.ocr_engine.documents import DocumentError
 
 _TEXT_TAGS = ("transcription", "text", "ocr", "value")
 
@@ -51,10 +50,8 @@ def convert_voc(src: Path, out: Path, *, overwrite: bool = False) -> Conversion:
 
 def _pages(work: ConvertedFolder) -> Iterator[FoundPage]:
     for path in work.with_suffix(".xml"):
-        try:
-            root = read_xml(path)
-        except (OSError, DocumentError) as exc:
-            report_xml(work, path, exc)
+        root = load_xml(work, path)
+        if root is None:
             continue
         if not _is_voc(root):
             report_other(work, path, "Pascal VOC")
