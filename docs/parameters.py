@@ -29,6 +29,8 @@ SEE = {
     "gpus": "[GPUs](#gpus)",
     "nodes": "[Several machines](cluster.md)",
     "on_bad_sample": "[Quarantine](data.md#training-on-the-rest-quarantine)",
+    "text_from": "[Labels of other tools](data.md#labels-of-other-tools)",
+    "leaks": "[What is checked](data.md#what-is-checked)",
     "backup": "[Backup](data.md#backup)",
 }
 """Where the English guide says more about a parameter; the Thai sentences have such links in them."""

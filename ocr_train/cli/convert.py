@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocr_train.cli.label_options import LABEL_CHOICES
 from ocr_train.cli.options import add_images_folder, add_split_options, share, whole_number
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json, require_apart, require_labels
 from ocr_train.data.formats.table import FORMATS, PADDLEOCR, all_options, known_format, options_for
@@ -34,7 +35,7 @@ def _add_overwrite(parser: argparse.ArgumentParser) -> None:
 
 
 def add_label_format(parser: argparse.ArgumentParser) -> None:
-    """Add which tool made the labels of a folder, and the options of its format."""
+    """Add which tool made the labels of a folder, and the options of its format that are none of a training."""
     parser.add_argument(
         "--from",
         dest="source_format",
@@ -42,12 +43,14 @@ def add_label_format(parser: argparse.ArgumentParser) -> None:
         choices=("auto", PADDLEOCR, *FORMATS),
         help="the tool that made the labels (default: auto, found from the files)",
     )
-    _add_format_options(parser)
+    _add_format_options(parser, without=LABEL_CHOICES)
 
 
-def _add_format_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of all annotation formats."""
+def _add_format_options(parser: argparse.ArgumentParser, without: Sequence[str] = ()) -> None:
+    """Add the options of all annotation formats, but for those of these names."""
     for option in all_options():
+        if option.name in without:
+            continue
         names = ", ".join(name for name, one in FORMATS.items() if option in one.options)
         text = f"{names}: {option.help}"
         if option.choices:
@@ -59,8 +62,9 @@ def _add_format_options(parser: argparse.ArgumentParser) -> None:
 
 
 def format_options(arguments: argparse.Namespace) -> dict[str, object]:
-    """What was given for them, by name."""
-    return {option.name: getattr(arguments, option.name) for option in all_options()}
+    """What was given for them, by name; "auto" says nothing."""
+    given = {option.name: getattr(arguments, option.name, None) for option in all_options()}
+    return {name: value for name, value in given.items() if value != "auto"}
 
 
 def _add_convert(commands: Commands) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ocr_train.atomic_files import write_bytes
 from ocr_train.cli.convert import add_label_format, format_options
+from ocr_train.cli.label_options import add_label_choices, label_choices
 from ocr_train.cli.options import output_folder
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json, require_apart, stream_for
 from ocr_train.cli.transfer import fetch_for_training
@@ -48,6 +49,7 @@ def add_commands(commands: Commands) -> None:
     add("--base", type=Path, metavar="FILE", help="a dictionary whose lines are kept, in their order")
     add("--force", action="store_true", help="replace FILE where it has another content")
     add_label_format(parser)
+    add_label_choices(parser, without=("placeholders", "leaks", "empty_pages"))
     add_json(parser)
 
 
@@ -94,7 +96,7 @@ def _read(arguments: argparse.Namespace, echo: Echo) -> LabelCharacters:
             "rec",
             Path(scratch) / "converted",
             source_format=arguments.source_format,
-            options=format_options(arguments),
+            options={**format_options(arguments), **label_choices(arguments).of_formats},
         )
         echo_source(source, echo)
         layout = find_layout(source.folder, "rec")

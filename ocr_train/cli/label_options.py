@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ocr_train.cli.options import whole_number
+from ocr_train.cli.options import add_parameters, whole_number
+from ocr_train.config import parameter_values as read
+from ocr_train.config.requests import LabelChoices
 from ocr_train.errors import ConfigError
 from ocr_train.ocr_engine.settings import TASKS
 
@@ -47,14 +49,35 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
     add("--decode", action="store_true", help="decode every image in full, not only its header")
 
 
+LABEL_CHOICES = tuple(each.name for each in fields(LabelChoices))
+"""The parameters of a training that say how labels are read."""
+
+
+def add_label_choices(parser: argparse.ArgumentParser, without: Sequence[str] = ()) -> None:
+    """Add how labels are read, as `train` has it; `without` those of these names."""
+    add_parameters(parser, [name for name in LABEL_CHOICES if name not in without])
+
+
+def label_choices(arguments: argparse.Namespace) -> LabelChoices:
+    """What `add_label_choices` added, checked."""
+    problems: list[str] = []
+    given = {name: str(getattr(arguments, name, None) or "").strip() for name in LABEL_CHOICES}
+    chosen = read.parse_label_choices(given, problems)
+    if problems:
+        raise ConfigError("\n".join(problems), hint="Correct the option: --help says what it takes.")
+    return chosen
+
+
 class LabelOptions(NamedTuple):
     """What was asked for, of the options and of the model that was named: the dictionary that was named, the one of
-    the model, which counts where there is no other, and the rules with the dictionary that was read."""
+    the model, which counts where there is no other, the rules with the dictionary that was read, and how labels are
+    read."""
 
     dictionary: Path | None
     model_dictionary: Path | None
     use_space_char: bool
     rules: Callable[[Dictionary | None], Rules]
+    choices: LabelChoices
 
 
 def label_options(arguments: argparse.Namespace) -> LabelOptions:
@@ -76,15 +99,17 @@ def label_options(arguments: argparse.Namespace) -> LabelOptions:
         model_dictionary = Path(experiment.dictionary) if experiment.dictionary else None
         use_space_char = use_space_char or bool(get_key(trainer, "Global.use_space_char", False))
     use_space_char = use_space_char and arguments.task == "rec"
-    rules = partial(_rules, arguments, trainer, use_space_char)
-    return LabelOptions(arguments.dict, model_dictionary, use_space_char, rules)
+    choices = label_choices(arguments)
+    rules = partial(_rules, arguments, trainer, use_space_char, choices)
+    return LabelOptions(arguments.dict, model_dictionary, use_space_char, rules, choices)
 
 
 def _rules(
     arguments: argparse.Namespace,
     trainer: Mapping[str, Any] | None,
     use_space_char: bool,
-    read: Dictionary | None,
+    choices: LabelChoices,
+    dictionary: Dictionary | None,
 ) -> Rules:
     """The rules with this dictionary. Without one a model reads 0-9a-z; without a model, too, characters are not
     checked."""
@@ -92,9 +117,9 @@ def _rules(
     from ocr_train.data.checks.validate import Rules
 
     if trainer is not None:
-        rules = label_rules(arguments.task, trainer, read)
+        rules = label_rules(arguments.task, trainer, dictionary)
     else:
-        rules = Rules(task=arguments.task, charset=read.charset if read else None)
+        rules = Rules(task=arguments.task, charset=dictionary.charset if dictionary else None)
     names = (name.strip() for name in (arguments.label_list or "").split(","))
     return replace(
         rules,
@@ -103,6 +128,7 @@ def _rules(
         ctc_steps=arguments.ctc_steps or rules.ctc_steps,
         label_list=tuple(filter(None, names)) or rules.label_list,
         decode=arguments.decode,
+        choices=choices,
     )
 
 

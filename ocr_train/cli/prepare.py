@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.cli.convert import add_label_format, format_options
-from ocr_train.cli.label_options import add_rules, label_options
+from ocr_train.cli.label_options import add_label_choices, add_rules, label_options
 from ocr_train.cli.options import add_split_options, share
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json, require_apart, stream_for
 from ocr_train.cli.transfer import fetch_exactly
@@ -41,6 +41,7 @@ def add_commands(commands: Commands) -> None:
     )
     add_rules(parser)
     add_label_format(parser)
+    add_label_choices(parser)
     add(
         "--val",
         type=share,
@@ -92,6 +93,7 @@ def _options(arguments: argparse.Namespace) -> PrepareOptions:
         task=arguments.task,
         source_format=arguments.source_format,
         format_options=format_options(arguments),
+        choices=asked.choices,
         dictionary=asked.dictionary,
         model_dictionary=asked.model_dictionary,
         use_space_char=asked.use_space_char,

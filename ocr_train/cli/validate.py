@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.cli.label_options import add_rules, label_options
+from ocr_train.cli.label_options import add_label_choices, add_rules, label_options
 from ocr_train.cli.options import add_images_folder
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json, require_apart, require_labels
 from ocr_train.errors import ConfigError, DataError
@@ -30,6 +30,7 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("labels", nargs="+", type=Path, metavar="LABELS", help="PaddleOCR label files")
     add_images_folder(parser)
     add_rules(parser)
+    add_label_choices(parser, without=("images", "text_from"))
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a readable summary with pictures")
     parser.add_argument(
         "--quarantine", type=Path, metavar="FILE", help="list the bad lines: place, kind, the line as it was"

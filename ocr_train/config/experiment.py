@@ -19,7 +19,7 @@ from ocr_train.config.fine_tune import NONE, FreezeRule, freeze_of, is_of_a_run,
 from ocr_train.config.nodes import Nodes, parse_nodes
 from ocr_train.config.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
 from ocr_train.config.parameters import PARAMETERS, Launch
-from ocr_train.config.requests import DataRequest, Demo, dictionary_of
+from ocr_train.config.requests import DataRequest, Demo, LabelChoices, dictionary_of
 from ocr_train.config.trainer_settings import (
     RATE,
     check_trainer,
@@ -64,7 +64,7 @@ class Experiment:
     `stall_timeout_s` and `nan_windows` are the watchdog's, 0 for never; `sample_images` are looked at in each
     evaluation and `evaluation_images` at the end, 0 for none; `export` makes the best checkpoint a checked model
     at the end, `register` (NAME or NAME@ALIAS) puts it into MLflow's registry; `hourly_usd` is what an hour costs.
-    `freeze` says which layers stay as they are, None where that is left to us; `freeze_bn` that batch normalisation
+    `choices` say how labels are read. `freeze` says which layers stay as they are, None where that is left to us; `freeze_bn` that batch normalisation
     keeps its statistics; `rate_batch` is the batch that the learning rate is for, None where it is taken as it is;
     `automatic` are the parameters (batch_size, num_workers) that are measured when the training starts.
     """
@@ -98,6 +98,7 @@ class Experiment:
     register: str
     hourly_usd: float | None
     dictionary_fixed: bool
+    choices: LabelChoices
     freeze: tuple[FreezeRule, ...] | None
     freeze_bn: bool
     rate_batch: int | None
@@ -179,6 +180,7 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         register=read.parse_register(launch, problems),
         hourly_usd=read.maybe_number(launch.hourly_usd, "hourly_usd", float, problems, least=0),
         dictionary_fixed=file["plain"] or "Global.character_dict_path" in launch.overrides,
+        choices=read.parse_label_choices(vars(launch), problems),
         freeze=parse_freeze(freeze_of(launch.freeze, launch.pretrained, file), problems),
         freeze_bn=read.truth(launch.freeze_bn, "freeze_bn", problems, default=bool(file.get("freeze_bn"))),
         rate_batch=_rate_batch(file, demo, launch, problems),

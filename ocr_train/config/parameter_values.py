@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from ocr_train.config.overrides import nearest
 from ocr_train.config.parameters import Launch
 from ocr_train.config.registry_names import parse_target
+from ocr_train.config.requests import LabelChoices
 from ocr_train.errors import ConfigError
 
 
@@ -68,6 +70,30 @@ def truth(text: str, name: str, problems: list[str], *, default: bool = False) -
     if value is None:
         problems.append(f"{name}: {text!r} is neither true nor false")
     return bool(value)
+
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "text_from": ("auto", "label", "description"),
+    "difficult": ("auto", "keep", "ignore"),
+    "placeholders": ("stop", "keep"),
+    "leaks": ("stop", "drop", "keep"),
+}
+
+
+def parse_label_choices(values: Mapping[str, Any], problems: list[str]) -> LabelChoices:
+    """How labels are read: those of `LabelChoices` among `values`, which may lack some."""
+    plain = LabelChoices()
+    given = {each.name: str(values.get(each.name) or "") for each in fields(LabelChoices)}
+    chosen = {
+        name: choice(given[name] or getattr(plain, name), name, words, problems)
+        for name, words in _CHOICES.items()
+    }
+    return LabelChoices(
+        **chosen,
+        empty_pages=truth(given["empty_pages"], "empty_pages", problems),
+        images=given["images"],
+        strip=given["strip"],
+    )
 
 
 def parse_register(launch: Launch, problems: list[str]) -> str:

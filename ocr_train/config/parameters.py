@@ -93,6 +93,39 @@ class Launch:
     paddleocr: str = _parameter("", "a PaddleOCR checkout; empty: the installed package")
     val: str = _parameter("0.2", "share of the samples to validate on, where no label file is for that")
     on_bad_sample: str = _parameter("stop", "`stop`, or `quarantine`: train on the rest and log the list")
+    text_from: str = _parameter(
+        "auto",
+        "where the boxes of a labelling tool have their text: `label`, `description`; `auto`: where texts are and not "
+        "names of classes",
+    )
+    difficult: str = _parameter(
+        "auto",
+        "boxes that a tool calls difficult: `keep` their text, or `ignore` them (`###`); `auto`: as that tool means it",
+    )
+    placeholders: str = _parameter(
+        "stop",
+        "recognition texts that a tool wrote in place of one (`###`, `待识别`, `TEMPORARY`): `stop`: they are errors; "
+        "`keep`: they are trained on",
+    )
+    leaks: str = _parameter(
+        "stop",
+        "images of the validation set that are training images, too: `stop`: they are errors; `drop`: left out of "
+        "training; `keep`: the run says how many",
+    )
+    empty_pages: str = _parameter(
+        "false",
+        "`true`: images without a box are trained on, as pages where nothing is to be found (detection)",
+    )
+    images: str = _parameter(
+        "",
+        "the folder that image paths in labels are relative to, such as `photos` in the data; empty: that of the label "
+        "file, or the one above it",
+    )
+    strip: str = _parameter(
+        "",
+        "what image paths begin with that is left out, such as `C:/photos/`; empty: the longest end of a foreign path "
+        "that is a file",
+    )
     backup: str = _parameter(
         "",
         "`s3://bucket/prefix`: copy the exact dataset there before training, once for its digest",

@@ -20,6 +20,29 @@ class Demo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelChoices:
+    """How labels are read where there are several ways to; the parameters of these names say what each value means.
+
+    `images` and `strip` are empty where paths are as they should be, `text_from` and `difficult` "auto" where the
+    format decides.
+    """
+
+    text_from: str = "auto"
+    difficult: str = "auto"
+    placeholders: str = "stop"
+    leaks: str = "stop"
+    empty_pages: bool = False
+    images: str = ""
+    strip: str = ""
+
+    @property
+    def of_formats(self) -> dict[str, object]:
+        """Those that a conversion of another tool's labels takes as options, where they were chosen."""
+        chosen = {"text_from": self.text_from, "difficult": self.difficult}
+        return {name: value for name, value in chosen.items() if value != "auto"}
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataRequest:
     """Which data to prepare, and what their labels must keep to.
 
@@ -35,6 +58,7 @@ class DataRequest:
     on_bad_sample: str
     trainer: Mapping[str, Any]
     dictionary_fixed: bool
+    choices: LabelChoices = LabelChoices()
 
     @property
     def dictionary(self) -> str:

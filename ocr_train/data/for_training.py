@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocr_train.config.overrides import get_key
@@ -112,7 +112,7 @@ def _as_paddleocr(request: DataRequest, folder: Path, work: Path, echo: Echo) ->
     """The data as PaddleOCR's labels; LabelMe's and PPOCRLabel's folders are converted in the run's folder."""
     if request.task not in TASKS or not folder.is_dir():
         return LabelSource(folder=folder, origin=folder, format=PADDLEOCR)
-    source = as_paddleocr(folder, request.task, work / "converted")
+    source = as_paddleocr(folder, request.task, work / "converted", options=request.choices.of_formats)
     echo_source(source, echo)
     return source
 
@@ -193,7 +193,7 @@ def _check(
     files = (*layout.train, *layout.val)
     use_space_char = bool(get_key(request.trainer, "Global.use_space_char", False))
     read = read_dictionary(dictionary, use_space_char=use_space_char) if dictionary else None
-    rules = label_rules(request.task, request.trainer, read)
+    rules = replace(label_rules(request.task, request.trainer, read), choices=request.choices)
     report = validate(files, layout.images, rules, known=read.problems if read else ())
     shown = map_to_source_lines(report, source)
     write_findings(work, shown, source, layout.images)

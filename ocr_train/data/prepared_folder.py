@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocr_train.atomic_files import write_bytes
+from ocr_train.config.requests import LabelChoices
 from ocr_train.data.checks.policy import (
     STOP,
     all_counts,
@@ -49,13 +50,14 @@ class PrepareOptions:
 
     `dictionary` None means dict.txt beside the data, which the folder gets a copy of; else characters are
     checked against `model_dictionary`, or not at all. `rules` makes the rules of the dictionary. `val` is the
-    share to validate on where the data do not say. `link` hard-links images of a local folder, too.
+    share to validate on where the data do not say. `choices` say how labels are read. `link` hard-links images of a local folder, too.
     """
 
     data: str
     task: str
     source_format: str = "auto"
     format_options: Mapping[str, object] = field(default_factory=dict)
+    choices: LabelChoices = field(default_factory=LabelChoices)
     dictionary: Path | None = None
     model_dictionary: Path | None = None
     use_space_char: bool = False
@@ -113,7 +115,7 @@ def prepare_folder(options: PrepareOptions, out: Path, *, fetch: Fetch, echo: Ec
                 options.task,
                 work / "converted",
                 source_format=options.source_format,
-                options=options.format_options,
+                options={**options.format_options, **options.choices.of_formats},
             )
             echo_source(source, echo)
             return _prepare(options, out, work, source, ours=local is None or source.converted, echo=echo)

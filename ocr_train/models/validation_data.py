@@ -160,6 +160,7 @@ def _request(source: ModelSource, client: Callable[[], Any], data: str) -> DataR
         else read.choice(launch.on_bad_sample, "on_bad_sample", ("stop", "quarantine"), problems),
         trainer=config,
         dictionary_fixed=True,
+        choices=read.parse_label_choices(vars(Launch()) if data else vars(launch), problems),
     )
     if problems:
         raise ConfigError(

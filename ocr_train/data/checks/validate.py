@@ -20,6 +20,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
+from ocr_train.config.requests import LabelChoices
 from ocr_train.data.checks.detection import check_place, parse_boxes
 from ocr_train.data.checks.duplicates import SampleHashes, find_duplicates
 from ocr_train.data.checks.images import ImageFacts, check_images
@@ -44,7 +45,7 @@ class Rules:
     `task` is "det", "rec" or "cls". `charset` holds the dictionary's characters, to which `use_space_char`
     adds the space. `ctc_steps` is the width of the feature map: input width / 4 for CRNN, 25 for 100 px.
     `lower` says that PaddleOCR lower-cases, which it does where there is no dictionary file. `decode` decodes
-    every image in full. `workers` is the number of threads that read images.
+    every image in full. `choices` say how labels are read. `workers` is the number of threads that read images.
     """
 
     task: str
@@ -55,6 +56,7 @@ class Rules:
     lower: bool = False
     label_list: tuple[str, ...] = ()
     decode: bool = False
+    choices: LabelChoices = field(default_factory=LabelChoices)
     workers: int = field(default_factory=lambda: min(16, 4 * (os.cpu_count() or 1)))
 
     def __post_init__(self) -> None:

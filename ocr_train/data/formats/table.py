@@ -145,7 +145,8 @@ def all_options() -> tuple[FormatOption, ...]:
 
 def options_for(name: str, given: Mapping[str, object], folder: Path) -> dict[str, object]:
     """Those of the options that were `given`; raises `ConfigError` for one that is another format's."""
-    own = {option.name for option in FORMATS[name].options} if name in FORMATS else set()
+    # PaddleOCR's own labels may have the key `difficult`, as PPOCRLabel writes them.
+    own = {option.name for option in FORMATS[name].options} if name in FORMATS else {"difficult"}
     for option in all_options():
         if given.get(option.name) and option.name not in own:
             theirs = {other: one.title for other, one in FORMATS.items() if option in one.options}
