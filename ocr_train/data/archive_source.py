@@ -11,12 +11,10 @@ import os
 from pathlib import Path
 
 from ocr_train.data.image_files import safe_name
+from ocr_train.data.system_files import is_system_file
 from ocr_train.errors import DataError, StorageError
 from ocr_train.storage import archive as storage_archive
 from ocr_train.storage.local import exclusive, storage_errors
-
-_NOT_DATA = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
-"""What macOS and Windows add to an archive beside the folder that was packed."""
 
 
 def is_archive_path(path: Path) -> bool:
@@ -80,6 +78,6 @@ def _unpack(archive: Path, folder: Path, parts: Path, limit_bytes: int) -> None:
 def _data_folder(folder: Path) -> Path:
     """The one folder in `folder`, or `folder` itself where more lies beside it."""
     with storage_errors(folder):
-        inside = [path for path in folder.iterdir() if path.name not in _NOT_DATA]
+        inside = [path for path in folder.iterdir() if not is_system_file(path.name)]
     only = inside[0] if len(inside) == 1 else folder
     return only if only.is_dir() else folder

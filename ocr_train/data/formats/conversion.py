@@ -13,6 +13,7 @@ from ocr_train.atomic_files import write_bytes
 from ocr_train.data.checks.problems import ERROR, NOTE, Problem
 from ocr_train.data.image_files import IMAGE_SUFFIXES, UniquePaths, base_name, is_file, safe_name, slashed
 from ocr_train.data.labels import Box, format_boxes, format_line, shorten
+from ocr_train.data.system_files import walk_files
 from ocr_train.errors import DataError, StorageError
 
 NOTES = frozenset(
@@ -84,7 +85,7 @@ def conversion_problem(file: object, kind: str, value: object, hint: str, line: 
 
 
 class ConvertedFolder:
-    """All files under `src` at this moment, in a fixed order, and what becomes of them in `out`, which is left alone.
+    """A person's files under `src` at this moment, in a fixed order, and what becomes of them in `out`, which is left alone.
 
     Nothing outside `src` is ever found, whatever a label says: a label is not trusted with other folders.
     Raises `DataError` where `src` is not a folder, or `out` holds it.
@@ -105,9 +106,7 @@ class ConvertedFolder:
         self._files: list[Path] = []
         self._images: dict[str, list[Path]] = defaultdict(list)
         self._stems: dict[str, list[Path]] = defaultdict(list)
-        for folder, folders, files in os.walk(src):
-            folders[:] = [name for name in folders if (Path(folder) / name).resolve() != excluded]
-            self._files += [Path(folder) / name for name in files]
+        self._files += walk_files(src, into=lambda folder: folder.resolve() != excluded)
         self._files.sort(key=lambda path: path.relative_to(src).parts)
         for path in self._files:
             if path.suffix.lower() in IMAGE_SUFFIXES:

@@ -5,8 +5,7 @@ PaddleOCR's own labels need no conversion; `PADDLEOCR` is their name beside thos
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
@@ -17,6 +16,7 @@ from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.unknown import looks_like
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.data.layout import NOT_LABELS
+from ocr_train.data.system_files import is_system_file, walk_files
 from ocr_train.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -197,7 +197,11 @@ def known_format(folder: Path) -> str:
 
 
 def _detect(folder: Path) -> tuple[str, ...]:
-    texts = [*folder.glob("*.txt"), *folder.glob("[!.]*/*.txt")]
+    texts = [
+        path
+        for path in (*folder.glob("*.txt"), *folder.glob("*/*.txt"))
+        if not any(is_system_file(name) for name in path.relative_to(folder).parts)
+    ]
     if any("train" in path.stem.lower() and _holds_labels(path) for path in texts):
         return (PADDLEOCR,)
     marked, files = _walk(folder)
@@ -223,7 +227,7 @@ def _walk(folder: Path) -> tuple[str, list[Path]]:
     here: dict[Path, set[str]] = {}
     tried: dict[str, list[Path]] = {suffix: [] for suffix in suffixes}
     known = frozenset().union(*marks.values(), *beside.values())
-    for path in _files(folder):
+    for path in walk_files(folder):
         if path.name in known:
             names.add(path.name)
             here.setdefault(path.parent, set()).add(path.name)
@@ -251,14 +255,6 @@ def _by_content(files: Iterable[Path]) -> tuple[str, ...]:
         if _FIRST in found:
             return (_FIRST,)
     return tuple(name for name in FORMATS if name in found)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """All files below, in a fixed order; folders whose name begins with a dot are tools' own."""
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            yield Path(place) / name
 
 
 def _holds_labels(path: Path) -> bool:

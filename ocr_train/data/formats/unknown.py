@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ocr_train.data.formats.peek import FilePeek
+from ocr_train.data.system_files import walk_files
 
 _TRIED = 20
 _SUFFIXES = (
@@ -37,13 +37,11 @@ def looks_like(folder: Path) -> str:
 def _files(folder: Path) -> Iterator[Path]:
     """The first files of each suffix."""
     seen = dict.fromkeys(_SUFFIXES, 0)
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            suffix = Path(name).suffix.lower()
-            if seen.get(suffix, _TRIED) < _TRIED:
-                seen[suffix] += 1
-                yield Path(place) / name
+    for path in walk_files(folder):
+        suffix = path.suffix.lower()
+        if seen.get(suffix, _TRIED) < _TRIED:
+            seen[suffix] += 1
+            yield path
 
 
 def _xml(*tags: str) -> Callable[[FilePeek], bool]:
