@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ocr_train.data.difficult import AUTO, KEEP, counts_as_difficult, text_of_difficult
 from ocr_train.data.formats.conversion import one_line
 from ocr_train.data.labels import Box, Point
 
@@ -21,7 +22,7 @@ _LARGEST_COORDINATE = 1e6
 @dataclass(frozen=True, kw_only=True)
 class BoxList:
     """The `boxes` of one label with their place in the list (`numbers`, from 0), how many were `lost` by kind
-    ("bad_json", "bad_box", "bad_points", "bad_text"), and how many became `###` because they are `difficult`."""
+    ("bad_json", "bad_box", "bad_points", "bad_text"), and how many are `difficult`."""
 
     boxes: tuple[Box, ...]
     numbers: tuple[int, ...]
@@ -29,9 +30,9 @@ class BoxList:
     difficult: int = 0
 
 
-def read_boxes(label: str) -> BoxList:
-    """Read a detection label. A box that is `difficult` gets the transcription `###`, which is what PaddleOCR
-    understands; a transcription that is a list gives its first element."""
+def read_boxes(label: str, *, difficult: str = AUTO) -> BoxList:
+    """Read a detection label. A box that is `difficult` keeps its text or becomes `###`, as `difficult` says
+    (`ocr_train.data.difficult`); a transcription that is a list gives its first element."""
     try:
         items = json.loads(label)
     except (ValueError, RecursionError):
@@ -40,17 +41,18 @@ def read_boxes(label: str) -> BoxList:
         return BoxList(boxes=(), numbers=(), lost={"bad_json": 1})
     boxes: dict[int, Box] = {}
     lost: Counter[str] = Counter()
-    difficult = 0
+    count = 0
     for number, item in enumerate(items):
         box = _read_box(item)
         if isinstance(box, str):
             lost[box] += 1
             continue
-        if item.get("difficult") is True and not box.ignored:
-            difficult += 1
-            box = replace(box, transcription="###")
+        if counts_as_difficult(box.transcription, item.get("difficult")):
+            count += 1
+            text = text_of_difficult(box.transcription, difficult, usual=KEEP)
+            box = replace(box, transcription=text)
         boxes[number] = box
-    return BoxList(boxes=tuple(boxes.values()), numbers=tuple(boxes), lost=dict(lost), difficult=difficult)
+    return BoxList(boxes=tuple(boxes.values()), numbers=tuple(boxes), lost=dict(lost), difficult=count)
 
 
 def _read_box(item: Any) -> Box | str:

@@ -16,6 +16,7 @@ from ocr_train.data.checks.recognition import (
     placeholder,
     surrounding_spaces,
 )
+from ocr_train.data.difficult import AUTO, KEEP, counts_as_difficult, hint_of_difficult, text_of_difficult
 from ocr_train.data.labels import Box, Point, corner_turns, shorten
 
 EDGE_TOLERANCE_PX = 2.0
@@ -25,11 +26,12 @@ MIN_AREA_PX = 1.0
 """PaddleOCR ignores smaller boxes (`MakeShrinkMap.validate_polygons`)."""
 
 
-def parse_boxes(label: str) -> tuple[list[Box], list[Finding]]:
+def parse_boxes(label: str, *, difficult: str = AUTO) -> tuple[list[Box], list[Finding]]:
     """Read a detection label: the boxes that can be read, fixed where that is safe, and every problem.
 
     Fixed: counter-clockwise points are turned clockwise from the same first point, transcriptions are
-    stripped. Never raises, whatever `label` is.
+    stripped; boxes with the key `difficult`, as PPOCRLabel writes it, are kept or ignored as `difficult` says
+    (`ocr_train.data.difficult`). Never raises, whatever `label` is.
     """
     first, tab, _ = label.partition("\t")
     findings = []
@@ -46,7 +48,7 @@ def parse_boxes(label: str) -> tuple[list[Box], list[Finding]]:
         return [], [*findings, Finding("not_a_list", escape(first), hint)]
     boxes = []
     for index, item in enumerate(items):
-        box, problems = _parse_box(item, f"box {index + 1}")
+        box, problems = _parse_box(item, f"box {index + 1}", difficult)
         findings += problems
         if box is not None:
             boxes.append(box)
@@ -63,7 +65,7 @@ def _whole_label(items: Sequence[object], boxes: Sequence[Box]) -> list[Finding]
     return []
 
 
-def _parse_box(item: object, name: str) -> tuple[Box | None, list[Finding]]:
+def _parse_box(item: object, name: str, difficult: str) -> tuple[Box | None, list[Finding]]:
     if not isinstance(item, dict):
         hint = f'{name} is not an object; write {{"transcription": "...", "points": [...]}}'
         return None, [Finding("not_a_box", _show(item), hint)]
@@ -72,12 +74,16 @@ def _parse_box(item: object, name: str) -> tuple[Box | None, list[Finding]]:
     findings += more
     if points is None:
         return None, findings
-    kind = outline_kind(points)
+    kind = outline_kind(points) or ("upside_down" if _is_upside_down(points) else "")
     if kind:
         findings.append(Finding(kind, _show(points), f"{name} {_OUTLINE_HINTS[kind]}"))
     if kind == "counter_clockwise":
         points = (points[0], *reversed(points[1:]))
-    return Box(transcription=text or "", points=points), findings
+    text = text or ""
+    if counts_as_difficult(text, item.get("difficult")):
+        findings.append(Finding("difficult", escape(text), hint_of_difficult(difficult, usual=KEEP)))
+        text = text_of_difficult(text, difficult, usual=KEEP)
+    return Box(transcription=text, points=points), findings
 
 
 def _transcription(item: dict[str, object], name: str) -> tuple[str | None, list[Finding]]:
@@ -123,6 +129,8 @@ _OUTLINE_HINTS = {
     "zero_area": "covers less than a pixel; draw it again or remove it",
     "self_intersecting": "has an outline that crosses itself; put its corners in clockwise order",
     "counter_clockwise": "runs counter-clockwise; it is turned for training",
+    "upside_down": "begins at its bottom right, as of a text that hangs upside down; where nothing hangs so, the tool "
+    "begins at another corner than PaddleOCR, and crops come out turned: begin at the text's top left",
 }
 
 
@@ -145,6 +153,12 @@ def outline_kind(points: Sequence[Point]) -> str:
         return "self_intersecting"
     # y points down: clockwise for us is counter-clockwise for shapely.
     return "" if polygon.exterior.is_ccw else "counter_clockwise"
+
+
+def _is_upside_down(points: Sequence[Point]) -> bool:
+    """Whether the first side of a quadrilateral, the text's top, goes to the left, within 45 degrees."""
+    (left, top), (right, bottom) = points[:2]
+    return len(points) == 4 and left - right > abs(bottom - top)
 
 
 def check_place(boxes: Sequence[Box], width: int, height: int) -> list[Finding]:

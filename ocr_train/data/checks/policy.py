@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ocr_train.atomic_files import whole_file, write_bytes
+from ocr_train.config.requests import LabelChoices
 from ocr_train.data.checks.detection import parse_boxes
 from ocr_train.data.checks.problems import ERROR, KINDS, BadLines, Problem
 from ocr_train.data.checks.recognition import text_for_trainer
@@ -144,31 +145,34 @@ def _bad_texts(path: Path, bad: Iterable[tuple[int, str]]) -> Iterator[tuple[int
                 yield number, kinds[number], raw.decode("utf-8", "replace").rstrip("\r\n").lstrip("\ufeff")
 
 
-def write_clean(label_file: Path, out: Path, bad_lines: BadLines, task: str) -> int:
+def write_clean(
+    label_file: Path, out: Path, bad_lines: BadLines, task: str, *, choices: LabelChoices | None = None
+) -> int:
     """Write the copy of `label_file` that the trainer reads, and give back how many lines it has.
 
     It has no BOM, no CRLF, no blank lines and no spaces around texts; boxes run clockwise. Left out are lines
-    in `bad_lines`, lines that hold no sample, and in detection images without boxes. It is written to a
-    temporary name first and then put in place of `out`.
+    in `bad_lines`, lines that hold no sample, and in detection images without boxes. `choices` say how labels are
+    read. It is written to a temporary name first and then put in place of `out`.
     """
+    choices = choices or LabelChoices()
     file = str(label_file)
     kept = 0
     with _whole_text(out) as clean:
         for entry in read_labels(label_file):
             if isinstance(entry, BadLine) or (file, entry.line) in bad_lines:
                 continue
-            label = _clean_label(entry, task)
+            label = _clean_label(entry, task, choices)
             if label:
                 clean.write(format_line(entry.image, label))
                 kept += 1
     return kept
 
 
-def _clean_label(entry: LabelLine, task: str) -> str:
+def _clean_label(entry: LabelLine, task: str, choices: LabelChoices) -> str:
     """The fixed label, empty where there is nothing to train on."""
     if task != "det":
         return text_for_trainer(entry.label)
-    boxes, findings = parse_boxes(entry.label)
+    boxes, findings = parse_boxes(entry.label, difficult=choices.difficult)
     if not boxes or any(KINDS[finding.kind].severity(task) == ERROR for finding in findings):
         return ""
     return format_boxes(boxes)

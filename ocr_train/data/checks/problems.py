@@ -93,6 +93,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "outside_image": _both(ERROR, "the box is cut off, or PaddleOCR fails on the line"),
         "edge_clipped": _both(NOTE, "up to 2 pixels outside: PaddleOCR clips it"),
         "counter_clockwise": _both(NOTE, "the clean copy has it clockwise"),
+        "upside_down": _both(NOTE, "right for a text that hangs upside down; else its crop is turned"),
+        "difficult": _both(NOTE, "a key that PaddleOCR never reads: the clean copy has the text, or '###'"),
         "all_ignored": _both(NOTE, "nothing is learned from the image, nor harmed"),
         # the text
         "empty_text": Kind(

@@ -75,7 +75,7 @@ class Rules:
 class ValidationReport:
     """What was found. `labels` counts the lines that are not blank; `counts` counts every problem by kind, of
     which `problems` holds at most 10,000 a kind, in the order of files and lines; `errors` counts those that
-    are no notes; `bad_lines` knows every line that has an error."""
+    are no notes; `bad_lines` knows every line that has an error. `choices` say how the labels were read."""
 
     labels: int
     problems: tuple[Problem, ...]
@@ -84,6 +84,7 @@ class ValidationReport:
     bad_lines: BadLines
     statistics: Statistics
     task: str
+    choices: LabelChoices = field(default_factory=LabelChoices)
 
     def to_json(self) -> dict[str, object]:
         """The shape that machines rely on: labels, problems, counts."""
@@ -160,6 +161,7 @@ def validate(
         bad_lines=found.bad_lines,
         statistics=statistics,
         task=rules.task,
+        choices=rules.choices,
     )
 
 
@@ -257,7 +259,7 @@ class _Checker:
     def _check_boxes(
         self, label: str, facts: Iterable[ImageFacts]
     ) -> tuple[Sequence[Box], Sequence[Finding]]:
-        boxes, findings = parse_boxes(label)
+        boxes, findings = parse_boxes(label, difficult=self.rules.choices.difficult)
         for size in {fact.size for fact in facts if fact.size is not None}:
             findings += check_place(boxes, *size)
         for box in boxes:

@@ -11,14 +11,23 @@ from pathlib import Path
 
 from ocr_train.atomic_files import write_bytes
 from ocr_train.data.checks.problems import ERROR, NOTE, Problem
+from ocr_train.data.difficult import KEEP, hint_of_difficult
 from ocr_train.data.image_files import IMAGE_SUFFIXES, UniquePaths, base_name, is_file, safe_name, slashed
-from ocr_train.data.labels import Box, format_boxes, format_line, shorten
+from ocr_train.data.labels import Box, LabelLine, format_boxes, format_line, shorten
 from ocr_train.data.system_files import walk_files
 from ocr_train.errors import DataError, StorageError
 
 NOTES = frozenset(
     {
-        *("clipped", "line_widened", "mask_missing", "no_text", "exif_dropped", "image_labelled_twice"),
+        *(
+            "clipped",
+            "mended",
+            "line_widened",
+            "mask_missing",
+            "no_text",
+            "exif_dropped",
+            "image_labelled_twice",
+        ),
         *("difficult", "duplicate_image", "unconfirmed", "not_labelme"),
         *("other_file", "class_as_text", "several_annotations", "texts_not_joined", "other_tool"),
     }
@@ -32,6 +41,11 @@ NOT_LOST = frozenset(
 )
 """What a conversion leaves out as it should: nothing that somebody drew around a text is gone."""
 
+CLIPPED_HINT = "they reach outside the image; the part outside was cut off"
+MENDED_HINT = (
+    "their outlines cross or touch themselves, and became the outline of what they enclose, or the smallest rectangle "
+    "around it: draw them again where that is not meant"
+)
 IMAGE_NOT_FOUND = (
     "no image of this name is under the source folder, or several are and their folders do not tell which"
 )
@@ -81,6 +95,15 @@ def conversion_problem(file: object, kind: str, value: object, hint: str, line: 
         value=shorten(str(value), 200),
         hint=hint,
         severity=NOTE if kind in NOTES else ERROR,
+    )
+
+
+def difficult_note(found: Sequence[tuple[LabelLine, int]], choice: str) -> Problem:
+    """What became of the difficult boxes of PaddleOCR's own labels: lines with how many each has."""
+    first, _ = found[0]
+    value = f"{sum(count for _, count in found)} boxes in {len(found)} images; here is the first"
+    return conversion_problem(
+        first.file, "difficult", value, hint_of_difficult(choice, usual=KEEP), first.line
     )
 
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 from ocr_train.data.checks.problems import ERROR, Problem
 from ocr_train.data.checks.statistics import Example
 from ocr_train.data.checks.validate import ValidationReport
+from ocr_train.data.difficult import IGNORE
 from ocr_train.data.formats.conversion import Conversion, conversion_problem
 from ocr_train.data.formats.crops import crop
 from ocr_train.data.formats.kept_sets import keep_sets
@@ -95,8 +96,9 @@ def as_paddleocr(
             f"{folder} has {done.crops} texts of {format_title(found)} and no boxes.",
             hint="It is for recognition: a rec model, --task rec.",
         )
-    # The tool's own crops know nothing of what only some of the pages are taken for.
-    if task == "rec" and done.rec_labels is not None and done.crops and not (given and done.images):
+    # The tool's own crops know nothing of which boxes and pages are left out.
+    chosen = given.get("only_confirmed") or given.get("difficult") == IGNORE
+    if task == "rec" and done.rec_labels is not None and done.crops and not (chosen and done.images):
         own = done.rec_labels
         # Where the tool has boxes, too, their problems are not those of its crops.
         about = own.name if done.images else ""

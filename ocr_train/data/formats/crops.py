@@ -22,7 +22,8 @@ from typing import Any
 
 from ocr_train.data.boxes import read_boxes
 from ocr_train.data.checks.problems import Problem
-from ocr_train.data.formats.conversion import conversion_problem, put_file
+from ocr_train.data.difficult import AUTO
+from ocr_train.data.formats.conversion import conversion_problem, difficult_note, put_file
 from ocr_train.data.formats.regions import order_corners
 from ocr_train.data.image_files import UniquePaths, encode_image, is_file, read_or_none, safe_name, slashed
 from ocr_train.data.labels import Box, LabelLine, Point, corner_turns, format_line, signed_area
@@ -69,13 +70,19 @@ class _Cut:
 
 
 def crop(
-    labels: Path, out: Path, *, images: Path | None = None, workers: int, overwrite: bool = False
+    labels: Path,
+    out: Path,
+    *,
+    images: Path | None = None,
+    workers: int,
+    difficult: str = AUTO,
+    overwrite: bool = False,
 ) -> CropResult:
     """Cut every box of the detection labels `labels` to `out/crop_img/` and write `out/rec_gt.txt`.
 
     Crops are named `<page>_crop_<n>.jpg`, n being the box's place in the label from 0; pages of equal names
-    in different folders get their folders' names in front. Ignored boxes (`###`, `*`, `difficult`) and boxes
-    without a text are skipped and counted. Paths in `labels` are relative to `images` (default: the label
+    in different folders get their folders' names in front. Ignored boxes (`###`, `*`; those with the key
+    `difficult` as `difficult` says) and boxes without a text are skipped and counted. Paths in `labels` are relative to `images` (default: the label
     file's folder, or its parent where the images are there). `workers` threads read, cut and write.
 
     Raises `DataError` where `labels` has no samples, or a file of
@@ -89,7 +96,7 @@ def crop(
     problems = [
         conversion_problem(labels, line.kind, line.text, "see the data format", line.line) for line in bad
     ]
-    pages = _collect_pages(samples, skipped, problems)
+    pages = _collect_pages(samples, skipped, problems, difficult)
     lines: list[str] = []
     turned = 0
     with ThreadPoolExecutor(workers, thread_name_prefix="crop") as pool:
@@ -110,15 +117,17 @@ def crop(
 
 
 def _collect_pages(
-    samples: Sequence[LabelLine], skipped: Counter[str], problems: list[Problem]
+    samples: Sequence[LabelLine], skipped: Counter[str], problems: list[Problem], difficult: str
 ) -> list[_Page]:
     """One page for each image, in the order of the labels; an image's further lines add their new boxes."""
     files = {sample.image: PurePosixPath(slashed(image_names(sample.image)[0])) for sample in samples}
     names = _name_pages(list(dict.fromkeys(files.values())))
     pages: dict[PurePosixPath, _Page] = {}
+    hard: list[tuple[LabelLine, int]] = []
     for sample in samples:
         file = files[sample.image]
-        read = read_boxes(sample.label)
+        read = read_boxes(sample.label, difficult=difficult)
+        hard += [(sample, read.difficult)] if read.difficult else []
         skipped.update(read.lost)
         for kind, count in read.lost.items():
             value = f"{count} boxes" if kind != "bad_json" else sample.label[:80]
@@ -127,13 +136,15 @@ def _collect_pages(
         page = pages.setdefault(
             file, _Page(name=names[file], image=sample.image, file=sample.file, line=sample.line)
         )
-        known = [box for _, box in page.boxes]
+        known = {box for _, box in page.boxes}
         for number, box in zip(read.numbers, read.boxes, strict=True):
             if box in known:
                 skipped["duplicate"] += 1
             else:
                 page.boxes.append((page.count + number, box))
         page.count += max(read.numbers, default=-1) + 1
+    if hard:
+        problems.append(difficult_note(hard, difficult))
     return list(pages.values())
 
 

@@ -19,7 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, one_line
+from ocr_train.data.formats.conversion import (
+    CLIPPED_HINT,
+    MENDED_HINT,
+    Conversion,
+    ConvertedFolder,
+    one_line,
+)
 from ocr_train.data.formats.labelme_shapes import decode_base64, shape_region
 from ocr_train.data.formats.page_image import (
     IMAGE_HINTS,
@@ -40,7 +46,8 @@ _FIRST_WITH_EXIF = (3, 7)
 _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?:\.|$)")
 
 _SHAPE_HINTS = {
-    "clipped": "these shapes reach outside the image; the part outside was cut off",
+    "clipped": CLIPPED_HINT,
+    "mended": MENDED_HINT,
     "line_widened": "lines have no height: each became a box 10 px wide; draw polygons or rectangles instead",
     "mask_missing": "the mask is not a PNG; the rectangle between its two corners was taken",
     "no_text": "the text is empty: fine for detection, but such boxes give no crops for recognition",

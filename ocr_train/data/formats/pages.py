@@ -15,7 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ocr_train.data.formats.conversion import IMAGE_NOT_FOUND, Conversion, ConvertedFolder, one_line
+from ocr_train.data.formats.conversion import (
+    CLIPPED_HINT,
+    IMAGE_NOT_FOUND,
+    MENDED_HINT,
+    Conversion,
+    ConvertedFolder,
+    one_line,
+)
 from ocr_train.data.formats.page_image import IMAGE_HINTS, PageImage, fit_image, read_image_bytes, with_suffix
 from ocr_train.data.formats.regions import NoRegion, as_region, finite, fit_region, read_order
 from ocr_train.data.formats.texts import class_text
@@ -29,7 +36,8 @@ MAX_BYTES = 500_000_000
 _MOST_POINTS = 5_000
 
 _HINTS = {
-    "clipped": "these boxes reach outside the image; the part outside was cut off",
+    "clipped": CLIPPED_HINT,
+    "mended": MENDED_HINT,
     "no_text": "the tool has no text for them: fine for detection, but such boxes give no crops for recognition",
     "class_as_text": "the name of the class was taken for the text",
     "difficult": "they are '###' now, which PaddleOCR ignores",

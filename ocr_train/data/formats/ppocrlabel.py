@@ -6,44 +6,60 @@ with `crop_img/`, and `Cache.cach`, which holds guesses of its model and is not 
 of 2026.
 
 Dirt that real folders hold: a transcription as a list `["K1976", 0.9]`, `difficult` (which PaddleOCR never
-reads; it becomes `###`), paths of a Windows machine, images listed twice, images that are missing.
+reads: `ocr_train.data.difficult`), paths of a Windows machine, images listed twice, images that are missing, outlines that
+cross themselves or leave the image.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ocr_train.data.boxes import read_boxes
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, one_line
+from ocr_train.data.boxes import BoxList, read_boxes
+from ocr_train.data.difficult import AUTO
+from ocr_train.data.formats.conversion import (
+    CLIPPED_HINT,
+    MENDED_HINT,
+    Conversion,
+    ConvertedFolder,
+    difficult_note,
+    one_line,
+)
+from ocr_train.data.formats.page_image import PageImage, fit_image, read_image_bytes
+from ocr_train.data.formats.regions import NoRegion, mend_region
 from ocr_train.data.image_files import base_name, slashed
 from ocr_train.data.labels import Box, LabelLine, format_line
 from ocr_train.data.samples import read_samples
 from ocr_train.errors import DataError, StorageError
 from ocr_train.ocr_engine.files import read_regular
 
+_NOTES = {"clipped": CLIPPED_HINT, "mended": MENDED_HINT}
+
 
 @dataclass(kw_only=True)
 class _Page:
-    """One image: `file` as it will be named, where it was `found` (None: nowhere), its boxes."""
+    """One image: `file` as it will be named, where it was `found` (None: nowhere), its size, its boxes."""
 
     file: str
     found: Path | None
+    size: tuple[int, int] | None
     confirmed: bool
     boxes: list[Box] = field(default_factory=list)
 
 
 def convert_ppocrlabel(
-    src: Path, out: Path, *, only_confirmed: bool = False, overwrite: bool = False
+    src: Path, out: Path, *, only_confirmed: bool = False, difficult: str = AUTO, overwrite: bool = False
 ) -> Conversion:
     """Convert every `Label.txt` and `rec_gt.txt` under `src` to `out/det/` and `out/rec/`.
 
     Writes `out/det/Label.txt` with `out/det/images/`, and `out/rec/rec_gt.txt` with `out/rec/crop_img/` where
     there is one. Images are found by their path or, from another machine, by their name; one that is nowhere
     under `src` keeps its line and is a problem. An image on several lines gets one with all boxes. With
-    `only_confirmed`, images that `fileState.txt` does not confirm are left out.
+    `only_confirmed`, images that `fileState.txt` does not confirm are left out. `difficult` says what becomes of
+    boxes with that key.
 
     Raises `DataError` where `src` holds no `Label.txt` or `rec_gt.txt`, `out` holds `src`, or a file of
     another content exists in `out` and `overwrite` is not set.
@@ -56,8 +72,8 @@ def convert_ppocrlabel(
             f"{src} has neither Label.txt nor rec_gt.txt",
             hint="In PPOCRLabel: File, Export Label, and Export Recognition Result.",
         )
-    confirmed = {_last_two(line.image) for line in _read(work, states) if line.label.strip() == "1"}
-    pages = _collect_pages(work, det, confirmed)
+    confirmed = _Confirmed(line.image for line in _read(work, states) if line.label.strip() == "1")
+    pages = _collect_pages(work, det, confirmed, difficult)
     unconfirmed = [page for page in pages if not page.confirmed] if states else []
     if unconfirmed:
         kept_anyway = "nobody confirmed these labels in PPOCRLabel; kept anyway"
@@ -92,28 +108,32 @@ def _read(work: ConvertedFolder, files: Iterable[Path]) -> Iterator[LabelLine]:
         yield from lines
 
 
-def _is_confirmed(image: str, confirmed: Set[str]) -> bool:
-    """Whether an image of `Label.txt` is among those of `fileState.txt`, whose paths are of another machine."""
-    if "/" not in slashed(image):
-        return any(base_name(path) == image for path in confirmed)
-    return _last_two(image) in confirmed or base_name(image) in confirmed
+class _Confirmed:
+    """The images that `fileState.txt` confirms, whose paths are of another machine."""
+
+    def __init__(self, images: Iterable[str]) -> None:
+        self._ends = {_last_two(image) for image in images}
+        self._names = {base_name(end) for end in self._ends}
+
+    def __contains__(self, image: str) -> bool:
+        """Whether an image of `Label.txt` is among them."""
+        if "/" not in slashed(image):
+            return image in self._names
+        return _last_two(image) in self._ends or base_name(image) in self._ends
 
 
 def _last_two(path: str) -> str:
     return "/".join(slashed(path).rstrip("/").split("/")[-2:])
 
 
-def _collect_pages(work: ConvertedFolder, files: Iterable[Path], confirmed: Set[str]) -> list[_Page]:
+def _collect_pages(
+    work: ConvertedFolder, files: Iterable[Path], confirmed: _Confirmed, difficult: str
+) -> list[_Page]:
     pages: dict[object, _Page] = {}
+    hard: list[tuple[LabelLine, int]] = []
     for line in _read(work, files):
-        read = read_boxes(line.label)
-        work.skipped.update(read.lost)
-        for kind, count in read.lost.items():
-            value = f"{count} boxes" if kind != "bad_json" else line.label
-            _report(work, line, kind, value, "skipped: label it again in PPOCRLabel")
-        if read.difficult:
-            hint = "they are '###' now, which PaddleOCR ignores"
-            _report(work, line, "difficult", f"{read.difficult} boxes", hint)
+        read = read_boxes(line.label, difficult=difficult)
+        hard += [(line, read.difficult)] if read.difficult else []
         # Paths are relative to the parent of the label file's folder, or to that folder, or foreign.
         folder = line.file.parent
         found = work.find_image(folder.parent, line.image) or work.find_image(folder, line.image)
@@ -122,17 +142,47 @@ def _collect_pages(work: ConvertedFolder, files: Iterable[Path], confirmed: Set[
         if page is not None:
             _report(work, line, "duplicate_image", line.image, "its boxes went to the image's first line")
         else:
+            name = found.name if found else base_name(line.image)
             page = pages[identity] = _Page(
-                file=work.place(
-                    "images", found and found.parent, found.name if found else base_name(line.image)
-                ),
+                file=work.place("images", found and found.parent, name),
                 found=found,
-                confirmed=_is_confirmed(line.image, confirmed),
+                size=_size(found),
+                confirmed=line.image in confirmed,
             )
             if found is None:
                 _report(work, line, "image_missing", line.image, "put the image under the source folder")
-        page.boxes += [box for box in read.boxes if box not in page.boxes]
+        known = set(page.boxes)
+        page.boxes += [box for box in _boxes(work, line, read, page.size) if box not in known]
+    if hard:
+        work.problems.append(difficult_note(hard, difficult))
     return list(pages.values())
+
+
+def _boxes(work: ConvertedFolder, line: LabelLine, read: BoxList, size: tuple[int, int] | None) -> list[Box]:
+    """The boxes of a line, as the check of labels takes them; what cannot be used is counted."""
+    boxes: list[Box] = []
+    lost, notes = Counter(read.lost), Counter[str]()
+    for box in read.boxes:
+        try:
+            region = mend_region(box.points, size)
+        except NoRegion as exc:
+            lost[exc.reason] += 1
+        else:
+            boxes.append(replace(box, points=region.points))
+            notes.update(region.notes)
+    work.skipped.update(lost)
+    for kind, count in lost.items():
+        value = f"{count} boxes" if kind != "bad_json" else line.label
+        _report(work, line, kind, value, "skipped: label it again in PPOCRLabel")
+    for kind, count in sorted(notes.items()):
+        _report(work, line, kind, f"{count} boxes", _NOTES[kind])
+    return boxes
+
+
+def _size(found: Path | None) -> tuple[int, int] | None:
+    """The size in which OpenCV, and so PPOCRLabel, shows an image; None where there is none that can be read."""
+    image = None if found is None else fit_image(read_image_bytes(found), None)
+    return (image.width, image.height) if isinstance(image, PageImage) else None
 
 
 def _report(work: ConvertedFolder, line: LabelLine, kind: str, value: str, hint: str) -> None:

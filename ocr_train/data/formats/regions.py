@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ocr_train.data.checks.detection import EDGE_TOLERANCE_PX, outline_kind
 from ocr_train.data.labels import Point, corner_turns, signed_area
 
 LARGEST_COORDINATE = 1e6
 _ROUND_POINTS = 16
 # How far outside is not reported: editors differ in whether the last pixel is w or w - 1.
 _EDGE_PX = 1.0
+_NEARLY_ALL = 0.95
+"""So much of what a crossing outline encloses is one part: the rest is where a hand slipped."""
+_MOST_CROSSINGS = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """Where a text is; `notes` says how it was changed: "clipped", "line_widened", "mask_missing"."""
+    """Where a text is; `notes` says how it was changed: "clipped", "mended", "line_widened", "mask_missing"."""
 
     points: tuple[Point, ...]
     notes: tuple[str, ...] = ()
@@ -45,19 +49,105 @@ def finite(value: Any) -> float | None:
 
 
 def fit_region(points: Sequence[Point], width: int, height: int, *, notes: tuple[str, ...] = ()) -> Region:
-    """The part of an outline that lies within an image of `width` x `height` pixels.
+    """The part of an outline that lies within an image of `width` x `height` pixels, as the check of labels takes it.
 
     Raises `NoRegion` ("outside_image", "no_area") where there is none.
     """
     if not _overlaps(points, width, height):
         raise NoRegion("outside_image")
-    inside, clipped = _clip(list(points), width, height)
+    whole = without_crossings(points)
+    inside, clipped = _clip(whole, width, height)
     if thickness(inside) < 1:
         raise NoRegion("no_area")
-    return Region(
-        points=tuple((round(x, 2), round(y, 2)) for x, y in inside),
-        notes=(*notes, "clipped") if clipped else notes,
+    changes = [name for name, holds in (("mended", whole != list(points)), ("clipped", clipped)) if holds]
+    return Region(points=_sound(inside, width, height), notes=(*notes, *changes))
+
+
+def mend_region(points: Sequence[Point], size: tuple[int, int] | None) -> Region:
+    """An outline of PaddleOCR's own labels, as it is where the check of labels takes it in an image of this `size` (None
+    where that is not known); else as `fit_region` makes it. Raises `NoRegion`."""
+    kind = outline_kind(points)
+    over = max(max(-x, x - size[0], -y, y - size[1]) for x, y in points) if size else 0.0
+    if over <= EDGE_TOLERANCE_PX and kind in ("", "counter_clockwise"):
+        return Region(points=tuple(points))
+    ordered = read_order(list(points))
+    region = fit_region(ordered, *size) if size else Region(points=tuple(without_crossings(ordered)))
+    if outline_kind(region.points):
+        raise NoRegion("no_area")
+    crossed = kind == "self_intersecting" and "mended" not in region.notes
+    return replace(region, notes=("mended", *region.notes)) if crossed else region
+
+
+def without_crossings(points: Sequence[Point]) -> list[Point]:
+    """An outline that crosses or touches itself as the outline of all that it encloses, clockwise; where that falls into
+    several parts of some size, as the smallest rectangle around them. Any other outline stays as it is."""
+    if outline_kind(points) != "self_intersecting":
+        return list(points)
+    part = None if _is_scribble(points) else _enclosed(points)
+    mended = smallest_rectangle(points) if part is None else part
+    return _begin_near(mended, points[0])
+
+
+def _enclosed(points: Sequence[Point]) -> list[Point] | None:
+    """The outline of what is enclosed; None where there is no part that is nearly all of it."""
+    import shapely  # type: ignore[import-untyped]
+
+    lines = shapely.unary_union(shapely.LineString([*points, points[0]]))
+    faces = shapely.get_parts(shapely.polygonize([lines]))
+    parts = shapely.get_parts(shapely.unary_union(faces))
+    largest = max(parts, key=lambda part: part.area, default=None)
+    if largest is None or largest.area < _NEARLY_ALL * sum(part.area for part in parts):
+        return None
+    outline = _clockwise(largest)
+    return outline if len(outline) > 3 else None
+
+
+def _is_scribble(points: Sequence[Point]) -> bool:
+    """Whether lines run to and fro so often that their crossings may be too many to find."""
+    across, down = zip(*points, strict=True)
+    length = sum(math.dist(point, points[index - 1]) for index, point in enumerate(points))
+    return bool(length * length > _MOST_CROSSINGS * (max(across) - min(across)) * (max(down) - min(down)))
+
+
+def _sound(points: list[Point], width: int, height: int) -> tuple[Point, ...]:
+    """The points as they are written, with 2 decimals. Where the rounding makes an outline touch itself, or nearly
+    nothing is enclosed, the rectangle around it. Raises `NoRegion`."""
+    right, bottom = width - 1.0, height - 1.0
+    across, down = zip(*points, strict=True)
+    tries: tuple[Callable[[], list[Point]], ...] = (
+        lambda: points,
+        lambda: without_crossings(_rounded(points)),
+        lambda: smallest_rectangle(points),
+        lambda: rectangle(min(across), min(down), max(across), max(down)),
     )
+    for attempt in tries:
+        outline = _rounded(_clamped(attempt(), right, bottom))
+        if outline_kind(outline) in ("", "counter_clockwise"):
+            return tuple(outline)
+    raise NoRegion("no_area")
+
+
+def _rounded(points: Iterable[Point]) -> list[Point]:
+    return [(round(x, 2), round(y, 2)) for x, y in points]
+
+
+def _clamped(points: Iterable[Point], right: float, bottom: float) -> list[Point]:
+    return [(min(max(x, 0.0), right), min(max(y, 0.0), bottom)) for x, y in points]
+
+
+def _begin_near(outline: list[Point], place: Point) -> list[Point]:
+    """The outline from its corner nearest to `place`."""
+    start = min(range(len(outline)), key=lambda index: math.dist(outline[index], place))
+    return outline[start:] + outline[:start]
+
+
+def _clockwise(polygon: Any) -> list[Point]:
+    """The outline of a polygon of shapely's, without points that are given twice."""
+    import shapely
+
+    # y points down: clockwise for us is counter-clockwise for shapely.
+    corners = list(shapely.geometry.polygon.orient(polygon).exterior.coords)[:-1]
+    return [point for index, point in enumerate(corners) if math.dist(point, corners[index - 1]) > 0.01]
 
 
 def rectangle(left: float, top: float, right: float, bottom: float) -> list[Point]:
@@ -162,28 +252,16 @@ def _clip(points: list[Point], width: int, height: int) -> tuple[list[Point], bo
         cut = _cut(points, right, bottom)
         if not cut:
             return [], True
-        # It begins with the corner nearest to where the whole one began.
-        start = min(range(len(cut)), key=lambda index: math.dist(cut[index], points[0]))
-        points = cut[start:] + cut[:start]
-    return [(min(max(x, 0.0), right), min(max(y, 0.0), bottom)) for x, y in points], beyond > _EDGE_PX
+        points = _begin_near(cut, points[0])
+    return _clamped(points, right, bottom), beyond > _EDGE_PX
 
 
 def _cut(points: list[Point], right: float, bottom: float) -> list[Point]:
     """The part of a polygon within the image, clockwise; nothing where it has no area."""
-    import shapely  # type: ignore[import-untyped]
+    import shapely
 
     whole = shapely.make_valid(shapely.Polygon(points), method="structure", keep_collapsed=False)
     inside = shapely.intersection(whole, shapely.box(0, 0, right, bottom))
-    # y points down: clockwise for us is counter-clockwise for shapely.
-    parts = [
-        list(shapely.geometry.polygon.orient(part).exterior.coords)[:-1]
-        for part in shapely.get_parts(inside)
-        if part.area > 0
-    ]
-    cut = [
-        point
-        for part in parts
-        for index, point in enumerate(part)
-        if math.dist(point, part[index - 1]) > 0.01
-    ]
+    parts = [_clockwise(part) for part in shapely.get_parts(inside) if part.area > 0]
+    cut = [point for part in parts for point in part]
     return smallest_rectangle(cut) if len(parts) > 1 or len(cut) == 3 else cut if len(cut) > 3 else []

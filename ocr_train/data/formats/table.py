@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocr_train.data.difficult import AUTO, CHOICES
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.unknown import looks_like
 from ocr_train.data.labels import LabelLine, read_labels
@@ -100,9 +101,17 @@ def _row(
 
 _TEXT_FROM = FormatOption(
     name="text_from",
-    choices=("label", "description"),
-    help="where a shape's text is, label (the default) or description",
+    choices=("auto", "label", "description"),
+    help="where a box's text is: label, or the field for a text (LabelMe's description); auto (the default): where texts "
+    "are and not names of classes",
 )
+_DIFFICULT = FormatOption(
+    name="difficult",
+    choices=CHOICES,
+    help="boxes that the tool calls difficult: keep their text, or ignore them (###); auto (the default): as the tool "
+    "means it",
+)
+_NOT_GIVEN = (None, False, "", AUTO)
 _TEXT_KEY = FormatOption(name="text_key", metavar="NAME", help="the field or attribute that has a box's text")
 _LEVEL = FormatOption(
     name="level", choices=("word", "line"), help="which blocks become boxes: word (the default) or line"
@@ -114,8 +123,8 @@ _PPOCRLABEL: Mapping[str, Any] = {
 }
 
 FORMATS: dict[str, AnnotationFormat] = {
-    "labelme": _row("labelme", "LabelMe", (".json",), (_TEXT_FROM,)),
-    "ppocrlabel": _row("ppocrlabel", "PPOCRLabel", options=(_CONFIRMED,), **_PPOCRLABEL),
+    "labelme": _row("labelme", "LabelMe", (".json",), (_TEXT_FROM, _DIFFICULT)),
+    "ppocrlabel": _row("ppocrlabel", "PPOCRLabel", options=(_CONFIRMED, _DIFFICULT), **_PPOCRLABEL),
     "labelstudio": _row("labelstudio", "Label Studio", (".json",)),
     "cvat": _row("cvat", "CVAT", (".xml",), (_TEXT_KEY,)),
     "via": _row("via", "VIA", (".json", ".csv"), (_TEXT_KEY,)),
@@ -148,13 +157,13 @@ def options_for(name: str, given: Mapping[str, object], folder: Path) -> dict[st
     # PaddleOCR's own labels may have the key `difficult`, as PPOCRLabel writes them.
     own = {option.name for option in FORMATS[name].options} if name in FORMATS else {"difficult"}
     for option in all_options():
-        if given.get(option.name) and option.name not in own:
+        if given.get(option.name) not in _NOT_GIVEN and option.name not in own:
             theirs = {other: one.title for other, one in FORMATS.items() if option in one.options}
             raise ConfigError(
                 f"{option.flag} is for {' or '.join(theirs.values())}'s folders, and {folder} is {format_title(name)}'s.",
                 hint=f"Leave it out, or name the format {' or '.join(theirs)}.",
             )
-    return {option: value for option, value in given.items() if value and option in own}
+    return {name: value for name, value in given.items() if value not in _NOT_GIVEN and name in own}
 
 
 def detect_format(folder: Path) -> str:

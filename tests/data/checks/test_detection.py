@@ -29,7 +29,11 @@ def kinds(label: object) -> list[str]:
     ("label", "expected"),
     [
         ([box()], []),
-        ([box(difficult=True)], []),
+        ([box(difficult=False)], []),
+        ([box(difficult=True)], ["difficult"]),
+        ([box(difficult=True, transcription="###")], ["all_ignored"]),
+        ([box([[60, 30], [10, 30], [10, 10], [60, 10]])], ["upside_down"]),
+        ([box([[60, 10], [60, 30], [10, 30], [10, 10]])], []),
         ([box([[1.5, 1], [9, 1], [9, 9], [5, 9.25], [1, 9]])], []),
         ("[{]", ["bad_json"]),
         ("", ["bad_json"]),
@@ -152,3 +156,24 @@ def test_boxes_are_compared_with_the_image(points: list[tuple[float, float]], ex
     """Up to 2 pixels outside are a slip of the hand, more is a wrong box; the border itself is inside."""
     findings = check_place([Box(transcription="a", points=tuple(points))], 100, 50)
     assert [finding.kind for finding in findings] == expected
+
+
+@pytest.mark.parametrize(
+    ("way", "texts"),
+    [
+        ("auto", ["hard", "###", "*", "easy"]),
+        ("keep", ["hard", "", "*", "easy"]),
+        ("ignore", ["###", "###", "*", "easy"]),
+    ],
+)
+def test_difficult_boxes_are_counted_and_kept_or_ignored(way: str, texts: list[str]) -> None:
+    """Each box is one note; what is ignored without the key is not counted, and stays."""
+    label = [
+        *(box(transcription="hard", difficult=True), box(transcription="", difficult="1")),
+        *(box(transcription="*", difficult=True), box(transcription="easy", difficult=False)),
+    ]
+    boxes, findings = parse_boxes(json.dumps(label), difficult=way)
+    assert [one.transcription for one in boxes] == texts
+    notes = [one for one in findings if one.kind == "difficult"]
+    assert [one.value for one in notes] == ["hard", ""]
+    assert all(("--difficult keep" in one.hint) == (way == "ignore") for one in notes)

@@ -163,7 +163,7 @@ def test_an_image_on_two_lines_gives_each_box_once(tmp_path: Path) -> None:
     ("label", "reason"),
     [
         ([box("*")], "ignored"),
-        ([box("text", difficult=True)], "ignored"),
+        ([box("*", difficult=True)], "ignored"),
         ([box(" ")], "no_text"),
         ([box("a", [[5, 5], [5.4, 5], [5.4, 9], [5, 9]])], "too_small"),
         ([box("a", [[500, 5], [600, 5], [600, 9], [500, 9]])], "outside_image"),
@@ -277,3 +277,14 @@ def test_real_crops_are_those_of_ppocrlabel(tmp_path: Path) -> None:
                 ours.unlink()
                 compared += 1
     assert compared == 113
+
+
+@pytest.mark.parametrize(
+    ("way", "texts"), [("auto", ["hard", "good"]), ("keep", ["hard", "good"]), ("ignore", ["good"])]
+)
+def test_difficult_boxes_are_cut_out_or_not_as_asked(tmp_path: Path, way: str, texts: list[str]) -> None:
+    """PPOCRLabel calls every box difficult that was drawn by hand; how many there are is said."""
+    line = write_page(tmp_path, "1.png", [box("hard", difficult=True), box("good")])
+    done = crop(write_labels(tmp_path, line), tmp_path / "out", workers=1, difficult=way)
+    assert list(read_result(tmp_path / "out").values()) == texts
+    assert [(one.kind, one.value[:7]) for one in done.problems] == [("difficult", "1 boxes")]

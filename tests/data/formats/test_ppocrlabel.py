@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ocr_train.data.formats.conversion import Conversion
 from ocr_train.data.formats.ppocrlabel import convert_ppocrlabel
 from ocr_train.errors import DataError
+from tests.data.formats.folders import picture
 from tests.fuzz import cases
 
 SHARED = Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "dirt" / "plates_list_transcription"
@@ -81,7 +82,7 @@ def test_a_folder_becomes_a_detection_and_a_recognition_set(tmp_path: Path) -> N
 
 
 def test_dirt_in_boxes_is_fixed_or_counted(tmp_path: Path) -> None:
-    """A list gives its first element, `difficult` becomes `###`, spaces go; what has no points is lost."""
+    """A list gives its first element, spaces go; what has no points is lost; of difficult boxes is said how many."""
     boxes = [
         box(["K1976", 0.9]),
         box("hard", difficult=True),
@@ -93,9 +94,55 @@ def test_dirt_in_boxes_is_fixed_or_counted(tmp_path: Path) -> None:
     src = write_folder(tmp_path / "s", {"s/a.jpg": boxes})
     put_images(src, "a.jpg")
     done = convert_ppocrlabel(src, tmp_path / "out")
-    assert read_det(tmp_path / "out") == {"images/a.jpg": ["K1976", "###", "a b"]}
+    assert read_det(tmp_path / "out") == {"images/a.jpg": ["K1976", "hard", "a b"]}
     assert done.skipped == {"bad_box": 1, "bad_points": 1, "bad_text": 1}
     assert sorted(kinds(done)) == ["bad_box", "bad_points", "bad_text", "difficult"]
+
+
+@pytest.mark.parametrize(
+    ("way", "text", "other"), [("auto", "hard", "###"), ("keep", "hard", ""), ("ignore", "###", "###")]
+)
+def test_difficult_boxes_are_kept_or_ignored_as_asked(
+    tmp_path: Path, way: str, text: str, other: str
+) -> None:
+    """One note has their number and the way; what has no text anyway is ignored unless all are to be kept."""
+    lower = [[x, y + 40] for x, y in POINTS]
+    boxes = [
+        box("hard", difficult=True),
+        box("", difficult=True, points=lower),
+        box("###", difficult=True, points=[[x + 90, y] for x, y in POINTS]),
+        box("easy"),
+    ]
+    src = write_folder(tmp_path / "s", {"s/a.jpg": boxes})
+    put_images(src, "a.jpg")
+    done = convert_ppocrlabel(src, tmp_path / "out", difficult=way)
+    assert read_det(tmp_path / "out") == {"images/a.jpg": [text, other, "###", "easy"]}
+    (note,) = done.problems
+    assert (note.kind, note.severity, note.line) == ("difficult", "note", 1)
+    assert note.value == "2 boxes in 1 images; here is the first"
+    assert ("--difficult keep" in note.hint) == (way == "ignore")
+
+
+def test_boxes_that_the_check_would_refuse_are_mended_or_counted(tmp_path: Path) -> None:
+    """A crossed one is put straight, one beyond the edge cut off, one outside left out: with their images."""
+    outlines = [
+        [[10, 10], [70, 30], [70, 10], [10, 30]],
+        [[-20, 40], [60, 40], [60, 60], [-20, 60]],
+        [[900, 0], [990, 0], [990, 9], [900, 9]],
+        [[1, 1], [9, 1], [9, 9], [1.5, 9]],
+    ]
+    boxes = [box(str(number), points=points) for number, points in enumerate(outlines)]
+    src = write_folder(tmp_path / "s", {"s/a.jpg": boxes})
+    (src / "a.jpg").write_bytes(picture(".jpg", 1))
+    done = convert_ppocrlabel(src, tmp_path / "out")
+    label = (tmp_path / "out" / "det" / "Label.txt").read_text(encoding="utf-8").split("\t")[1]
+    assert [(one["transcription"], one["points"]) for one in json.loads(label)] == [
+        ("0", [[10, 10], [70, 10], [70, 30], [10, 30]]),
+        ("1", [[0, 40], [60, 40], [60, 60], [0, 60]]),
+        ("3", outlines[3]),
+    ]
+    assert done.skipped == {"outside_image": 1}
+    assert kinds(done) == ["outside_image", "clipped", "mended"]
 
 
 @pytest.mark.parametrize(
