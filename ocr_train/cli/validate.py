@@ -42,13 +42,20 @@ def _validate(arguments: argparse.Namespace) -> int:
     from ocr_train.data.checks.policy import LISTED, write_quarantine
     from ocr_train.data.checks.report import write_html
     from ocr_train.data.checks.validate import validate
+    from ocr_train.data.layout import validation_files
 
     rules, dictionary = _rules(arguments)
     _require_files(arguments.labels)
     outputs = [arguments.json, arguments.html, arguments.quarantine]
     require_apart([*arguments.labels, *([arguments.dict] if arguments.dict else [])], outputs)
     images = arguments.images or _images(arguments.labels)
-    report = validate(arguments.labels, images, rules, known=dictionary.problems if dictionary else ())
+    report = validate(
+        arguments.labels,
+        images,
+        rules,
+        held=validation_files(arguments.labels),
+        known=dictionary.problems if dictionary else (),
+    )
     echo = echo_for(arguments)
     echo(report.summary(LISTED))
     if arguments.quarantine is not None:

@@ -14,6 +14,7 @@ from ocr_train.config.overrides import get_key
 from ocr_train.config.requests import DataRequest, Demo
 from ocr_train.config.started import this_start
 from ocr_train.data.archive_source import is_archive_path, unpack_once
+from ocr_train.data.checks.duplicates import KEEP
 from ocr_train.data.checks.policy import decide_on_findings, echo_source, write_findings, write_quarantine
 from ocr_train.data.checks.rules import label_rules
 from ocr_train.data.checks.validate import ValidationReport, validate
@@ -47,7 +48,8 @@ class LabelPart:
 class Dataset:
     """Checked labels, ready to train on; image paths in `train` and `val` are relative to `images`.
 
-    `was_split` says that the data named no validation samples, and these were split off. `train_parts` and `val_parts`
+    `was_split` says that the data named no validation samples, and these were split off; `leaked` validation samples have
+    an image that is trained on, which was asked for (`leaks=keep`). `train_parts` and `val_parts`
     are what the trainer reads: `train` and `val` themselves, or, where `ratio_list` has a share for each label file of
     the data, the same samples file by file.
     """
@@ -63,6 +65,7 @@ class Dataset:
     quarantined: int
     reports: tuple[Path, ...]
     was_split: bool = False
+    leaked: int = 0
     train_parts: tuple[LabelPart, ...] = ()
     val_parts: tuple[LabelPart, ...] = ()
 
@@ -97,6 +100,7 @@ def prepare(request: DataRequest, work: Path, cache: Path, *, fetch: Fetch, echo
         quarantined=checked.quarantined,
         reports=tuple(path for name in REPORTS if (path := work / name).is_file()),
         was_split=not layout.val,
+        leaked=_kept_leaks(checked.report),
         train_parts=written[0],
         val_parts=written[1],
     )
@@ -194,7 +198,7 @@ def _check(
     use_space_char = bool(get_key(request.trainer, "Global.use_space_char", False))
     read = read_dictionary(dictionary, use_space_char=use_space_char) if dictionary else None
     rules = replace(label_rules(request.task, request.trainer, read), choices=request.choices)
-    report = validate(files, layout.images, rules, known=read.problems if read else ())
+    report = validate(files, layout.images, rules, held=layout.val, known=read.problems if read else ())
     shown = map_to_source_lines(report, source)
     write_findings(work, shown, source, layout.images)
     quarantined = decide_on_findings(report, shown, source, request.on_bad_sample, echo)
@@ -202,6 +206,11 @@ def _check(
         write_quarantine(files, work / "quarantine.tsv", report.bad_lines, source.origins)
         echo(f"data: {quarantined} bad samples are left out; the run has the list (dataset/quarantine.tsv)")
     return _Checked(report=report, quarantined=quarantined)
+
+
+def _kept_leaks(report: ValidationReport | None) -> int:
+    leaks = report.leaks if report else None
+    return leaks.val_lines if leaks and leaks.choice == KEEP else 0
 
 
 _SECTIONS = {"train": "Train.dataset", "val": "Eval.dataset"}

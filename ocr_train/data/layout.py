@@ -105,6 +105,13 @@ def _sort(files: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     return train, val or test
 
 
+def validation_files(files: Sequence[Path]) -> tuple[Path, ...]:
+    """Those of `files` whose names say that they are for validation or for a test, where another is for training."""
+    train, _ = _sort(files)
+    held = tuple(path for path in files if {*VAL_WORDS, "test"} & _words(path) and path not in train)
+    return held if train else ()
+
+
 def _words(path: Path) -> set[str]:
     return {word.rstrip("0123456789") for word in re.split(r"[^a-z0-9]+", path.stem.lower())}
 

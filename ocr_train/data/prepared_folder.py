@@ -163,7 +163,7 @@ def _prepare(
     dictionary, copied = _dictionary(options, layout, echo)
     files = (*layout.train, *layout.val)
     known = dictionary.problems if dictionary else ()
-    report = validate(files, layout.images, options.rules(dictionary), known=known)
+    report = validate(files, layout.images, options.rules(dictionary), held=layout.val, known=known)
     shown = map_to_source_lines(report, source)
     write_findings(work / "findings", shown, source, layout.images)
     whole = (out / MANIFEST).exists()

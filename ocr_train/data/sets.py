@@ -75,7 +75,7 @@ def clean_sets(
 
 def _clean(path: Path, report: ValidationReport, task: str, work: Path) -> list[LabelLine]:
     clean = work / "clean.txt"
-    write_clean(path, clean, report.bad_lines, task, choices=report.choices)
+    write_clean(path, clean, report.left_out, task, choices=report.choices)
     lines = [replace(line, image=normal_image(line.image)) for line in read_samples(clean)[0]]
     clean.unlink()
     return lines

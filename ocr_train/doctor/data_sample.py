@@ -121,7 +121,11 @@ def _check(request: DataRequest, heads: Layout) -> ValidationReport:
     dictionary = read_dictionary(path, use_space_char=space) if path else None
     rules = label_rules(request.task, request.trainer, dictionary)
     return validate(
-        (*heads.train, *heads.val), heads.images, rules, known=dictionary.problems if dictionary else ()
+        (*heads.train, *heads.val),
+        heads.images,
+        rules,
+        held=heads.val,
+        known=dictionary.problems if dictionary else (),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from ocr_train.config import parameter_values as read
 from ocr_train.config.experiment import EXPERIMENTS, Launch, load_experiment
 from ocr_train.config.overrides import get_key, set_key
 from ocr_train.config.requests import DataRequest
+from ocr_train.data.checks.duplicates import KEEP
 from ocr_train.data.for_training import Dataset, Fetch, prepare
 from ocr_train.data.samples import image_paths
 from ocr_train.errors import ConfigError, DataError, OcrTrainError
@@ -162,6 +163,9 @@ def _request(source: ModelSource, client: Callable[[], Any], data: str) -> DataR
         dictionary_fixed=True,
         choices=read.parse_label_choices(vars(Launch()) if data else vars(launch), problems),
     )
+    if data or not _knew_leaks(record):
+        # What is only evaluated on is not trained on, and runs of before had both.
+        request = replace(request, choices=replace(request.choices, leaks=KEEP))
     if problems:
         raise ConfigError(
             f"what {source.description} was launched with cannot be read: {'; '.join(problems)}.",
@@ -191,6 +195,11 @@ def _record(source: ModelSource, client: Callable[[], Any], *, required: bool) -
         return {}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _knew_leaks(record: Mapping[str, Any]) -> bool:
+    recorded = record.get("launch")
+    return isinstance(recorded, dict) and "leaks" in recorded
 
 
 def _launch(record: Mapping[str, Any]) -> Launch:

@@ -13,6 +13,7 @@ from ocr_train.data.checks.problems import ERROR, KINDS, Problem
 from ocr_train.data.checks.statistics import Example
 from ocr_train.data.checks.validate import ValidationReport, validate
 from ocr_train.data.labels import Box, LabelLine, read_labels
+from ocr_train.data.layout import validation_files
 from ocr_train.data.samples import image_names
 from ocr_train.drawing.boxes import BOX_COLOUR, Colour, outline_box, write_above
 from ocr_train.notebook.data import LabelSet
@@ -42,14 +43,22 @@ def check_labels(labels: LabelSet) -> None:
 
     Raises `DataError` where a label file cannot be read.
     """
-    report = validate(labels.files, labels.images, labels.rules, known=labels.known)
+    report = validate(
+        labels.files,
+        labels.images,
+        labels.rules,
+        held=validation_files(labels.files),
+        known=labels.known,
+    )
     notes = sum(report.counts.values()) - report.errors
     print(f"{report.labels} labels, {report.errors} errors in {len(report.bad_lines)} lines, {notes} notes")
+    if report.leaks:
+        print(report.leaks.sentence())
     if not report.counts:
         print("Nothing to correct.")
         return
-    kinds = sorted(report.counts, key=lambda kind: (KINDS[kind].severity(labels.task) != ERROR, kind))
-    rows = [(kind, KINDS[kind].severity(labels.task), report.counts[kind], KINDS[kind].why) for kind in kinds]
+    kinds = sorted(report.counts, key=lambda kind: (report.severity(kind) != ERROR, kind))
+    rows = [(kind, report.severity(kind), report.counts[kind], KINDS[kind].why) for kind in kinds]
     tones = ["problem" if row[1] == ERROR else "warning" for row in rows]
     show_table(("problem", "", "how often", "why it matters"), rows, tones=tones)
     show_problems(report.problems)

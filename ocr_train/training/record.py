@@ -135,6 +135,7 @@ def log_start(
     params["data/train_samples"] = dataset.train_samples
     params["data/val_samples"] = dataset.val_samples
     params["data/quarantined"] = dataset.quarantined
+    params["data/leaked_val_samples"] = dataset.leaked
     params[STEPS_METRIC] = run.steps_per_epoch
     if settled.source:
         params["cfg/pretrained"] = settled.source

@@ -62,8 +62,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with two images, where commands would be executed; afterwards none has been."""
     place = tmp_path / "labels"
     place.mkdir()
-    for name in ("a.jpg", "b.jpg"):
-        Image.new("RGB", (100, 32)).save(place / name)
+    for name, colour in (("a.jpg", "black"), ("b.jpg", "white")):
+        Image.new("RGB", (100, 32), colour).save(place / name)
     monkeypatch.chdir(tmp_path)
     yield place
     assert not list(tmp_path.rglob(f"*{CANARY}*"))

@@ -1,41 +1,85 @@
-"""Images that several lines name, found with 20 bytes of memory a line.
+"""Images that several lines have: in training and in validation, with other labels, or twice the same.
 
-Names are read again from the files for those few that are shown.
+An image is its content: two names with the same bytes are one image (`ocr_train.data.contents`). Memory is 28 bytes a
+line; names are read again from the files for those few that are shown.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.data.checks.problems import KEPT_PER_KIND, Finding, FoundProblems
-from ocr_train.data.labels import shorten
+from ocr_train.data.checks.problems import KEPT_PER_KIND, BadLines, Finding, FoundProblems
+from ocr_train.data.contents import NamedImages, SameImages, normal_name
+from ocr_train.data.labels import LabelLine, read_labels, shorten
+from ocr_train.data.samples import image_names
 from ocr_train.ocr_engine.files import open_regular
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+STOP, DROP, KEEP = LEAK_CHOICES = ("stop", "drop", "keep")
+"""What to do with a validation image that is a training image, too: an error of the validation line, leave the lines
+out of training, or keep both and say so."""
+
+_NEXT = {
+    STOP: "remove one of the two lines",
+    DROP: "the training line is left out",
+    KEEP: "kept, as asked (leaks: keep)",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaks:
+    """Validation images that are training images, too: `images` of `val_images` names, `other_label` of them with
+    another label there; `val_lines` lines with one have no error, `train_lines` lines for training have one. `choice` is
+    what was asked for."""
+
+    images: int
+    val_images: int
+    other_label: int
+    val_lines: int
+    train_lines: int
+    choice: str = STOP
+
+    def sentence(self) -> str:
+        """What a reader must know first."""
+        is_are = "is also a training image" if self.images == 1 else "are also training images"
+        with_other = f" ({self.other_label} of them with another label)" if self.other_label else ""
+        start = f"{self.images} of {self.val_images} validation images {is_are}{with_other}: "
+        if self.choice == DROP:
+            count = f"{self.train_lines} training sample{'s' * (self.train_lines != 1)}"
+            return f"{start}{count} with them {'is' if self.train_lines == 1 else 'are'} left out of training"
+        if self.choice == KEEP:
+            return f"{start}the scores are too good, and the run says so (data/leaked_val_samples)"
+        return f"{start}the scores would be too good"
+
 
 @dataclass(kw_only=True)
 class SampleHashes:
-    """Every sample's image and label as 8-byte hashes, to find duplicates: 20 bytes a sample."""
+    """Every sample's images and label as 8-byte hashes, to find duplicates: 28 bytes a sample of one image."""
 
-    images: array[int] = field(default_factory=lambda: array("q"))
+    images: NamedImages = field(default_factory=NamedImages)
     labels: array[int] = field(default_factory=lambda: array("q"))
     numbers: array[int] = field(default_factory=lambda: array("I"))
     starts: list[tuple[str, int]] = field(default_factory=list)
 
     def open(self, file: str) -> None:
         """From here on samples are of `file`."""
-        self.starts.append((file, len(self.images)))
+        self.starts.append((file, len(self.numbers)))
 
-    def add(self, line: int, image: str, label: str) -> None:
-        """Remember one sample. `hash` is SipHash with 64 bits: among a million a chance hit is 1 in 10^7."""
-        self.images.append(hash(image))
+    def add(self, line: int, images: Mapping[str, int], label: object) -> None:
+        """Remember one sample: its images, each with its size in bytes (0: no file), and what its label says.
+
+        `hash` is SipHash with 64 bits: among a million a chance hit is 1 in 10^7.
+        """
+        for name, size_bytes in images.items():
+            self.images.add(len(self.numbers), name, size_bytes)
         self.labels.append(hash(label))
         self.numbers.append(line)
 
@@ -44,19 +88,200 @@ class SampleHashes:
         file = next(file for file, start in reversed(self.starts) if start <= index)
         return file, self.numbers[index]
 
+    def names(self) -> Iterator[str]:
+        """Every name of every sample again, in the order they were added in: the files are read once more."""
+        for file, _ in self.starts:
+            for line in read_labels(Path(file)):
+                if isinstance(line, LabelLine):
+                    # As in `add`: one name twice in a list is one image.
+                    yield from dict.fromkeys(image_names(line.image))
 
-def find_duplicates(samples: SampleHashes, found: FoundProblems) -> None:
-    """Report every later line of an image, and every line of an image whose lines disagree."""
+    def of_files(self, files: Iterable[str]) -> NDArray[np.bool_]:
+        """For each sample whether it is of one of `files`."""
+        import numpy as np
+
+        wanted, marks = set(files), np.zeros(len(self.numbers), dtype=bool)
+        ends = [start for _, start in self.starts[1:]] + [len(self.numbers)]
+        for (file, start), end in zip(self.starts, ends, strict=True):
+            marks[start:end] = file in wanted
+        return marks
+
+
+def find_duplicates(
+    samples: SampleHashes,
+    same: SameImages,
+    found: FoundProblems,
+    dropped: BadLines,
+    *,
+    held: Sequence[str] = (),
+    choice: str = STOP,
+) -> Leaks | None:
+    """Report each later line of an image with the same label, each line of an image whose lines disagree, and each
+    line of the files `held` (those for validation) whose image a line of the other files has: a leak.
+
+    `choice` says what to do with a leak; lines that are to be left out of training are noted in `dropped`.
+    """
+    if not len(samples.numbers):
+        return None
+    table = _Table.of(samples, same, held)
+    _Reporter(samples, table, found, bool(held)).report()
+    return _find_leaks(samples, table, found, dropped, choice)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Table:
+    """One row for each image of each sample: `content` is the image's number, `sample` whose it is, `val` whether that
+    is for validation, `label` its label. `sample_set` is for each sample a hash of its images and its side."""
+
+    content: NDArray[np.intp]
+    sample: NDArray[np.intp]
+    val: NDArray[np.bool_]
+    label: NDArray[np.int64]
+    name: NDArray[np.int64]
+    sample_set: NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, samples: SampleHashes, same: SameImages, held: Sequence[str]) -> _Table:
+        import numpy as np
+
+        names = np.frombuffer(samples.images.ids, dtype=np.int64)
+        sample = np.frombuffer(samples.images.samples, dtype=np.uint32).astype(np.intp)
+        first_ids = same.first_ids(names)
+        content = np.unique(first_ids, return_inverse=True)[1].reshape(-1)
+        val = samples.of_files(held)
+        sets = np.zeros(len(samples.numbers), dtype=np.uint64)
+        np.add.at(sets, sample, _mix(first_ids))
+        sets ^= val.astype(np.uint64)
+        labels = np.frombuffer(samples.labels, dtype=np.int64)
+        return cls(
+            content=content,
+            sample=sample,
+            val=val[sample],
+            label=labels[sample],
+            name=names,
+            sample_set=sets,
+        )
+
+
+def _mix(values: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Hashes spread over all bits, so that sums of several are as good (the finalizer of SplitMix64)."""
     import numpy as np
 
-    images = np.frombuffer(samples.images, dtype=np.int64)
-    labels = np.frombuffer(samples.labels, dtype=np.int64)
-    _, firsts, numbers = np.unique(images, return_index=True, return_inverse=True)
-    # For each sample the first one with its image.
-    first = firsts[numbers]
-    _report(samples, found, "duplicate_image", np.flatnonzero(first != np.arange(len(first))), first)
-    disagreeing = first[labels != labels[first]]
-    _report(samples, found, "duplicate_conflict", np.flatnonzero(np.isin(first, disagreeing)), first)
+    mixed = values.view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _firsts(values: NDArray[np.generic]) -> NDArray[np.intp]:
+    """For each place the first place that has the same value."""
+    import numpy as np
+
+    _, firsts, numbers = np.unique(values, return_index=True, return_inverse=True)
+    first: NDArray[np.intp] = firsts[numbers.reshape(-1)]
+    return first
+
+
+@dataclass(frozen=True)
+class _Reporter:
+    """Reports lines of one set that have the same image."""
+
+    samples: SampleHashes
+    table: _Table
+    found: FoundProblems
+    has_sides: bool
+
+    def report(self) -> None:
+        """`duplicate_image` for each later line of the same image and label, `duplicate_conflict` where labels differ."""
+        import numpy as np
+
+        labels = np.frombuffer(self.samples.labels, dtype=np.int64)
+        first = _firsts(self.table.sample_set + _mix(labels))
+        later = np.flatnonzero(first != np.arange(len(first)))
+        _report(self.samples, self.found, "duplicate_image", later, first, self._twice)
+        conflicts, others = self._conflicts()
+        _report(self.samples, self.found, "duplicate_conflict", conflicts, others, self._conflict)
+
+    def _conflicts(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The samples with an image that another of the same set labels otherwise; for each sample the other one."""
+        import numpy as np
+
+        table = self.table
+        first = _firsts(table.content * 2 + table.val)
+        differs = np.flatnonzero(table.label != table.label[first])
+        others = np.zeros(len(self.samples.numbers), dtype=np.intp)
+        if not len(differs):
+            return differs, others
+        # Backwards, so that what stays of equal places is the first.
+        opposite = first.copy()
+        opposite[first[differs[::-1]]] = differs[::-1]
+        rows = np.flatnonzero(np.isin(first, first[differs]))
+        of_first = table.label[rows] == table.label[first[rows]]
+        other_rows = np.where(of_first, opposite[first[rows]], first[rows])
+        others[table.sample[rows[::-1]]] = table.sample[other_rows[::-1]]
+        return np.unique(table.sample[rows]), others
+
+    def _counts_double(self, index: int) -> str:
+        """What follows, with the set that both lines are in where that is known."""
+        if not self.has_sides:
+            return "it counts double"
+        return (
+            f"both lines are for {'validation' if self._is_held(index) else 'training'}, so it counts double"
+        )
+
+    def _is_held(self, index: int) -> bool:
+        import numpy as np
+
+        return bool(self.table.val[int(np.searchsorted(self.table.sample, index))])
+
+    def _twice(self, index: int, where: str, what: str) -> str:
+        return f"{where} has {what} and the same label: {self._counts_double(index)}; remove one"
+
+    def _conflict(self, index: int, where: str, what: str) -> str:
+        return f"{where} has {what}, with another label: keep the right one, or merge the boxes"
+
+
+def _find_leaks(
+    samples: SampleHashes, table: _Table, found: FoundProblems, dropped: BadLines, choice: str
+) -> Leaks | None:
+    """Report the samples for validation whose image is trained on."""
+    import numpy as np
+
+    if table.val.all() or not table.val.any():
+        return None
+    trained, held = (np.zeros(int(table.content.max()) + 1, dtype=bool) for _ in range(2))
+    trained[table.content[~table.val]] = True
+    held[table.content[table.val]] = True
+    both = trained & held
+    rows = np.flatnonzero(both[table.content])
+    if not len(rows):
+        return None
+    val_rows, train_rows = rows[table.val[rows]], rows[~table.val[rows]]
+    first_train = np.zeros(len(both), dtype=np.intp)
+    first_train[table.content[train_rows[::-1]]] = train_rows[::-1]
+    others = np.zeros(len(samples.numbers), dtype=np.intp)
+    others[table.sample[val_rows[::-1]]] = table.sample[first_train[table.content[val_rows[::-1]]]]
+    pairs = _mix(table.content.astype(np.int64)) + table.label.view(np.uint64)
+    other_label = val_rows[~np.isin(pairs[val_rows], pairs[train_rows])]
+    differing = set(table.sample[other_label].tolist())
+
+    def hint(index: int, where: str, what: str) -> str:
+        label = ", with another label" if index in differing else ""
+        return f"{where}, for training, has {what}{label}: {_NEXT[choice]}"
+
+    val_lines, train_lines = np.unique(table.sample[val_rows]), np.unique(table.sample[train_rows])
+    _report(samples, found, "leak", val_lines, others, hint)
+    if choice == DROP:
+        for index in train_lines:
+            dropped.add(*samples.place(int(index)), "leak")
+    return Leaks(
+        images=len(np.unique(table.name[val_rows])),
+        val_images=len(np.unique(table.name[table.val])),
+        other_label=len(np.unique(table.name[other_label])),
+        val_lines=sum(samples.place(int(index)) not in found.bad_lines for index in val_lines),
+        train_lines=len(train_lines),
+        choice=choice,
+    )
 
 
 def _report(
@@ -64,28 +289,28 @@ def _report(
     found: FoundProblems,
     kind: str,
     indices: NDArray[np.intp],
-    first: NDArray[np.intp],
+    others: NDArray[np.intp],
+    hint: Callable[[int, str, str], str],
 ) -> None:
-    shown = [int(index) for index in indices[:KEPT_PER_KIND]]
-    names = _read_names([samples.place(index) for index in shown])
-    for index in shown:
-        place = samples.place(index)
-        hint = _hint(kind, samples.place(int(first[index])), place)
-        found.add(*place, Finding(kind, names.get(place, ""), hint))
+    """Report each sample of `indices`; `others` has for each sample the one that it is held against."""
+    shown = [(int(index), int(others[index])) for index in indices[:KEPT_PER_KIND]]
+    places = {index: samples.place(index) for pair in shown for index in pair}
+    names = _read_names(places.values())
+    for index, other in shown:
+        place, there = places[index], places[other]
+        name, other_name = names.get(place, ""), names.get(there, "")
+        where = f"{there[0]}:{there[1]}"
+        if name != other_name:
+            where = f"{where} {other_name!r}"
+        named = normal_name(name) == normal_name(other_name)
+        what = "the same image" if named else "an image with the same bytes"
+        found.add(*place, Finding(kind, name, hint(index, where, what), there))
     rest = indices[KEPT_PER_KIND:]
     if len(rest):
         found.count_places(kind, (samples.place(int(index)) for index in rest), len(rest))
 
 
-def _hint(kind: str, first: tuple[str, int], place: tuple[str, int]) -> str:
-    where = f"{first[0]}:{first[1]}" if first != place else "a later line"
-    if kind == "duplicate_conflict":
-        return f"{where} names the same image with another label: keep the right one, or merge the boxes"
-    across = "; an image in training and in validation makes scores too good" if first[0] != place[0] else ""
-    return f"first named at {where}: remove one{across}"
-
-
-def _read_names(places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], str]:
+def _read_names(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:
     """The images named at `places`, read again from the label files."""
     wanted: defaultdict[str, set[int]] = defaultdict(set)
     for file, line in places:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -93,7 +93,14 @@ def _hint(report: ValidationReport, source: LabelSource) -> str:
         and (look := looks_like(source.folder))
     ):
         return f"These are not PaddleOCR's labels (image, tab, label):{look}"
-    return "Fix them, or continue with the rest: --on-bad-sample quarantine (-P on_bad_sample=quarantine)"
+    rest = "Fix them, or continue with the rest: --on-bad-sample quarantine (-P on_bad_sample=quarantine)"
+    return f"{rest}\n{_LEAKS}" if "leak" in report.counts else rest
+
+
+_LEAKS = (
+    "Images in training and in validation: --leaks drop (-P leaks=drop) leaves them out of training, "
+    "--leaks keep (-P leaks=keep) trains on them all the same"
+)
 
 
 def count_quarantined(report: ValidationReport) -> int:
@@ -108,7 +115,8 @@ def count_quarantined(report: ValidationReport) -> int:
         raise DataError(f"quarantine does not help here:\n{places}", hint="fix these first")
     for file, lines in report.statistics.lines.items():
         if sum(1 for _ in report.bad_lines.of(file)) >= lines:
-            raise DataError(f"no good sample is left in {file}: {report.summary()}", hint="fix the file")
+            hint = _LEAKS if "leak" in report.counts else "fix the file"
+            raise DataError(f"no good sample is left in {file}: {report.summary()}", hint=hint)
     return len(report.bad_lines)
 
 
@@ -146,7 +154,12 @@ def _bad_texts(path: Path, bad: Iterable[tuple[int, str]]) -> Iterator[tuple[int
 
 
 def write_clean(
-    label_file: Path, out: Path, bad_lines: BadLines, task: str, *, choices: LabelChoices | None = None
+    label_file: Path,
+    out: Path,
+    bad_lines: Container[tuple[str, int]],
+    task: str,
+    *,
+    choices: LabelChoices | None = None,
 ) -> int:
     """Write the copy of `label_file` that the trainer reads, and give back how many lines it has.
 

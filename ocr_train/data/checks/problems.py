@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ KEPT_PER_KIND = 10_000
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """One problem in one place: `line` counts from 1 (0: the file as a whole), `value` is what stands there,
-    `hint` what to do, `severity` "error" or "note"."""
+    `hint` what to do, `severity` "error" or "note". `other` is the file and line that the hint names, if any."""
 
     file: str
     line: int = 0
@@ -32,6 +32,7 @@ class Problem:
     value: str
     hint: str
     severity: str
+    other: tuple[str, int] | None = None
 
 
 class Finding(NamedTuple):
@@ -40,6 +41,7 @@ class Finding(NamedTuple):
     kind: str
     value: str
     hint: str
+    other: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "bom": _both(NOTE, "PaddleOCR would take it for part of the first path; the clean copy has none"),
         "duplicate_image": _both(NOTE, "the image counts double, which may be intended"),
         "duplicate_conflict": _both(ERROR, "the same image with two truths teaches one of them wrong"),
+        # An error in every task: what is known from training is read again, and no score says by how much it is too good.
+        "leak": _both(
+            ERROR, "the image is trained on, too: the score says nothing about images that are new"
+        ),
         # the image
         "bad_path": _both(ERROR, "the path leads out of the data folder or works on one machine only"),
         "image_missing": _both(ERROR, "PaddleOCR trains on a random other sample instead"),
@@ -134,6 +140,7 @@ def make_problem(file: str, line: int, finding: Finding, task: str) -> Problem:
         value=finding.value,
         hint=finding.hint,
         severity=KINDS[finding.kind].severity(task),
+        other=finding.other,
     )
 
 
@@ -158,7 +165,9 @@ class BadLines:
         if not codes[line]:
             codes[line] = _KIND_CODES[kind]
 
-    def __contains__(self, place: tuple[str, int]) -> bool:
+    def __contains__(self, place: object) -> bool:
+        if not isinstance(place, tuple):
+            return False
         file, line = place
         codes = self._codes.get(file, b"")
         return line < len(codes) and bool(codes[line])
@@ -176,15 +185,33 @@ class BadLines:
         return ((line, _KIND_NAMES[code - 1]) for line, code in enumerate(codes) if code)
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """The lines of several such sets: `(file, line) in left_out`."""
+
+    parts: tuple[BadLines, ...]
+
+    def __contains__(self, place: object) -> bool:
+        return any(place in part for part in self.parts)
+
+
 @dataclass(kw_only=True)
 class FoundProblems:
-    """The problems of one validation for `task`, in bounded memory: counted, some of each kind `kept`, lines marked."""
+    """The problems of one validation for `task`, in bounded memory: counted, some of each kind `kept`, lines marked.
+
+    `notes` are kinds that were chosen to be no errors here.
+    """
 
     task: str
+    notes: frozenset[str] = frozenset()
     counts: Counter[str] = field(default_factory=Counter)
     kept: dict[str, list[Problem]] = field(default_factory=dict)
     bad_lines: BadLines = field(default_factory=BadLines)
     errors: int = 0
+
+    def severity(self, kind: str) -> str:
+        """ "error" or "note" for `kind` here."""
+        return NOTE if kind in self.notes else KINDS[kind].severity(self.task)
 
     def add(self, file: str, line: int, finding: Finding) -> None:
         """Count `finding`, mark its line if a sample there has an error, keep it if there is room."""
@@ -193,12 +220,13 @@ class FoundProblems:
         self.count_places(kind, [(file, line)] if of_a_sample else (), 1)
         kept = self.kept.setdefault(kind, [])
         if len(kept) < KEPT_PER_KIND:
-            kept.append(make_problem(file, line, finding, self.task))
+            problem = make_problem(file, line, finding, self.task)
+            kept.append(replace(problem, severity=NOTE) if kind in self.notes else problem)
 
     def count_places(self, kind: str, places: Iterable[tuple[str, int]], count: int) -> None:
         """Count `count` problems whose text is not kept, and mark those of `places` if `kind` is an error."""
         self.counts[kind] += count
-        if KINDS[kind].severity(self.task) == ERROR:
+        if self.severity(kind) == ERROR:
             self.errors += count
             for file, line in places:
                 self.bad_lines.add(file, line, kind)

@@ -7,7 +7,7 @@ import io
 import unicodedata
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ocr_train.atomic_files import write_bytes
@@ -44,7 +44,7 @@ def render_html(report: ValidationReport, images: Path) -> str:
         statistics=statistics,
         facts=_facts(report),
         kinds=_kinds(report),
-        examples=_examples(statistics.examples, images, report.task),
+        examples=_examples(report, images),
         outside=sorted(statistics.outside.items(), key=lambda item: -item[1].count)[:CHARACTERS_SHOWN],
         characters=statistics.characters.most_common(CHARACTERS_SHOWN),
         lengths=[
@@ -75,7 +75,7 @@ def _kinds(report: ValidationReport) -> list[tuple[str, str, int, str, list[Prob
     found = [
         (
             name,
-            KINDS[name].severity(report.task),
+            report.severity(name),
             count,
             KINDS[name].why,
             by_kind[name][:PROBLEMS_SHOWN_PER_KIND],
@@ -85,11 +85,11 @@ def _kinds(report: ValidationReport) -> list[tuple[str, str, int, str, list[Prob
     return sorted(found, key=lambda kind: (kind[1] != ERROR, -kind[2]))
 
 
-def _examples(examples: Iterable[Example], images: Path, task: str) -> list[tuple[Example, str, str]]:
+def _examples(report: ValidationReport, images: Path) -> list[tuple[Example, str, str]]:
     """Each with a class of the style sheet and its picture (a data address, or nothing)."""
     found = []
-    for example in sorted(examples, key=lambda one: (not one.kind, one.file, one.line)):
-        severity = KINDS[example.kind].severity(task) if example.kind else "good"
+    for example in sorted(report.statistics.examples, key=lambda one: (not one.kind, one.file, one.line)):
+        severity = report.severity(example.kind) if example.kind else "good"
         picture = draw_sample(images, example.image, example.boxes, problem=severity == ERROR)
         found.append((example, severity, picture or ""))
     return found

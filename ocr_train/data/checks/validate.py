@@ -1,9 +1,9 @@
 """Check label files before training: every problem at once, each with file, line, kind, value and what to do.
 
-    read_labels -> images of a chunk of lines (in parallel) -> each line's label -> duplicates -> Report
+    read_labels -> images of a chunk of lines (in parallel) -> each line's label -> the same images -> Report
 
 A million lines pass in bounded memory: problems are kept up to a number for each kind (all are counted), bad
-lines cost a byte each, and the look for duplicates 20 bytes a line. The kinds are in
+lines cost a byte each, and the look for images that are the same 28 bytes a line. The kinds are in
 `ocr_train.data.checks.problems`.
 """
 
@@ -22,11 +22,21 @@ from pathlib import Path
 
 from ocr_train.config.requests import LabelChoices
 from ocr_train.data.checks.detection import check_place, parse_boxes
-from ocr_train.data.checks.duplicates import SampleHashes, find_duplicates
+from ocr_train.data.checks.duplicates import STOP, Leaks, SampleHashes, find_duplicates
 from ocr_train.data.checks.images import ImageFacts, check_images
-from ocr_train.data.checks.problems import ERROR, KINDS, BadLines, Finding, FoundProblems, Problem
+from ocr_train.data.checks.problems import (
+    ERROR,
+    KINDS,
+    NOTE,
+    BadLines,
+    Finding,
+    FoundProblems,
+    LeftOut,
+    Problem,
+)
 from ocr_train.data.checks.recognition import check_class, check_text, outside_characters, text_for_trainer
 from ocr_train.data.checks.statistics import Example, Statistics
+from ocr_train.data.contents import SameImages, file_sizes, find_same, none_same
 from ocr_train.data.labels import BadLine, Box, LabelLine, read_labels
 from ocr_train.data.samples import image_names
 from ocr_train.errors import ConfigError, DataError
@@ -75,7 +85,9 @@ class Rules:
 class ValidationReport:
     """What was found. `labels` counts the lines that are not blank; `counts` counts every problem by kind, of
     which `problems` holds at most 10,000 a kind, in the order of files and lines; `errors` counts those that
-    are no notes; `bad_lines` knows every line that has an error. `choices` say how the labels were read."""
+    are no notes; `bad_lines` knows every line that has an error. `leaks` sums up the images that are in training and in
+    validation, `dropped` knows the lines that are left out of training for it, `same` which images have equal bytes. `choices` say how
+    the labels were read."""
 
     labels: int
     problems: tuple[Problem, ...]
@@ -85,6 +97,20 @@ class ValidationReport:
     statistics: Statistics
     task: str
     choices: LabelChoices = field(default_factory=LabelChoices)
+    leaks: Leaks | None = None
+    dropped: BadLines = field(default_factory=BadLines)
+    same: SameImages = field(default_factory=none_same)
+
+    def severity(self, kind: str) -> str:
+        """ "error" or "note" for `kind` in this check."""
+        if kind == "leak" and self.leaks is not None and self.leaks.choice != STOP:
+            return NOTE
+        return KINDS[kind].severity(self.task)
+
+    @property
+    def left_out(self) -> LeftOut:
+        """Every line that is not trained on or validated on."""
+        return LeftOut((self.bad_lines, self.dropped))
 
     def to_json(self) -> dict[str, object]:
         """The shape that machines rely on: labels, problems, counts."""
@@ -99,8 +125,10 @@ class ValidationReport:
         notes = sum(self.counts.values()) - self.errors
         lines = [
             f"{self.labels} labels, {self.errors} errors in {len(self.bad_lines)} lines, {notes} notes",
+            *([self.leaks.sentence()] if self.leaks else []),
+            *self._doubled(),
             *(
-                f"  {KINDS[kind].severity(self.task):5} {kind}: {count}"
+                f"  {self.severity(kind):5} {kind}: {count}"
                 for kind, count in sorted(self.counts.items(), key=self._rank)
             ),
         ]
@@ -114,9 +142,13 @@ class ValidationReport:
             lines.append(f"... and {rest} more")
         return "\n".join(lines)
 
+    def _doubled(self) -> Iterator[str]:
+        if count := self.counts.get("duplicate_image", 0):
+            yield f"{count} sample{'s' * (count > 1)} {'count' if count > 1 else 'counts'} double: same image, same label"
+
     def _rank(self, item: tuple[str, int]) -> tuple[bool, int]:
         kind, count = item
-        return KINDS[kind].severity(self.task) != ERROR, -count
+        return self.severity(kind) != ERROR, -count
 
 
 def problem_json(problem: Problem) -> dict[str, object]:
@@ -129,16 +161,23 @@ def _place(problem: Problem) -> str:
 
 
 def validate(
-    label_files: Sequence[Path], images: Path, rules: Rules, *, known: Iterable[Problem] = ()
+    label_files: Sequence[Path],
+    images: Path,
+    rules: Rules,
+    *,
+    held: Sequence[Path] = (),
+    known: Iterable[Problem] = (),
 ) -> ValidationReport:
     """Check `label_files` against `rules` and against the files under the folder `images`.
 
+    `held` are those of the label files that are for validation: their images must not be in the others.
     `known` are problems found before, such as the dictionary's; they are counted with the others.
     Whatever the files hold, a `ValidationReport` comes back; `DataError` is raised only where a label file or the
     folder cannot be read at all.
     """
     _require_readable(label_files, images)
-    found = FoundProblems(task=rules.task)
+    leaks = rules.choices.leaks
+    found = FoundProblems(task=rules.task, notes=frozenset() if leaks == STOP else frozenset({"leak"}))
     statistics = Statistics()
     for problem in known:
         found.add(problem.file, problem.line, Finding(problem.kind, problem.value, problem.hint))
@@ -149,7 +188,9 @@ def validate(
         )
         for path in label_files:
             checker.check_file(path)
-    find_duplicates(samples, found)
+    same = find_same(samples.images, samples.names, images, workers=rules.workers)
+    dropped = BadLines()
+    leaked = find_duplicates(samples, same, found, dropped, held=[str(path) for path in held], choice=leaks)
     order = {str(path): index for index, path in enumerate(label_files)}
     problems = [problem for kept in found.kept.values() for problem in kept]
     problems.sort(key=lambda problem: (order.get(problem.file, -1), problem.line))
@@ -162,6 +203,9 @@ def validate(
         statistics=statistics,
         task=rules.task,
         choices=rules.choices,
+        leaks=leaked,
+        dropped=dropped,
+        same=same,
     )
 
 
@@ -202,7 +246,7 @@ class _Checker:
     found: FoundProblems
     statistics: Statistics
     samples: SampleHashes
-    known: OrderedDict[str, ImageFacts] = field(default_factory=OrderedDict)
+    known: OrderedDict[str, tuple[ImageFacts, int]] = field(default_factory=OrderedDict)
 
     def check_file(self, path: Path) -> None:
         file = str(path)
@@ -231,14 +275,14 @@ class _Checker:
             name, _ = self.known.popitem(last=False)
             if name in names:
                 new.append(name)
-        self.known.update(
-            check_images(
-                new, self.images, pool=self.pool, workers=self.rules.workers, decode=self.rules.decode
-            )
-        )
+        workers = self.rules.workers
+        sizes = file_sizes(new, self.images, pool=self.pool, workers=workers)
+        facts = check_images(new, self.images, pool=self.pool, workers=workers, decode=self.rules.decode)
+        self.known.update((name, (facts[name], size)) for name, size in zip(new, sizes, strict=True))
 
     def _check_line(self, file: str, entry: LabelLine) -> None:
-        facts = [self.known[name] for name in image_names(entry.image)]
+        images = {name: self.known[name] for name in image_names(entry.image)}
+        facts = [fact for fact, _ in images.values()]
         findings = [finding for fact in facts for finding in fact.findings]
         if entry.bom:
             findings.append(Finding("bom", "U+FEFF", "left out for training; save as UTF-8 without BOM"))
@@ -250,11 +294,20 @@ class _Checker:
         else:
             problems = self._check_text(file, entry.line, entry.label)
         findings += problems
-        self.samples.add(entry.line, entry.image, entry.label)
+        sizes = {name: size for name, (_, size) in images.items()}
+        self.samples.add(entry.line, sizes, self._meaning(entry.label, boxes, problems))
         for finding in findings:
             self.found.add(file, entry.line, finding)
         if findings or self.statistics.wants_example(""):
             self._keep_example(file, entry, findings, boxes)
+
+    def _meaning(self, label: str, boxes: Sequence[Box], problems: Sequence[Finding]) -> object:
+        """What a label says, whatever its spelling: boxes in any order, a text as the trainer reads it."""
+        if self.rules.task != "det":
+            return text_for_trainer(label)
+        if any(self.found.severity(finding.kind) == ERROR for finding in problems):
+            return label
+        return tuple(sorted(map(hash, boxes)))
 
     def _check_boxes(
         self, label: str, facts: Iterable[ImageFacts]

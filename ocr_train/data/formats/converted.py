@@ -221,7 +221,9 @@ def map_to_source_lines(report: ValidationReport, source: LabelSource) -> Valida
         return (origin, 0) if origin else (file, line)
 
     again = "image_missing" if MISSED & {problem.kind for problem in source.problems} else ""
-    problems = tuple(_moved(problem, place) for problem in report.problems if problem.kind != again)
+    problems = tuple(
+        _moved(_other_moved(problem, place), place) for problem in report.problems if problem.kind != again
+    )
     counts = {kind: count for kind, count in report.counts.items() if kind != again}
     errors = report.errors - report.counts.get(again, 0)
     examples = [_moved(example, place) for example in report.statistics.examples]
@@ -232,6 +234,16 @@ def map_to_source_lines(report: ValidationReport, source: LabelSource) -> Valida
     lines = Counter({f"{source.origin} ({format_title(source.format)})": report.labels})
     statistics = dataclasses.replace(report.statistics, lines=lines, examples=examples, outside=outside)
     return dataclasses.replace(report, problems=problems, counts=counts, errors=errors, statistics=statistics)
+
+
+def _other_moved(problem: Problem, place: Callable[[str, int], tuple[str, int]]) -> Problem:
+    """The problem with the other place that its hint names as users know it."""
+    if problem.other is None:
+        return problem
+    file, line = place(*problem.other)
+    known = f"{file}:{line}" if line else file
+    written = f"{problem.other[0]}:{problem.other[1]}"
+    return dataclasses.replace(problem, hint=problem.hint.replace(written, known, 1), other=(file, line))
 
 
 def _moved(found: _Placed, place: Callable[[str, int], tuple[str, int]]) -> _Placed:

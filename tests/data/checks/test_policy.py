@@ -21,8 +21,8 @@ SQUARE = [[1, 1], [50, 1], [50, 20], [1, 20]]
 @pytest.fixture
 def labels(tmp_path: Path) -> Path:
     """A label file beside two images, yet without content."""
-    for name in ("a.jpg", "b.jpg"):
-        Image.new("RGB", (100, 32)).save(tmp_path / name)
+    for name, colour in (("a.jpg", "black"), ("b.jpg", "white")):
+        Image.new("RGB", (100, 32), colour).save(tmp_path / name)
     return tmp_path / "train.txt"
 
 

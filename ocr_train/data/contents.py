@@ -1,0 +1,180 @@
+"""Which images are the same: by their names, however these are spelled, and by their bytes (SHA-256).
+
+    names -> 8-byte ids -> sizes (stat) -> SHA-256 of the files whose size another name has, each once, in threads
+
+A million names take 16 bytes each. Names themselves are not kept: the files to be hashed are found by going through
+the label lines once more. A link, a copy and `./a.jpg` beside `a.jpg` are one image; an empty file or one that cannot
+be read is like no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import stat
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import compress, islice
+from typing import TYPE_CHECKING
+
+from ocr_train.data.image_files import slashed
+from ocr_train.ocr_engine.files import open_regular
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_LARGEST = 2**32 - 1
+_BLOCK_BYTES = 1 << 20
+_FILES_PER_TASK = 64
+
+
+def normal_name(name: str) -> str:
+    """`name` with slashes, without `./`, `a/../`, doubled slashes and a drive letter: one spelling for one file."""
+    path = slashed(name)
+    if "//" in path or "./" in path or path.endswith(("/", "/.", "/..")):
+        return posixpath.normpath(path)
+    return path
+
+
+def image_id(name: str) -> int:
+    """8 bytes for the image `name` in whatever spelling, for this process: among a million a chance hit is 1 in 10^7."""
+    return hash(normal_name(name))
+
+
+@dataclass(kw_only=True)
+class NamedImages:
+    """The images that samples name, in the order of the lines: `ids`, file sizes (0: no file), and whose they are."""
+
+    ids: array[int] = field(default_factory=lambda: array("q"))
+    sizes: array[int] = field(default_factory=lambda: array("I"))
+    samples: array[int] = field(default_factory=lambda: array("I"))
+
+    def add(self, sample: int, name: str, size_bytes: int) -> None:
+        """Remember that sample number `sample` (from 0) names `name`."""
+        self.ids.append(image_id(name))
+        self.sizes.append(min(size_bytes, _LARGEST))
+        self.samples.append(sample)
+
+
+@dataclass(frozen=True)
+class SameImages:
+    """The images whose bytes an image before them has: their `ids`, ascending, and the ids of those before, `firsts`."""
+
+    ids: NDArray[np.int64]
+    firsts: NDArray[np.int64]
+
+    def first_ids(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """For each id that of the first image with its bytes: equal ones are one image."""
+        import numpy as np
+
+        if not len(self.ids) or not len(ids):
+            return ids
+        places = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        return np.where(self.ids[places] == ids, self.firsts[places], ids)
+
+
+def none_same() -> SameImages:
+    """Where contents were not compared: every name is an image of its own."""
+    import numpy as np
+
+    return SameImages(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+def file_sizes(names: Sequence[str], folder: Path, *, pool: Executor, workers: int) -> list[int]:
+    """The size in bytes of each of `names` below `folder`, 0 where there is no such file."""
+    step = max(1, -(-len(names) // max(1, workers)))
+    slices = [names[start : start + step] for start in range(0, len(names), step)]
+    place = str(folder)
+    return [
+        size for part in pool.map(lambda part: [_size(name, place) for name in part], slices) for size in part
+    ]
+
+
+def _size(name: str, folder: str) -> int:
+    for path in _spellings(name, folder):
+        # Strings, as a million paths make pathlib's cost felt.
+        try:
+            found = os.stat(path)  # noqa: PTH116 - see above
+        except (OSError, ValueError):
+            continue
+        return found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return 0
+
+
+def _spellings(name: str, folder: str) -> tuple[str, ...]:
+    own = os.path.join(folder, name)  # noqa: PTH118 - see above
+    return (own, f"{folder}/{slashed(name)}") if "\\" in name else (own,)
+
+
+def find_same(
+    named: NamedImages, names: Callable[[], Iterable[str]], folder: Path, *, workers: int
+) -> SameImages:
+    """Which of the images have the same bytes; `names` goes through the names again, in the order they were added in.
+
+    Reads only files that are as large as one of another name. Never raises for what cannot be read: such a file is
+    like no other.
+    """
+    import numpy as np
+
+    ids = np.frombuffer(named.ids, dtype=np.int64)
+    wanted = _of_shared_size(ids, np.frombuffer(named.sizes, dtype=np.uint32))
+    if not len(wanted):
+        return none_same()
+    mask = bytearray(len(ids))
+    np.frombuffer(mask, dtype=np.uint8)[wanted] = 1
+    digests = array("q")
+    read = array("b")
+    for digest in _digests(compress(names(), mask), str(folder), workers):
+        digests.append(digest or 0)
+        read.append(digest is not None)
+    # The label files may have changed meanwhile: then fewer names come than were asked for.
+    whole = np.flatnonzero(np.frombuffer(read, dtype=np.int8))
+    sums = np.frombuffer(digests, dtype=np.int64)[whole]
+    wanted = wanted[whole]
+    _, first, numbers = np.unique(sums, return_index=True, return_inverse=True)
+    firsts = wanted[first[numbers.reshape(-1)]]
+    later = firsts != wanted
+    found, before = ids[wanted[later]], ids[firsts[later]]
+    order = np.argsort(found)
+    return SameImages(found[order], before[order])
+
+
+def _of_shared_size(ids: NDArray[np.int64], sizes: NDArray[np.uint32]) -> NDArray[np.intp]:
+    """Where each name stands first whose file is as large as one of another name, ascending."""
+    import numpy as np
+
+    firsts = np.sort(np.unique(ids, return_index=True)[1])
+    firsts = firsts[sizes[firsts] > 0]
+    _, numbers, counts = np.unique(sizes[firsts], return_inverse=True, return_counts=True)
+    shared: NDArray[np.intp] = firsts[counts[numbers.reshape(-1)] > 1]
+    return shared
+
+
+def _digests(names: Iterator[str], folder: str, workers: int) -> Iterator[int | None]:
+    """8 bytes of the SHA-256 of each file, None where it cannot be read; a bounded number of them is under way."""
+    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="contents") as pool:
+        while batch := list(islice(names, _FILES_PER_TASK * max(1, workers) * 4)):
+            slices = [
+                batch[start : start + _FILES_PER_TASK] for start in range(0, len(batch), _FILES_PER_TASK)
+            ]
+            for part in pool.map(lambda part: [_digest(name, folder) for name in part], slices):
+                yield from part
+
+
+def _digest(name: str, folder: str) -> int | None:
+    total = hashlib.sha256()
+    for path in _spellings(name, folder):
+        try:
+            with open_regular(path) as stream:
+                while block := stream.read(_BLOCK_BYTES):
+                    total.update(block)
+        except (OSError, ValueError):
+            continue
+        return int.from_bytes(total.digest()[:8], "big", signed=True)
+    return None
