@@ -120,8 +120,10 @@ def test_labelme_is_recognised_and_converted(capsys: Capsys, shared: Path, tmp_p
 
 
 def test_labelme_gives_recognition_samples(capsys: Capsys, shared: Path, tmp_path: Path) -> None:
-    """The boxes are cut out."""
+    """The boxes are cut out; their one label is the name of a class, and taken for the text only where that is asked for."""
     ran = prepare(capsys, "rec", shared / "data/labelme/balls", tmp_path / "out")
+    assert (ran.code, "120 boxes: 'Ball': these are names of classes" in ran.err) == (3, True)
+    ran = prepare(capsys, "rec", shared / "data/labelme/balls", tmp_path / "out", "--text-from", "label")
     assert ran.code == 0, ran.err
     assert ran.json["images"] == 120
     assert trained_on(tmp_path / "out", "rec", tmp_path).train_samples == ran.json["train"]

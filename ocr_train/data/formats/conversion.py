@@ -28,7 +28,8 @@ NOTES = frozenset(
             "exif_dropped",
             "image_labelled_twice",
         ),
-        *("difficult", "duplicate_image", "unconfirmed", "not_labelme"),
+        *("difficult", "duplicate_image", "unconfirmed", "not_labelme", "unknown_shape"),
+        *("text_field", "class_names"),
         *("other_file", "class_as_text", "several_annotations", "texts_not_joined", "other_tool"),
     }
 )

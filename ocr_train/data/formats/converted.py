@@ -136,8 +136,9 @@ def _finish(source: LabelSource, done: Conversion, task: str, work: Path) -> Lab
     files = keep_sets(labels)
     cut = _cut(files, work / "cut")
     if not cut.crops:
+        why = next((f" {one.value}: {one.hint}." for one in done.problems if one.kind == "class_names"), "")
         raise DataError(
-            f"{folder} has {source.summary}, and none gave a crop: {dict(cut.skipped)}.",
+            f"{folder} has {source.summary}, and none gave a crop: {dict(cut.skipped)}.{why}",
             hint="Recognition needs boxes with their text. Where it is taken from, and the options --text-from and --text-key: "
             "docs/data.md, Labels of other tools.",
         )

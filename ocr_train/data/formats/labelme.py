@@ -1,8 +1,8 @@
 """Converts LabelMe's JSON files to PaddleOCR detection labels.
 
-Format: LabelMe 2.4 to 7.1 (`label_file.py`): one JSON an image, `imagePath` relative to the JSON,
-`imageData` null or the image's file in base64, `shapes` in pixels. What a shape becomes stands in
-`ocr_train.data.formats.labelme_shapes`.
+Format: LabelMe 2.4 to 7.1 (`label_file.py`), AnyLabeling and X-AnyLabeling to 4.0: one JSON an image, `imagePath` relative to
+the JSON, `imageData` null or the image's file in base64, `shapes` in pixels. What a shape becomes stands in
+`ocr_train.data.formats.labelme_shapes`, which tool wrote a file in `labelme_tool`, where the texts are in `text_choice`.
 
 Only files under the source folder are read, whatever `imagePath` says, and only files under the result folder
 are written. What cannot be used is a problem of the conversion, never an exception.
@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ocr_train.data.difficult import AUTO, IGNORE, hint_of_difficult, is_difficult, text_of_difficult
 from ocr_train.data.formats.conversion import (
     CLIPPED_HINT,
     MENDED_HINT,
@@ -26,7 +26,8 @@ from ocr_train.data.formats.conversion import (
     ConvertedFolder,
     one_line,
 )
-from ocr_train.data.formats.labelme_shapes import decode_base64, shape_region
+from ocr_train.data.formats.labelme_shapes import decode_base64, has_unknown_type, shape_region
+from ocr_train.data.formats.labelme_tool import drawn_before_exif
 from ocr_train.data.formats.page_image import (
     IMAGE_HINTS,
     PageImage,
@@ -36,22 +37,22 @@ from ocr_train.data.formats.page_image import (
 )
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import NoRegion
+from ocr_train.data.formats.text_choice import LABEL, TextChoice, choose_text_field, text_fields
 from ocr_train.data.image_files import base_name, decode_or_none
-from ocr_train.data.labels import Box
+from ocr_train.data.labels import IGNORED_TRANSCRIPTIONS, Box, Point
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.files import read_regular
 
 EMBEDDED = "imageData"
-_FIRST_WITH_EXIF = (3, 7)
-_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?:\.|$)")
 
 _SHAPE_HINTS = {
     "clipped": CLIPPED_HINT,
     "mended": MENDED_HINT,
     "line_widened": "lines have no height: each became a box 10 px wide; draw polygons or rectangles instead",
     "mask_missing": "the mask is not a PNG; the rectangle between its two corners was taken",
-    "no_text": "the text is empty: fine for detection, but such boxes give no crops for recognition",
+    "unknown_shape": "shapes of types that LabelMe does not have: kept as polygons of their points",
 }
+_NO_TEXT_HINT = "the text is empty: fine for detection, but such boxes give no crops for recognition"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +64,23 @@ class _Image:
     identity: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Shape:
+    """A shape that has a region, the fields that may have its text, and whether it is difficult."""
+
+    points: tuple[Point, ...]
+    fields: Mapping[str, str]
+    difficult: bool
+    json: Path
+
+
 @dataclass(kw_only=True)
 class _Page:
-    """An image that was written and the boxes found for it so far."""
+    """An image that was written and the shapes of each JSON file about it."""
 
     file: str
     json: Path
-    boxes: list[Box]
+    shapes: list[list[_Shape]]
 
 
 def is_labelme(peek: FilePeek) -> bool:
@@ -77,13 +88,16 @@ def is_labelme(peek: FilePeek) -> bool:
     return isinstance(peek.keys.get("shapes"), list)
 
 
-def convert_labelme(src: Path, out: Path, *, text_from: str = "label", overwrite: bool = False) -> Conversion:
+def convert_labelme(
+    src: Path, out: Path, *, text_from: str = AUTO, difficult: str = AUTO, overwrite: bool = False
+) -> Conversion:
     """Convert every LabelMe JSON under `src` to `out/Label.txt` and `out/images/`.
 
-    The transcription is each shape's `text_from`, "label" or "description", as one line. Images keep their
-    folders and names; where the file is missing, the embedded one is written. Polygons keep their points.
-    Two JSON files about one image give one line with the boxes of both. Pages without a box are left out,
-    since PaddleOCR would train on a random other one instead.
+    The transcription is each shape's `text_from`, "label" or "description", as one line; "auto" decides over all shapes
+    under `src`. Shapes that are `difficult` are kept or ignored as that says, ignored where it is "auto". Images keep
+    their folders and names; where the file is missing, the embedded one is written. Polygons keep their points. Two JSON
+    files about one image give one line with the boxes of both. Pages without a box are left out, since PaddleOCR would
+    train on a random other one instead.
 
     Raises `DataError` where `src` holds no JSON file, `out` holds `src`, or a file of another content exists in
     `out` and `overwrite` is not set.
@@ -95,10 +109,11 @@ def convert_labelme(src: Path, out: Path, *, text_from: str = "label", overwrite
     pages: dict[str, _Page] = {}
     for path in jsons:
         _convert_file(work, pages, path, text_from)
+    boxes = _with_texts(work, list(pages.values()), text_from, difficult)
     return Conversion(
-        labels=work.put_labels("Label.txt", ((page.file, page.boxes) for page in pages.values())),
+        labels=work.put_labels("Label.txt", boxes.items()),
         images=len(pages),
-        boxes=sum(len(page.boxes) for page in pages.values()),
+        boxes=sum(map(len, boxes.values())),
         skipped=dict(sorted(work.skipped.items())),
         problems=tuple(work.problems),
     )
@@ -112,34 +127,71 @@ def _convert_file(work: ConvertedFolder, pages: dict[str, _Page], path: Path, te
     if image is None:
         work.skipped["page_without_image"] += 1
         return
-    boxes = _make_boxes(work, path, content["shapes"], text_from, image.image)
-    if not boxes:
+    shapes = _read_shapes(work, path, content["shapes"], text_from, image.image)
+    if not shapes:
         work.skipped["page_without_boxes"] += 1
         return
     page = pages.get(image.identity)
     if page is not None:
         hint = f"{page.json} is about the same image: the boxes of both are on one line; keep one of the two"
         work.report(path, "image_labelled_twice", page.file, hint)
-        page.boxes += [box for box in boxes if box not in page.boxes]
+        page.shapes.append(shapes)
         return
     file = work.place("images", path.parent, image.name)
     work.put(file, image.image.data)
-    pages[image.identity] = _Page(file=file, json=path, boxes=boxes)
+    pages[image.identity] = _Page(file=file, json=path, shapes=[shapes])
+
+
+def _with_texts(
+    work: ConvertedFolder, pages: list[_Page], text_from: str, difficult: str
+) -> dict[str, list[Box]]:
+    """The boxes by image, with the texts that are chosen over all of them; what they lack is told once."""
+    everything = [shape for page in pages for shapes in page.shapes for shape in shapes]
+    choice = choose_text_field([shape.fields for shape in everything], text_from)
+    work.problems += choice.problems(work.src)
+    hard = [
+        shape
+        for shape in everything
+        if shape.difficult and choice.text(shape.fields) not in IGNORED_TRANSCRIPTIONS
+    ]
+    empty = [shape for shape in everything if not choice.text(shape.fields)]
+    if hard:
+        hint = hint_of_difficult(difficult, usual=IGNORE)
+        work.report(hard[0].json, "difficult", f"{len(hard)} of {len(everything)} shapes", hint)
+    # Where there are no texts at all, why is said above.
+    if empty and choice.field:
+        work.report(empty[0].json, "no_text", f"{len(empty)} of {len(everything)} shapes", _NO_TEXT_HINT)
+    boxes: dict[str, list[Box]] = {}
+    for page in pages:
+        known: set[Box] = set()
+        found = boxes[page.file] = []
+        for shapes in page.shapes:
+            new = [box for shape in shapes if (box := _make_box(shape, choice, difficult)) not in known]
+            known.update(new)
+            found += new
+    return boxes
+
+
+def _make_box(shape: _Shape, choice: TextChoice, difficult: str) -> Box:
+    text = choice.text(shape.fields)
+    if shape.difficult and text not in IGNORED_TRANSCRIPTIONS:
+        text = text_of_difficult(text, difficult, usual=IGNORE)
+    return Box(transcription=text, points=shape.points)
 
 
 def _read_json(work: ConvertedFolder, path: Path) -> Mapping[str, Any] | None:
+    problem: tuple[str, object, str] | None = None
     try:
         content = json.loads(read_regular(path))
     except OSError as exc:
-        work.report(path, "unreadable", exc.strerror, "check the file's permissions")
-        return None
+        problem = ("unreadable", exc.strerror, "check the file's permissions")
     except UnicodeDecodeError as exc:
-        work.report(
-            path, "not_utf8", exc.reason, "save the file as UTF-8; old LabelMe used the system's encoding"
-        )
-        return None
+        problem = ("not_utf8", exc.reason, "save the file as UTF-8; old LabelMe used the system's encoding")
     except (ValueError, RecursionError) as exc:
-        work.report(path, "bad_json", exc, "the file is damaged: save it again in LabelMe")
+        problem = ("bad_json", str(exc), "the file is damaged: save it again in LabelMe")
+    if problem is not None:
+        work.report(path, *problem)
+        work.skipped["file_unreadable"] += 1
         return None
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         work.report(path, "not_labelme", type(content).__name__, "a LabelMe file is an object with `shapes`")
@@ -147,39 +199,53 @@ def _read_json(work: ConvertedFolder, path: Path) -> Mapping[str, Any] | None:
     return content
 
 
-def _make_boxes(
+def _read_shapes(
     work: ConvertedFolder, path: Path, shapes: list[Any], text_from: str, image: PageImage
-) -> list[Box]:
-    boxes: list[Box] = []
+) -> list[_Shape]:
+    """The shapes of a file that have a region; what cannot be used, and what was changed, is told."""
+    found: list[_Shape] = []
     notes: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     for shape in shapes:
         try:
-            box, changes = _make_box(shape, text_from, image)
+            one, changes = _read_shape(shape, path, text_from, image)
         except NoRegion as exc:
             lost[exc.reason] += 1
         else:
-            boxes.append(box)
+            found.append(one)
             notes.update(changes)
     work.skipped.update(lost)
+    types = Counter(
+        str(one["shape_type"]) for one in shapes if isinstance(one, dict) and has_unknown_type(one)
+    )
     for kind, count in sorted(notes.items()):
-        work.report(path, kind, f"{count} of {len(shapes)} shapes", _SHAPE_HINTS[kind])
+        named = f": {', '.join(sorted(types))}" if kind == "unknown_shape" else ""
+        work.report(path, kind, f"{count} of {len(shapes)} shapes{named}", _SHAPE_HINTS[kind])
     for kind, count in sorted(lost.items()):
         if kind not in ("point", "points"):
-            work.report(path, kind, f"{count} of {len(shapes)} shapes", "skipped: draw them again in LabelMe")
-    return boxes
+            named = f": {', '.join(sorted(types))}" if kind == "unknown_shape_type" else ""
+            hint = "skipped: draw them again in LabelMe"
+            work.report(path, kind, f"{count} of {len(shapes)} shapes{named}", hint)
+    return found
 
 
-def _make_box(shape: object, text_from: str, image: PageImage) -> tuple[Box, tuple[str, ...]]:
-    """The box of one shape, and what was changed in making it. Raises `NoRegion` where it gives none."""
+def _read_shape(
+    shape: object, path: Path, text_from: str, image: PageImage
+) -> tuple[_Shape, tuple[str, ...]]:
+    """One shape, and what was changed in making its region. Raises `NoRegion` where it gives none."""
     if not isinstance(shape, dict):
         raise NoRegion("bad_shape")
     region = shape_region(shape, image.width, image.height)
-    value = shape.get(text_from)
-    text = one_line("" if value is None else value) if isinstance(value, str | None) else None
-    if text is None:
+    fields = text_fields(shape)
+    asked = LABEL if text_from == AUTO else text_from
+    value = shape.get(asked)
+    # A label that is no text does not matter where another field has one.
+    if (text_from != AUTO or not fields) and (
+        not isinstance(value, str | None) or one_line(value or "") is None
+    ):
         raise NoRegion("bad_text")
-    return Box(transcription=text, points=region.points), region.notes if text else (*region.notes, "no_text")
+    hard = is_difficult(shape.get("difficult"))
+    return _Shape(points=region.points, fields=fields, difficult=hard, json=path), region.notes
 
 
 def _find_usable_image(work: ConvertedFolder, path: Path, content: Mapping[str, Any]) -> _Image | None:
@@ -217,10 +283,10 @@ def _candidates(
 
 
 def _fit(data: bytes, content: Mapping[str, Any]) -> PageImage | str:
-    """LabelMe rotates as EXIF says since 3.7 (2019); shapes of a file from before lie in the unrotated image."""
+    """The image as its tool showed it."""
     if decode_or_none(data) is None:
         return "unreadable_image"
-    return fit_image(data, _declared_size(content), before_exif=_version(content) < _FIRST_WITH_EXIF)
+    return fit_image(data, _declared_size(content), before_exif=drawn_before_exif(content))
 
 
 def _declared_size(content: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -228,9 +294,3 @@ def _declared_size(content: Mapping[str, Any]) -> tuple[int, int] | None:
     if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
         return width, height
     return None
-
-
-def _version(content: Mapping[str, Any]) -> tuple[int, ...]:
-    """Major and minor version; that of today for a file that does not say, as other tools write them."""
-    found = _VERSION.match(str(content.get("version") or ""))
-    return (int(found[1]), int(found[2])) if found else _FIRST_WITH_EXIF

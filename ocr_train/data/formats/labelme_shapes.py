@@ -5,12 +5,16 @@
 | polygon (also no type at all, as before LabelMe 3) | its points; of a triangle the smallest rectangle around it |
 | rectangle | 2 corners in any order, or 4 points |
 | oriented_rectangle | its 4 points; the edge from the first to the second is the text's top, read along it |
+| rotation (X-AnyLabeling) | its 4 points; the text's top is the edge that runs in `direction` (radians clockwise) |
+| quadrilateral (X-AnyLabeling) | its 4 points |
 | circle (centre, point on the edge) | a polygon of 16 points |
 | line, linestrip | the smallest rectangle around it, 10 px wider: the width in which LabelMe draws it as an area |
 | mask | its outline; the smallest rectangle around it where it has several parts |
 | point, points | no region |
+| any other, with 3 points or more | a polygon of its points, and a note names the type |
 
-Quadrilaterals start at their top left. Format: LabelMe 7.1, `labelme/_label_file.py` and `_utils/shape.py`.
+Quadrilaterals start at their top left. Format: LabelMe 7.1, `labelme/_label_file.py` and `_utils/shape.py`; X-AnyLabeling 4.0,
+`anylabeling/views/labeling/shape.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +31,9 @@ from ocr_train.data.formats.regions import (
     Region,
     as_region,
     ellipse,
+    finite,
     fit_region,
+    read_order,
     rectangle,
     smallest_rectangle,
 )
@@ -47,9 +53,10 @@ def shape_region(shape: Mapping[str, Any], width: int, height: int) -> Region:
     kind = shape.get("shape_type") or "polygon"
     if kind in ("point", "points"):
         raise NoRegion(kind)
-    outline = _OUTLINES.get(kind) if isinstance(kind, str) else None
-    if outline is None:
-        raise NoRegion("unknown_shape_type")
+    if has_unknown_type(shape):
+        points, notes = _unknown(shape)
+        return fit_region(points, width, height, notes=notes)
+    outline = _OUTLINES[kind]
     given = read_points(shape.get("points"), at_least=1)
     if given is None:
         raise NoRegion("bad_points")
@@ -57,7 +64,23 @@ def shape_region(shape: Mapping[str, Any], width: int, height: int) -> Region:
     return fit_region(points, width, height, notes=notes)
 
 
+def has_unknown_type(shape: Mapping[str, Any]) -> bool:
+    """Whether a shape has a type that is not in the table above."""
+    kind = shape.get("shape_type") or "polygon"
+    return not isinstance(kind, str) or (kind not in _OUTLINES and kind not in ("point", "points"))
+
+
 _Outline = tuple[list[Point], tuple[str, ...]]
+
+
+def _unknown(shape: Mapping[str, Any]) -> _Outline:
+    """The points that can be used of a shape of another tool's."""
+    points = shape.get("points")
+    usable = [read_points([point], at_least=1) for point in (points if isinstance(points, list) else ())]
+    given = [pair[0] for pair in usable if pair]
+    if len(set(given)) < 3:
+        raise NoRegion("unknown_shape_type")
+    return _polygon(given, shape)[0], ("unknown_shape",)
 
 
 def _polygon(points: list[Point], _: Mapping[str, Any]) -> _Outline:
@@ -80,6 +103,19 @@ def _oriented_rectangle(points: list[Point], shape: Mapping[str, Any]) -> _Outli
     if signed_area(points) < 0:
         return [points[3], points[2], points[1], points[0]], ()
     return points, ()
+
+
+def _rotation(points: list[Point], shape: Mapping[str, Any]) -> _Outline:
+    """Four points, whose first is where the drawing began: only `direction` says where the text does."""
+    angle = finite(shape.get("direction"))
+    if len(points) != 4 or angle is None:
+        return _polygon(points, shape)
+    outline = read_order(points)
+    ends = zip(outline, [*outline[1:], outline[0]], strict=True)
+    along = [(x - x0) * math.cos(angle) + (y - y0) * math.sin(angle) for (x0, y0), (x, y) in ends]
+    sides = [math.dist(point, outline[(index + 1) % 4]) or 1.0 for index, point in enumerate(outline)]
+    start = max(range(4), key=lambda index: along[index] / sides[index])
+    return outline[start:] + outline[:start], ()
 
 
 def _circle(points: list[Point], _: Mapping[str, Any]) -> _Outline:
@@ -155,6 +191,8 @@ _OUTLINES: Mapping[str, Callable[[list[Point], Mapping[str, Any]], _Outline]] = 
     "polygon": _polygon,
     "rectangle": _rectangle,
     "oriented_rectangle": _oriented_rectangle,
+    "rotation": _rotation,
+    "quadrilateral": _polygon,
     "circle": _circle,
     "line": _line,
     "linestrip": _line,

@@ -41,7 +41,7 @@ def image_bytes(
     return data.getvalue()
 
 
-def shape(shape_type: str | None, points: Any, label: Any = "text", **more: Any) -> dict[str, Any]:
+def shape(shape_type: str | None, points: Any, label: Any = "K 1976", **more: Any) -> dict[str, Any]:
     """One shape as LabelMe writes it."""
     return {"label": label, "points": points, "shape_type": shape_type, "flags": {}, "group_id": None, **more}
 
@@ -192,8 +192,8 @@ def test_a_mask_that_claims_to_be_huge_is_not_decoded(tmp_path: Path) -> None:
     [
         (shape("point", [[5, 5]]), "point"),
         (shape("points", [[5, 5], [9, 9]]), "points"),
-        (shape("ellipse", UPRIGHT), "unknown_shape_type"),
-        (shape(["polygon"], UPRIGHT), "unknown_shape_type"),  # type: ignore[arg-type]
+        (shape("ellipse", [[1, 2], [30, 40]]), "unknown_shape_type"),
+        (shape(["polygon"], "x"), "unknown_shape_type"),  # type: ignore[arg-type]
         (shape("polygon", []), "bad_points"),
         (shape("polygon", None), "bad_points"),
         (shape("polygon", [[1, 2], [3]]), "bad_points"),
@@ -405,6 +405,86 @@ def test_two_files_about_one_image_give_one_line(tmp_path: Path) -> None:
     assert kinds(done) == {"image_labelled_twice": 1}
 
 
+def test_shapes_of_other_tools_keep_their_points(tmp_path: Path) -> None:
+    """X-AnyLabeling's rotation begins where its direction says, its quadrilateral at the top left; a type that nobody
+    knows is a polygon of the points that can be used, and a note names it."""
+    turned = [[50, 60], [150, 40], [154, 60], [54, 80]]
+    shapes = [
+        shape("rotation", [*turned[2:], *turned[:2]], "a", direction=6.08),
+        shape("rotation", turned, "b", direction=6.08 - math.pi),
+        shape("rotation", turned, "c"),
+        shape("quadrilateral", [[190, 10], [190, 30], [110, 30], [110, 10]], "d"),
+        shape("lasso", [[10, 10], [40, 10], ["x"], [40, 30], [10, 30]], "e"),
+        shape("cuboid", [[2, 2]], "f"),
+    ]
+    write_page(tmp_path / "src" / "a.json", shapes)
+    done = convert_labelme(tmp_path / "src", tmp_path / "out")
+    found = [(one["transcription"], one["points"]) for one in read_result(tmp_path / "out")["images/a.jpg"]]
+    assert found == [
+        ("a", turned),
+        ("b", [*turned[2:], *turned[:2]]),
+        ("c", turned),
+        ("d", [[110, 10], [190, 10], [190, 30], [110, 30]]),
+        ("e", [[10, 10], [40, 10], [40, 30], [10, 30]]),
+    ]
+    assert (done.skipped, done.lost) == ({"unknown_shape_type": 1}, 1)
+    assert [(one.kind, one.value, one.severity) for one in done.problems] == [
+        ("unknown_shape", "1 of 6 shapes: cuboid, lasso", "note"),
+        ("unknown_shape_type", "1 of 6 shapes: cuboid, lasso", "error"),
+    ]
+
+
+X_SHAPE = {"description": "A", "difficult": False, "attributes": {}}
+
+
+@pytest.mark.parametrize(
+    ("version", "more", "top", "dropped"),
+    [
+        # LabelMe's own before and after March 2019.
+        ("3.6.16", {}, {}, True),
+        ("3.7.0", {}, {}, False),
+        (..., {}, {"lineColor": [0, 255, 0, 128], "fillColor": [255, 0, 0, 128]}, True),
+        # X-AnyLabeling's versions begin at 0 again; two of them showed images as they are stored.
+        ("1.0.0", X_SHAPE, {}, False),
+        ("2.3.4", X_SHAPE, {}, False),
+        ("2.3.5", X_SHAPE, {}, True),
+        ("2.4.0", X_SHAPE, {}, False),
+        ("3.2.1", {"score": None}, {}, False),
+        ("3.3.10", {}, {"checked": False}, False),
+        # AnyLabeling's.
+        ("0.3.3", {"text": ""}, {"text": ""}, False),
+        # Of others: no version, one that LabelMe never had, keys that came after it.
+        (..., {}, {}, False),
+        ("1.0", {}, {}, False),
+        ("3.0.0", {"description": ""}, {}, False),
+        ("3.0.0", {"group_id": 4}, {}, False),
+    ],
+)
+def test_whether_exif_counted_depends_on_the_tool(
+    tmp_path: Path, version: Any, more: dict[str, Any], top: dict[str, Any], dropped: bool
+) -> None:
+    """Turned by half a circle, which no size tells: the version number alone is not LabelMe's."""
+    path = write_json(tmp_path / "src" / "a.json", [{**BOX[0], **more}], version=version, **top)
+    path.with_suffix(".jpg").write_bytes(image_bytes(orientation=3))
+    done = convert_labelme(tmp_path / "src", tmp_path / "out")
+    assert (kinds(done)["exif_dropped"] == 1) == dropped
+
+
+def test_difficult_shapes_are_ignored_unless_they_are_to_be_kept(tmp_path: Path) -> None:
+    """X-AnyLabeling's check box: one note has their number."""
+    shapes = [
+        shape("rectangle", [[1, 2], [30, 40]], "a", difficult=True),
+        shape("rectangle", [[50, 2], [80, 40]], "b", difficult=False),
+        shape("rectangle", [[90, 2], [99, 40]], "###", difficult=True),
+    ]
+    write_page(tmp_path / "src" / "a.json", shapes)
+    for way, text in (("auto", "###"), ("ignore", "###"), ("keep", "a")):
+        done = convert_labelme(tmp_path / "src", tmp_path / way, difficult=way)
+        texts = [box["transcription"] for box in read_result(tmp_path / way)["images/a.jpg"]]
+        assert texts == [text, "b", "###"]
+        assert [(one.kind, one.value) for one in done.problems] == [("difficult", "1 of 3 shapes")]
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_rotation_is_where_opencv_and_labelme_see_it(tmp_path: Path, orientation: int) -> None:
     """The shapes lie in the rotated image, whose file goes over untouched."""
@@ -439,11 +519,11 @@ def test_labels_from_before_exif_rotation_get_the_unrotated_image(
 
 def test_the_oldest_format_is_read(tmp_path: Path) -> None:
     """LabelMe 2.4 wrote no shape type, no size and no flags."""
-    old = {"label": "text", "points": UPRIGHT, "line_color": None, "fill_color": None}
+    old = {"label": "ก ข", "points": UPRIGHT, "line_color": None, "fill_color": None}
     changes: dict[str, Any] = {"version": "2.4.0", "flags": ..., "imageHeight": ..., "imageWidth": ...}
     write_page(tmp_path / "src" / "a.json", [old], **changes)
     convert_labelme(tmp_path / "src", tmp_path / "out")
-    assert read_result(tmp_path / "out")["images/a.jpg"] == [{"transcription": "text", "points": UPRIGHT}]
+    assert read_result(tmp_path / "out")["images/a.jpg"] == [{"transcription": "ก ข", "points": UPRIGHT}]
 
 
 def test_a_page_without_boxes_is_left_out(tmp_path: Path) -> None:
