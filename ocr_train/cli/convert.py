@@ -129,11 +129,12 @@ def _after_convert(done: Conversion) -> str:
 
 
 def _print_problems(echo: Echo, skipped: Mapping[str, int], problems: Sequence[Problem]) -> None:
-    from ocr_train.data.checks.policy import counts_text, problem_lines
+    from ocr_train.data.checks.listing import list_problems
+    from ocr_train.data.checks.policy import counts_text
 
     if skipped:
         echo(f"skipped: {counts_text(skipped)}")
-    for line in problem_lines(problems):
+    for line in list_problems(problems):
         echo(f"  {line}")
 
 

@@ -84,7 +84,7 @@ def label_options(arguments: argparse.Namespace) -> LabelOptions:
     """What `add_rules` added, checked. Raises `ConfigError` for options that mean nothing for the task: they
     were meant to check something."""
     _refuse_misplaced(arguments)
-    use_space_char, model_dictionary, trainer = arguments.use_space_char, None, None
+    use_space_char, named, model_dictionary, trainer = arguments.use_space_char, arguments.dict, None, None
     if arguments.model:
         from ocr_train.config.experiment import EXPERIMENTS, Launch, load_experiment
         from ocr_train.config.overrides import get_key
@@ -97,11 +97,13 @@ def label_options(arguments: argparse.Namespace) -> LabelOptions:
             )
         trainer = experiment.trainer
         model_dictionary = Path(experiment.dictionary) if experiment.dictionary else None
+        # What a plain PaddleOCR file names counts before the data's own, as in a training.
+        named = named or (model_dictionary if experiment.dictionary_fixed else None)
         use_space_char = use_space_char or bool(get_key(trainer, "Global.use_space_char", False))
     use_space_char = use_space_char and arguments.task == "rec"
     choices = label_choices(arguments)
     rules = partial(_rules, arguments, trainer, use_space_char, choices)
-    return LabelOptions(arguments.dict, model_dictionary, use_space_char, rules, choices)
+    return LabelOptions(named, model_dictionary, use_space_char, rules, choices)
 
 
 def _rules(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.cli.label_options import add_label_choices, add_rules, label_options
 from ocr_train.cli.options import add_images_folder
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json, require_apart, require_labels
-from ocr_train.errors import ConfigError, DataError
+from ocr_train.errors import DataError
+from ocr_train.run import Echo
 
 if TYPE_CHECKING:
     from ocr_train.data.checks.validate import Rules, ValidationReport
@@ -39,33 +39,37 @@ def add_commands(commands: Commands) -> None:
 
 
 def _validate(arguments: argparse.Namespace) -> int:
-    from ocr_train.data.checks.policy import LISTED, write_quarantine
+    from ocr_train.data.checks.listing import LISTED
+    from ocr_train.data.checks.policy import write_quarantine
     from ocr_train.data.checks.report import write_html
     from ocr_train.data.checks.validate import validate
+    from ocr_train.data.image_paths import paths_of
     from ocr_train.data.layout import validation_files
 
-    rules, dictionary = _rules(arguments)
+    echo = echo_for(arguments)
     _require_files(arguments.labels)
+    rules, dictionary = _rules(arguments, echo)
     outputs = [arguments.json, arguments.html, arguments.quarantine]
     require_apart([*arguments.labels, *([arguments.dict] if arguments.dict else [])], outputs)
-    images = arguments.images or _images(arguments.labels)
+    paths = paths_of(arguments.labels, arguments.images, rules.choices.strip)
+    if paths.strip and not rules.choices.strip:
+        echo(f"image paths begin with {paths.strip!r}, which is left out")
     report = validate(
         arguments.labels,
-        images,
+        paths,
         rules,
         held=validation_files(arguments.labels),
         known=dictionary.problems if dictionary else (),
     )
-    echo = echo_for(arguments)
     echo(report.summary(LISTED))
     if arguments.quarantine is not None:
         count = write_quarantine(arguments.labels, arguments.quarantine, report.bad_lines)
         echo(f"{count} bad lines are listed in {arguments.quarantine}")
     if arguments.html is not None:
-        write_html(report, images, arguments.html)
+        write_html(report, paths.root, arguments.html)
         echo(f"readable summary: {arguments.html}")
     give_json(arguments, report.to_json())
-    echo(_next(report, images))
+    echo(_next(report, paths.root))
     return DataError.exit_code if report.errors else 0
 
 
@@ -82,38 +86,22 @@ def _require_files(labels: Sequence[Path]) -> None:
         raise DataError("\n".join(problems), hint="\n".join(dict.fromkeys(hints)))
 
 
-def _rules(arguments: argparse.Namespace) -> tuple[Rules, Dictionary | None]:
-    """The rules and the dictionary; a recognition model without one reads 0-9a-z in lower case."""
-    from ocr_train.data.dictionary import DEFAULT_CHARSET, read_dictionary
+def _rules(arguments: argparse.Namespace, echo: Echo) -> tuple[Rules, Dictionary | None]:
+    """The rules and the dictionary, found as `prepare` and a training find it."""
+    from ocr_train.data.dictionary import first_dictionary, read_dictionary, say_dictionary
+    from ocr_train.data.layout import find_dictionary
 
     asked = label_options(arguments)
-    path = asked.dictionary or asked.model_dictionary
-    if arguments.task == "rec" and path is None:
-        return replace(asked.rules(None), charset=DEFAULT_CHARSET, lower=True), None
-    read = (
-        read_dictionary(path, use_space_char=asked.use_space_char)
-        if path and arguments.task == "rec"
-        else None
+    if arguments.task != "rec":
+        return asked.rules(None), None
+    folder = arguments.labels[0].absolute().parent
+    path = first_dictionary(
+        named=asked.dictionary, beside=find_dictionary(folder, folder.parent), model=asked.model_dictionary
     )
-    return asked.rules(read), read
-
-
-def _images(labels: Sequence[Path]) -> Path:
-    """The folder that the paths of all label files are relative to."""
-    from ocr_train.data.labels import LabelLine, read_labels
-    from ocr_train.data.samples import image_root
-
-    roots: dict[Path, Path] = {}
-    for path in labels:
-        names = (line.image for line in read_labels(path) if isinstance(line, LabelLine))
-        roots.setdefault(image_root(path, names).absolute(), path)
-    if len(roots) > 1:
-        found = ", ".join(str(root) for root in roots)
-        raise ConfigError(
-            f"the label files have their images in different folders: {found}.",
-            hint="Check them one by one, or name one folder for all with --images.",
-        )
-    return next(iter(roots))
+    read = read_dictionary(path, use_space_char=asked.use_space_char) if path else None
+    rules = asked.rules(read)
+    echo(say_dictionary(path, rules.charset))
+    return rules, read
 
 
 def _next(report: ValidationReport, images: Path) -> str:

@@ -20,6 +20,23 @@ DEFAULT_CHARSET = frozenset("0123456789abcdefghijklmnopqrstuvwxyz")
 """What PaddleOCR uses where `character_dict_path` is empty; it lower-cases texts then."""
 
 
+def say_dictionary(path: Path | None, charset: frozenset[str] | None) -> str:
+    """Which dictionary texts are checked against: the file `path`, else what a model without one reads, else none."""
+    if path is not None:
+        return f"dictionary: {path}"
+    if charset is not None:
+        return f"dictionary: the model names none, and reads PaddleOCR's own {len(charset)} characters, in lower case"
+    return (
+        "dictionary: none was named and there is no dict.txt with the labels: characters are not checked. "
+        "--model checks them against the dictionary of that model"
+    )
+
+
+def first_dictionary(*, named: Path | None, beside: Path | None, model: Path | None) -> Path | None:
+    """The dictionary that counts, everywhere: the one that was named, else the labels' own `dict.txt`, else the model's."""
+    return named or beside or model
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dictionary:
     """A dictionary file as PaddleOCR reads it: `entries` in order, and what is odd about them.

@@ -19,11 +19,11 @@ from ocr_train.data.checks.policy import decide_on_findings, echo_source, write_
 from ocr_train.data.checks.rules import label_rules
 from ocr_train.data.checks.validate import ValidationReport, validate
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
-from ocr_train.data.dictionary import read_dictionary
+from ocr_train.data.dictionary import first_dictionary, read_dictionary
 from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_source_lines
 from ocr_train.data.formats.pubtab import read_lines
 from ocr_train.data.formats.table import PADDLEOCR
-from ocr_train.data.layout import Layout, find_layout
+from ocr_train.data.layout import Layout, find_layout, say_layout
 from ocr_train.data.manifest import DatasetManifest, build_manifest
 from ocr_train.data.ratios import files_by_share, say_shares
 from ocr_train.data.sets import clean_sets, labels_text
@@ -78,8 +78,14 @@ def prepare(request: DataRequest, work: Path, cache: Path, *, fetch: Fetch, echo
     work.mkdir(parents=True, exist_ok=True)
     folder, origin = _locate(request, cache, fetch, echo)
     source = _as_paddleocr(request, folder, work, echo)
-    layout = find_layout(source.folder, request.task)
-    dictionary = _dictionary(request, layout, echo)
+    layout = find_layout(source.folder, request.task, source.choices_for(request.choices))
+    if not source.converted and request.demo is None:
+        say_layout(layout, echo)
+    dictionary = dictionary_for(request, layout)
+    if dictionary is not None:
+        echo(
+            f"dictionary: {dictionary}{', which is with the data' if dictionary == layout.dictionary else ''}"
+        )
     checked = _check(request, layout, source, dictionary, work, echo)
     train, val = work / "train.txt", work / "val.txt"
     shares = _by_share(request, layout)
@@ -173,14 +179,15 @@ def _draw_beside(folder: Path, spec: DemoSpec) -> None:
                 raise
 
 
-def _dictionary(request: DataRequest, layout: Layout, echo: Echo) -> Path | None:
-    """The character dictionary: the one an override names, else the data's own dict.txt, else the experiment's."""
+def dictionary_for(request: DataRequest, layout: Layout) -> Path | None:
+    """The character dictionary of a recognition model; one that an override names goes before that of the data."""
     if request.task != "rec":
         return None
-    if layout.dictionary is not None and not request.dictionary_fixed:
-        echo(f"dictionary: {layout.dictionary}, which is with the data")
-        return layout.dictionary
-    return Path(request.dictionary) if request.dictionary else None
+    model = Path(request.dictionary) if request.dictionary else None
+    fixed = request.dictionary_fixed
+    return first_dictionary(
+        named=model if fixed else None, beside=None if fixed else layout.dictionary, model=model
+    )
 
 
 def _check(
@@ -198,7 +205,7 @@ def _check(
     use_space_char = bool(get_key(request.trainer, "Global.use_space_char", False))
     read = read_dictionary(dictionary, use_space_char=use_space_char) if dictionary else None
     rules = replace(label_rules(request.task, request.trainer, read), choices=request.choices)
-    report = validate(files, layout.images, rules, held=layout.val, known=read.problems if read else ())
+    report = validate(files, layout.paths, rules, held=layout.val, known=read.problems if read else ())
     shown = map_to_source_lines(report, source)
     write_findings(work, shown, source, layout.images)
     quarantined = decide_on_findings(report, shown, source, request.on_bad_sample, echo)

@@ -8,15 +8,20 @@ validation file; `test` one where there is no other. One label file by any other
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from ocr_train.config.requests import LabelChoices
 from ocr_train.data.formats.pubtab import FOLDERS, SUFFIX, count_found, peek_names
 from ocr_train.data.formats.unknown import looks_like
+from ocr_train.data.image_paths import ImagePaths, common_beginning, is_foreign
 from ocr_train.data.labels import LabelLine, read_labels
+from ocr_train.data.system_files import is_system_file
 from ocr_train.errors import DataError
+from ocr_train.ocr_engine.files import open_regular
+from ocr_train.run import Echo
 
 VAL_WORDS = ("val", "valid", "validation", "eval", "dev")
 NOT_LABELS = re.compile(
@@ -24,31 +29,53 @@ NOT_LABELS = re.compile(
     re.IGNORECASE,
 )
 PEEK_LINES = 50
+DICTIONARY = "dict.txt"
 _NAMED = 5
+_PASSED_SHOWN = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassedOver:
+    """A text file of a data folder that is neither trained nor validated on, and `why`."""
+
+    path: Path
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Label files and the folder that their image paths are relative to; `val` is empty where we must split."""
+    """Label files and the folder that their image paths are relative to; `val` is empty where we must split.
+
+    `strip` is left out of the beginning of the paths. `passed` are the other text files beside them.
+    """
 
     images: Path
     train: tuple[Path, ...]
     val: tuple[Path, ...]
     dictionary: Path | None
+    strip: str = ""
+    passed: tuple[PassedOver, ...] = ()
+
+    @property
+    def paths(self) -> ImagePaths:
+        """Finds the images that the label files name."""
+        return ImagePaths(self.images, self.strip)
 
 
-def find_layout(folder: Path, task: str) -> Layout:
+def find_layout(folder: Path, task: str, choices: LabelChoices | None = None) -> Layout:
     """Find the label files in `folder`, or in its one subfolder that has any (`task`'s by preference).
 
-    Raises `DataError` where there is none, or where the names do not tell which is which.
+    `choices` may name the folder of the images (relative to `folder`, or to where we are) and what paths begin with.
+    Raises `DataError` where there is no label file, or where the names do not tell which is which.
     """
+    choices = choices or LabelChoices()
     if not folder.is_dir():
         raise DataError(
             f"data: there is no folder {str(folder)!r}.",
             hint="Give a folder with label files and images, or s3://bucket/prefix.",
         )
     place, files = _label_files(folder, task)
-    train, val = _sort(files)
+    train, val = sets_by_name(files)
     if not train:
         names = ", ".join(path.name for path in files[:_NAMED])
         more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
@@ -57,8 +84,69 @@ def find_layout(folder: Path, task: str) -> Layout:
             hint="Name them train.txt and val.txt, or leave one label file alone to have it split.",
         )
     _refuse_empty([*train, *val])
-    dictionary = next((path for path in (place / "dict.txt", folder / "dict.txt") if path.is_file()), None)
-    return Layout(images=_images(place, [*train, *val]), train=train, val=val, dictionary=dictionary)
+    dictionary = find_dictionary(place, folder)
+    images, strip = _place_of_images(place, [*train, *val], choices, folder)
+    return Layout(
+        images=images,
+        train=train,
+        val=val,
+        dictionary=dictionary,
+        strip=strip,
+        passed=tuple(_passed_over(place, task, {*train, *val, *filter(None, [dictionary])}, bool(val))),
+    )
+
+
+def find_dictionary(*folders: Path) -> Path | None:
+    """The dictionary that lies with label files: `dict.txt` in the first of `folders` that has one."""
+    return next((path for folder in folders if (path := folder / DICTIONARY).is_file()), None)
+
+
+def images_folder(images: str, data: Path) -> Path:
+    """The folder of the images that was named: in the data, or seen from where we are. Raises `DataError`."""
+    for path in (data / images, Path(images).expanduser().absolute()):
+        if path.is_dir():
+            return path
+    raise DataError(
+        f"images: there is no folder {images!r}, neither in {str(data)!r} nor here.",
+        hint="Give the folder that the paths in the labels are relative to.",
+    )
+
+
+def say_layout(layout: Layout, echo: Echo) -> None:
+    """Say which label files train, which validate, and which are passed over."""
+    for files, what in ((layout.train, "training"), (layout.val, "validation")):
+        if files:
+            joined = " (joined)" if len(files) > 1 else ""
+            echo(
+                f"labels: for {what}{joined}: {', '.join(f'{path.name} ({_lines(path)} lines)' for path in files)}"
+            )
+    if layout.strip:
+        echo(f"labels: image paths begin with {layout.strip!r}, which is left out")
+    for one in layout.passed[:_PASSED_SHOWN]:
+        echo(f"labels: passed over: {one.path.name} ({_lines(one.path)} lines): {one.why}")
+    if len(layout.passed) > _PASSED_SHOWN:
+        echo(f"labels: passed over: {len(layout.passed) - _PASSED_SHOWN} more text files")
+
+
+def _lines(path: Path) -> int:
+    """How many lines a file has that are not blank."""
+    try:
+        with open_regular(path) as lines:
+            return sum(bool(line.strip()) for line in lines)
+    except OSError:
+        return 0
+
+
+def _passed_over(place: Path, task: str, used: Container[Path], has_val: bool) -> Iterator[PassedOver]:
+    for path in _texts(place, task):
+        if path in used:
+            continue
+        if NOT_LABELS.search(path.stem):
+            yield PassedOver(path=path, why="by its name no label file")
+        elif "test" in _words(path) and has_val:
+            yield PassedOver(path=path, why="a test set, and another file is for validation")
+        else:
+            yield PassedOver(path=path, why="its name has none of the words train, val, test")
 
 
 def _label_files(folder: Path, task: str) -> tuple[Path, list[Path]]:
@@ -82,20 +170,24 @@ def _label_files(folder: Path, task: str) -> tuple[Path, list[Path]]:
 
 
 def _candidates(folder: Path, task: str) -> list[Path]:
+    return [path for path in _texts(folder, task) if not NOT_LABELS.search(path.stem)]
+
+
+def _texts(folder: Path, task: str) -> list[Path]:
+    """The files of a folder that may be label files, by their suffix in any case."""
     suffixes = (".txt", SUFFIX) if task == "table" else (".txt",)
     return sorted(
         path
-        for suffix in suffixes
-        for path in folder.glob(f"*{suffix}")
-        if path.is_file() and not NOT_LABELS.search(path.stem)
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not is_system_file(path.name) and path.is_file()
     )
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_system_file(path.name))
 
 
-def _sort(files: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+def sets_by_name(files: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     """Training and validation files among `files`; a single file is for training, to be split."""
     train = tuple(path for path in files if "train" in _words(path))
     val = tuple(path for path in files if set(VAL_WORDS) & _words(path))
@@ -107,7 +199,7 @@ def _sort(files: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
 
 def validation_files(files: Sequence[Path]) -> tuple[Path, ...]:
     """Those of `files` whose names say that they are for validation or for a test, where another is for training."""
-    train, _ = _sort(files)
+    train, _ = sets_by_name(files)
     held = tuple(path for path in files if {*VAL_WORDS, "test"} & _words(path) and path not in train)
     return held if train else ()
 
@@ -125,18 +217,29 @@ def _refuse_empty(files: Iterable[Path]) -> None:
         )
 
 
-def _images(place: Path, files: Sequence[Path]) -> Path:
-    """The folder that the image paths are relative to: the label file's own or, as PPOCRLabel writes, its parent."""
+def _place_of_images(
+    place: Path, files: Sequence[Path], choices: LabelChoices, data: Path
+) -> tuple[Path, str]:
+    """The folder that the image paths are relative to, and what is left out of their beginning.
+
+    It is the label file's own folder or, as PPOCRLabel writes, its parent; where no path is right in either, the
+    beginning is left out that all of them have and none should.
+    """
     names = [
         line.image
         for path in files
         for line in islice(read_labels(path), PEEK_LINES)
         if isinstance(line, LabelLine) and not line.image.startswith("[")
     ]
-
     tables = [name for path in files for name in peek_names(path)]
+    if choices.images:
+        root = images_folder(choices.images, data)
+        return root, choices.strip or common_beginning(names, root)
 
-    def found(root: Path) -> int:
-        return count_found(root, names) + max(count_found(root / folder, tables) for folder in FOLDERS)
+    def found(root: Path) -> tuple[int, int]:
+        plain = count_found(root, [name for name in names if not is_foreign(name)])
+        below = max(count_found(root / folder, tables) for folder in FOLDERS)
+        return plain + below, ImagePaths(root, choices.strip).count(names)
 
-    return max((place, place.parent), key=found)
+    root = max((place, place.parent), key=found)
+    return root, choices.strip or common_beginning(names, root)

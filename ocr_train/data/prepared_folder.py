@@ -30,10 +30,10 @@ from ocr_train.data.checks.policy import (
     write_quarantine,
 )
 from ocr_train.data.checks.validate import Rules, ValidationReport, validate
-from ocr_train.data.dictionary import Dictionary, read_dictionary
+from ocr_train.data.dictionary import Dictionary, first_dictionary, read_dictionary, say_dictionary
 from ocr_train.data.fill import DICTIONARY, MANIFEST, Filled, fill, put_findings
 from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_source_lines
-from ocr_train.data.layout import Layout, find_layout
+from ocr_train.data.layout import Layout, find_layout, say_layout
 from ocr_train.data.sets import Sets, clean_sets
 from ocr_train.errors import DataError
 from ocr_train.run import Echo
@@ -159,11 +159,13 @@ def _claim(out: Path, source: Path | None) -> None:
 def _prepare(
     options: PrepareOptions, out: Path, work: Path, source: LabelSource, *, ours: bool, echo: Echo
 ) -> PreparedFolder:
-    layout = find_layout(source.folder, options.task)
+    layout = find_layout(source.folder, options.task, source.choices_for(options.choices))
+    if not source.converted:
+        say_layout(layout, echo)
     dictionary, copied = _dictionary(options, layout, echo)
     files = (*layout.train, *layout.val)
     known = dictionary.problems if dictionary else ()
-    report = validate(files, layout.images, options.rules(dictionary), held=layout.val, known=known)
+    report = validate(files, layout.paths, options.rules(dictionary), held=layout.val, known=known)
     shown = map_to_source_lines(report, source)
     write_findings(work / "findings", shown, source, layout.images)
     whole = (out / MANIFEST).exists()
@@ -224,10 +226,10 @@ def _dictionary(options: PrepareOptions, layout: Layout, echo: Echo) -> tuple[Di
     """The dictionary of recognition labels, and whether the folder gets a copy: a model's own needs none."""
     if options.task != "rec":
         return None, False
-    own = options.dictionary or layout.dictionary
-    path = own or options.model_dictionary
+    path = first_dictionary(
+        named=options.dictionary, beside=layout.dictionary, model=options.model_dictionary
+    )
+    echo(say_dictionary(path, options.rules(None).charset))
     if path is None:
-        echo("dictionary: none was named and there is none with the data: characters are not checked")
         return None, False
-    echo(f"dictionary: {path}")
-    return read_dictionary(path, use_space_char=options.use_space_char), own is not None
+    return read_dictionary(path, use_space_char=options.use_space_char), path != options.model_dictionary

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ocr_train.data.checks.policy import write_clean
 from ocr_train.data.checks.validate import ValidationReport
+from ocr_train.data.image_paths import ImagePaths
 from ocr_train.data.labels import LabelLine, format_line
 from ocr_train.data.layout import Layout
 from ocr_train.data.samples import image_names, read_samples
@@ -54,8 +55,8 @@ def clean_sets(
     Where the layout has no validation labels, `val` is their share (0: none). `work` is a folder for
     temporary files. Raises `DataError` where a set that is needed has no sample.
     """
-    parts = [_clean(path, report, task, work) for path in layout.train]
-    held_parts = [_clean(path, report, task, work) for path in layout.val]
+    parts = [_clean(path, report, task, work, layout.paths) for path in layout.train]
+    held_parts = [_clean(path, report, task, work, layout.paths) for path in layout.val]
     train, held = list(chain.from_iterable(parts)), list(chain.from_iterable(held_parts))
     notes: tuple[str, ...] = ()
     if not layout.val and val and train:
@@ -73,9 +74,15 @@ def clean_sets(
     )
 
 
-def _clean(path: Path, report: ValidationReport, task: str, work: Path) -> list[LabelLine]:
+def _clean(
+    path: Path,
+    report: ValidationReport,
+    task: str,
+    work: Path,
+    paths: ImagePaths,
+) -> list[LabelLine]:
     clean = work / "clean.txt"
-    write_clean(path, clean, report.left_out, task, choices=report.choices)
+    write_clean(path, clean, report.left_out, task, paths=paths, choices=report.choices)
     lines = [replace(line, image=normal_image(line.image)) for line in read_samples(clean)[0]]
     clean.unlink()
     return lines

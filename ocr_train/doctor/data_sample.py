@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +14,7 @@ from ocr_train.data.archive_source import is_archive_path
 from ocr_train.data.checks.rules import label_rules
 from ocr_train.data.checks.validate import ValidationReport, validate
 from ocr_train.data.dictionary import read_dictionary
+from ocr_train.data.for_training import dictionary_for
 from ocr_train.data.formats.converted import as_paddleocr
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.data.samples import image_names, read_samples
@@ -49,7 +50,8 @@ def look_at_folder(request: DataRequest, folder: Path, work: Path) -> DataFound:
     if is_archive_path(folder):
         return DataFound(rows=(fine(SUBJECT, f"{folder}: an archive; a training unpacks and checks it"),))
     try:
-        layout = find_layout(as_paddleocr(folder, request.task, work / "converted").folder, request.task)
+        source = as_paddleocr(folder, request.task, work / "converted", options=request.choices.of_formats)
+        layout = find_layout(source.folder, request.task, source.choices_for(request.choices))
         heads = _heads(layout, work / "heads")
         report = _check(request, heads)
     except OcrTrainError as exc:
@@ -109,20 +111,18 @@ def _heads(layout: Layout, out: Path) -> Layout:
         train=tuple(map(head, layout.train)),
         val=tuple(map(head, layout.val)),
         dictionary=layout.dictionary,
+        strip=layout.strip,
     )
 
 
 def _check(request: DataRequest, heads: Layout) -> ValidationReport:
-    path = None
-    if request.task == "rec":
-        path = Path(request.dictionary) if request.dictionary else None
-        path = heads.dictionary if heads.dictionary and not request.dictionary_fixed else path
+    path = dictionary_for(request, heads)
     space = bool(get_key(request.trainer, "Global.use_space_char", False))
     dictionary = read_dictionary(path, use_space_char=space) if path else None
-    rules = label_rules(request.task, request.trainer, dictionary)
+    rules = replace(label_rules(request.task, request.trainer, dictionary), choices=request.choices)
     return validate(
         (*heads.train, *heads.val),
-        heads.images,
+        heads.paths,
         rules,
         held=heads.val,
         known=dictionary.problems if dictionary else (),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ocr_train.config.experiment import EXPERIMENTS, Experiment, load_experiment
@@ -12,7 +12,7 @@ from ocr_train.data.checks.problems import Problem
 from ocr_train.data.checks.rules import label_rules
 from ocr_train.data.checks.validate import Rules
 from ocr_train.data.dictionary import read_dictionary
-from ocr_train.data.for_training import Fetch, draw_demo, locate_data
+from ocr_train.data.for_training import Fetch, dictionary_for, draw_demo, locate_data
 from ocr_train.data.formats.converted import as_paddleocr
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.notebook.choices import Choices
@@ -50,13 +50,14 @@ def get_data(choices: Choices) -> LabelSet:
         origin = "the built-in demo set"
     else:
         folder, origin = locate_data(experiment.data, cache, _fetcher(choices), print)
-    source = as_paddleocr(folder, experiment.task, choices.work / "converted")
-    found = find_layout(source.folder, experiment.task)
+    read = experiment.choices
+    source = as_paddleocr(folder, experiment.task, choices.work / "converted", options=read.of_formats)
+    found = find_layout(source.folder, experiment.task, source.choices_for(read))
     labels = _label_set(experiment, found, folder, origin)
     rows = [("folder", str(folder)), ("labels", ", ".join(path.name for path in labels.files))]
     rows += [("images", str(labels.images))]
     if experiment.task == "rec":
-        rows.append(("dictionary", str(_dictionary(experiment, found) or "0-9a-z")))
+        rows.append(("dictionary", str(dictionary_for(experiment.data_request, found) or "0-9a-z")))
     if not found.val:
         rows.append(
             ("validation", f"no label file for it: training splits off {experiment.val_fraction:.0%}")
@@ -87,14 +88,8 @@ def _fetcher(choices: Choices) -> Fetch:
     return fetch
 
 
-def _dictionary(experiment: Experiment, layout: Layout) -> Path | None:
-    if layout.dictionary is not None and not experiment.dictionary_fixed:
-        return layout.dictionary
-    return Path(experiment.dictionary) if experiment.dictionary else None
-
-
 def _label_set(experiment: Experiment, layout: Layout, folder: Path, origin: str) -> LabelSet:
-    path = _dictionary(experiment, layout) if experiment.task == "rec" else None
+    path = dictionary_for(experiment.data_request, layout)
     use_space_char = bool(get_key(experiment.trainer, "Global.use_space_char", False))
     dictionary = read_dictionary(path, use_space_char=use_space_char) if path else None
     return LabelSet(
@@ -103,6 +98,9 @@ def _label_set(experiment: Experiment, layout: Layout, folder: Path, origin: str
         origin=origin,
         files=(*layout.train, *layout.val),
         images=layout.images,
-        rules=label_rules(experiment.task, experiment.trainer, dictionary),
+        rules=replace(
+            label_rules(experiment.task, experiment.trainer, dictionary),
+            choices=replace(experiment.choices, strip=layout.strip),
+        ),
         known=dictionary.problems if dictionary else (),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ocr_train.analysis.pictures import open_upright
 from ocr_train.data.boxes import read_boxes
-from ocr_train.data.checks.policy import problem_lines
+from ocr_train.data.checks.listing import list_problems
 from ocr_train.data.checks.problems import ERROR, KINDS, Problem
 from ocr_train.data.checks.statistics import Example
 from ocr_train.data.checks.validate import ValidationReport, validate
@@ -79,7 +79,7 @@ def show_problems(problems: Sequence[Problem]) -> None:
     ]
     more = f" (the first {len(rows)} of {len(problems)})" if len(problems) > len(rows) else ""
     page = f"<details open><summary>where{more}</summary>{table_html(('line', 'problem', 'value', 'what to do'), rows)}</details>"
-    show_html(page, "\n".join(problem_lines(ranked)))
+    show_html(page, "\n".join(list_problems(ranked)))
 
 
 def _show_examples(labels: LabelSet, report: ValidationReport) -> None:

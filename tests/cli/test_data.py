@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ from tests.cli_run import command, det_data, rec_data
 from tests.commands import environment, ocr_train
 
 Capsys = pytest.CaptureFixture[str]
+
+
+def dictionary_data(folder: Path, texts: Sequence[str]) -> Path:
+    """Recognition labels beside a dictionary of 0-9a-z."""
+    (folder / "dict.txt").write_text("\n".join("0123456789abcdefghijklmnopqrstuvwxyz") + "\n")
+    return rec_data(folder, texts)
 
 
 def test_clean_labels_exit_0(capsys: Capsys, tmp_path: Path) -> None:
@@ -27,7 +34,7 @@ def test_clean_labels_exit_0(capsys: Capsys, tmp_path: Path) -> None:
 
 def test_problems_exit_3_with_file_line_and_hint(capsys: Capsys, tmp_path: Path) -> None:
     """A bad line is named with its place, what stands there and what to do."""
-    labels = rec_data(tmp_path, ["abc", "x-y"])
+    labels = dictionary_data(tmp_path, ["abc", "x-y"])
     ran = command(capsys, "validate", "--task", "rec", labels)
     assert ran.code == 3
     assert f"{labels}:2: outside_dictionary 'x-y': not in the dictionary: '-'" in ran.out
@@ -36,7 +43,7 @@ def test_problems_exit_3_with_file_line_and_hint(capsys: Capsys, tmp_path: Path)
 
 def test_json_has_the_documented_shape(capsys: Capsys, tmp_path: Path) -> None:
     """labels, problems with file, line, kind, value and hint, and counts."""
-    labels = rec_data(tmp_path, ["abc", "x-y"])
+    labels = dictionary_data(tmp_path, ["abc", "x-y"])
     answer = tmp_path / "new" / "problems.json"
     assert command(capsys, "validate", "--task", "rec", labels, "--json", answer).code == 3
     content = json.loads(answer.read_text(encoding="utf-8"))
@@ -53,23 +60,25 @@ def test_json_has_the_documented_shape(capsys: Capsys, tmp_path: Path) -> None:
 
 def test_json_on_stdout_is_nothing_but_json(capsys: Capsys, tmp_path: Path) -> None:
     """With `--json -` the words for people go to stderr."""
-    ran = command(capsys, "validate", "--task", "rec", rec_data(tmp_path, ["a", "-"]), "--json", "-")
+    ran = command(capsys, "validate", "--task", "rec", dictionary_data(tmp_path, ["a", "-"]), "--json", "-")
     assert ran.json["counts"] == {"outside_dictionary": 1}
     assert "2 labels, 1 errors" in ran.err
 
 
-def test_at_most_50_problems_are_listed(capsys: Capsys, tmp_path: Path) -> None:
+def test_equal_problems_are_one_line_and_of_a_kind_ten_are_listed(capsys: Capsys, tmp_path: Path) -> None:
     """The rest is a number; the JSON has them all."""
-    labels = rec_data(tmp_path, ["-"] * 60)
+    labels = dictionary_data(tmp_path, ["-"] * 30 + [f"-{number}" for number in range(30)])
     ran = command(capsys, "validate", "--task", "rec", labels, "--json", tmp_path / "all.json")
-    assert ran.out.count("outside_dictionary '-'") == 50
-    assert "... and 10 more" in ran.out
+    assert ran.out.count("outside_dictionary '-'") == 1
+    assert "(30 times, also at line 2, line 3, line 4, line 5, ...)" in ran.out
+    assert ran.out.count(": outside_dictionary '") == 10
+    assert "... and 21 more outside_dictionary" in ran.out
     assert len(json.loads((tmp_path / "all.json").read_text())["problems"]) == 60
 
 
 def test_html_and_quarantine_are_written(capsys: Capsys, tmp_path: Path) -> None:
     """A page to look at, and the bad lines as they were."""
-    labels = rec_data(tmp_path, ["abc", "x-y"])
+    labels = dictionary_data(tmp_path, ["abc", "x-y"])
     html, listing = tmp_path / "out" / "report.html", tmp_path / "out" / "bad.tsv"
     ran = command(capsys, "validate", "--task", "rec", labels, "--html", html, "--quarantine", listing)
     assert "<html" in html.read_text(encoding="utf-8")
@@ -138,9 +147,14 @@ def test_an_option_for_another_task_is_refused(capsys: Capsys, tmp_path: Path) -
 
 
 def test_a_model_brings_its_limits(capsys: Capsys, tmp_path: Path) -> None:
-    """--model rec_mv3_none_bilstm_ctc: its characters, its text length, its CTC steps; without it `A b` is no 0-9a-z text."""
+    """--model rec_mv3_none_bilstm_ctc: its characters, its text length, its CTC steps; without it characters are not checked."""
+    labels = rec_data(tmp_path, ["A b", "ü"])
+    ran = command(capsys, "validate", "--task", "rec", labels)
+    assert (ran.code, "characters are not checked" in ran.out) == (0, True)
+    assert (
+        command(capsys, "validate", "--task", "rec", labels, "--model", "rec_mv3_none_bilstm_ctc").code == 3
+    )
     labels = rec_data(tmp_path, ["A b"])
-    assert command(capsys, "validate", "--task", "rec", labels).code == 3
     assert (
         command(capsys, "validate", "--task", "rec", labels, "--model", "rec_mv3_none_bilstm_ctc").code == 0
     )
@@ -302,7 +316,7 @@ def test_a_demo_set_needs_two_images(capsys: Capsys, tmp_path: Path) -> None:
 
 def test_the_real_command_line_answers_as_documented(tmp_path: Path) -> None:
     """A process of its own: status 3, JSON on stdout, no traceback on stderr."""
-    labels = rec_data(tmp_path, ["abc", "ไทย"])
+    labels = dictionary_data(tmp_path, ["abc", "ไทย"])
     done = ocr_train("validate", "--task", "rec", labels, "--json", "-", cwd=tmp_path)
     assert done.returncode == 3
     assert json.loads(done.stdout)["problems"][0]["value"] == "ไทย"
@@ -311,7 +325,7 @@ def test_the_real_command_line_answers_as_documented(tmp_path: Path) -> None:
 
 def test_a_terminal_that_cannot_show_a_character_stops_nothing(tmp_path: Path) -> None:
     """Thai and an accent on an ASCII terminal: escaped for people, valid JSON for machines."""
-    labels = rec_data(tmp_path, ["ไทย", "é"])
+    labels = dictionary_data(tmp_path, ["ไทย", "é"])
     ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     for_people = ocr_train("validate", "--task", "rec", labels, cwd=tmp_path, env=ascii_only)
     assert for_people.returncode == 3, for_people.stderr

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from ocr_train.data.boxes import read_points
+from ocr_train.data.checks.json_trouble import json_trouble
 from ocr_train.data.checks.problems import Finding
 from ocr_train.data.checks.recognition import (
     INVISIBLE,
@@ -41,8 +42,8 @@ def parse_boxes(label: str, *, difficult: str = AUTO) -> tuple[list[Box], list[F
     try:
         items = json.loads(first)
     except (ValueError, RecursionError) as exc:
-        hint = f'not JSON ({shorten(str(exc))}); write [{{"transcription": ..., "points": ...}}]'
-        return [], [*findings, Finding("bad_json", escape(label), hint)]
+        trouble = json_trouble(first, shorten(str(exc)))
+        return [], [*findings, Finding("bad_json", escape(label), trouble)]
     if not isinstance(items, list):
         hint = f"a {type(items).__name__}; put the boxes into a list: [...]"
         return [], [*findings, Finding("not_a_list", escape(first), hint)]
@@ -63,6 +64,15 @@ def _whole_label(items: Sequence[object], boxes: Sequence[Box]) -> list[Finding]
         hint = "every box is '*' or '###': nothing is learned from this image"
         return [Finding("all_ignored", f"{len(boxes)} boxes", hint)]
     return []
+
+
+def as_empty_page(finding: Finding) -> Finding:
+    """What an image without boxes is where such pages are trained on."""
+    if finding.kind != "no_boxes":
+        return finding
+    return Finding(
+        "empty_page", finding.value, "trained on as a page without text, as asked (empty_pages=true)"
+    )
 
 
 def _parse_box(item: object, name: str, difficult: str) -> tuple[Box | None, list[Finding]]:

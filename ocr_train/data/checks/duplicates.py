@@ -88,13 +88,14 @@ class SampleHashes:
         file = next(file for file, start in reversed(self.starts) if start <= index)
         return file, self.numbers[index]
 
-    def names(self) -> Iterator[str]:
-        """Every name of every sample again, in the order they were added in: the files are read once more."""
+    def names(self, usable: Callable[[str], str] = str) -> Iterator[str]:
+        """Every name of every sample again, in the order they were added in: the files are read once more. `usable` gives
+        the name that was added for one in a label."""
         for file, _ in self.starts:
             for line in read_labels(Path(file)):
                 if isinstance(line, LabelLine):
                     # As in `add`: one name twice in a list is one image.
-                    yield from dict.fromkeys(image_names(line.image))
+                    yield from dict.fromkeys(map(usable, image_names(line.image)))
 
     def of_files(self, files: Iterable[str]) -> NDArray[np.bool_]:
         """For each sample whether it is of one of `files`."""

@@ -9,17 +9,21 @@ applies to JPEG, PNG and TIFF but not to WebP (tried with OpenCV 4.11).
 from __future__ import annotations
 
 import os
-import re
 import stat
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Executor
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ocr_train.data.checks.problems import Finding
+from ocr_train.data.file_looks import look_of
 from ocr_train.data.image_files import read_or_none
+from ocr_train.data.image_paths import ImagePaths
 from ocr_train.data.labels import shorten
 from ocr_train.ocr_engine.files import open_regular
 
@@ -32,110 +36,152 @@ None."""
 
 ROTATED_BY_OPENCV = ("JPEG", "MPO", "PNG", "TIFF")
 
+MAX_PIXELS = 500_000_000
+"""Images of more pixels are refused: 1.5 GB in the memory of every process that loads data. OpenCV's own limit is 2^30."""
+DECODED_AT_ONCE_PIXELS = 40_000_000
+"""So many pixels are decoded at the same time, 3 bytes each; a larger image is decoded alone."""
+
 _ORIENTATION = 0x0112
 _TIFF_SIZE = (256, 257)
-_UNNAMEABLE = re.compile("[\0\ud800-\udfff]")
-_URL_OR_DRIVE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://|^[A-Za-z]:")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFacts:
-    """What is known of an image: `size` (width, height) in pixels as OpenCV decodes it, None where it does
-    not; `findings` are its problems."""
+    """What is known of an image: its path below the folder of the images as it was found (`name`), its `size` (width,
+    height) in pixels as OpenCV decodes it, None where it does not; `findings` are its problems."""
 
+    name: str
     size: tuple[int, int] | None = None
     findings: tuple[Finding, ...] = ()
 
 
-def path_problem(name: str) -> Finding | None:
-    """What is wrong with a path itself: absolute, out of the folder, backslashes, no file name at all."""
-    if "\\" in name:
-        return Finding("bad_path", shorten(name), f"write it with slashes: {name.replace(chr(92), '/')!r}")
-    if name.startswith(("/", "~")) or _URL_OR_DRIVE.match(name):
-        hint = f"write it relative to the images folder, such as {PurePosixPath(name).name!r}"
-        return Finding("bad_path", shorten(name), hint)
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if ".." in parts:
-        depth = 0
-        for part in parts:
-            depth += -1 if part == ".." else 1
-            if depth < 0:
-                return Finding("bad_path", shorten(name), "it leads out of the images folder")
-    if not parts or _UNNAMEABLE.search(name):
-        return Finding("bad_path", shorten(repr(name)), "no file can have this name")
-    return None
+class _Budget:
+    """Lets threads decode images of so many pixels together; one that has more by itself goes alone."""
+
+    def __init__(self, pixels: int) -> None:
+        self._free = self._all = pixels
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def hold(self, pixels: int) -> Iterator[None]:
+        """Wait until there is room for `pixels`."""
+        taken = min(pixels, self._all)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= taken)
+            self._free -= taken
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += taken
+                self._changed.notify_all()
+
+
+_BUDGET = _Budget(DECODED_AT_ONCE_PIXELS)
+
+
+@contextmanager
+def image_pool(workers: int) -> Iterator[Executor]:
+    """Threads that read images. Pillow's warnings (large images, broken EXIF) and its limit of pixels belong to the
+    process: they are set here for all of them, and put back."""
+    from PIL import Image
+
+    limit = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings(), ThreadPoolExecutor(max(1, workers)) as pool:
+        warnings.simplefilter("ignore")
+        Image.init()
+        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+        try:
+            yield pool
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def check_images(
-    names: Iterable[str], folder: Path, *, pool: Executor, workers: int, decode: bool
+    names: Iterable[str], paths: ImagePaths, *, pool: Executor, workers: int, decode: bool
 ) -> Mapping[str, ImageFacts]:
-    """Check each of `names` (relative to `folder`) once, `workers` slices at a time in `pool`."""
+    """Check each of `names`, as labels have them, once, `workers` slices at a time in `pool`."""
     todo = list(names)
     slices = [todo[start::workers] for start in range(min(workers, len(todo)))]
-    check = partial(_check_slice, folder=folder, decode=decode)
+    check = partial(_check_slice, paths=paths, decode=decode)
     return {name: facts for part in pool.map(check, slices) for name, facts in part}
 
 
-def _check_slice(names: list[str], *, folder: Path, decode: bool) -> list[tuple[str, ImageFacts]]:
-    return [(name, check_image(name, folder, decode=decode)) for name in names]
+def _check_slice(names: list[str], *, paths: ImagePaths, decode: bool) -> list[tuple[str, ImageFacts]]:
+    return [(name, check_image(name, paths, decode=decode)) for name in names]
 
 
-def check_image(name: str, folder: Path, *, decode: bool = False) -> ImageFacts:
-    """The facts of the image `name` under `folder`. Never raises for what a file can hold."""
-    problem = path_problem(name)
-    if problem is not None:
-        return ImageFacts(findings=(problem,))
-    mode = _mode(f"{folder}/{name}")
+def check_image(written: str, paths: ImagePaths, *, decode: bool = False) -> ImageFacts:
+    """The facts of the image that a label calls `written`. Never raises for what a file can hold."""
+    usable = paths.usable(written)
+    name, finding = usable.name, usable.finding
+    if finding is not None and finding.kind == "bad_path":
+        return ImageFacts(name=name, findings=(finding,))
+    mode = _mode(f"{paths.root}/{name}")
     if mode is not None and not stat.S_ISREG(mode):
         return _unreadable(name, "it is not a file")
     if mode is None:
-        return ImageFacts(findings=(Finding("image_missing", shorten(name), _where(name, folder)),))
-    return _read_header(folder / name, name, decode=decode)
+        return ImageFacts(
+            name=name, findings=(Finding("image_missing", shorten(written), paths.where(name)),)
+        )
+    facts = _read_header(paths.root / name, name, decode=decode)
+    if finding is None:
+        return facts
+    return ImageFacts(name=name, size=facts.size, findings=(finding, *facts.findings))
 
 
 def _mode(path: str) -> int | None:
     """The file's mode, None where there is none. Strings, as a million paths make pathlib's cost felt."""
     try:
         return os.stat(path).st_mode  # noqa: PTH116 - see above
-    except OSError:
+    except (OSError, ValueError):
         return None
-
-
-def _where(name: str, folder: Path) -> str:
-    base = name.rpartition("/")[2]
-    if _mode(f"{folder.parent}/{name}") is not None:
-        return "it is found from the folder above: give that as the images folder"
-    if base != name and _mode(f"{folder}/{base}") is not None:
-        return f"{base!r} is directly in the images folder: correct the path"
-    if name != name.strip() and _mode(f"{folder}/{name.strip()}") is not None:
-        return "the path has spaces around it: remove them"
-    return "no such file in the images folder"
 
 
 def _unreadable(name: str, why: str) -> ImageFacts:
     finding = Finding("image_unreadable", shorten(name), f"{why}: replace the file or remove the line")
-    return ImageFacts(findings=(finding,))
+    return ImageFacts(name=name, findings=(finding,))
 
 
 def _read_header(path: Path, name: str, *, decode: bool) -> ImageFacts:
+    read = _size_or_why_not(path)
+    if isinstance(read, str):
+        return _unreadable(name, read)
+    size, orientation = read
+    if decode and not _decodes(path, size[0] * size[1]):
+        return _unreadable(name, "OpenCV cannot decode it")
+    if orientation == 1:
+        return ImageFacts(name=name, size=size)
+    hint = "OpenCV and LabelMe turn it upright; make sure that the boxes were drawn on the upright image"
+    turned = Finding("exif_rotated", f"orientation {orientation}", hint)
+    return ImageFacts(name=name, size=size, findings=(turned,))
+
+
+def _size_or_why_not(path: Path) -> tuple[tuple[int, int], int] | str:
+    """Width and height as OpenCV decodes it and the EXIF orientation, or why it cannot be read."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with open_regular(path) as file, Image.open(file, formats=FORMATS) as image:
             size, orientation = _size(image)
-            if not _looks_whole(file, image):
-                image.load()
+            pixels = size[0] * size[1]
+            if pixels <= MAX_PIXELS and not _looks_whole(file, image):
+                with _BUDGET.hold(pixels):
+                    image.load()
     except UnidentifiedImageError:
-        empty = path.stat().st_size == 0
-        return _unreadable(name, "the file is empty" if empty else "not an image that OpenCV reads")
+        return look_of(path, image=True) or "not an image that OpenCV reads"
+    except Image.DecompressionBombError:
+        pixels = 2 * MAX_PIXELS
     except Exception as exc:  # noqa: BLE001 - Pillow raises nearly anything on broken files
-        return _unreadable(name, shorten(f"{exc}"))
-    if decode and read_or_none(path) is None:
-        return _unreadable(name, "OpenCV cannot decode it")
-    if orientation == 1:
-        return ImageFacts(size=size)
-    hint = "OpenCV and LabelMe turn it upright; make sure that the boxes were drawn on the upright image"
-    return ImageFacts(size=size, findings=(Finding("exif_rotated", f"orientation {orientation}", hint),))
+        return shorten(f"{exc}")
+    if pixels > MAX_PIXELS:
+        return f"it has more than {MAX_PIXELS / 1e6:.0f} megapixels, and a larger image is not read"
+    return size, orientation
+
+
+def _decodes(path: Path, pixels: int) -> bool:
+    with _BUDGET.hold(pixels):
+        return read_or_none(path) is not None
 
 
 def _size(image: Image.Image) -> tuple[tuple[int, int], int]:

@@ -12,6 +12,8 @@ from typing import TextIO
 from ocr_train.atomic_files import whole_file, write_bytes
 from ocr_train.config.requests import LabelChoices
 from ocr_train.data.checks.detection import parse_boxes
+from ocr_train.data.checks.json_trouble import is_json_like
+from ocr_train.data.checks.listing import LISTED, list_problems
 from ocr_train.data.checks.problems import ERROR, KINDS, BadLines, Problem
 from ocr_train.data.checks.recognition import text_for_trainer
 from ocr_train.data.checks.report import write_html
@@ -19,14 +21,22 @@ from ocr_train.data.checks.validate import ValidationReport, problem_json
 from ocr_train.data.formats.converted import LabelSource
 from ocr_train.data.formats.table import format_title
 from ocr_train.data.formats.unknown import looks_like
-from ocr_train.data.labels import BadLine, LabelLine, format_boxes, format_line, read_labels
+from ocr_train.data.image_paths import ImagePaths
+from ocr_train.data.labels import (
+    IGNORED_TRANSCRIPTIONS,
+    BadLine,
+    Box,
+    LabelLine,
+    format_boxes,
+    format_line,
+    read_labels,
+)
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.files import open_regular
 from ocr_train.run import Echo
 
 STOP = "stop"
-LISTED = 50
-"""So many problems are listed; JSON results and problems.json have more."""
+_NEARLY_ALL = 0.9
 
 
 def echo_source(source: LabelSource, echo: Echo) -> None:
@@ -42,15 +52,6 @@ def counts_text(counts: Mapping[str, int]) -> str:
     return ", ".join(
         f"{count} {kind}" for kind, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     )
-
-
-def problem_lines(problems: Sequence[Problem]) -> list[str]:
-    """One line a problem, the first `LISTED` of them, and how many more there are."""
-    lines = [
-        f"{one.file}{f':{one.line}' if one.line else ''}: {one.kind} {one.value!r}: {one.hint}"
-        for one in problems[:LISTED]
-    ]
-    return lines + ([f"... and {len(problems) - LISTED} more"] if len(problems) > LISTED else [])
 
 
 def write_findings(folder: Path, shown: ValidationReport, source: LabelSource, images: Path) -> None:
@@ -75,18 +76,17 @@ def decide_on_findings(
 ) -> int:
     """How many samples are left out; `DataError` with all problems where bad ones are to stop everything."""
     if on_bad_sample == STOP and (report.errors or source.losses):
-        lines = ["bad samples in the data:", *problem_lines(source.losses), shown.summary(LISTED)]
+        lines = ["bad samples in the data:", *list_problems(source.losses), shown.summary(LISTED)]
         raise DataError("\n".join(lines), hint=_hint(report, source))
-    for line in problem_lines(source.problems):
+    for line in list_problems(source.problems):
         echo(f"  {line}")
     echo(f"checked: {shown.summary(LISTED)}")
     return count_quarantined(report)
 
 
 def _hint(report: ValidationReport, source: LabelSource) -> str:
-    # A text of digits alone is JSON, too: a number and not a list of boxes.
-    if report.counts.get("bad_json", 0) + report.counts.get("not_a_list", 0) > report.labels * 0.9:
-        return "These look like recognition labels (image, tab, text), not detection labels: use a rec model."
+    if verdict := _verdict(report):
+        return verdict
     if (
         not source.converted
         and report.counts.get("no_tab", 0) > report.labels * 0.9
@@ -101,6 +101,25 @@ _LEAKS = (
     "Images in training and in validation: --leaks drop (-P leaks=drop) leaves them out of training, "
     "--leaks keep (-P leaks=keep) trains on them all the same"
 )
+
+
+def _verdict(report: ValidationReport) -> str:
+    """What nearly all labels have in common, where that is more than a problem of each."""
+    # A text of digits alone is JSON, too: a number and not a list of boxes.
+    not_boxes = [problem for problem in report.problems if problem.kind in ("bad_json", "not_a_list")]
+    count = sum(report.counts.get(kind, 0) for kind in ("bad_json", "not_a_list"))
+    if count > report.labels * _NEARLY_ALL and not_boxes:
+        if not any(is_json_like(problem.value) for problem in not_boxes):
+            return (
+                f"{count} of {report.labels} labels are texts (image, tab, text): these look like recognition "
+                "labels, not detection labels: use a rec model."
+            )
+        hint, number = Counter(problem.hint for problem in not_boxes).most_common(1)[0]
+        return f"{number} of {report.labels} labels have the same problem: {hint}"
+    count = report.counts.get("boxes_as_text", 0)
+    if count > report.labels * _NEARLY_ALL:
+        return f"{count} of {report.labels} labels are lists of boxes: these look like detection labels: use a det model."
+    return ""
 
 
 def count_quarantined(report: ValidationReport) -> int:
@@ -159,13 +178,15 @@ def write_clean(
     bad_lines: Container[tuple[str, int]],
     task: str,
     *,
+    paths: ImagePaths | None = None,
     choices: LabelChoices | None = None,
 ) -> int:
     """Write the copy of `label_file` that the trainer reads, and give back how many lines it has.
 
-    It has no BOM, no CRLF, no blank lines and no spaces around texts; boxes run clockwise. Left out are lines
-    in `bad_lines`, lines that hold no sample, and in detection images without boxes. `choices` say how labels are
-    read. It is written to a temporary name first and then put in place of `out`.
+    It has no BOM, no CRLF, no blank lines and no spaces around texts; boxes run clockwise; images have the `paths` at
+    which they were found. Left out are lines in `bad_lines`, lines that hold no sample, and in detection images without
+    boxes, unless `choices` keep those as pages of nothing but background; they say how labels are read, too. It is
+    written to a temporary name first and then put in place of `out`.
     """
     choices = choices or LabelChoices()
     file = str(label_file)
@@ -176,9 +197,17 @@ def write_clean(
                 continue
             label = _clean_label(entry, task, choices)
             if label:
-                clean.write(format_line(entry.image, label))
+                image = paths.usable_image(entry.image) if paths else entry.image
+                clean.write(format_line(image, label))
                 kept += 1
     return kept
+
+
+_NO_TEXT_HERE = Box(
+    transcription=IGNORED_TRANSCRIPTIONS[1], points=((0.0, 0.0), (3.0, 0.0), (3.0, 3.0), (0.0, 3.0))
+)
+"""PaddleOCR passes over an image without boxes (DetLabelEncode). With one that is ignored, in a corner, the rest of the
+page is trained on as background."""
 
 
 def _clean_label(entry: LabelLine, task: str, choices: LabelChoices) -> str:
@@ -186,6 +215,8 @@ def _clean_label(entry: LabelLine, task: str, choices: LabelChoices) -> str:
     if task != "det":
         return text_for_trainer(entry.label)
     boxes, findings = parse_boxes(entry.label, difficult=choices.difficult)
+    if choices.empty_pages and [finding.kind for finding in findings] == ["no_boxes"]:
+        return format_boxes([_NO_TEXT_HERE])
     if not boxes or any(KINDS[finding.kind].severity(task) == ERROR for finding in findings):
         return ""
     return format_boxes(boxes)

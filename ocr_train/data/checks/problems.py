@@ -67,6 +67,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "empty_file": _both(ERROR, "PaddleOCR ends at once, with exit code 0, when there is no sample"),
         "no_tab": _both(ERROR, "PaddleOCR fails on the line and trains on a random other one"),
         "not_utf8": _both(ERROR, "PaddleOCR fails on the line and trains on a random other one"),
+        "not_a_label_file": _both(ERROR, "no line of it is a sample"),
         "empty_image": _both(ERROR, "the line names no image"),
         "extra_tab": Kind(rec=ERROR, det=NOTE, why="PaddleOCR cuts the label at its first tab"),
         "crlf": _both(NOTE, "PaddleOCR would learn the carriage return; the clean copy has none"),
@@ -79,6 +80,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         # the image
         "bad_path": _both(ERROR, "the path leads out of the data folder or works on one machine only"),
+        "path_mended": _both(NOTE, "a path of another machine: the clean copy has the one that was found"),
         "image_missing": _both(ERROR, "PaddleOCR trains on a random other sample instead"),
         "image_unreadable": _both(ERROR, "PaddleOCR trains on a random other sample, or on half an image"),
         "exif_rotated": _both(NOTE, "OpenCV turns the image as EXIF says; boxes are compared with that"),
@@ -87,6 +89,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "not_a_list": _both(ERROR, "a detection label is a list of boxes"),
         "not_a_box": _both(ERROR, "a box is an object with a transcription and points"),
         "no_boxes": _both(NOTE, "PaddleOCR skips such an image; the clean copy leaves it out"),
+        "empty_page": _both(NOTE, "an image without a box, trained on as asked: all of it is background"),
         "transcription_missing": _both(ERROR, "PaddleOCR fails on the line"),
         "transcription_not_text": _both(
             ERROR, "it is never taken for '###', and every reader of the text fails"
@@ -113,7 +116,15 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "ctc_infeasible": _both(
             ERROR, "no alignment exists; Paddle 3.0 counts a loss of 0: nothing is learned"
         ),
-        "placeholder_text": _both(NOTE, "a labelling tool's stand-in; only a person can tell"),
+        "boxes_as_text": Kind(
+            rec=ERROR, det=ERROR, why="a recogniser would learn the JSON of detection labels"
+        ),
+        "placeholder_text": Kind(
+            rec=ERROR, det=NOTE, why="a labelling tool's stand-in would be learned as a text"
+        ),
+        "lookalike": _both(
+            NOTE, "one picture, two spellings: a model learns both, and scores count them as errors"
+        ),
         "unknown_class": _both(ERROR, "PaddleOCR skips labels that are not in label_list"),
         # the dictionary
         "dict_unreadable": _both(ERROR, "PaddleOCR stops on it"),
@@ -151,11 +162,13 @@ _KIND_CODES = {kind: code for code, kind in enumerate(_KIND_NAMES, start=1)}
 class BadLines:
     """Which lines hold an error: one byte a line, the number of the first error's kind.
 
-    `(file, line) in bad_lines` asks for one line; `of(file)` goes through them.
+    `(file, line) in bad_lines` asks for one line; `of(file)` goes through them. A file that cannot be read as a whole has
+    no line that can be counted.
     """
 
     def __init__(self) -> None:
         self._codes: dict[str, bytearray] = {}
+        self._files: set[str] = set()
 
     def add(self, file: str, line: int, kind: str) -> None:
         """Mark `line` (from 1) of `file` bad because of `kind`; its first kind stays."""
@@ -165,10 +178,16 @@ class BadLines:
         if not codes[line]:
             codes[line] = _KIND_CODES[kind]
 
+    def add_file(self, file: str) -> None:
+        """No line of `file` is a sample."""
+        self._files.add(file)
+
     def __contains__(self, place: object) -> bool:
         if not isinstance(place, tuple):
             return False
         file, line = place
+        if file in self._files:
+            return True
         codes = self._codes.get(file, b"")
         return line < len(codes) and bool(codes[line])
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from ocr_train.data.checks.problems import Finding
 from ocr_train.data.labels import shorten
+from ocr_train.data.thai_spelling import thai_spelling, without_zero_width
 
 SPACES = " \u00a0\u3000"
 """What counts as a space around a text: the plain, the no-break and the ideographic one."""
@@ -54,10 +55,13 @@ def check_text(
     if not text:
         findings.append(Finding("empty_text", escape(label), "write the text, or remove the line"))
         return findings
+    if looks_like_boxes(text):
+        return [*findings, _boxes(text)]
     if INVISIBLE.search(text):
         findings += invisible_characters(text, charset)
     if text in PLACEHOLDERS_REC:
         findings.append(placeholder(text))
+    findings += _lookalike(text)
     if max_text_length is not None and len(text) > max_text_length:
         hint = f"{len(text)} characters; max_text_length is {max_text_length}: raise it or remove the line"
         findings.append(Finding("too_long", escape(text), hint))
@@ -75,6 +79,8 @@ def check_class(label: str, label_list: Sequence[str]) -> Sequence[Finding]:
     findings = _spacing(label, text)
     if not text:
         findings.append(Finding("empty_text", escape(label), "write the class, or remove the line"))
+    elif looks_like_boxes(text):
+        findings.append(_boxes(text))
     elif label_list and text not in label_list:
         hint = f"the classes are {', '.join(map(repr, label_list))}"
         findings.append(Finding("unknown_class", escape(text), hint))
@@ -102,8 +108,38 @@ def surrounding_spaces(text: str) -> Finding:
 
 
 def placeholder(text: str) -> Finding:
-    """The note for a text that a labelling tool wrote by itself."""
-    return Finding("placeholder_text", escape(text), "type the text that the image shows, or remove it")
+    """The finding for a text that a labelling tool wrote by itself."""
+    hint = "a tool wrote it in place of a text: type what the image shows, or remove the line"
+    return Finding("placeholder_text", escape(text), hint)
+
+
+def _lookalike(text: str) -> list[Finding]:
+    """The note for Thai that looks like its one spelling and is another; zero-width characters have a kind of their own."""
+    right = thai_spelling(text)
+    if right == without_zero_width(text):
+        return []
+    hint = f"looks like {right!r} and has other characters ({_code_points(text, right)}): write one spelling everywhere"
+    return [Finding("lookalike", escape(text), hint)]
+
+
+def _code_points(text: str, right: str) -> str:
+    """The first difference of two spellings, by code points."""
+    start = next(
+        (at for at, (one, other) in enumerate(zip(text, right, strict=False)) if one != other), len(right)
+    )
+    shown = [" ".join(f"U+{ord(char):04X}" for char in value[start : start + 3]) for value in (text, right)]
+    return f"{shown[0]} and not {shown[1]}"
+
+
+def _boxes(text: str) -> Finding:
+    hint = "a detection label, whose JSON would be learned as it stands: it is for --task det (model=det)"
+    return Finding("boxes_as_text", escape(text), hint)
+
+
+def looks_like_boxes(text: str) -> bool:
+    """Whether a label is a list of boxes, also one whose JSON is broken."""
+    begin = text.lstrip('"').lstrip()[:40]
+    return begin.startswith(("[{", "[ {")) and "points" in text
 
 
 def invisible_characters(text: str, charset: frozenset[str] | None = None) -> list[Finding]:

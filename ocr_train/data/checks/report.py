@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ocr_train.atomic_files import write_bytes
-from ocr_train.data.checks.images import FORMATS, path_problem
+from ocr_train.data.checks.images import FORMATS
 from ocr_train.data.checks.problems import ERROR, KINDS, Problem
 from ocr_train.data.checks.recognition import escape
 from ocr_train.data.checks.statistics import MAX_LENGTH_BIN, SIDE_BINS, Example
 from ocr_train.data.checks.validate import ValidationReport
+from ocr_train.data.image_paths import is_foreign
 from ocr_train.data.labels import Box, Point
 from ocr_train.drawing.html_pages import render
 from ocr_train.ocr_engine.files import open_regular
@@ -121,7 +122,7 @@ def draw_sample(images: Path, name: str, boxes: Sequence[Box], *, problem: bool 
     """
     from PIL import Image, ImageDraw, ImageOps
 
-    if path_problem(name) is not None:
+    if is_foreign(name):
         return None
     try:
         with warnings.catch_warnings():

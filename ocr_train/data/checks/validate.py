@@ -10,20 +10,20 @@ lines cost a byte each, and the look for images that are the same 28 bytes a lin
 from __future__ import annotations
 
 import os
-import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 
 from ocr_train.config.requests import LabelChoices
-from ocr_train.data.checks.detection import check_place, parse_boxes
+from ocr_train.data.checks.detection import as_empty_page, check_place, parse_boxes
 from ocr_train.data.checks.duplicates import STOP, Leaks, SampleHashes, find_duplicates
-from ocr_train.data.checks.images import ImageFacts, check_images
+from ocr_train.data.checks.images import ImageFacts, check_images, image_pool
+from ocr_train.data.checks.label_file import whole_file_problem
+from ocr_train.data.checks.listing import list_problems
 from ocr_train.data.checks.problems import (
     ERROR,
     KINDS,
@@ -37,6 +37,7 @@ from ocr_train.data.checks.problems import (
 from ocr_train.data.checks.recognition import check_class, check_text, outside_characters, text_for_trainer
 from ocr_train.data.checks.statistics import Example, Statistics
 from ocr_train.data.contents import SameImages, file_sizes, find_same, none_same
+from ocr_train.data.image_paths import ImagePaths
 from ocr_train.data.labels import BadLine, Box, LabelLine, read_labels
 from ocr_train.data.samples import image_names
 from ocr_train.errors import ConfigError, DataError
@@ -121,7 +122,7 @@ class ValidationReport:
         }
 
     def summary(self, limit: int = 10) -> str:
-        """Readable lines: the verdict, the counts, and the first `limit` problems, errors first."""
+        """Readable lines: the verdict, the counts, and at most `limit` about problems, errors first."""
         notes = sum(self.counts.values()) - self.errors
         lines = [
             f"{self.labels} labels, {self.errors} errors in {len(self.bad_lines)} lines, {notes} notes",
@@ -132,14 +133,7 @@ class ValidationReport:
                 for kind, count in sorted(self.counts.items(), key=self._rank)
             ),
         ]
-        ranked = sorted(self.problems, key=lambda problem: problem.severity != ERROR)
-        lines += [
-            f"{_place(problem)}: {problem.kind} {problem.value!r}: {problem.hint}"
-            for problem in ranked[:limit]
-        ]
-        rest = sum(self.counts.values()) - min(limit, len(ranked))
-        if rest > 0:
-            lines.append(f"... and {rest} more")
+        lines += list_problems(self.problems, self.counts, limit)
         return "\n".join(lines)
 
     def _doubled(self) -> Iterator[str]:
@@ -156,41 +150,40 @@ def problem_json(problem: Problem) -> dict[str, object]:
     return {key: getattr(problem, key) for key in ("file", "line", "kind", "value", "hint")}
 
 
-def _place(problem: Problem) -> str:
-    return f"{problem.file}:{problem.line}" if problem.line else problem.file
-
-
 def validate(
     label_files: Sequence[Path],
-    images: Path,
+    images: Path | ImagePaths,
     rules: Rules,
     *,
     held: Sequence[Path] = (),
     known: Iterable[Problem] = (),
 ) -> ValidationReport:
-    """Check `label_files` against `rules` and against the files under the folder `images`.
+    """Check `label_files` against `rules` and against the files under the folder `images`, or where `ImagePaths` find them.
 
     `held` are those of the label files that are for validation: their images must not be in the others.
     `known` are problems found before, such as the dictionary's; they are counted with the others.
     Whatever the files hold, a `ValidationReport` comes back; `DataError` is raised only where a label file or the
     folder cannot be read at all.
     """
-    _require_readable(label_files, images)
-    leaks = rules.choices.leaks
-    found = FoundProblems(task=rules.task, notes=frozenset() if leaks == STOP else frozenset({"leak"}))
+    paths = images if isinstance(images, ImagePaths) else ImagePaths(images, rules.choices.strip)
+    _require_readable(label_files, paths.root)
+    found = FoundProblems(task=rules.task, notes=_as_notes(rules.choices))
     statistics = Statistics()
     for problem in known:
         found.add(problem.file, problem.line, Finding(problem.kind, problem.value, problem.hint))
     samples = SampleHashes()
-    with _image_pool(rules.workers) as pool:
+    with image_pool(rules.workers) as pool:
         checker = _Checker(
-            rules=rules, images=images, pool=pool, found=found, statistics=statistics, samples=samples
+            rules=rules, paths=paths, pool=pool, found=found, statistics=statistics, samples=samples
         )
         for path in label_files:
             checker.check_file(path)
-    same = find_same(samples.images, samples.names, images, workers=rules.workers)
+    names = partial(samples.names, lambda written: paths.usable(written).name)
+    same = find_same(samples.images, names, paths.root, workers=rules.workers)
     dropped = BadLines()
-    leaked = find_duplicates(samples, same, found, dropped, held=[str(path) for path in held], choice=leaks)
+    leaked = find_duplicates(
+        samples, same, found, dropped, held=[str(path) for path in held], choice=rules.choices.leaks
+    )
     order = {str(path): index for index, path in enumerate(label_files)}
     problems = [problem for kept in found.kept.values() for problem in kept]
     problems.sort(key=lambda problem: (order.get(problem.file, -1), problem.line))
@@ -209,6 +202,12 @@ def validate(
     )
 
 
+def _as_notes(choices: LabelChoices) -> frozenset[str]:
+    """The errors that are asked for: they are counted, and stop nothing."""
+    asked = {"leak": choices.leaks != STOP, "placeholder_text": choices.placeholders != STOP}
+    return frozenset(kind for kind, kept in asked.items() if kept)
+
+
 def _require_readable(label_files: Sequence[Path], images: Path) -> None:
     problems = []
     for path in label_files:
@@ -224,24 +223,12 @@ def _require_readable(label_files: Sequence[Path], images: Path) -> None:
         )
 
 
-@contextmanager
-def _image_pool(workers: int) -> Iterator[Executor]:
-    """Threads that read images. Pillow's warnings (large images, broken EXIF) are silenced for all of them
-    here: filters belong to the process, so the threads must not set them one by one."""
-    from PIL import Image
-
-    with warnings.catch_warnings(), ThreadPoolExecutor(max(1, workers)) as pool:
-        warnings.simplefilter("ignore")
-        Image.init()
-        yield pool
-
-
 @dataclass(kw_only=True)
 class _Checker:
     """Checks lines in chunks, so that the images of a chunk are read in parallel."""
 
     rules: Rules
-    images: Path
+    paths: ImagePaths
     pool: Executor
     found: FoundProblems
     statistics: Statistics
@@ -250,6 +237,12 @@ class _Checker:
 
     def check_file(self, path: Path) -> None:
         file = str(path)
+        if (foreign := whole_file_problem(path)) is not None:
+            finding, lines = foreign
+            self.statistics.lines[file] += lines
+            self.found.add(file, 0, finding)
+            self.found.bad_lines.add_file(file)
+            return
         self.samples.open(file)
         entries = read_labels(path)
         while chunk := list(islice(entries, LINES_PER_CHUNK)):
@@ -276,8 +269,9 @@ class _Checker:
             if name in names:
                 new.append(name)
         workers = self.rules.workers
-        sizes = file_sizes(new, self.images, pool=self.pool, workers=workers)
-        facts = check_images(new, self.images, pool=self.pool, workers=workers, decode=self.rules.decode)
+        facts = check_images(new, self.paths, pool=self.pool, workers=workers, decode=self.rules.decode)
+        places = [facts[name].name for name in new]
+        sizes = file_sizes(places, self.paths.root, pool=self.pool, workers=workers)
         self.known.update((name, (facts[name], size)) for name, size in zip(new, sizes, strict=True))
 
     def _check_line(self, file: str, entry: LabelLine) -> None:
@@ -294,7 +288,7 @@ class _Checker:
         else:
             problems = self._check_text(file, entry.line, entry.label)
         findings += problems
-        sizes = {name: size for name, (_, size) in images.items()}
+        sizes = {fact.name: size for fact, size in images.values()}
         self.samples.add(entry.line, sizes, self._meaning(entry.label, boxes, problems))
         for finding in findings:
             self.found.add(file, entry.line, finding)
@@ -313,6 +307,8 @@ class _Checker:
         self, label: str, facts: Iterable[ImageFacts]
     ) -> tuple[Sequence[Box], Sequence[Finding]]:
         boxes, findings = parse_boxes(label, difficult=self.rules.choices.difficult)
+        if self.rules.choices.empty_pages:
+            findings = [as_empty_page(finding) for finding in findings]
         for size in {fact.size for fact in facts if fact.size is not None}:
             findings += check_place(boxes, *size)
         for box in boxes:
@@ -348,7 +344,7 @@ class _Checker:
             example = Example(
                 file=file,
                 line=entry.line,
-                image=image_names(entry.image)[0],
+                image=self.known[image_names(entry.image)[0]][0].name,
                 kind=finding.kind,
                 hint=finding.hint,
                 text="" if self.rules.task == "det" else text_for_trainer(entry.label),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from ocr_train.config.requests import LabelChoices
 from ocr_train.data.checks.problems import ERROR, Problem
 from ocr_train.data.checks.statistics import Example
 from ocr_train.data.checks.validate import ValidationReport
@@ -55,6 +56,10 @@ class LabelSource:
     def converted(self) -> bool:
         """Whether the label files are ours and not the user's."""
         return self.format != PADDLEOCR
+
+    def choices_for(self, choices: LabelChoices) -> LabelChoices:
+        """`choices` for the label files of `folder`: paths in converted ones are ours, and right as they are."""
+        return dataclasses.replace(choices, images="", strip="") if self.converted else choices
 
 
 def as_paddleocr(

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocr_train.data.checks.images import check_image, path_problem
+from ocr_train.data.checks.images import ImageFacts
+from ocr_train.data.checks.images import check_image as check_image_at
+from ocr_train.data.image_paths import ImagePaths, UsablePath
 from ocr_train.data.samples import image_names
 
 UPRIGHT, TURNED = 1, 6
@@ -25,6 +27,11 @@ def save(path: Path, *, orientation: int = UPRIGHT) -> Path:
         path
     )
     return path
+
+
+def check_image(name: str, folder: Path, *, decode: bool = False) -> ImageFacts:
+    """The facts of one image below `folder`."""
+    return check_image_at(name, ImagePaths(folder), decode=decode)
 
 
 def kinds(name: str, folder: Path, *, decode: bool = False) -> list[str]:
@@ -113,7 +120,7 @@ def test_a_missing_image_is_looked_for_nearby(tmp_path: Path) -> None:
     images = tmp_path / "images"
     images.mkdir()
     save(images / "a.jpg")
-    assert "correct the path" in check_image("train/a.jpg", images).findings[0].hint
+    assert "--strip 'train/'" in check_image("train/a.jpg", images).findings[0].hint
     assert "folder above" in check_image("images/a.jpg", images).findings[0].hint
     assert "spaces" in check_image(" a.jpg", images).findings[0].hint
     assert kinds("b.jpg", images) == ["image_missing"]
@@ -137,7 +144,7 @@ def test_a_missing_image_is_looked_for_nearby(tmp_path: Path) -> None:
 )
 def test_a_path_that_leaves_the_folder_is_a_problem_of_its_own(name: str) -> None:
     """Such labels work on one machine at most."""
-    problem = path_problem(name)
+    problem = ImagePaths(Path("/nowhere")).usable(name).finding
     assert problem is not None
     assert problem.kind == "bad_path"
 
@@ -147,7 +154,7 @@ def test_a_path_that_leaves_the_folder_is_a_problem_of_its_own(name: str) -> Non
 )
 def test_a_path_inside_the_folder_is_right(name: str) -> None:
     """Thai, spaces, dots and brackets do no harm."""
-    assert path_problem(name) is None
+    assert ImagePaths(Path("/nowhere")).usable(name) == UsablePath(name=name)
 
 
 @pytest.mark.parametrize(

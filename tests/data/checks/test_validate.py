@@ -50,7 +50,7 @@ def test_good_labels_have_no_problems(images: Path) -> None:
 
 def test_every_problem_comes_with_its_line(images: Path) -> None:
     """One pass finds them all, in the order of the file."""
-    lines = ["a.jpg 1502", "no.jpg\t1", "\t1", "b.jpg\t", "../a.jpg\t1", "a.jpg\t 1"]
+    lines = ["a.jpg 1502", "no.jpg\t1", "\t1", "b.jpg\t", "../x/a.jpg\t1", "a.jpg\t 1"]
     report = check(images, "\n".join(lines))
     assert places(report) == [
         (1, "no_tab"),
@@ -95,7 +95,18 @@ def test_crlf_and_bom_are_read_correctly_and_counted(images: Path) -> None:
 
 def test_a_file_that_is_not_utf8_is_reported_line_by_line(images: Path) -> None:
     """Good lines in it stay good."""
-    assert places(check(images, b"a.jpg\t\xe9\nb.jpg\t1\n")) == [(1, "not_utf8")]
+    text = "a.jpg\tน้ำ\n".encode() + b"a.jpg\t\xe9\nb.jpg\t1\n"
+    assert [place for place in places(check(images, text)) if "dupl" not in place[1]] == [(2, "not_utf8")]
+
+
+def test_a_file_in_another_encoding_is_one_problem(images: Path) -> None:
+    """It says which encoding, how many samples it has, and how to save it as UTF-8; no line of it is taken."""
+    report = check(images, "a.jpg\tน้ำ\nb.jpg\t1\n".encode("cp874"))
+    (problem,) = report.problems
+    assert (problem.line, problem.kind, report.labels, report.errors) == (0, "not_utf8", 2, 1)
+    assert "'น้ำ' in cp874" in problem.hint
+    assert "iconv -f cp874 -t UTF-8" in problem.hint
+    assert (problem.file, 1) in report.bad_lines
 
 
 def test_an_empty_file_is_an_error_of_the_whole_file(images: Path) -> None:
@@ -200,7 +211,7 @@ def test_the_summary_names_errors_first(images: Path) -> None:
     summary = check(images, "a.jpg\t 1\nno.jpg\t1\n").summary(limit=1).splitlines()
     assert summary[0] == "2 labels, 1 errors in 1 lines, 1 notes"
     assert summary[-2].startswith(f"{images / 'train.txt'}:2: image_missing 'no.jpg': ")
-    assert summary[-1] == "... and 1 more"
+    assert summary[-1] == "... and 1 more surrounding_spaces"
 
 
 def test_problems_beyond_the_limit_are_counted_and_marked(

@@ -1,0 +1,26 @@
+"""What a label file is as a whole, where that is no label file: one problem, and not one for each of its lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ocr_train.data.checks.problems import Finding
+from ocr_train.data.encodings import other_encoding
+from ocr_train.data.file_looks import look_of
+
+
+def whole_file_problem(path: Path) -> tuple[Finding, int] | None:
+    """Why no line of the file can be read, and how many samples it has all the same; None where lines can be.
+
+    Raises `OSError` where the file cannot be read.
+    """
+    if path.stat().st_size and (look := look_of(path)):
+        return Finding("not_a_label_file", path.name, look), 1
+    found = other_encoding(path)
+    if found is None:
+        return None
+    hint = (
+        f"the file is {found.why}; {found.samples} samples when it is read so. Save it as UTF-8, or: "
+        f"iconv -f {found.name} -t UTF-8 {path.name} > utf8_{path.name}"
+    )
+    return Finding("not_utf8", path.name, hint), found.samples

@@ -1,0 +1,57 @@
+"""Thai text in its one spelling: what looks the same is the same characters.
+
+A model learns two classes, or two orders, for one picture where labels mix them. Unicode's normalisation (NFC) leaves all
+of these as they are. Order within a syllable: consonant, vowel below or above, tone mark, as keyboards of WTT 2.0 and
+The Unicode Standard (16.2, Thai) have it.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SARA_E, _SARA_AE = "\u0e40", "\u0e41"
+_NIKHAHIT, _SARA_AA, _SARA_AM = "\u0e4d", "\u0e32", "\u0e33"
+_TONES = "\u0e48-\u0e4b"
+_VOWELS = "\u0e31\u0e34-\u0e3a\u0e47"
+_MARKS = f"{_VOWELS}{_TONES}\u0e4c\u0e4d\u0e4e"
+
+_THAI = re.compile("[\u0e01-\u0e5b]")
+_STEPS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # Zero-width characters inside Thai words are invisible.
+    (
+        re.compile(
+            "(?<=[\u0e00-\u0e7f])[\u200b-\u200d\u2060\ufeff]+|[\u200b-\u200d\u2060\ufeff]+(?=[\u0e00-\u0e7f])"
+        ),
+        "",
+    ),
+    (re.compile(f"{_SARA_E}{_SARA_E}"), _SARA_AE),
+    # A mark after a space has nothing that carries it: the space is a slip, or the font's way to show it.
+    (re.compile(f"(?<=[\u0e01-\u0e2e{_MARKS}]) +(?=[{_MARKS}])"), ""),
+    (re.compile(f"([{_MARKS}])\\1+"), r"\1"),
+    (re.compile(f"([{_TONES}])([{_VOWELS}])"), r"\2\1"),
+    # Nikhahit and sara aa are sara am, the tone mark between them or before both.
+    (re.compile(f"{_NIKHAHIT}([{_TONES}]?){_SARA_AA}"), rf"\1{_SARA_AM}"),
+    (re.compile(f"([{_TONES}]){_NIKHAHIT}{_SARA_AA}"), rf"\1{_SARA_AM}"),
+    # A tone mark typed after sara am.
+    (re.compile(f"{_SARA_AM}([{_TONES}])"), rf"\1{_SARA_AM}"),
+)
+
+
+def without_zero_width(text: str) -> str:
+    """`text` without the zero-width characters that stand beside Thai."""
+    pattern, replacement = _STEPS[0]
+    return pattern.sub(replacement, text) if _THAI.search(text) else text
+
+
+def thai_spelling(text: str) -> str:
+    """`text` with its Thai in the one spelling; every other text comes back as it is."""
+    if not _THAI.search(text):
+        return text
+    for pattern, replacement in _STEPS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def dangling_marks(text: str) -> list[int]:
+    """The places (from 0) of vowels and tone marks that no consonant carries: at the beginning, or after what is not Thai."""
+    return [match.start() for match in re.finditer(f"(?<![\u0e01-\u0e2e{_MARKS}])[{_MARKS}]", text)]
