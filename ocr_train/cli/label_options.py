@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ocr_train.cli.options import add_parameters, whole_number
 from ocr_train.config import parameter_values as read
 from ocr_train.config.requests import LabelChoices
+from ocr_train.data.checks.problems import LABEL_TASKS
 from ocr_train.errors import ConfigError
-from ocr_train.ocr_engine.settings import TASKS
 
 if TYPE_CHECKING:
     from ocr_train.data.checks.validate import Rules
@@ -26,8 +26,9 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
     add(
         "--task",
         required=True,
-        choices=TASKS,
-        help="what the labels are for: det (detection), rec (recognition), cls (direction)",
+        choices=LABEL_TASKS,
+        help="what the labels are for: det (detection), rec (recognition), cls (direction), table (structure of tables), "
+        "kie (key information)",
     )
     add("--model", metavar="NAME", help="check against what this model can learn, as training will")
     add("--dict", type=Path, metavar="FILE", help="recognition: the dictionary, one character a line")
@@ -68,6 +69,10 @@ def label_choices(arguments: argparse.Namespace) -> LabelChoices:
     return chosen
 
 
+_OF_PADDLEOCR = ("table", "kie")
+"""Tasks without an experiment here: their models are PaddleOCR's own configurations, with paths inside PaddleOCR."""
+
+
 class LabelOptions(NamedTuple):
     """What was asked for, of the options and of the model that was named: the dictionary that was named, the one of
     the model, which counts where there is no other, the rules with the dictionary that was read, and how labels are
@@ -96,6 +101,11 @@ def label_options(arguments: argparse.Namespace) -> LabelOptions:
                 hint="Correct one of the two.",
             )
         trainer = experiment.trainer
+        if arguments.task in _OF_PADDLEOCR:
+            from ocr_train.ocr_engine.paddleocr import find_ppocr
+            from ocr_train.trainer.paddleocr import resolve_lists
+
+            trainer = resolve_lists(trainer, experiment.source, find_ppocr("").parent)
         model_dictionary = Path(experiment.dictionary) if experiment.dictionary else None
         # What a plain PaddleOCR file names counts before the data's own, as in a training.
         named = named or (model_dictionary if experiment.dictionary_fixed else None)

@@ -13,6 +13,7 @@ from ocr_train.cli.options import add_split_options, share
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json, require_apart, stream_for
 from ocr_train.cli.transfer import fetch_exactly
 from ocr_train.errors import ConfigError
+from ocr_train.ocr_engine.settings import TASKS
 from ocr_train.run import Echo
 
 if TYPE_CHECKING:
@@ -119,6 +120,8 @@ def _print_prepared(echo: Echo, done: PreparedFolder, arguments: argparse.Namesp
     )
     echo(f"report: {done.folder / 'report.html'}")
     echo(f"digest: {done.digest}")
+    # There is no experiment of this name for tables and KIE.
+    model = arguments.model or (arguments.task if arguments.task in TASKS else "YOUR_CONFIG.yml")
     echo(
-        f"next: python -m ocr_train train --model {shlex.quote(str(arguments.model or arguments.task))} --data {shlex.quote(str(done.folder))}"
+        f"next: python -m ocr_train train --model {shlex.quote(str(model))} --data {shlex.quote(str(done.folder))}"
     )

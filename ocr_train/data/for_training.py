@@ -16,7 +16,7 @@ from ocr_train.config.started import this_start
 from ocr_train.data.archive_source import is_archive_path, unpack_once
 from ocr_train.data.checks.duplicates import KEEP
 from ocr_train.data.checks.policy import decide_on_findings, echo_source, write_findings, write_quarantine
-from ocr_train.data.checks.rules import label_rules
+from ocr_train.data.checks.rules import is_checked, label_rules
 from ocr_train.data.checks.validate import ValidationReport, validate
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.data.dictionary import first_dictionary, read_dictionary
@@ -27,8 +27,8 @@ from ocr_train.data.layout import Layout, find_layout, say_layout
 from ocr_train.data.manifest import DatasetManifest, build_manifest
 from ocr_train.data.ratios import files_by_share, say_shares
 from ocr_train.data.sets import clean_sets, labels_text
+from ocr_train.data.table_files import place_tables
 from ocr_train.errors import DataError
-from ocr_train.ocr_engine.settings import TASKS
 from ocr_train.run import Echo
 
 Fetch = Callable[[str, Path, Echo], Path]
@@ -81,6 +81,8 @@ def prepare(request: DataRequest, work: Path, cache: Path, *, fetch: Fetch, echo
     layout = find_layout(source.folder, request.task, source.choices_for(request.choices))
     if not source.converted and request.demo is None:
         say_layout(layout, echo)
+    if request.task == "table" and is_checked(request.task, request.trainer):
+        layout, source = place_tables(layout, source, work / "tables", echo)
     dictionary = dictionary_for(request, layout)
     if dictionary is not None:
         echo(
@@ -120,7 +122,7 @@ class _Checked:
 
 def _as_paddleocr(request: DataRequest, folder: Path, work: Path, echo: Echo) -> LabelSource:
     """The data as PaddleOCR's labels; LabelMe's and PPOCRLabel's folders are converted in the run's folder."""
-    if request.task not in TASKS or not folder.is_dir():
+    if not is_checked(request.task, request.trainer) or not folder.is_dir():
         return LabelSource(folder=folder, origin=folder, format=PADDLEOCR)
     source = as_paddleocr(folder, request.task, work / "converted", options=request.choices.of_formats)
     echo_source(source, echo)
@@ -199,7 +201,7 @@ def _check(
     echo: Echo,
 ) -> _Checked:
     """Check the label files; models of other tasks than ours have labels that we do not know."""
-    if request.task not in TASKS:
+    if not is_checked(request.task, request.trainer):
         return _Checked(report=None, quarantined=0)
     files = (*layout.train, *layout.val)
     use_space_char = bool(get_key(request.trainer, "Global.use_space_char", False))

@@ -11,6 +11,7 @@ would stumble over comes back as a `BadLine`, never as an exception.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ IGNORED_TRANSCRIPTIONS = ("*", "###")
 """The transcriptions that make PaddleOCR ignore a box; its `difficult` key does nothing."""
 
 Point = tuple[float, float]
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,14 @@ class LabelLine:
     label: str
     crlf: bool = False
     bom: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableLine(LabelLine):
+    """A sample of a table model: a line of JSON that names its image as `filename` and has `html`; `label` is the whole line.
+
+    Format: PaddleOCR `ppocr/data/pubtab_dataset.py`, as of 2.10, and PubTabNet.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +92,24 @@ def _parse_line(path: Path, number: int, raw: bytes, *, bom: bool) -> LabelLine 
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         return BadLine(file=path, line=number, kind="not_utf8", text=shorten(body.decode("utf-8", "replace")))
+    if text.startswith("{") and (named := _image_of_table(text)):
+        return TableLine(file=path, line=number, image=named, label=text, crlf=raw.endswith(b"\r\n"), bom=bom)
     image, tab, label = text.partition("\t")
     if not tab:
         return BadLine(file=path, line=number, kind="no_tab", text=shorten(text))
     if not image.strip():
         return BadLine(file=path, line=number, kind="empty_image", text=shorten(text))
     return LabelLine(file=path, line=number, image=image, label=label, crlf=raw.endswith(b"\r\n"), bom=bom)
+
+
+def _image_of_table(text: str) -> str:
+    """The image that a line of a table's labels names; nothing where it is no such line."""
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    image = row.get("filename") if isinstance(row, dict) and "html" in row else None
+    return image if isinstance(image, str) and image.strip() else ""
 
 
 def shorten(text: str, limit: int = 80) -> str:
@@ -98,6 +120,19 @@ def shorten(text: str, limit: int = 80) -> str:
 def format_line(image: str, label: str) -> str:
     """One line of a label file, with its line end."""
     return f"{image}\t{label}\n"
+
+
+def format_sample(line: LabelLine) -> str:
+    """A sample as a line of a label file; that of a table names its image inside of its JSON."""
+    if not isinstance(line, TableLine):
+        return format_line(line.image, line.label)
+    row = json.loads(line.label)
+    if row["filename"] == line.image:
+        return f"{line.label}\n"
+    row["filename"] = line.image
+    # Half of a surrogate pair can be spelled in JSON, and not in UTF-8: then all is spelled out.
+    spelled = bool(_SURROGATE.search(text := json.dumps(row, ensure_ascii=False)))
+    return f"{json.dumps(row) if spelled else text}\n"
 
 
 def format_boxes(boxes: Iterable[Box]) -> str:

@@ -17,7 +17,7 @@ from ocr_train.config.requests import LabelChoices
 from ocr_train.data.formats.pubtab import FOLDERS, SUFFIX, count_found, peek_names
 from ocr_train.data.formats.unknown import looks_like
 from ocr_train.data.image_paths import ImagePaths, common_beginning, is_foreign
-from ocr_train.data.labels import LabelLine, read_labels
+from ocr_train.data.labels import LabelLine, TableLine, read_labels
 from ocr_train.data.system_files import is_system_file
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.files import open_regular
@@ -170,7 +170,9 @@ def _label_files(folder: Path, task: str) -> tuple[Path, list[Path]]:
 
 
 def _candidates(folder: Path, task: str) -> list[Path]:
-    return [path for path in _texts(folder, task) if not NOT_LABELS.search(path.stem)]
+    found = [path for path in _texts(folder, task) if not NOT_LABELS.search(path.stem)]
+    # PPOCRLabel leaves labels of several kinds in one folder.
+    return [path for path in found if _is_of(path, task)] or found
 
 
 def _texts(folder: Path, task: str) -> list[Path]:
@@ -181,6 +183,14 @@ def _texts(folder: Path, task: str) -> list[Path]:
         for path in folder.iterdir()
         if path.suffix.lower() in suffixes and not is_system_file(path.name) and path.is_file()
     )
+
+
+def _is_of(path: Path, task: str) -> bool:
+    """Whether the first samples of a label file are those of a task with labels of its own kind; of others they may be."""
+    first = [line for line in islice(read_labels(path), PEEK_LINES) if isinstance(line, LabelLine)]
+    if task == "table":
+        return any(isinstance(line, TableLine) for line in first)
+    return task != "kie" or any(line.label.lstrip().startswith("[") for line in first)
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -229,7 +239,7 @@ def _place_of_images(
         line.image
         for path in files
         for line in islice(read_labels(path), PEEK_LINES)
-        if isinstance(line, LabelLine) and not line.image.startswith("[")
+        if isinstance(line, LabelLine) and not isinstance(line, TableLine) and not line.image.startswith("[")
     ]
     tables = [name for path in files for name in peek_names(path)]
     if choices.images:

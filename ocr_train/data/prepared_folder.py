@@ -35,6 +35,7 @@ from ocr_train.data.fill import DICTIONARY, MANIFEST, Filled, fill, put_findings
 from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_source_lines
 from ocr_train.data.layout import Layout, find_layout, say_layout
 from ocr_train.data.sets import Sets, clean_sets
+from ocr_train.data.table_files import place_tables
 from ocr_train.errors import DataError
 from ocr_train.run import Echo
 from ocr_train.storage.keys import PRIVATE_FOLDER, is_s3_uri
@@ -162,6 +163,8 @@ def _prepare(
     layout = find_layout(source.folder, options.task, source.choices_for(options.choices))
     if not source.converted:
         say_layout(layout, echo)
+    if options.task == "table":
+        layout, source = place_tables(layout, source, work / "tables", echo)
     dictionary, copied = _dictionary(options, layout, echo)
     files = (*layout.train, *layout.val)
     known = dictionary.problems if dictionary else ()

@@ -12,7 +12,7 @@ from pathlib import Path
 from ocr_train.data.checks.policy import write_clean
 from ocr_train.data.checks.validate import ValidationReport
 from ocr_train.data.image_paths import ImagePaths
-from ocr_train.data.labels import LabelLine, format_line
+from ocr_train.data.labels import LabelLine, format_sample
 from ocr_train.data.layout import Layout
 from ocr_train.data.samples import image_names, read_samples
 from ocr_train.data.split import split
@@ -109,4 +109,4 @@ def _require_samples(
 
 def labels_text(lines: Iterable[LabelLine]) -> bytes:
     """The content of a label file."""
-    return "".join(format_line(line.image, line.label) for line in lines).encode("utf-8", "replace")
+    return "".join(map(format_sample, lines)).encode("utf-8", "replace")

@@ -22,12 +22,12 @@ import posixpath
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ocr_train.atomic_files import write_bytes
 from ocr_train.data.image_files import require_unchanged, slashed
-from ocr_train.data.labels import LabelLine, format_line, shorten
+from ocr_train.data.labels import LabelLine, TableLine, format_sample, shorten
 from ocr_train.data.samples import image_names, image_root, read_samples, relocate
 from ocr_train.errors import ConfigError, DataError
 
@@ -170,8 +170,8 @@ def _set_at(place: float, *, val: float, test: float) -> str:
 
 
 def _is_detection(lines: Sequence[LabelLine]) -> bool:
-    """Whether labels are lists of boxes: the first few decide."""
-    return all(_boxes(line.label) is not None for line in lines[:20])
+    """Whether labels are lists of boxes, or tables: the first few decide."""
+    return all(isinstance(line, TableLine) or _boxes(line.label) is not None for line in lines[:20])
 
 
 def _boxes(label: str) -> list[object] | None:
@@ -329,7 +329,7 @@ def split_file(
     done = split(lines, val=val, test=test, seed=seed, group_by=group_by, earlier=before)
     texts = {
         out / f"{name}.txt": "".join(
-            format_line(relocate(line.image, root, out), line.label) for line in held
+            format_sample(replace(line, image=relocate(line.image, root, out))) for line in held
         )
         for name, held in done.named().items()
         if held or name != "test" or (out / "test.txt").exists()

@@ -11,17 +11,18 @@ from pathlib import Path, PurePosixPath
 from ocr_train.config.overrides import get_key
 from ocr_train.config.requests import DataRequest
 from ocr_train.data.archive_source import is_archive_path
-from ocr_train.data.checks.rules import label_rules
+from ocr_train.data.checks.rules import is_checked, label_rules
 from ocr_train.data.checks.validate import ValidationReport, validate
 from ocr_train.data.dictionary import read_dictionary
 from ocr_train.data.for_training import dictionary_for
 from ocr_train.data.formats.converted import as_paddleocr
+from ocr_train.data.labels import format_sample
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.data.samples import image_names, read_samples
+from ocr_train.data.table_files import place_tables
 from ocr_train.doctor.rows import CheckRow, fine, problem
 from ocr_train.errors import DataError, OcrTrainError
 from ocr_train.ocr_engine.files import open_regular
-from ocr_train.ocr_engine.settings import TASKS
 
 SUBJECT = "data"
 SAMPLES = 64
@@ -43,7 +44,7 @@ class DataFound:
 
 def look_at_folder(request: DataRequest, folder: Path, work: Path) -> DataFound:
     """Read the first samples of each label file in `folder`; what has to be written is written to `work`."""
-    if request.task not in TASKS:
+    if not is_checked(request.task, request.trainer):
         return DataFound(
             rows=(fine(SUBJECT, f"{folder}: labels of {request.task!r} models are not checked"),)
         )
@@ -53,6 +54,8 @@ def look_at_folder(request: DataRequest, folder: Path, work: Path) -> DataFound:
         source = as_paddleocr(folder, request.task, work / "converted", options=request.choices.of_formats)
         layout = find_layout(source.folder, request.task, source.choices_for(request.choices))
         heads = _heads(layout, work / "heads")
+        if request.task == "table":
+            heads, _ = place_tables(heads, source, work / "tables", lambda _: None)
         report = _check(request, heads)
     except OcrTrainError as exc:
         return DataFound(rows=(problem(SUBJECT, exc),))
@@ -73,7 +76,7 @@ def copy_samples(layout: Layout, out: Path, *, train: int, val: int) -> int:
         kept: list[str] = []
         for line in lines:
             if len(kept) < count and _copy_images(image_names(line.image), layout.images, out):
-                kept.append(f"{line.image}\t{line.label}\n")
+                kept.append(format_sample(line))
         if not kept:
             return 0
         found = found or len(kept)

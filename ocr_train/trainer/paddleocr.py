@@ -264,7 +264,7 @@ def resolve_paths(
     config = deepcopy(dict(trainer))
     problems = []
     networks = [key for key, _ in flatten(config) if _NETWORK_WEIGHTS.fullmatch(key)]
-    for key in ("Global.character_dict_path", "Global.pretrained_model", *networks):
+    for key in (*_lists(config), "Global.pretrained_model", *networks):
         value = get_key(config, key, None)
         if not value or not isinstance(value, str) or value.startswith(("http://", "https://")):
             continue
@@ -295,6 +295,27 @@ def resolve_paths(
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _NETWORK_WEIGHTS = re.compile(r"Architecture\.Models\.[^.]+\.pretrained")
 """What one network of a distillation starts from."""
+_LISTS = ("character_dict_path", "class_path")
+"""The characters or tokens of a model, and the classes of a KIE model."""
+
+
+def _lists(config: Mapping[str, Any]) -> list[str]:
+    """The keys of the lists that are read: those of `Global` take precedence over an operator's own."""
+    found = []
+    for name in _LISTS:
+        everywhere = [key for key, _ in flatten(config) if key.rpartition(".")[2] == name]
+        found += [f"Global.{name}"] if get_key(config, f"Global.{name}", None) else everywhere
+    return found
+
+
+def resolve_lists(trainer: Mapping[str, Any], source: Path, root: Path) -> dict[str, Any]:
+    """`trainer` with the paths of its dictionary and class lists found, as `resolve_paths` does it for a training with the
+    PaddleOCR in `root`; no weights are looked for."""
+    config = deepcopy(dict(trainer))
+    for key, _ in list(flatten(config)):
+        if _NETWORK_WEIGHTS.fullmatch(key) or key == "Global.pretrained_model":
+            set_key(config, key, None)
+    return resolve_paths(config, source, PaddleOcr(root=root, version=""))
 
 
 def _is_there(path: Path, ending: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocr_train.ocr_engine.settings import TASKS
 from ocr_train.run import Retention, Run
 from ocr_train.tracking.artifacts import ArtifactSink, FolderArtifacts
 from ocr_train.tracking.run_folder import CLEAN_CONFIG
@@ -58,12 +59,17 @@ def make_callbacks(
             tracker,
             _reading_with(setup),
             services.echo,
-            images=experiment.sample_images if (setup.launch.paddleocr.root / "ppocr").is_dir() else 0,
+            images=experiment.sample_images if _can_read(experiment.task, setup) else 0,
         ),
         *((NodesCallback(services.leader.problem),) if services.leader else ()),
         *((SupervisorCallback(services.supervisor),) if services.supervisor else ()),
         WatchdogCallback(stall_timeout_s=experiment.stall_timeout_s, nan_windows=experiment.nan_windows),
     ]
+
+
+def _can_read(task: str, setup: TrainingSetup) -> bool:
+    """Whether checkpoints of such a model can be read here."""
+    return task in TASKS and (setup.launch.paddleocr.root / "ppocr").is_dir()
 
 
 def _copying_to(root: Path, tracker: Tracker, services: Services) -> CheckpointCopyCallback:

@@ -34,7 +34,7 @@ from ocr_train.trainer.ranks import first_failed, rank_logs
 from ocr_train.trainer.stop_signals import StopRequested
 from ocr_train.training.base import Base, measure_base
 from ocr_train.training.callbacks import make_callbacks
-from ocr_train.training.finish import Finishing, finish
+from ocr_train.training.finish import Finishing, finish, not_done
 from ocr_train.training.nodes import gather
 from ocr_train.training.record import first_tags, say_default_experiment, say_exposed_params
 from ocr_train.training.run_name import run_name
@@ -157,6 +157,8 @@ def _before_training(
     experiment: Experiment, output: Path, started: StartedRun, services: Services
 ) -> tuple[TrainingSetup, Base | None]:
     """Everything before the trainer starts, the base and the other machines included."""
+    if note := not_done(experiment.task):
+        services.echo(note)
     setup = set_up(experiment, output, started, services)
     base = measure_base(setup, services)
     if base:

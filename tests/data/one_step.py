@@ -71,8 +71,8 @@ def prepared(launch: Launch, place: Path, *, fetch: Fetch = no_fetch) -> Prepare
     return Prepared(dataset=dataset, said=tuple(said), config=place / "config.yml")
 
 
-def train_all(configs: Sequence[Path], *, timeout_s: float = 300) -> dict[Path, Trained]:
-    """Train with each configuration, in one child that imports Paddle once."""
+def train_all(configs: Sequence[Path], *, path: str = "", timeout_s: float = 300) -> dict[Path, Trained]:
+    """Train with each configuration, in one child that imports Paddle once; `path` is where it finds other packages."""
     root = paddle.find_paddleocr("", probe(PYTHON))
     commands = [paddle.trainer_argv(PYTHON, root, one, CPU, log_dir=one.parent / "logs") for one in configs]
     # The command of each is [python, script, "-c", its configuration]: the child runs the same without Python's start.
@@ -81,7 +81,7 @@ def train_all(configs: Sequence[Path], *, timeout_s: float = 300) -> dict[Path, 
     )
     done = subprocess.run(
         [str(PYTHON), str(SCRIPT), commands[0][1], *map(str, configs)],
-        env=trainer_env(os.environ, CPU),
+        env={**trainer_env(os.environ, CPU), **({"PYTHONPATH": path} if path else {})},
         capture_output=True,
         text=True,
         timeout=timeout_s,

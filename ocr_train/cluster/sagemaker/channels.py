@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ocr_train.cluster.sagemaker.contract import SHARDED, Channel, TrainingJob
 from ocr_train.data.archive_source import is_archive_path
-from ocr_train.data.labels import BadLine, LabelLine, format_line, read_labels
+from ocr_train.data.labels import BadLine, LabelLine, format_sample, read_labels
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.data.samples import image_names
 from ocr_train.errors import ConfigError
@@ -99,4 +100,4 @@ def _in_channel(line: LabelLine | BadLine, channel: str) -> str:
         return f"{line.text}\n"
     names = [f"{channel}/{name}" for name in image_names(line.image)]
     image = json.dumps(names, ensure_ascii=False) if image_names(line.image) != [line.image] else names[0]
-    return format_line(image, line.label)
+    return format_sample(replace(line, image=image))

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -14,6 +15,7 @@ from ocr_train.config.requests import LabelChoices
 from ocr_train.data.checks.detection import parse_boxes
 from ocr_train.data.checks.json_trouble import is_json_like
 from ocr_train.data.checks.listing import LISTED, list_problems
+from ocr_train.data.checks.kie import kie_for_trainer
 from ocr_train.data.checks.problems import ERROR, KINDS, BadLines, Problem
 from ocr_train.data.checks.recognition import text_for_trainer
 from ocr_train.data.checks.report import write_html
@@ -28,7 +30,7 @@ from ocr_train.data.labels import (
     Box,
     LabelLine,
     format_boxes,
-    format_line,
+    format_sample,
     read_labels,
 )
 from ocr_train.errors import DataError
@@ -184,8 +186,8 @@ def write_clean(
     """Write the copy of `label_file` that the trainer reads, and give back how many lines it has.
 
     It has no BOM, no CRLF, no blank lines and no spaces around texts; boxes run clockwise; images have the `paths` at
-    which they were found. Left out are lines in `bad_lines`, lines that hold no sample, and in detection images without
-    boxes, unless `choices` keep those as pages of nothing but background; they say how labels are read, too. It is
+    which they were found. Left out are lines in `bad_lines`, lines that hold no sample, and in detection and KIE images
+    without boxes, unless `choices` keep those as pages of nothing but background; they say how labels are read, too. It is
     written to a temporary name first and then put in place of `out`.
     """
     choices = choices or LabelChoices()
@@ -198,7 +200,7 @@ def write_clean(
             label = _clean_label(entry, task, choices)
             if label:
                 image = paths.usable_image(entry.image) if paths else entry.image
-                clean.write(format_line(image, label))
+                clean.write(format_sample(replace(entry, image=image, label=label)))
                 kept += 1
     return kept
 
@@ -212,6 +214,10 @@ page is trained on as background."""
 
 def _clean_label(entry: LabelLine, task: str, choices: LabelChoices) -> str:
     """The fixed label, empty where there is nothing to train on."""
+    if task == "table":
+        return entry.label
+    if task == "kie":
+        return kie_for_trainer(entry.label)
     if task != "det":
         return text_for_trainer(entry.label)
     boxes, findings = parse_boxes(entry.label, difficult=choices.difficult)

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
+LABEL_TASKS = ("det", "rec", "cls", "table", "kie")
+"""What labels can be for: detection, recognition, direction, the structure of tables, key information."""
 ERROR = "error"
 NOTE = "note"
 KEPT_PER_KIND = 10_000
@@ -46,15 +48,16 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """How bad a kind is in recognition (and classification) and in detection, and `why`, for a reader."""
+    """How bad a kind is in recognition (and classification) and in detection (and all other labels with boxes), and
+    `why`, for a reader."""
 
     rec: str
     det: str
     why: str
 
     def severity(self, task: str) -> str:
-        """ "error" or "note" for `task` ("det", "rec" or "cls")."""
-        return self.det if task == "det" else self.rec
+        """ "error" or "note" for `task`, one of `LABEL_TASKS`."""
+        return self.rec if task in ("rec", "cls") else self.det
 
 
 def _both(severity: str, why: str) -> Kind:
@@ -125,7 +128,18 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "lookalike": _both(
             NOTE, "one picture, two spellings: a model learns both, and scores count them as errors"
         ),
-        "unknown_class": _both(ERROR, "PaddleOCR skips labels that are not in label_list"),
+        "unknown_class": _both(
+            ERROR, "PaddleOCR skips labels of a class that it does not know, or fails on them"
+        ),
+        # tables
+        "not_a_table": _both(ERROR, "PaddleOCR fails on the line and trains on a random other one"),
+        "table_unbalanced": _both(ERROR, "the model would learn HTML that is no table"),
+        "table_token": _both(ERROR, "PaddleOCR drops the token, and cells get the boxes of others"),
+        "cell_count": _both(ERROR, "cells get the boxes of others, or PaddleOCR fails on the line"),
+        "cell_box": _both(ERROR, "PaddleOCR fails on the line, or learns a box that is none"),
+        # key information
+        "class_missing": _both(ERROR, "PaddleOCR fails on the line"),
+        "bad_link": _both(ERROR, "PaddleOCR fails on the line, or learns a relation that is none"),
         # the dictionary
         "dict_unreadable": _both(ERROR, "PaddleOCR stops on it"),
         "dict_empty": _both(ERROR, "a model without characters"),

@@ -62,7 +62,7 @@ def render_html(report: ValidationReport, images: Path) -> str:
 
 def _facts(report: ValidationReport) -> list[str]:
     facts = [f"{report.labels:,} labels", f"{sum(report.counts.values()) - report.errors:,} notes"]
-    if report.task == "det":
+    if report.task not in ("rec", "cls"):
         statistics = report.statistics
         facts.append(f"{statistics.boxes:,} boxes, {statistics.ignored_boxes:,} of them ignored")
     return facts

@@ -22,11 +22,13 @@ from ocr_train.config.requests import LabelChoices
 from ocr_train.data.checks.detection import as_empty_page, check_place, parse_boxes
 from ocr_train.data.checks.duplicates import STOP, Leaks, SampleHashes, find_duplicates
 from ocr_train.data.checks.images import ImageFacts, check_images, image_pool
+from ocr_train.data.checks.kie import KieRules, check_kie
 from ocr_train.data.checks.label_file import whole_file_problem
 from ocr_train.data.checks.listing import list_problems
 from ocr_train.data.checks.problems import (
     ERROR,
     KINDS,
+    LABEL_TASKS,
     NOTE,
     BadLines,
     Finding,
@@ -34,15 +36,21 @@ from ocr_train.data.checks.problems import (
     LeftOut,
     Problem,
 )
-from ocr_train.data.checks.recognition import check_class, check_text, outside_characters, text_for_trainer
+from ocr_train.data.checks.recognition import (
+    check_class,
+    check_text,
+    escape,
+    outside_characters,
+    text_for_trainer,
+)
 from ocr_train.data.checks.statistics import Example, Statistics
+from ocr_train.data.checks.tables import TableRules, bad_row, check_table
 from ocr_train.data.contents import SameImages, file_sizes, find_same, none_same
 from ocr_train.data.image_paths import ImagePaths
-from ocr_train.data.labels import BadLine, Box, LabelLine, read_labels
+from ocr_train.data.labels import BadLine, Box, LabelLine, TableLine, read_labels
 from ocr_train.data.samples import image_names
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.ocr_engine.files import open_regular
-from ocr_train.ocr_engine.settings import TASKS
 
 LINES_PER_CHUNK = 2048
 REMEMBERED_IMAGES = 100_000
@@ -53,10 +61,10 @@ REMEMBERED_IMAGES = 100_000
 class Rules:
     """What the labels are checked against; what is None or empty is not checked.
 
-    `task` is "det", "rec" or "cls". `charset` holds the dictionary's characters, to which `use_space_char`
+    `task` is one of `LABEL_TASKS`. `charset` holds the dictionary's characters, to which `use_space_char`
     adds the space. `ctc_steps` is the width of the feature map: input width / 4 for CRNN, 25 for 100 px.
     `lower` says that PaddleOCR lower-cases, which it does where there is no dictionary file. `decode` decodes
-    every image in full. `choices` say how labels are read. `workers` is the number of threads that read images.
+    every image in full. `choices` say how labels are read. `table` and `kie` are for those tasks. `workers` is the number of threads that read images.
     """
 
     task: str
@@ -68,11 +76,13 @@ class Rules:
     label_list: tuple[str, ...] = ()
     decode: bool = False
     choices: LabelChoices = field(default_factory=LabelChoices)
+    table: TableRules = field(default_factory=TableRules)
+    kie: KieRules = field(default_factory=KieRules)
     workers: int = field(default_factory=lambda: min(16, 4 * (os.cpu_count() or 1)))
 
     def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            raise ConfigError(f"unknown task {self.task!r}", hint=f"one of {', '.join(TASKS)}")
+        if self.task not in LABEL_TASKS:
+            raise ConfigError(f"unknown task {self.task!r}", hint=f"one of {', '.join(LABEL_TASKS)}")
 
     @cached_property
     def characters(self) -> frozenset[str] | None:
@@ -249,9 +259,10 @@ class _Checker:
             self.statistics.lines[file] += len(chunk)
             self._read_images(chunk)
             for entry in chunk:
-                if isinstance(entry, BadLine):
-                    self.found.add(file, entry.line, Finding(entry.kind, entry.text, _LINE_HINTS[entry.kind]))
-                else:
+                problem = _line_problem(entry, self.rules.task)
+                if problem is not None:
+                    self.found.add(file, entry.line, problem)
+                elif isinstance(entry, LabelLine):
                     self._check_line(file, entry)
         if not self.statistics.lines[file]:
             hint = "a label file needs a line for each image"
@@ -283,7 +294,7 @@ class _Checker:
         if entry.crlf:
             findings.append(Finding("crlf", "\\r\\n", "read correctly; save with LF line ends"))
         boxes: Sequence[Box] = ()
-        if self.rules.task == "det":
+        if self.rules.task not in ("rec", "cls"):
             boxes, problems = self._check_boxes(entry.label, facts)
         else:
             problems = self._check_text(file, entry.line, entry.label)
@@ -306,11 +317,16 @@ class _Checker:
     def _check_boxes(
         self, label: str, facts: Iterable[ImageFacts]
     ) -> tuple[Sequence[Box], Sequence[Finding]]:
-        boxes, findings = parse_boxes(label, difficult=self.rules.choices.difficult)
-        if self.rules.choices.empty_pages:
-            findings = [as_empty_page(finding) for finding in findings]
-        for size in {fact.size for fact in facts if fact.size is not None}:
-            findings += check_place(boxes, *size)
+        sizes = sorted({fact.size for fact in facts if fact.size is not None})
+        if self.rules.task == "table":
+            boxes, findings = check_table(label, self.rules.table, sizes)
+        elif self.rules.task == "kie":
+            boxes, findings = check_kie(label, self.rules.kie, sizes)
+        else:
+            boxes, findings = parse_boxes(label, difficult=self.rules.choices.difficult)
+            if self.rules.choices.empty_pages:
+                findings = [as_empty_page(finding) for finding in findings]
+            findings += [one for size in sizes for one in check_place(boxes, *size)]
         for box in boxes:
             self.statistics.add_box(box)
         return boxes, findings
@@ -347,10 +363,25 @@ class _Checker:
                 image=self.known[image_names(entry.image)[0]][0].name,
                 kind=finding.kind,
                 hint=finding.hint,
-                text="" if self.rules.task == "det" else text_for_trainer(entry.label),
+                text=text_for_trainer(entry.label) if self.rules.task in ("rec", "cls") else "",
                 boxes=tuple(boxes),
             )
             self.statistics.add_example(example)
+
+
+def _line_problem(entry: LabelLine | BadLine, task: str) -> Finding | None:
+    """What is wrong with a line that holds no sample for `task`; None for one that does."""
+    if task == "table" and not isinstance(entry, TableLine):
+        if isinstance(entry, BadLine) and entry.kind == "not_utf8":
+            return Finding(entry.kind, entry.text, _LINE_HINTS[entry.kind])
+        return bad_row(entry.text if isinstance(entry, BadLine) else f"{entry.image}\t{entry.label}")
+    if isinstance(entry, BadLine):
+        return Finding(entry.kind, entry.text, _LINE_HINTS[entry.kind])
+    if task != "table" and isinstance(entry, TableLine):
+        return Finding(
+            "no_tab", escape(entry.label), "this is a label of a table: --task table, and a table model"
+        )
+    return None
 
 
 _LINE_HINTS = {

@@ -77,7 +77,11 @@ def as_paddleocr(
     collected, not raised; `DataError` where there is nothing to convert, or where it cannot give labels for `task`;
     `ConfigError` for an option of another format.
     """
-    found, *others = detect_formats(folder) if source_format == "auto" else (source_format,)
+    if source_format == "auto":
+        # What PPOCRLabel exports of tables and KIE is in PaddleOCR's own format.
+        found, *others = (PADDLEOCR,) if task in ("table", "kie") else detect_formats(folder)
+    else:
+        found, others = source_format, []
     given = options_for(found, options or {}, folder)
     if found == PADDLEOCR:
         return LabelSource(folder=folder, origin=folder, format=found)

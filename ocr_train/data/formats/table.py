@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ocr_train.data.difficult import AUTO, CHOICES
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.unknown import looks_like
-from ocr_train.data.labels import LabelLine, read_labels
+from ocr_train.data.labels import LabelLine, TableLine, read_labels
 from ocr_train.data.layout import NOT_LABELS
 from ocr_train.data.system_files import is_system_file, walk_files
 from ocr_train.errors import ConfigError, DataError
@@ -270,4 +270,5 @@ def _holds_labels(path: Path) -> bool:
     """Whether one of the first lines is a sample; lists of characters or of file states are not labels."""
     if NOT_LABELS.search(path.stem) or not path.is_file():
         return False
-    return any(isinstance(line, LabelLine) for line in islice(read_labels(path), 5))
+    first = islice(read_labels(path), 5)
+    return any(isinstance(line, LabelLine) and not isinstance(line, TableLine) for line in first)

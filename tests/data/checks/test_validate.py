@@ -248,8 +248,8 @@ def test_everything_that_cannot_be_opened_is_named_together(tmp_path: Path) -> N
 
 def test_an_unknown_task_is_refused() -> None:
     """The message lists the tasks."""
-    with pytest.raises(ConfigError, match="unknown task 'kie'"):
-        Rules(task="kie")
+    with pytest.raises(ConfigError, match="unknown task 'e2e'"):
+        Rules(task="e2e")
 
 
 def test_statistics_count_texts_boxes_and_sides(images: Path) -> None:
