@@ -21,7 +21,7 @@ from ocr_train.data.labels import Box
 
 NO_CLASS = frozenset({"OTHER", "OTHERS", "IGNORE"})
 """What PaddleOCR takes for no class, in any case of the letters, where tokens are labelled (SER, RE)."""
-_OF_DETECTION = frozenset({"all_ignored", "counter_clockwise", "surrounding_spaces"})
+_OF_DETECTION = frozenset({"all_ignored", "counter_clockwise", "difficult", "surrounding_spaces"})
 """What detection's check says of its own copy for the trainer; here the labels are passed on as they are."""
 _SHOWN = 10
 

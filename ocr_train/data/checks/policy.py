@@ -14,8 +14,8 @@ from ocr_train.atomic_files import whole_file, write_bytes
 from ocr_train.config.requests import LabelChoices
 from ocr_train.data.checks.detection import parse_boxes
 from ocr_train.data.checks.json_trouble import is_json_like
-from ocr_train.data.checks.listing import LISTED, list_problems
 from ocr_train.data.checks.kie import kie_for_trainer
+from ocr_train.data.checks.listing import LISTED, list_problems
 from ocr_train.data.checks.problems import ERROR, KINDS, BadLines, Problem
 from ocr_train.data.checks.recognition import text_for_trainer
 from ocr_train.data.checks.report import write_html
