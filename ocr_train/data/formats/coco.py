@@ -6,7 +6,8 @@
 | `annotations` (`anns`) | the outline: `segmentation` as one polygon, COCO-Text's `polygon` or `mask`, else `bbox` (left, top, width, height) with `attributes.rotation` in degrees, as CVAT writes it |
 | the text | a field of the annotation or its `attributes` (`utf8_string`, `transcription`, `text`, `caption`, ...), else the name of its category |
 
-Ignored as `###`: what COCO-Text calls illegible, and crowds (`iscrowd`). Masks that are run lengths give their `bbox`.
+Ignored as `###`, unless they are to be kept: what COCO-Text calls illegible, crowds (`iscrowd`), what has `ignore` or
+`difficult`, as X-AnyLabeling and CVAT write them. Masks that are run lengths give their `bbox`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ocr_train.data.difficult import AUTO, is_difficult
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
 from ocr_train.data.formats.pages import (
     FoundBox,
@@ -24,11 +26,10 @@ from ocr_train.data.formats.pages import (
     convert_pages,
     load_json,
     report_other,
-    text_of_class,
 )
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import finite, rectangle, turned
-from ocr_train.data.formats.texts import IGNORED, attribute_text
+from ocr_train.data.formats.texts import attribute_class, attribute_text, has_hard_mark
 from ocr_train.data.labels import Point
 
 _OWN_KEYS = frozenset({"category", "label", "name"})
@@ -41,13 +42,23 @@ def is_coco(peek: FilePeek) -> bool:
     return found is not None and not any("keypoints" in one for one in found[1][:50] if isinstance(one, dict))
 
 
-def convert_coco(src: Path, out: Path, *, text_key: str = "", overwrite: bool = False) -> Conversion:
+def convert_coco(
+    src: Path,
+    out: Path,
+    *,
+    text_key: str = "",
+    text_from: str = AUTO,
+    difficult: str = AUTO,
+    overwrite: bool = False,
+) -> Conversion:
     """Convert every COCO JSON under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does.
 
-    `text_key` names the field of an annotation, or of its attributes, that has the text.
+    `text_key` names the field of an annotation, or of its attributes, that has the text; `text_from` and `difficult` are
+    those of `convert_pages`.
     """
     work = ConvertedFolder(src, out, overwrite=overwrite)
-    return convert_pages(work, _pages(work, text_key), tool="COCO")
+    pages = _pages(work, text_key)
+    return convert_pages(work, pages, tool="COCO", text_from=text_from, difficult=difficult)
 
 
 def _parts(content: Any) -> tuple[list[Any], list[Any], dict[Any, str]] | None:
@@ -114,10 +125,16 @@ def _read(
         if points is None:
             page.lose("bad_points")
             continue
-        text, notes = _text(annotation, names, text_key)
+        text, label = _text(annotation, names, text_key)
         own = annotation.get("polygon") or annotation.get("mask")
         page.boxes.append(
-            FoundBox(points=points, text=text, reading_order=bool(own) or _is_turned(annotation), notes=notes)
+            FoundBox(
+                points=points,
+                text=text,
+                label=label,
+                difficult=_is_hard(annotation),
+                reading_order=bool(own) or _is_turned(annotation),
+            )
         )
     yield from pages.values()
     if stray.lost:
@@ -151,29 +168,30 @@ def _outline(annotation: Mapping[str, Any]) -> list[Point] | None:
 
 
 def _angle(annotation: Mapping[str, Any]) -> float:
-    attributes = annotation.get("attributes")
-    return finite(attributes.get("rotation")) or 0.0 if isinstance(attributes, dict) else 0.0
+    return finite(_attributes(annotation).get("rotation")) or 0.0
 
 
 def _is_turned(annotation: Mapping[str, Any]) -> bool:
     return bool(_angle(annotation))
 
 
-def _text(
-    annotation: Mapping[str, Any], names: Mapping[Any, str], text_key: str
-) -> tuple[Any, tuple[str, ...]]:
-    attributes = annotation.get("attributes")
-    given = attributes if isinstance(attributes, dict) else {}
+def _text(annotation: Mapping[str, Any], names: Mapping[Any, str], text_key: str) -> tuple[Any, str]:
+    """The text, None where there is none, and what its class is."""
+    given = _attributes(annotation)
     own = {key: value for key, value in annotation.items() if str(key).lower() not in _OWN_KEYS}
     if text_key:
         text = attribute_text(given, text_key)
-        text = attribute_text(annotation, text_key) if text is None else text
-    else:
-        text = attribute_text(own)
-        text = attribute_text(given) if text is None else text
-    notes: tuple[str, ...] = ()
-    if text is None and not text_key:
-        text, notes = text_of_class(names.get(_key(annotation.get("category_id"))))
-    if annotation.get("iscrowd") == 1 or annotation.get("legibility") == "illegible":
-        return IGNORED, ("difficult",) if text not in (None, IGNORED) else ()
-    return text, notes
+        return attribute_text(annotation, text_key) if text is None else text, ""
+    text = attribute_text(own)
+    text = attribute_text(given) if text is None else text
+    return text, attribute_class(given) or names.get(_key(annotation.get("category_id")), "")
+
+
+def _attributes(annotation: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = annotation.get("attributes")
+    return found if isinstance(found, dict) else {}
+
+
+def _is_hard(annotation: Mapping[str, Any]) -> bool:
+    crowd = is_difficult(annotation.get("iscrowd"))
+    return crowd or has_hard_mark(annotation) or has_hard_mark(_attributes(annotation))

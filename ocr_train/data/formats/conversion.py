@@ -47,6 +47,8 @@ MENDED_HINT = (
     "their outlines cross or touch themselves, and became the outline of what they enclose, or the smallest rectangle "
     "around it: draw them again where that is not meant"
 )
+MISSED = frozenset({"image_missing", "crop_missing"})
+"""PPOCRLabel's lines stay though their image is missing, so that the check of the labels meets them, too."""
 IMAGE_NOT_FOUND = (
     "no image of this name is under the source folder, or several are and their folders do not tell which"
 )
@@ -77,7 +79,9 @@ class Conversion:
         """How many pages and boxes were left out that somebody may want."""
         # Where the boxes of a page without its image are counted, the page is not counted again.
         known = NOT_LOST | ({"page_without_image"} if "box_without_image" in self.skipped else set())
-        return sum(count for kind, count in self.skipped.items() if kind not in known)
+        counted = sum(count for kind, count in self.skipped.items() if kind not in known)
+        errors = (problem for problem in self.problems if problem.severity == ERROR)
+        return max(counted, sum(problem.kind not in MISSED for problem in errors))
 
     @property
     def states(self) -> str:

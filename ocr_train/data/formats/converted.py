@@ -16,15 +16,12 @@ from ocr_train.data.checks.problems import ERROR, Problem
 from ocr_train.data.checks.statistics import Example
 from ocr_train.data.checks.validate import ValidationReport
 from ocr_train.data.difficult import IGNORE
-from ocr_train.data.formats.conversion import Conversion, conversion_problem
+from ocr_train.data.formats.conversion import MISSED, Conversion, conversion_problem
 from ocr_train.data.formats.crops import crop
 from ocr_train.data.formats.kept_sets import keep_sets
 from ocr_train.data.formats.table import FORMATS, PADDLEOCR, detect_formats, format_title, options_for
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.errors import DataError
-
-MISSED = frozenset({"image_missing", "crop_missing"})
-"""PPOCRLabel's lines stay though their image is missing, so that the check of the labels meets them, too."""
 
 _Placed = TypeVar("_Placed", Problem, Example)
 _CROP = re.compile(r"(?:[a-z]+/)?crop_img/(.+)_crop_(\d+)\.[^./]+$")

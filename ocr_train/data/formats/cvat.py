@@ -8,8 +8,8 @@
 | `points`, `tag` | no region |
 | `polyline`, `mask`, `cuboid`, `skeleton` | lost, and said |
 
-The text is an attribute of the shape, else its label, unless that is a general word such as "text". CVAT turns images as
-EXIF says, as OpenCV does.
+The text is an attribute of the shape, else its label, where labels are not classes alone. Shapes with an attribute such as
+`difficult` or `illegible` that is true are ignored unless they are to be kept. CVAT turns images as EXIF says, as OpenCV does.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from ocr_train.data.difficult import AUTO
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
 from ocr_train.data.formats.pages import (
     FoundBox,
@@ -26,11 +27,10 @@ from ocr_train.data.formats.pages import (
     convert_pages,
     load_xml,
     report_other,
-    text_of_class,
 )
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import ellipse, finite, rectangle, turned
-from ocr_train.data.formats.texts import attribute_text
+from ocr_train.data.formats.texts import attribute_class, attribute_text, has_hard_mark
 from ocr_train.data.formats.xml_reader import Element
 from ocr_train.data.labels import Point
 
@@ -47,13 +47,22 @@ def _is_cvat(root: Element) -> bool:
     return root.tag == "annotations" and root.first("image") is not None
 
 
-def convert_cvat(src: Path, out: Path, *, text_key: str = "", overwrite: bool = False) -> Conversion:
+def convert_cvat(
+    src: Path,
+    out: Path,
+    *,
+    text_key: str = "",
+    text_from: str = AUTO,
+    difficult: str = AUTO,
+    overwrite: bool = False,
+) -> Conversion:
     """Convert every CVAT XML under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does.
 
-    `text_key` names the attribute that has the text.
+    `text_key` names the attribute that has the text; `text_from` and `difficult` are those of `convert_pages`.
     """
     work = ConvertedFolder(src, out, overwrite=overwrite)
-    return convert_pages(work, _pages(work, text_key), tool="CVAT for images")
+    pages = _pages(work, text_key)
+    return convert_pages(work, pages, tool="CVAT for images", text_from=text_from, difficult=difficult)
 
 
 def _pages(work: ConvertedFolder, text_key: str) -> Iterator[FoundPage]:
@@ -93,12 +102,16 @@ def _add(page: FoundPage, shape: Element, text_key: str) -> None:
         return
     attributes = {one.attributes.get("name", ""): one.text for one in shape.all("attribute")}
     text = attribute_text(attributes, text_key)
-    notes: tuple[str, ...] = ()
-    if text is None and not text_key:
-        text, notes = text_of_class(shape.attributes.get("label"))
-    in_order = shape.tag == "box"
+    label = attribute_class(attributes) or shape.attributes.get("label", "")
     page.boxes.append(
-        FoundBox(points=points, text=text, reading_order=in_order, line=shape.line, notes=notes)
+        FoundBox(
+            points=points,
+            text=text,
+            label="" if text_key else label,
+            difficult=has_hard_mark(attributes),
+            reading_order=shape.tag == "box",
+            line=shape.line,
+        )
     )
 
 

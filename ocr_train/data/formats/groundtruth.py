@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ocr_train.data.difficult import AUTO
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
 from ocr_train.data.formats.pages import (
     FoundBox,
@@ -20,10 +21,10 @@ from ocr_train.data.formats.pages import (
     convert_pages,
     load_lines,
     report_other,
-    text_of_class,
 )
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import finite, rectangle
+from ocr_train.data.formats.texts import class_text
 from ocr_train.ocr_engine.documents import parse_json
 
 SUFFIXES = (".manifest", ".jsonl", ".json")
@@ -37,10 +38,15 @@ def is_groundtruth(peek: FilePeek) -> bool:
     )
 
 
-def convert_groundtruth(src: Path, out: Path, *, overwrite: bool = False) -> Conversion:
-    """Convert every manifest under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does."""
+def convert_groundtruth(
+    src: Path, out: Path, *, text_from: str = AUTO, overwrite: bool = False
+) -> Conversion:
+    """Convert every manifest under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does.
+
+    `text_from` is that of `convert_pages`.
+    """
     work = ConvertedFolder(src, out, overwrite=overwrite)
-    return convert_pages(work, _pages(work), tool="SageMaker Ground Truth")
+    return convert_pages(work, _pages(work), tool="SageMaker Ground Truth", text_from=text_from)
 
 
 def _pages(work: ConvertedFolder) -> Iterator[FoundPage]:
@@ -105,14 +111,13 @@ def _add(page: FoundPage, annotation: Any, classes: Mapping[str, Any], seen: set
         page.lose("bad_points")
         return
     left, top, width, height = numbers
-    text, notes = text_of_class(classes.get(str(annotation.get("class_id"))))
-    box = (left, top, width, height, text)
+    named = classes.get(str(annotation.get("class_id")))
+    label = named if isinstance(named, str) else ""
+    box = (left, top, width, height, class_text(label))
     if box in seen:
         page.lose("same_box_twice")
         return
     seen.add(box)
     page.boxes.append(
-        FoundBox(
-            points=rectangle(left, top, left + width, top + height), text=text, line=page.line, notes=notes
-        )
+        FoundBox(points=rectangle(left, top, left + width, top + height), label=label, line=page.line)
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from ocr_train.data.difficult import AUTO
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
 from ocr_train.data.formats.pages import (
     FoundBox,
@@ -25,7 +26,6 @@ from ocr_train.data.formats.pages import (
     convert_pages,
     load_json,
     report_other,
-    text_of_class,
 )
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import ellipse, finite, rectangle, turned
@@ -66,10 +66,15 @@ def _is_min(content: Any) -> bool:
     return any(_is_shape(one) and "original_width" in one for one in _items(first))
 
 
-def convert_labelstudio(src: Path, out: Path, *, overwrite: bool = False) -> Conversion:
-    """Convert every export under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does."""
+def convert_labelstudio(
+    src: Path, out: Path, *, text_from: str = AUTO, overwrite: bool = False
+) -> Conversion:
+    """Convert every export under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does.
+
+    `text_from` is that of `convert_pages`.
+    """
     work = ConvertedFolder(src, out, overwrite=overwrite)
-    return convert_pages(work, _pages(work), tool="Label Studio")
+    return convert_pages(work, _pages(work), tool="Label Studio", text_from=text_from)
 
 
 def _pages(work: ConvertedFolder) -> Iterator[FoundPage]:
@@ -192,14 +197,12 @@ def _add(page: FoundPage, parts: Sequence[Mapping[str, Any]], text: Any) -> None
     if outline is None:
         page.lose("bad_points")
         return
-    notes: tuple[str, ...] = ()
-    if text is None:
-        classes = [part["value"].get(name) for part in parts for name in _CLASSES]
-        named = next((one[0] for one in classes if isinstance(one, list) and one), None)
-        text, notes = text_of_class(named)
+    classes = [part["value"].get(name) for part in parts for name in _CLASSES]
+    named = next((one[0] for one in classes if isinstance(one, list) and one), "")
+    label = named if isinstance(named, str) else ""
     points, in_order = outline
     page.shares = True
-    page.boxes.append(FoundBox(points=points, text=text, reading_order=in_order, notes=notes))
+    page.boxes.append(FoundBox(points=points, text=text, label=label, reading_order=in_order))
 
 
 def _outline(value: Mapping[str, Any], size: tuple[int, int] | None) -> tuple[list[Point], bool] | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ocr_train.data.difficult import AUTO
 from ocr_train.data.formats.conversion import (
     CLIPPED_HINT,
     IMAGE_NOT_FOUND,
@@ -25,9 +26,9 @@ from ocr_train.data.formats.conversion import (
 )
 from ocr_train.data.formats.page_image import IMAGE_HINTS, PageImage, fit_image, read_image_bytes, with_suffix
 from ocr_train.data.formats.regions import NoRegion, as_region, finite, fit_region, read_order
-from ocr_train.data.formats.texts import class_text
+from ocr_train.data.formats.text_choice import BoxTexts, DrawnBox, choose_texts
 from ocr_train.data.formats.xml_reader import Element, read_xml
-from ocr_train.data.labels import Box, Point
+from ocr_train.data.labels import Point
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.documents import DocumentError, parse_json
 from ocr_train.ocr_engine.files import read_regular
@@ -40,7 +41,6 @@ _HINTS = {
     "mended": MENDED_HINT,
     "no_text": "the tool has no text for them: fine for detection, but such boxes give no crops for recognition",
     "class_as_text": "the name of the class was taken for the text",
-    "difficult": "they are '###' now, which PaddleOCR ignores",
     "texts_not_joined": "there are not as many texts as boxes, so which belongs to which is not known: export as JSON",
     "several_annotations": "more than one person has labelled it: one answer was taken",
 }
@@ -64,12 +64,15 @@ _LOST_HINTS = {
 class FoundBox:
     """One box as the tool has it: `points` in pixels, or in shares of the image's sides.
 
-    `text` None is a text that the tool does not have. In `reading_order` the first point is where the text begins;
-    else a quadrilateral begins at its top left. `line` is in the tool's file, 0 where that says nothing.
+    `text` None is a text that the tool does not have; `label` is the name of its class, or of what else may stand for the
+    text where nothing better is there. In `reading_order` the first point is where the text begins; else a quadrilateral
+    begins at its top left. `line` is in the tool's file, 0 where that says nothing.
     """
 
     points: Sequence[Point]
     text: Any = None
+    label: str = ""
+    difficult: bool = False
     reading_order: bool = False
     line: int = 0
     notes: tuple[str, ...] = ()
@@ -105,7 +108,7 @@ class _Written:
 
     name: str
     file: Path
-    boxes: list[Box]
+    boxes: list[DrawnBox]
 
 
 @dataclass(kw_only=True)
@@ -121,8 +124,10 @@ class _Note:
 class PageWriter:
     """Writes pages into the result of a conversion, one after the other."""
 
-    def __init__(self, work: ConvertedFolder) -> None:
+    def __init__(self, work: ConvertedFolder, *, text_from: str = AUTO, difficult: str = AUTO) -> None:
         self.work = work
+        self._text_from = text_from
+        self._difficult = difficult
         self._pages: dict[str, _Written] = {}
         self._notes: dict[str, _Note] = {}
 
@@ -164,8 +169,8 @@ class PageWriter:
         self._report_lost(page)
         return None
 
-    def _boxes(self, page: FoundPage, image: PageImage) -> list[Box]:
-        boxes: list[Box] = []
+    def _boxes(self, page: FoundPage, image: PageImage) -> list[DrawnBox]:
+        boxes: list[DrawnBox] = []
         notes: dict[str, list[int]] = {}
         for found in page.boxes:
             try:
@@ -189,6 +194,13 @@ class PageWriter:
         note.count += count
         note.images += 1
 
+    def _note_texts(self, page: _Written, texts: BoxTexts) -> None:
+        kinds = [(kind, box) for box in page.boxes for kind in texts.notes(box)]
+        for kind, box in kinds:
+            self._notes.setdefault(kind, _Note(file=box.file, line=box.line)).count += 1
+        for kind in {kind for kind, _ in kinds}:
+            self._notes[kind].images += 1
+
     def _report_lost(self, page: FoundPage) -> None:
         kinds = Counter(kind for kind, _ in page.lost)
         self.work.skipped.update(kinds)
@@ -197,7 +209,7 @@ class PageWriter:
                 line = next(place for one, place in page.lost if one == kind)
                 self.work.report(page.file, kind, f"{count} of {page.total} boxes", _LOST_HINTS[kind], line)
 
-    def _write(self, page: FoundPage, path: Path, image: PageImage, boxes: list[Box]) -> None:
+    def _write(self, page: FoundPage, path: Path, image: PageImage, boxes: list[DrawnBox]) -> None:
         identity = os.path.realpath(path)
         written = self._pages.get(identity)
         if written is None:
@@ -213,13 +225,20 @@ class PageWriter:
         written.boxes += new
 
     def finish(self) -> Conversion:
-        """Write the labels."""
+        """Write the labels, with the texts that are chosen over all boxes."""
+        pages = list(self._pages.values())
+        drawn = [box for page in pages for box in page.boxes]
+        texts = choose_texts(drawn, text_from=self._text_from, difficult=self._difficult)
+        for page in pages:
+            self._note_texts(page, texts)
         for kind, note in sorted(self._notes.items()):
             value = f"{note.count} boxes in {note.images} images; here is the first"
-            self.work.report(note.file, kind, value, _HINTS[kind], note.line)
-        pages = self._pages.values()
+            own, hint = texts.said.get(kind, ("", _HINTS.get(kind, "")))
+            self.work.report(note.file, kind, own or value, hint, note.line)
         return Conversion(
-            labels=self.work.put_labels("Label.txt", ((page.name, page.boxes) for page in pages)),
+            labels=self.work.put_labels(
+                "Label.txt", ((page.name, [texts.box(one) for one in page.boxes]) for page in pages)
+            ),
             images=len(pages),
             boxes=sum(len(page.boxes) for page in pages),
             skipped=dict(sorted((+self.work.skipped).items())),
@@ -227,11 +246,10 @@ class PageWriter:
         )
 
 
-def _box(found: FoundBox, page: FoundPage, image: PageImage) -> tuple[Box, tuple[str, ...]]:
+def _box(found: FoundBox, page: FoundPage, image: PageImage) -> tuple[DrawnBox, tuple[str, ...]]:
     """The box and what was changed in making it. Raises `NoRegion`."""
-    value = "" if found.text is None else found.text
-    text = one_line(value) if isinstance(value, str) else None
-    if text is None:
+    text = one_line(found.text) if isinstance(found.text, str) else None
+    if text is None and found.text is not None:
         raise NoRegion("bad_text")
     if len(found.points) > _MOST_POINTS:
         raise NoRegion("too_many_points")
@@ -244,13 +262,31 @@ def _box(found: FoundBox, page: FoundPage, image: PageImage) -> tuple[Box, tuple
     outline = points if len(points) == 4 and len(corners) < 4 else corners
     ordered = read_order(outline) if found.reading_order else as_region(outline)
     region = fit_region(ordered, image.width, image.height, notes=found.notes)
-    notes = region.notes if text else (*region.notes, "no_text")
-    return Box(transcription=text, points=region.points), notes
+    drawn = DrawnBox(
+        points=region.points,
+        text=text,
+        label=one_line(found.label) or "",
+        difficult=found.difficult,
+        file=page.file,
+        line=found.line or page.line,
+    )
+    return drawn, region.notes
 
 
-def convert_pages(work: ConvertedFolder, pages: Iterable[FoundPage], *, tool: str) -> Conversion:
-    """Write all pages; raises `DataError` where a reader found no page of the tool's and nothing to say of that."""
-    writer = PageWriter(work)
+def convert_pages(
+    work: ConvertedFolder,
+    pages: Iterable[FoundPage],
+    *,
+    tool: str,
+    text_from: str = AUTO,
+    difficult: str = AUTO,
+) -> Conversion:
+    """Write all pages; raises `DataError` where a reader found no page of the tool's and nothing to say of that.
+
+    `text_from` is "label" for the names of classes as texts, "description" for the tool's field for texts alone, "auto" for
+    that field and, where a box has none, the class if it may be a text. `difficult` says what becomes of such boxes.
+    """
+    writer = PageWriter(work, text_from=text_from, difficult=difficult)
     count = 0
     for page in pages:
         writer.add(page)
@@ -278,12 +314,6 @@ def as_size(width: Any, height: Any) -> tuple[int, int] | None:
     if any(side is None or side < 1 for side in sides):
         return None
     return int(sides[0] or 0), int(sides[1] or 0)
-
-
-def text_of_class(name: object) -> tuple[str | None, tuple[str, ...]]:
-    """The text that a class stands for, and the note about it; None for a general word such as "text"."""
-    text = class_text(name) if isinstance(name, str) else ""
-    return (text, ("class_as_text",)) if text else (None, ())
 
 
 def load_json(work: ConvertedFolder, path: Path) -> Any:

@@ -8,16 +8,16 @@ are no texts: nobody wants a model that reads "text" everywhere.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ocr_train.data.checks.problems import Problem
-from ocr_train.data.difficult import AUTO, IGNORED
+from ocr_train.data.difficult import AUTO, IGNORE, IGNORED, hint_of_difficult, text_of_difficult
 from ocr_train.data.formats.conversion import conversion_problem, one_line
 from ocr_train.data.formats.texts import TEXT_KEYS, class_text
-from ocr_train.data.labels import IGNORED_TRANSCRIPTIONS, shorten
+from ocr_train.data.labels import IGNORED_TRANSCRIPTIONS, Box, Point, shorten
 
 LABEL, DESCRIPTION = "label", "description"
 _GROUPS = ("attributes", "flags")
@@ -87,7 +87,7 @@ def are_classes(labels: Counter[str], *, beside_texts: bool = False) -> bool:
         return False
     if beside_texts:
         return boxes > values
-    return boxes >= max(6 if values == 1 else 10, 4 * values)
+    return boxes >= max(10, 4 * values)
 
 
 def class_note(labels: Counter[str]) -> tuple[str, str, str]:
@@ -152,6 +152,66 @@ def _show(labels: Counter[str]) -> str:
     return f"{labels.total()} boxes: {first}{more}"
 
 
-def count_labels(labels: Iterable[str]) -> Counter[str]:
-    """How many boxes each label stands over; those without one are left out."""
-    return Counter(label for label in labels if label)
+@dataclass(frozen=True, kw_only=True)
+class DrawnBox:
+    """A box in its image, before it is known what its text is: the tool's `text` (None where it has none for it) and the
+    `label` of its class. Equal are boxes in one place that say the same, wherever they were found."""
+
+    points: tuple[Point, ...]
+    text: str | None
+    label: str
+    difficult: bool
+    file: Path = field(compare=False)
+    line: int = field(compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxTexts:
+    """What becomes of the texts of a folder's boxes: where they are from, whether labels are `classes`, and what is
+    said of kinds of notes that depend on it: a value, empty for how many there are, and a hint."""
+
+    text_from: str
+    difficult: str
+    classes: bool
+    said: Mapping[str, tuple[str, str]]
+
+    def box(self, drawn: DrawnBox) -> Box:
+        """The box with its transcription."""
+        text = self._text(drawn)
+        if _is_hard(drawn, text):
+            text = text_of_difficult(text, self.difficult, usual=IGNORE)
+        return Box(transcription=text, points=drawn.points)
+
+    def notes(self, drawn: DrawnBox) -> list[str]:
+        """The kinds of notes about a box."""
+        text = self._text(drawn)
+        kinds = ["difficult"] if _is_hard(drawn, text) else []
+        if text and drawn.text is None and text != IGNORED:
+            kinds.append("class_as_text")
+        if not text:
+            general = class_text(drawn.label) == ""
+            kinds.append("no_text" if general or not self.classes else "class_names")
+        return kinds
+
+    def _text(self, drawn: DrawnBox) -> str:
+        if self.text_from == LABEL:
+            return drawn.label
+        if drawn.text is not None or self.text_from == DESCRIPTION:
+            return drawn.text or ""
+        text = class_text(drawn.label)
+        return text if text == IGNORED or not self.classes else ""
+
+
+def _is_hard(drawn: DrawnBox, text: str) -> bool:
+    return drawn.difficult and text not in IGNORED_TRANSCRIPTIONS
+
+
+def choose_texts(drawn: Sequence[DrawnBox], *, text_from: str, difficult: str) -> BoxTexts:
+    """Decide over the boxes of a folder of a tool that has a field for texts, or classes alone, or both."""
+    labels = Counter(box.label for box in drawn if box.label and box.text is None)
+    classes = bool(labels) and are_classes(labels, beside_texts=any(box.text for box in drawn))
+    said = {
+        "difficult": ("", hint_of_difficult(difficult, usual=IGNORE)),
+        "class_names": class_note(labels)[1:],
+    }
+    return BoxTexts(text_from=text_from, difficult=difficult, classes=classes, said=said)

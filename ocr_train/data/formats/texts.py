@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-IGNORED = "###"
-"""What PaddleOCR leaves out of the loss and of the score."""
+from ocr_train.data.difficult import IGNORED, is_difficult
+
 TEXT_KEYS = (
     *("transcription", "utf8_string", "text", "ocr", "words", "word", "value", "content", "caption"),
     *("translation", "string"),
@@ -60,6 +60,7 @@ GENERIC = frozenset(
 _DONT_CARE = frozenset(
     {"ignore", "ignored", "illegible", "unreadable", "dontcare", "don't care", "dont care"}
 )
+_HARD_KEYS = ("difficult", "illegible", "unreadable", "ignore", "dontcare", "dont_care")
 _PARTS = re.compile(r"[\s_\-]+")
 
 
@@ -72,20 +73,35 @@ def class_text(name: str) -> str:
 
 
 def attribute_text(attributes: Mapping[str, Any], key: str = "") -> Any:
-    """The text among the attributes of a box: what stands under `key`, else under the first known name, else the only
-    one that is text; None where there is none."""
-    named = {str(name).strip().lower(): value for name, value in attributes.items()}
+    """The text among the attributes of a box: what stands under `key`, else under the first known name; None where
+    there is none."""
+    named = _plain(attributes)
     if key:
         return named.get(key.strip().lower())
-    texts = {name: value for name, value in named.items() if isinstance(value, str) and value.strip()}
-    found = next((texts[known] for known in TEXT_KEYS if known in texts), None)
-    if found is not None:
-        return found
-    # "text" under the name "type" is no text.
-    alone = [*texts] if len(named) == 1 else []
-    return next(
-        (text for known in (*_CLASS_KEYS, *alone) if (text := class_text(texts.get(known, "")))), None
-    )
+    texts = (named.get(known) for known in TEXT_KEYS)
+    return next((value for value in texts if isinstance(value, str) and value.strip()), None)
+
+
+def attribute_class(attributes: Mapping[str, Any]) -> str:
+    """What stands for the text of a box where no attribute is for texts: that with the name of a class, or the only one
+    there is; empty where that is a general word, as "text" under the name "type" is no text."""
+    named = _plain(attributes)
+    alone = [*named] if len(named) == 1 else []
+    values = (named.get(known) for known in (*_CLASS_KEYS, *alone))
+    return next((one for one in values if isinstance(one, str) and one.strip() and class_text(one)), "")
+
+
+def has_hard_mark(attributes: Mapping[str, Any]) -> bool:
+    """Whether an attribute says that nobody should be asked to read the text."""
+    named = _plain(attributes)
+    if str(named.get("legibility", "")).strip().lower() in _DONT_CARE:
+        return True
+    unreadable = str(named.get("legible", "")).strip().lower() in ("false", "0", "no")
+    return unreadable or any(is_difficult(named.get(name)) for name in _HARD_KEYS)
+
+
+def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(name).strip().lower(): value for name, value in attributes.items()}
 
 
 def in_quotes(text: str) -> bool:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ocr_train.data.difficult import IGNORED
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
 from ocr_train.data.formats.pages import (
     FoundBox,
@@ -22,7 +23,6 @@ from ocr_train.data.formats.pages import (
     report_other,
 )
 from ocr_train.data.formats.peek import FilePeek
-from ocr_train.data.formats.texts import IGNORED
 from ocr_train.data.layout import NOT_LABELS
 
 _BEGINS = re.compile(r"^[ \t]*x:[ \t]*\[\[", re.MULTILINE)

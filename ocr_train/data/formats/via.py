@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ocr_train.data.difficult import AUTO
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
 from ocr_train.data.formats.pages import (
     FoundBox,
@@ -30,7 +31,7 @@ from ocr_train.data.formats.pages import (
 )
 from ocr_train.data.formats.peek import FilePeek, delimiter_of, read_rows, split_header
 from ocr_train.data.formats.regions import ellipse, finite, rectangle
-from ocr_train.data.formats.texts import attribute_text
+from ocr_train.data.formats.texts import attribute_class, attribute_text, has_hard_mark
 from ocr_train.data.labels import Point
 from ocr_train.ocr_engine.documents import parse_json
 
@@ -67,13 +68,22 @@ def _images(content: Any) -> list[Any] | None:
     return values if own else None
 
 
-def convert_via(src: Path, out: Path, *, text_key: str = "", overwrite: bool = False) -> Conversion:
+def convert_via(
+    src: Path,
+    out: Path,
+    *,
+    text_key: str = "",
+    text_from: str = AUTO,
+    difficult: str = AUTO,
+    overwrite: bool = False,
+) -> Conversion:
     """Convert every file of VIA under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does.
 
-    `text_key` names the region attribute that has the text.
+    `text_key` names the region attribute that has the text; `text_from` and `difficult` are those of `convert_pages`.
     """
     work = ConvertedFolder(src, out, overwrite=overwrite)
-    return convert_pages(work, _pages(work, text_key), tool="VIA")
+    pages = _pages(work, text_key)
+    return convert_pages(work, pages, tool="VIA", text_from=text_from, difficult=difficult)
 
 
 def _pages(work: ConvertedFolder, text_key: str) -> Iterator[FoundPage]:
@@ -157,8 +167,15 @@ def _add(page: FoundPage, shape: Any, attributes: Any, text_key: str, line: int)
         page.lose("not_a_region" if kind == "polyline" else "bad_points", line)
         return
     given: Mapping[str, Any] = attributes if isinstance(attributes, dict) else {}
-    text = attribute_text(given, text_key)
-    page.boxes.append(FoundBox(points=points, text=text, line=line))
+    page.boxes.append(
+        FoundBox(
+            points=points,
+            text=attribute_text(given, text_key),
+            label="" if text_key else attribute_class(given),
+            difficult=has_hard_mark(given),
+            line=line,
+        )
+    )
 
 
 def _outline(shape: Mapping[str, Any], kind: Any) -> list[Point] | None:

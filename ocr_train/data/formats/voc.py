@@ -2,7 +2,7 @@
 
 A box is an `object`: `bndbox` (xmin, ymin, xmax, ymax), `polygon` (x1, y1, x2, y2, ...), or roLabelImg's `robndbox` (centre,
 width, height, angle in radians clockwise). The text is the `text` or `transcription` of the object or of its attributes, where
-a tool writes one, else its `name`, unless that is a general word such as "text". `difficult` 1 becomes `###`.
+a tool writes one, else its `name`, where names are not classes alone. `difficult` 1 becomes `###`, unless it is to be kept.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from ocr_train.data.difficult import AUTO, is_difficult
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
 from ocr_train.data.formats.pages import (
     FoundBox,
@@ -20,11 +21,9 @@ from ocr_train.data.formats.pages import (
     convert_pages,
     load_xml,
     report_other,
-    text_of_class,
 )
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import finite, rectangle, turned
-from ocr_train.data.formats.texts import IGNORED
 from ocr_train.data.formats.xml_reader import Element
 from ocr_train.data.labels import Point
 
@@ -42,10 +41,15 @@ def _is_voc(root: Element) -> bool:
     )
 
 
-def convert_voc(src: Path, out: Path, *, overwrite: bool = False) -> Conversion:
-    """Convert every XML file under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does."""
+def convert_voc(
+    src: Path, out: Path, *, text_from: str = AUTO, difficult: str = AUTO, overwrite: bool = False
+) -> Conversion:
+    """Convert every XML file under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does.
+
+    `text_from` and `difficult` are those of `convert_pages`.
+    """
     work = ConvertedFolder(src, out, overwrite=overwrite)
-    return convert_pages(work, _pages(work), tool="Pascal VOC")
+    return convert_pages(work, _pages(work), tool="Pascal VOC", text_from=text_from, difficult=difficult)
 
 
 def _pages(work: ConvertedFolder) -> Iterator[FoundPage]:
@@ -75,9 +79,15 @@ def _page(path: Path, root: Element) -> FoundPage:
             page.lose("bad_points", one.line)
             continue
         points, in_order = outline
-        text, notes = _text(one)
         page.boxes.append(
-            FoundBox(points=points, text=text, reading_order=in_order, line=one.line, notes=notes)
+            FoundBox(
+                points=points,
+                text=_text(one),
+                label=one.value("name") or "",
+                difficult=is_difficult(one.value("difficult")),
+                reading_order=in_order,
+                line=one.line,
+            )
         )
     return page
 
@@ -101,14 +111,8 @@ def _outline(one: Element) -> tuple[list[Point], bool] | None:
     return None
 
 
-def _text(one: Element) -> tuple[str | None, tuple[str, ...]]:
-    text = next((value for tag in _TEXT_TAGS if (value := one.value(tag))), None) or _attribute(one)
-    notes: tuple[str, ...] = ()
-    if text is None:
-        text, notes = text_of_class(one.value("name"))
-    if one.value("difficult") == "1" and text != IGNORED:
-        return IGNORED, ("difficult",)
-    return text, notes
+def _text(one: Element) -> str | None:
+    return next((value for tag in _TEXT_TAGS if (value := one.value(tag))), None) or _attribute(one)
 
 
 def _attribute(one: Element) -> str | None:

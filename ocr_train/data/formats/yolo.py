@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ocr_train.data.difficult import AUTO
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
 from ocr_train.data.formats.pages import (
     FoundBox,
@@ -25,7 +26,6 @@ from ocr_train.data.formats.pages import (
     convert_pages,
     load_lines,
     report_other,
-    text_of_class,
 )
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import rectangle
@@ -50,10 +50,13 @@ def is_yolo(peek: FilePeek) -> bool:
     return bool(peek.lines) and all(_parse(line) is not None for line in peek.lines)
 
 
-def convert_yolo(src: Path, out: Path, *, overwrite: bool = False) -> Conversion:
-    """Convert every label file under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does."""
+def convert_yolo(src: Path, out: Path, *, text_from: str = AUTO, overwrite: bool = False) -> Conversion:
+    """Convert every label file under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does.
+
+    `text_from` is that of `convert_pages`.
+    """
     work = ConvertedFolder(src, out, overwrite=overwrite)
-    return convert_pages(work, _pages(work), tool="YOLO")
+    return convert_pages(work, _pages(work), tool="YOLO", text_from=text_from)
 
 
 def _pages(work: ConvertedFolder) -> Iterator[FoundPage]:
@@ -86,9 +89,14 @@ def _fill(
             page.lose("bad_line", number)
             continue
         kind, points = one
-        text, notes = (texts[index], ()) if texts else text_of_class(names.get(kind))
         page.boxes.append(
-            FoundBox(points=points, text=text, reading_order=len(points) == 4, line=number, notes=notes)
+            FoundBox(
+                points=points,
+                text=texts[index] if texts else None,
+                label=names.get(kind, ""),
+                reading_order=len(points) == 4,
+                line=number,
+            )
         )
 
 

@@ -71,7 +71,8 @@ def chosen(labels: list[str], **fields: list[Any]) -> str:
         # Nothing but classes.
         (["text"], {}, ""),
         (["text"] * 3 + ["logo"], {}, ""),
-        (["sign"] * 6, {}, ""),
+        (["sign"] * 9, {}, "label"),
+        (["sign"] * 10, {}, ""),
         (["car", "plate"] * 5, {"flags": [{"occluded": True}] * 10}, ""),
         (["text"] * 12, {"attributes": [{"language": "th"}] * 12}, ""),
     ],
@@ -135,3 +136,34 @@ def test_names_of_classes_are_not_trained_on(tmp_path: Path) -> None:
         folder, "rec", tmp_path / "auto", options={"text_from": "label", "difficult": "auto"}
     )
     assert named.summary == forced.summary
+
+
+def boxes(*names: str, text: str = "") -> str:
+    """A Pascal VOC file with an object for each name, the first of them with a text."""
+    rows = [
+        f"<object><name>{name}</name>{f'<text>{text}</text>' if text and not number else ''}"
+        f"<bndbox><xmin>{10 + number}</xmin><ymin>20</ymin><xmax>200</xmax><ymax>60</ymax></bndbox></object>"
+        for number, name in enumerate(names)
+    ]
+    return f"<annotation><filename>0.jpg</filename>{''.join(rows)}</annotation>"
+
+
+@pytest.mark.parametrize(
+    ("names", "text", "options", "expected", "kinds"),
+    [
+        (["car", "plate", "bus"] * 4, "", {}, [""] * 12, ["class_names", "no_text"]),
+        (["car", "car"], "", {}, ["car", "car"], ["class_as_text"]),
+        (["plate", "car", "car", "bus"], "K1", {}, ["K1", "", "", ""], ["class_names"]),
+        (["plate", "ignore", "K2"], "K1", {}, ["K1", "###", "K2"], ["class_as_text"]),
+        (["car"] * 12, "", {"text_from": "label"}, ["car"] * 12, ["class_as_text"]),
+        (["plate", "K2"], "K1", {"text_from": "description"}, ["K1", ""], ["no_text"]),
+        (["plate", "K2"], "K1", {"text_from": "label"}, ["plate", "K2"], ["class_as_text"]),
+    ],
+)
+def test_tools_with_classes_and_texts_follow_the_same_rule(
+    tmp_path: Path, names: list[str], text: str, options: Any, expected: list[str], kinds: list[str]
+) -> None:
+    """A few classes over many boxes, or beside texts, are not trained on as texts, unless that is asked for."""
+    found = converted(put(tmp_path / "s", {"0.xml": boxes(*names, text=text)}), "voc", **options)
+    assert [text for text, _ in found.boxes] == expected
+    assert found.kinds == kinds
