@@ -210,8 +210,8 @@ def _add_split(commands: Commands) -> None:
 
 
 def _split(arguments: argparse.Namespace) -> int:
-    from ocr_train.data.samples import read_samples
-    from ocr_train.data.split import SETS, split_file
+    from ocr_train.data.split import split_file
+    from ocr_train.data.split_plan import SETS
 
     require_labels(arguments.labels)
     require_apart([arguments.labels], [arguments.out / f"{name}.txt" for name in SETS])
@@ -226,15 +226,13 @@ def _split(arguments: argparse.Namespace) -> int:
         overwrite=arguments.overwrite,
     )
     echo = echo_for(arguments)
-    samples = {name: len(lines) for name, lines in done.named().items()}
     for note in done.notes:
         echo(f"note: {note}")
-    for name, count in samples.items():
+    for name, count in done.samples.items():
         if count or name != "test":
             echo(f"{name:<5} {count} samples: {arguments.out / name}.txt")
-    give_json(arguments, {"out": arguments.out, "samples": samples, "notes": done.notes})
-    outside = any(line.image.startswith("..") for line in read_samples(arguments.out / "train.txt")[0])
-    echo(_after_split(arguments.labels, arguments.out, outside=outside))
+    give_json(arguments, {"out": arguments.out, "samples": done.samples, "notes": done.notes})
+    echo(_after_split(arguments.labels, arguments.out, outside=done.outside))
     return 0
 
 

@@ -6,6 +6,7 @@ and a path that is not ASCII works on every system.
 
 from __future__ import annotations
 
+import filecmp
 import re
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,17 @@ def encode_image(image: Any, suffix: str) -> bytes:
 def require_unchanged(path: Path, text: str) -> None:
     """Raise `DataError` where `path` exists and does not hold exactly `text`."""
     if path.exists() and path.read_bytes() != text.encode():
-        raise DataError(
-            f"{path} exists and its content is different",
-            hint="Give another folder, move the file away, or allow overwriting (--overwrite).",
-        )
+        raise _changed(path)
+
+
+def require_unchanged_file(path: Path, written: Path) -> None:
+    """Raise `DataError` where `path` exists and does not hold exactly what the file `written` does."""
+    if path.exists() and not filecmp.cmp(path, written, shallow=False):
+        raise _changed(path)
+
+
+def _changed(path: Path) -> DataError:
+    return DataError(
+        f"{path} exists and its content is different",
+        hint="Give another folder, move the file away, or allow overwriting (--overwrite).",
+    )

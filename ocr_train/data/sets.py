@@ -60,7 +60,7 @@ def clean_sets(
     train, held = list(chain.from_iterable(parts)), list(chain.from_iterable(held_parts))
     notes: tuple[str, ...] = ()
     if not layout.val and val and train:
-        done = split(train, val=val, seed=seed, group_by=group_by)
+        done = split(train, val=val, seed=seed, group_by=group_by, same=report.same)
         train, held, notes = list(done.train), list(done.val), done.notes
     _require_samples(train, held, wanted=bool(val or layout.val), notes=notes)
     kept = {id(line) for line in train}

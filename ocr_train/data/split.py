@@ -1,39 +1,42 @@
 """Splits samples into train, val and test, the same way every time.
 
-A group of samples (a page with all its crops, or what `group_by` says) goes to one set as a whole. Which
-one is decided by a hash of the seed and the group's key alone, so that adding data never moves an old
-sample, and neither does correcting a label: the content that counts is the image's path, not its bytes and
-not its text.
+A group of samples (a page with all its crops, or what `group_by` says) goes to one set as a whole; samples that share
+an image, by its name or by its bytes, are one group, too. Which set is decided by a hash of the seed and the group's
+key alone, so that adding data never moves an old sample, and neither does correcting a label. The key is the path of
+the group's first sample.
 
         0 ........ test | ........ train ........ | 1 - val ........ 1
 
-Three things can overrule the hash, each said in `Split.notes`: `earlier` (a split that stays as it was), a
-set that would be empty, and recognition texts: val gives up the groups that hold a character which train
-lacks. The last two depend on the whole data; where later data must not undo them, pass the first split as
+Four things can overrule the hash, each said in the notes: `earlier` (a split that stays as it was), fewer than 50
+groups of which the hash gives a set more than one too many or too few (then the right number of those nearest to it
+is taken), a set that would be empty, and recognition texts: val gives up the groups that hold a character which train
+lacks. All but the first depend on the whole data; where later data must not undo them, pass the first split as
 `earlier`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import posixpath
+import os
 import re
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from ocr_train.atomic_files import write_bytes
-from ocr_train.data.image_files import require_unchanged, slashed
-from ocr_train.data.labels import LabelLine, TableLine, format_sample, shorten
-from ocr_train.data.samples import image_names, image_root, read_samples, relocate
+from ocr_train.atomic_files import whole_file
+from ocr_train.data.contents import SameImages, normal_name
+from ocr_train.data.image_files import require_unchanged_file
+from ocr_train.data.labels import BadLine, LabelLine, TableLine, format_line, format_sample, read_labels
+from ocr_train.data.samples import image_names, image_root
+from ocr_train.data.split_names import suggest_group_by
+from ocr_train.data.split_plan import SETS, EarlierSets, Plan, Shares, plan_split, sides_of
 from ocr_train.errors import ConfigError, DataError
 
-SETS = ("train", "val", "test")
-
 _CROP = re.compile(r"_crop_\d+(\.[^./]*)?$")
+_REMEMBERED_FOLDERS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,18 +53,6 @@ class Split:
         return {"train": self.train, "val": self.val, "test": self.test}
 
 
-@dataclass(kw_only=True)
-class _Group:
-    """Samples that stay together: `place` in [0, 1) from the hash, the `side` (set) they are on by now."""
-
-    key: str
-    place: float
-    side: str
-    fixed: bool = False
-    images: set[str] = field(default_factory=set)
-    characters: set[str] = field(default_factory=set)
-
-
 def group_key(image: str, group_by: re.Pattern[str] | None = None) -> str:
     """The key of the group that `image` belongs to.
 
@@ -69,17 +60,13 @@ def group_key(image: str, group_by: re.Pattern[str] | None = None) -> str:
     slashes. Without, or where nothing matches: the path without `_crop_<n>` and suffix, so that a page's
     crops and nothing else come together (the folder counts: two pages of the same name are two groups).
     """
-    path = _normal_path(image)
+    path = normal_name(image_names(image)[0])
     if group_by is not None and (match := group_by.search(path)):
         return "\x1f".join(part or "" for part in match.groups()) if match.groups() else match.group()
-    if _CROP.search(path):
+    if "_crop_" in path and _CROP.search(path):
         return _CROP.sub("", path)
     stem, dot, suffix = path.rpartition(".")
     return stem if dot and "/" not in suffix and stem else path
-
-
-def _normal_path(image: str) -> str:
-    return posixpath.normpath(slashed(image_names(image)[0]))
 
 
 def split(
@@ -90,33 +77,60 @@ def split(
     seed: int = 0,
     group_by: str | None = None,
     earlier: Split | None = None,
+    same: SameImages | None = None,
 ) -> Split:
     """Split `lines` into shares of about `val` and `test` of the groups; nothing is left out.
 
-    The shares are those of a hash, so a small set may miss them by some groups. Train and val get at least
+    The shares are those of a hash; with fewer than 50 groups they are at most one group off. Train and val get at least
     one group each where there are two (test, too, where there are three). Where labels are texts, val ends
     without a character that train lacks, unless that would empty it; a detector reads no text, so detection
-    labels are never moved for one. Samples that `earlier` names by the same image path stay in their set.
+    labels are never moved for one. Samples that `earlier` names by the same image path stay in their set. `same` knows
+    which images have the same bytes.
 
     Raises `ConfigError` for impossible shares or a wrong `group_by`, `DataError` where there are no samples.
     """
-    _check_shares(val, test)
-    if not lines:
-        raise DataError("There are no samples to split", hint="Check the label file: it has no usable line.")
-    pattern = _compile(group_by)
-    keys = [group_key(line.image, pattern) for line in lines]
-    detection = _is_detection(lines)
-    groups = _make_groups(lines, keys, val=val, test=test, seed=seed, detection=detection)
-    notes = _keep_earlier(groups, earlier) if earlier is not None else []
-    notes += _fill_empty_sets(groups, val=val, test=test)
-    notes += _cover_characters(groups, move=not detection)
-    notes += _unmatched(lines, pattern)
-    sets: dict[str, list[LabelLine]] = {name: [] for name in SETS}
-    for line, key in zip(lines, keys, strict=True):
-        sets[groups[key].side].append(line)
-    return Split(
-        train=tuple(sets["train"]), val=tuple(sets["val"]), test=tuple(sets["test"]), notes=tuple(notes)
+    plan = _plan(
+        lambda: lines,
+        _Asked(val=val, test=test, seed=seed, group_by=group_by),
+        earlier=sides_of(earlier.named()) if earlier is not None else None,
+        same=same,
     )
+    sets: dict[str, list[LabelLine]] = {name: [] for name in SETS}
+    for line, side in zip(lines, plan.sides, strict=True):
+        sets[SETS[side]].append(line)
+    return Split(
+        train=tuple(sets["train"]), val=tuple(sets["val"]), test=tuple(sets["test"]), notes=plan.notes
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """How to split. Raises `ConfigError` for impossible shares or a wrong `group_by`."""
+
+    val: float
+    test: float
+    seed: int
+    group_by: str | None
+
+    def __post_init__(self) -> None:
+        _check_shares(self.val, self.test)
+        _compile(self.group_by)
+
+
+def _plan(
+    lines: Callable[[], Iterable[LabelLine]],
+    asked: _Asked,
+    *,
+    earlier: EarlierSets | None = None,
+    folder: Path | None = None,
+    same: SameImages | None = None,
+) -> Plan:
+    pattern = _compile(asked.group_by)
+    key = partial(group_key, group_by=pattern)
+    shares = Shares(val=asked.val, test=asked.test, seed=asked.seed)
+    plan = plan_split(lines, shares, key, earlier=earlier, folder=folder, same=same)
+    note = suggest_group_by(lines, plan.sides, key) if pattern is None else _unmatched(lines, pattern)
+    return Plan(sides=plan.sides, notes=(*plan.notes, note)) if note else plan
 
 
 def _check_shares(val: float, test: float) -> None:
@@ -140,164 +154,93 @@ def _compile(group_by: str | None) -> re.Pattern[str] | None:
         ) from exc
 
 
-def _make_groups(
-    lines: Sequence[LabelLine], keys: Sequence[str], *, val: float, test: float, seed: int, detection: bool
-) -> dict[str, _Group]:
-    groups: dict[str, _Group] = {}
-    for line, key in zip(lines, keys, strict=True):
-        group = groups.get(key)
-        if group is None:
-            place = _place(key, seed)
-            group = groups[key] = _Group(key=key, place=place, side=_set_at(place, val=val, test=test))
-        group.images.add(line.image)
-        for text in _texts(line.label) if detection else (line.label,):
-            group.characters.update(text)
-    for group in groups.values():
-        group.characters = {character for character in group.characters if not character.isspace()}
-    return groups
-
-
-def _place(key: str, seed: int) -> float:
-    """A number in [0, 1) that depends on nothing but `key` and `seed`."""
-    digest = hashlib.sha256(f"{seed}\x00{key}".encode(errors="surrogatepass")).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
-
-
-def _set_at(place: float, *, val: float, test: float) -> str:
-    if place < test:
-        return "test"
-    return "val" if place >= 1 - val else "train"
-
-
-def _is_detection(lines: Sequence[LabelLine]) -> bool:
-    """Whether labels are lists of boxes, or tables: the first few decide."""
-    return all(isinstance(line, TableLine) or _boxes(line.label) is not None for line in lines[:20])
-
-
-def _boxes(label: str) -> list[object] | None:
-    if not label.lstrip().startswith("["):
-        return None
-    try:
-        boxes = json.loads(label)
-    except (ValueError, RecursionError):
-        return None
-    return boxes if isinstance(boxes, list) and all(isinstance(box, dict) for box in boxes) else None
-
-
-def _texts(label: str) -> Iterator[str]:
-    for box in _boxes(label) or ():
-        text = box.get("transcription") if isinstance(box, dict) else None
-        if isinstance(text, str) and text not in ("*", "###"):
-            yield text
-
-
-def _keep_earlier(groups: Mapping[str, _Group], earlier: Split) -> list[str]:
-    sets: dict[str, str] = {}
-    # Train last: what was trained on can never be held out again.
-    for name in ("test", "val", "train"):
-        sets.update((line.image, name) for line in earlier.named()[name])
-    torn = 0
-    for group in groups.values():
-        found = {sets[image] for image in group.images if image in sets}
-        if found:
-            group.side = next(name for name in SETS if name in found)
-            group.fixed = True
-            torn += len(found) > 1
-    if torn:
-        return [f"{torn} groups were in several sets of the earlier split; they go to the first of {SETS}."]
-    return []
-
-
-def _fill_empty_sets(groups: Mapping[str, _Group], *, val: float, test: float) -> list[str]:
-    """Give a set that should have samples and has none the group that lies nearest to it."""
-    notes = []
-    needed = ["train"] + ["val"] * (val > 0 and len(groups) > 1) + ["test"] * (test > 0 and len(groups) > 2)
-    uses = _uses(groups.values())
-    for name in needed:
-        sizes = Counter(group.side for group in groups.values())
-        if sizes[name]:
-            continue
-        free = [
-            group
-            for group in groups.values()
-            if not group.fixed and (sizes[group.side] > 1 or group.side not in needed)
-        ]
-        if not free:
-            notes.append(
-                f"{name} is empty: the earlier split has already placed every group that could go there."
-            )
-            continue
-        chosen = min(free, key=_nearest_to(name, uses))
-        chosen.side = name
-        notes.append(f"{name} would have been empty; it gets the group {chosen.key!r}.")
-    if val > 0 and len(groups) == 1:
-        notes.append(f"All samples are one group, {next(iter(groups))!r}; val is empty.")
-    return notes
-
-
-def _nearest_to(name: str, uses: Mapping[str, int]) -> Callable[[_Group], tuple[bool, float]]:
-    """Orders groups: those without a character of their own first (except for train), then by their place."""
-
-    def order(group: _Group) -> tuple[bool, float]:
-        irreplaceable = any(uses[character] == 1 for character in group.characters)
-        if name == "train":
-            return not irreplaceable, abs(group.place - 0.5)
-        return irreplaceable, -group.place if name == "val" else group.place
-
-    return order
-
-
-def _uses(groups: Iterable[_Group]) -> Counter[str]:
-    """In how many groups each character occurs."""
-    return Counter(character for group in groups for character in group.characters)
-
-
-def _cover_characters(groups: Mapping[str, _Group], *, move: bool) -> list[str]:
-    """Move groups from val to train until train has every character of val, or val would be empty."""
-    known: set[str] = set().union(*(group.characters for group in groups.values() if group.side == "train"))
-    owners: dict[str, list[_Group]] = defaultdict(list)
-    held = sorted((group for group in groups.values() if group.side == "val"), key=lambda group: group.place)
-    for group in held:
-        for character in sorted(group.characters - known):
-            owners[character].append(group)
-    left, moved = len(held), []
-    for character, having in owners.items():
-        chosen = next((group for group in having if not group.fixed), None)
-        if move and character not in known and chosen is not None and left > 1:
-            chosen.side = "train"
-            known |= chosen.characters
-            moved.append(chosen)
-            left -= 1
-    notes = []
-    if moved:
-        notes.append(
-            f"{len(moved)} groups were moved from val to train, which did not have all their characters: "
-            f"{_listed(group.key for group in moved)}."
-        )
-    for name in ("val", "test"):
-        missing = _uses(group for group in groups.values() if group.side == name).keys() - known
-        if missing:
-            why = "" if move else " A detector does not read them, so nothing was moved."
-            notes.append(f"{name} has characters that train lacks: {''.join(sorted(missing))!r}.{why}")
-    return notes
-
-
-def _unmatched(lines: Sequence[LabelLine], pattern: re.Pattern[str] | None) -> list[str]:
-    if pattern is None:
-        return []
-    missed = [line for line in lines if not pattern.search(_normal_path(line.image))]
+def _unmatched(lines: Callable[[], Iterable[LabelLine]], pattern: re.Pattern[str]) -> str | None:
+    """A note where samples are not matched, so that they are grouped by page."""
+    count = missed = 0
+    example = ""
+    for line in lines():
+        count += 1
+        if not pattern.search(normal_name(image_names(line.image)[0])):
+            missed += 1
+            example = example or line.image
     if not missed:
-        return []
-    return [
-        f"group_by={pattern.pattern!r} matches {len(lines) - len(missed)} of {len(lines)} samples; "
-        f"the others, such as {missed[0].image!r}, are grouped by page."
-    ]
+        return None
+    return (
+        f"group_by={pattern.pattern!r} matches {count - missed} of {count} samples; "
+        f"the others, such as {example!r}, are grouped by page."
+    )
 
 
-def _listed(values: Iterable[str], limit: int = 5) -> str:
-    shown = list(values)
-    more = f" and {len(shown) - limit} more" if len(shown) > limit else ""
-    return ", ".join(repr(shorten(value)) for value in shown[:limit]) + more
+@dataclass(frozen=True, kw_only=True)
+class SplitFiles:
+    """What was written: the number of samples in each set. `outside` says that images are not below the folder."""
+
+    samples: Mapping[str, int]
+    outside: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(kw_only=True)
+class _SampleFile:
+    """Goes through the samples of a label file; `bad` are the lines that hold none, up to where it was read."""
+
+    labels: Path
+    bad: int = 0
+    first_bad: list[str] = field(default_factory=list)
+
+    def __call__(self) -> Iterator[LabelLine]:
+        self.bad, self.first_bad = 0, []
+        try:
+            for line in read_labels(self.labels):
+                if isinstance(line, LabelLine):
+                    yield line
+                else:
+                    self._note(line)
+        except OSError as exc:
+            raise DataError(f"{self.labels} cannot be read: {exc.strerror}", hint="Check the path.") from exc
+
+    def _note(self, line: BadLine) -> None:
+        self.bad += 1
+        if len(self.first_bad) < 5:
+            self.first_bad.append(f"{self.labels}:{line.line} ({line.kind})")
+
+
+class _Relocation:
+    """Writes paths (or JSON lists of paths) that are relative to `root` relative to `out`."""
+
+    def __init__(self, root: Path, out: Path) -> None:
+        self._root, self._out = str(root.resolve()), str(out.resolve())
+        self._folders: dict[str, str] = {}
+
+    def __call__(self, image: str) -> str:
+        if self._root == self._out:
+            return image
+        names = [self._one(name) for name in image_names(image)]
+        return names[0] if image_names(image) == [image] else json.dumps(names, ensure_ascii=False)
+
+    def _one(self, name: str) -> str:
+        # A path that may be absolute on some system: pathlib's cost is felt with a million of them.
+        if (name.startswith("/") or ":" in name or "\\" in name) and Path(name).is_absolute():
+            return name
+        folder, _, last = name.rpartition("/")
+        if last in ("", ".", ".."):
+            folder, last = name, ""
+        place = self._folders.get(folder)
+        if place is None:
+            if len(self._folders) >= _REMEMBERED_FOLDERS:
+                self._folders.clear()
+            place = self._folders[folder] = self._relative(folder)
+        if not last:
+            return place
+        return last if place == "." else f"{place}/{last}"
+
+    def _relative(self, folder: str) -> str:
+        path = Path(self._root, folder)
+        try:
+            return Path(os.path.relpath(path, self._out)).as_posix()
+        except ValueError:
+            # Another drive on Windows.
+            return path.as_posix()
 
 
 def split_file(
@@ -310,54 +253,81 @@ def split_file(
     group_by: str | None = None,
     earlier: Path | None = None,
     overwrite: bool = False,
-) -> Split:
+) -> SplitFiles:
     """Split the label file `labels` and write `out/train.txt`, `out/val.txt` and, with `test`,
     `out/test.txt`.
 
     Images stay where they are: their paths are rewritten relative to `out` where that is another folder than
-    the one they are relative to now. `earlier` is a folder with such files (`out` itself, say) that keep
-    their samples. Lines that hold no sample stay behind in `labels` and are named in the notes.
+    the one they are relative to now; those with the same bytes stay together. `earlier` is a folder with such files
+    (`out` itself, say) that keep their samples. Lines that hold no sample stay behind in `labels` and are named in the
+    notes. The file is gone through several times and never held: memory is some 100 bytes a line.
 
     Raises `DataError` where a file exists with other content and `overwrite` is not set, and what `split`
     does.
     """
-    lines, bad = read_samples(labels)
-    if not lines:
-        raise DataError(f"{labels} has no usable line", hint=f"{len(bad)} lines are not '<image>\\t<label>'.")
-    root = image_root(labels, (line.image for line in lines))
-    before = None if earlier is None else _read_earlier(earlier, root)
-    done = split(lines, val=val, test=test, seed=seed, group_by=group_by, earlier=before)
-    texts = {
-        out / f"{name}.txt": "".join(
-            format_sample(replace(line, image=relocate(line.image, root, out))) for line in held
+    asked = _Asked(val=val, test=test, seed=seed, group_by=group_by)
+    samples = _SampleFile(labels=labels)
+    if next(iter(samples()), None) is None:
+        raise DataError(
+            f"{labels} has no usable line", hint=f"{samples.bad} lines are not '<image>\\t<label>'."
         )
-        for name, held in done.named().items()
-        if held or name != "test" or (out / "test.txt").exists()
-    }
-    if not overwrite:
-        for path, text in texts.items():
-            require_unchanged(path, text)
-    for path, text in texts.items():
-        write_bytes(path, text.encode())
-    if not bad:
-        return done
-    where = ", ".join(f"{labels}:{one.line} ({one.kind})" for one in bad[:5])
-    note = f"{len(bad)} lines hold no sample and are in no set, the first at {where}."
-    return Split(train=done.train, val=done.val, test=done.test, notes=(*done.notes, note))
+    root = image_root(labels, (line.image for line in samples()))
+    before = None if earlier is None else _read_earlier(earlier, root)
+    plan = _plan(samples, asked, earlier=before, folder=root)
+    counts, outside = _write_sets(samples, plan, out, _Relocation(root, out), overwrite=overwrite)
+    notes = plan.notes
+    if samples.bad:
+        where = ", ".join(samples.first_bad)
+        notes = (*notes, f"{samples.bad} lines hold no sample and are in no set, the first at {where}.")
+    return SplitFiles(samples=counts, outside=outside, notes=notes)
 
 
-def _read_earlier(folder: Path, root: Path) -> Split:
+def _write_sets(
+    samples: _SampleFile, plan: Plan, out: Path, relocation: _Relocation, *, overwrite: bool
+) -> tuple[dict[str, int], bool]:
+    """Write a file for each set, all or none; how many samples each has, and whether training images are outside `out`."""
+    counts = {name: plan.sides.count(side) for side, name in enumerate(SETS)}
+    out.mkdir(parents=True, exist_ok=True)
+    paths = [
+        out / f"{name}.txt" for name in SETS if counts[name] or name != "test" or (out / "test.txt").exists()
+    ]
+    outside = False
+    with ExitStack() as stack:
+        parts = [stack.enter_context(whole_file(path)) for path in paths]
+        with ExitStack() as writing:
+            streams = [
+                writing.enter_context(part.open("w", encoding="utf-8", errors="replace", newline="\n"))
+                for part in parts
+            ]
+            try:
+                for line, side in zip(samples(), plan.sides, strict=True):
+                    image = relocation(line.image)
+                    outside |= side == 0 and image.startswith("..")
+                    streams[side].write(_written(line, image))
+            except ValueError as exc:
+                raise DataError(
+                    f"{samples.labels} was changed while it was split.", hint="Split it again."
+                ) from exc
+        for path, part in zip(paths, parts, strict=True):
+            if not overwrite:
+                require_unchanged_file(path, part)
+    return counts, outside
+
+
+def _written(line: LabelLine, image: str) -> str:
+    """The sample with another path of its image. Copies of a million of them would be felt."""
+    if isinstance(line, TableLine):
+        return format_sample(replace(line, image=image))
+    return format_line(image, line.label)
+
+
+def _read_earlier(folder: Path, root: Path) -> EarlierSets:
     """The split in `folder`, its images relative to `root`, as in the label file that is to be split."""
-    sets: dict[str, tuple[LabelLine, ...]] = dict.fromkeys(SETS, ())
-    for name in SETS:
+    earlier, relocation = EarlierSets(), _Relocation(folder, root)
+    for side, name in enumerate(SETS):
         path = folder / f"{name}.txt"
         if path.exists():
-            sets[name] = tuple(
-                LabelLine(
-                    file=path, line=line.line, image=relocate(line.image, folder, root), label=line.label
-                )
-                for line in read_samples(path)[0]
-            )
-    if not any(sets.values()):
+            earlier.add((relocation(line.image) for line in _SampleFile(labels=path)()), side)
+    if not earlier.ids:
         raise DataError(f"{folder} has no earlier split", hint="It should have train.txt and val.txt.")
-    return Split(train=sets["train"], val=sets["val"], test=sets["test"])
+    return earlier

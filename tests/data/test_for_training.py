@@ -99,6 +99,54 @@ def test_quarantine_trains_on_the_rest_and_lists_the_others(prepared: Prepare, w
     assert f"{words / 'train.txt'}:4\timage_missing" in listed
 
 
+@pytest.mark.parametrize(
+    ("launch", "train", "val", "leaked"),
+    [
+        ({"leaks": "drop"}, 10, 4, 0),
+        ({"leaks": "keep"}, 12, 4, 3),
+        ({"on_bad_sample": "quarantine"}, 12, 1, 0),
+    ],
+    ids=["drop", "keep", "quarantine"],
+)
+def test_validation_images_that_are_trained_on(
+    prepared: Prepare, words: Path, launch: dict[str, str], train: int, val: int, leaked: int
+) -> None:
+    """They stop a training with the sentence that says how many; else they are left out on one side, or counted."""
+    lines = (words / "val.txt").read_text(encoding="utf-8").splitlines()
+    for number, source in enumerate(("00000", "00000", "00005")):
+        (words / lines[number].split("\t")[0]).write_bytes((words / f"train/{source}.jpg").read_bytes())
+    text = (words / "train.txt").read_text(encoding="utf-8").splitlines()
+    lines[:3] = [
+        f"{lines[n].split(chr(9))[0]}\t{text[of].split(chr(9))[1]}" for n, of in enumerate((0, 0, 5))
+    ]
+    (words / "val.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="3 of 4 validation images are also training images: ") as caught:
+        prepared(words)
+    assert "-P leaks=drop" in caught.value.hint
+    done = prepared(words, **launch)
+    assert (done.train_samples, done.val_samples, done.leaked) == (train, val, leaked)
+
+
+def test_a_split_keeps_equal_bytes_in_one_set(prepared: Prepare, words: Path) -> None:
+    """The manifest has no digest in training and in validation."""
+    lines = (words / "train.txt").read_text(encoding="utf-8").splitlines()
+    for line in list(lines):
+        name, label = line.split("\t")
+        (words / f"copy-of-{Path(name).name}").write_bytes((words / name).read_bytes())
+        lines.append(f"copy-of-{Path(name).name}\t{label}")
+    (words / "train.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (words / "val.txt").unlink()
+    done = prepared(words)
+    sums = {
+        name: {
+            entry.sha256 for entry in done.manifest.entries if (entry.kind, entry.split) == ("image", name)
+        }
+        for name in ("train", "val")
+    }
+    assert (len(sums["train"] | sums["val"]), done.train_samples + done.val_samples) == (12, 24)
+    assert sums["train"].isdisjoint(sums["val"])
+
+
 def test_dictionary_beside_the_data_counts(prepared: Prepare, words: Path) -> None:
     """dict.txt is taken, and a text outside it is an error that names the character."""
     (words / "dict.txt").write_text("\n".join("abcdefghijklmnopqrstuvwxyz") + "\n", encoding="utf-8")

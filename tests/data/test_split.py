@@ -5,13 +5,17 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ocr_train.data import split as split_module
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.data.split import Split, group_key, split, split_file
 from ocr_train.errors import ConfigError, DataError
@@ -40,6 +44,7 @@ def characters(lines: tuple[LabelLine, ...]) -> set[str]:
 
 
 PAGES = [f"img/{number:04d}.jpg" for number in range(400)]
+BOXES = json.dumps([{"transcription": "a", "points": [[0, 0], [9, 0], [9, 9], [0, 9]]}])
 
 
 def test_known_samples_fall_where_they_always_fell() -> None:
@@ -191,6 +196,127 @@ def test_an_earlier_split_stays_as_it_was() -> None:
     second = split(make_lines(PAGES), val=0.4, seed=2, earlier=first)
     assert {image: sides(second)[image] for image in sides(first)} == sides(first)
     assert any(line.image in PAGES[200:] for line in second.val)
+
+
+@pytest.mark.parametrize("count", range(5, 50, 4))
+@pytest.mark.parametrize("label", ["text", BOXES], ids=["rec", "det"])
+def test_few_groups_keep_the_share(count: int, label: str) -> None:
+    """With fewer than 50 groups a set is at most one group away from its share, which is said where the hash would miss it."""
+    for seed in range(12):
+        done = split(make_lines(PAGES[:count], [label] * count), val=0.2, test=0.2, seed=seed)
+        assert abs(len(done.val) - 0.2 * count) <= 1
+        assert abs(len(done.test) - 0.2 * count) <= 1
+
+
+def test_few_groups_of_different_sizes_keep_the_share_of_samples() -> None:
+    """A page with most of the crops does not become the set for validation."""
+    images = [f"large_crop_{crop}.jpg" for crop in range(50)] + PAGES[:20]
+    for seed in range(20):
+        assert 7 <= len(split(make_lines(images), val=0.2, seed=seed).val) <= 21
+
+
+def test_groups_that_are_counted_out_are_those_of_the_largest_hash() -> None:
+    """So the same data give the same sets, in whatever order they come."""
+    seed = next(seed for seed in range(50) if len(split(make_lines(PAGES[:12]), val=0.2, seed=seed).notes))
+    done = split(make_lines(PAGES[:12]), val=0.2, seed=seed)
+    assert "12 groups are few for a hash" in done.notes[0]
+    assert sides(done) == sides(split(make_lines(PAGES[:12][::-1]), val=0.2, seed=seed))
+    larger = {
+        image
+        for image, side in sides(split(make_lines(PAGES[:12]), val=0.4, seed=seed)).items()
+        if side == "val"
+    }
+    assert {line.image for line in done.val} <= larger
+
+
+def test_lines_that_share_an_image_of_a_list_stay_together() -> None:
+    """PaddleOCR draws one of a list's images: each of them is trained on."""
+    images = [*PAGES[:60], json.dumps(PAGES[:2]), json.dumps(["./" + PAGES[1], PAGES[30]])]
+    for seed in range(10):
+        where = sides(split(make_lines(images), val=0.3, seed=seed))
+        assert len({where[image] for image in (PAGES[0], PAGES[1], PAGES[30], *images[60:])}) == 1
+
+
+def test_equal_bytes_stay_together(tmp_path: Path) -> None:
+    """Copies under other names, in whatever folder: no validation image was trained on."""
+    (tmp_path / "copies").mkdir()
+    for number in range(20):
+        for name in (f"a{number}.jpg", f"copies/{number}.jpg"):
+            (tmp_path / name).write_bytes(f"picture {number:02d}".encode())
+    names = [*(f"a{number}.jpg" for number in range(20)), *(f"copies/{number}.jpg" for number in range(20))]
+    labels = tmp_path / "labels.txt"
+    labels.write_text("".join(f"{name}\ttext\n" for name in names), encoding="utf-8")
+    done = split_file(labels, tmp_path, val=0.3)
+    content = {
+        name: {(tmp_path / image).read_bytes() for image in images_of(tmp_path / f"{name}.txt")}
+        for name in ("train", "val")
+    }
+    assert done.samples["val"]
+    assert content["train"].isdisjoint(content["val"])
+
+
+def test_a_copy_that_is_added_later_does_not_move_its_image() -> None:
+    """The first line of an image decides where it and what is the same go."""
+    whole = make_lines(PAGES)
+    before = sides(split(whole, val=0.25))
+    after = sides(
+        split([*whole, *make_lines([json.dumps([image, f"new/{image}"]) for image in PAGES[:50]])], val=0.25)
+    )
+    assert {image: after[image] for image in before} == before
+
+
+def test_lines_that_disagree_about_an_image_are_noted() -> None:
+    """A split does not decide who is right; other spellings of the same boxes do not disagree."""
+    done = split(make_lines([*PAGES, "./" + PAGES[7]], ["text"] * 400 + ["other"]), val=0.2)
+    assert (
+        "1 line has an image that a line before has with another label (duplicate_conflict)" in done.notes[-1]
+    )
+    assert "labels.txt:8" in done.notes[-1]
+    spelled = json.dumps(json.loads(BOXES), indent=1).replace("\n", "")
+    assert split(make_lines([*PAGES, PAGES[7]], [BOXES] * 400 + [spelled]), val=0.2).notes == ()
+
+
+def test_a_file_that_changes_while_it_is_split_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read several times: nothing is written that fits no version of it."""
+    labels = write_labels(tmp_path, PAGES[:20])
+    plain = split_module._plan
+
+    def then_changed(*args: Any, **kwargs: Any) -> Any:
+        plan = plain(*args, **kwargs)
+        labels.write_text("img/0001.jpg\ttext\n", encoding="utf-8")
+        return plan
+
+    monkeypatch.setattr(split_module, "_plan", then_changed)
+    with pytest.raises(DataError, match="was changed while it was split"):
+        split_file(labels, tmp_path / "out", val=0.2)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+GROWTH = """
+import resource, sys
+from pathlib import Path
+from ocr_train.data.split import split_file
+
+for name in sys.argv[2:]:
+    split_file(Path(sys.argv[1]) / name, Path(sys.argv[1]) / "out", val=0.2, overwrite=True)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.slow
+def test_memory_hardly_grows_with_the_number_of_lines(tmp_path: Path) -> None:
+    """A million lines need some 130 MB: the file is gone through, and never held."""
+    for name, lines in (("small.txt", 20_000), ("large.txt", 220_000)):
+        with (tmp_path / name).open("w") as file:
+            file.writelines(
+                f"img/page_{line // 5}_crop_{line % 5}.jpg\ttext {line % 100}\n" for line in range(lines)
+            )
+    command = [sys.executable, "-c", GROWTH, str(tmp_path), "small.txt", "large.txt"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+    small_mb, large_mb = map(float, output.split())
+    assert large_mb - small_mb < 35
 
 
 @pytest.mark.parametrize("shares", [(1.0, 0.0), (-0.1, 0.0), (0.5, 0.5), (float("nan"), 0.0), (0.1, 2.0)])

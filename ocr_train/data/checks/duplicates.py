@@ -299,16 +299,21 @@ def _report(
     names = _read_names(places.values())
     for index, other in shown:
         place, there = places[index], places[other]
-        name, other_name = names.get(place, ""), names.get(there, "")
-        where = f"{there[0]}:{there[1]}"
-        if name != other_name:
-            where = f"{where} {other_name!r}"
-        named = normal_name(name) == normal_name(other_name)
-        what = "the same image" if named else "an image with the same bytes"
-        found.add(*place, Finding(kind, name, hint(index, where, what), there))
+        value, where, what = _compared(names.get(place, ""), names.get(there, ""), f"{there[0]}:{there[1]}")
+        found.add(*place, Finding(kind, value, hint(index, where, what), there))
     rest = indices[KEPT_PER_KIND:]
     if len(rest):
         found.count_places(kind, (samples.place(int(index)) for index in rest), len(rest))
+
+
+def _compared(image: str, other: str, where: str) -> tuple[str, str, str]:
+    """What to call the image of a line, the other place with its name where that is another, and how they are the same."""
+    names = {normal_name(name): name for name in image_names(image)}
+    shared = [names[name] for name in map(normal_name, image_names(other)) if name in names]
+    if image != other:
+        where = f"{where} {shorten(other)!r}"
+    what = "the same image" if shared else "an image with the same bytes"
+    return shorten(shared[0] if shared and len(names) > 1 else image), where, what
 
 
 def _read_names(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:
@@ -322,8 +327,7 @@ def _read_names(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]
         with open_regular(file) as raw_lines:
             for number, raw in enumerate(raw_lines, start=1):
                 if number in lines:
-                    text = raw.partition(b"\t")[0].decode("utf-8", "replace").lstrip("\ufeff")
-                    names[file, number] = shorten(text)
+                    names[file, number] = raw.partition(b"\t")[0].decode("utf-8", "replace").lstrip("\ufeff")
                 if number >= last:
                     break
     return names

@@ -25,6 +25,7 @@ from ocr_train.data.checks.images import ImageFacts, check_images, image_pool
 from ocr_train.data.checks.kie import KieRules, check_kie
 from ocr_train.data.checks.label_file import whole_file_problem
 from ocr_train.data.checks.listing import list_problems
+from ocr_train.data.checks.meaning import label_meaning
 from ocr_train.data.checks.problems import (
     ERROR,
     KINDS,
@@ -307,12 +308,10 @@ class _Checker:
             self._keep_example(file, entry, findings, boxes)
 
     def _meaning(self, label: str, boxes: Sequence[Box], problems: Sequence[Finding]) -> object:
-        """What a label says, whatever its spelling: boxes in any order, a text as the trainer reads it."""
-        if self.rules.task != "det":
-            return text_for_trainer(label)
+        """What a label says; one that has an error is only like itself."""
         if any(self.found.severity(finding.kind) == ERROR for finding in problems):
             return label
-        return tuple(sorted(map(hash, boxes)))
+        return label_meaning(self.rules.task, label, boxes)
 
     def _check_boxes(
         self, label: str, facts: Iterable[ImageFacts]
