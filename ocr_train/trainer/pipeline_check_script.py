@@ -25,6 +25,8 @@ LIKE_SIMPLE = (
     *("SimpleDataSet", "TextDetDataset", "TextRecDataset", "KieDataset"),
     *("MultiScaleDataSet", "MSTextRecDataset"),
 )
+OF_TABLES = ("PubTabDataSet",)
+"""These read lines of JSON, as of `ppocr/data/pubtab_dataset.py`."""
 MULTI_SCALE = ("MultiScaleDataSet", "MSTextRecDataset")
 """These resize between the last operator but one and the last, in code of their own."""
 
@@ -81,11 +83,11 @@ def check(
 
 
 def can_check(part: str, config: dict[str, Any], notes: list[str]) -> bool:
-    """Whether the part reads label files the way SimpleDataSet does; if not, a note says so."""
+    """Whether the part reads label files the way SimpleDataSet or PubTabDataSet does; if not, a note says so."""
     dataset = (config.get(part) or {}).get("dataset")
     if not dataset:
         return False
-    if dataset.get("name") in LIKE_SIMPLE and isinstance(dataset.get("transforms"), list):
+    if dataset.get("name") in LIKE_SIMPLE + OF_TABLES and isinstance(dataset.get("transforms"), list):
         return True
     notes.append(f"{part}: a dataset of class {dataset.get('name')} is not tried")
     return False
@@ -158,6 +160,8 @@ def run_sample(
 
 def read_sample(raw: bytes, dataset: dict[str, Any]) -> dict[str, Any]:
     """The dictionary that the first operator is given: path, label, and the image file's bytes."""
+    if dataset["name"] in OF_TABLES:
+        return read_table(raw, dataset)
     try:
         fields = raw.decode("utf-8").strip("\n").split(dataset.get("delimiter", "\t"))
     except UnicodeDecodeError as exc:
@@ -173,6 +177,22 @@ def read_sample(raw: bytes, dataset: dict[str, Any]) -> dict[str, Any]:
         path = Path(dataset["data_dir"]) / name
         return {"img_path": str(path), "label": fields[1], "image": path.read_bytes()}
     except (OSError, ValueError, TypeError) as exc:
+        raise SampleFailed("", reason(exc)) from exc
+
+
+def read_table(raw: bytes, dataset: dict[str, Any]) -> dict[str, Any]:
+    """The dictionary of a table's sample: path, structure, cells, and the image file's bytes."""
+    try:
+        row = json.loads(raw.decode("utf-8"))
+        path, html = Path(dataset["data_dir"]) / row["filename"], row["html"]
+        return {
+            "img_path": str(path),
+            "cells": list(html["cells"]),
+            "structure": list(html["structure"]["tokens"]),
+            "file_name": row["filename"],
+            "image": path.read_bytes(),
+        }
+    except (OSError, ValueError, TypeError, KeyError) as exc:
         raise SampleFailed("", reason(exc)) from exc
 
 

@@ -22,6 +22,7 @@ from ocr_train.data.for_training import Dataset, prepare
 from ocr_train.data.samples import image_paths
 from ocr_train.doctor.before_training import machine_rows
 from ocr_train.doctor.rows import WARNING, require_machine
+from ocr_train.ocr_engine.settings import TASKS
 from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.automatic import Waiter
 from ocr_train.resume.resolve import ResumePoint, ResumeRequest
@@ -95,10 +96,11 @@ def check_machine(experiment: Experiment, output: Path, services: Services) -> N
 def _find_paddleocr(experiment: Experiment, facts: Facts) -> PaddleOcr:
     """The PaddleOCR to train with; all that its interpreter lacks is said here, before anything is fetched.
 
-    The locked environment is not asked: it has what its own PaddleOCR imports.
+    The locked environment is not asked: it has what its own PaddleOCR imports for the models that have an experiment here;
+    for KIE models it imports more.
     """
     paddleocr = paddle.find_paddleocr(experiment.paddleocr, facts)
-    if experiment.paddleocr or experiment.trainer_python:
+    if experiment.paddleocr or experiment.trainer_python or experiment.task not in TASKS:
         kind = str(get_key(experiment.trainer, "Architecture.model_type", ""))
         require_packages(interpreter(experiment.trainer_python), paddleocr.root, TRAINING, model_type=kind)
     return paddleocr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from ocr_train.config.experiment import EXPERIMENTS, Launch, load_experiment
 from ocr_train.data.checks.rules import is_checked, label_rules
 from ocr_train.data.for_training import prepare
-from ocr_train.errors import ConfigError, DataError
+from ocr_train.errors import ConfigError, DataError, SetupError
 from ocr_train.training.finish import not_done
 from tests.cli_run import command
 from tests.data.one_step import no_fetch
@@ -153,3 +154,19 @@ def test_what_a_run_leaves_to_paddleocr_is_one_line() -> None:
     assert "no sample images" in not_done("table")
     assert "\n" not in not_done("kie")
     assert json.dumps(not_done("table")).count("export") == 2
+
+
+@pytest.mark.slow
+def test_what_paddleocr_imports_for_kie_alone_is_named_before_anything_else(
+    capsys: Capsys, store_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No run is made, and nothing is prepared."""
+    if importlib.util.find_spec("paddlenlp"):
+        pytest.skip("paddlenlp is installed here")
+    monkeypatch.chdir(store_folder)
+    model, data = kie_model(store_folder / "model"), kie_folder(store_folder / "s")
+    ran = command(capsys, "train", "--model", model, "--data", data, "--gpus", "cpu")
+    assert ran.code == SetupError.exit_code
+    assert "imports 1 package(s)" in ran.err
+    assert "pip install paddlenlp" in ran.err
+    assert "checked:" not in ran.out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -77,10 +78,14 @@ def test_paddleocr_trains_a_step_on_a_folder_of_each_tool(
     assert sum(isinstance(one, EvalCompleted) for one in done.events) == 1
 
 
-def test_paddleocr_reads_every_sample_of_a_kie_folder(tmp_path: Path) -> None:
-    """Its own encoder and transforms take them. To train, PaddleOCR 2.10 imports paddlenlp for every KIE model, which is not
-    installed here; and a step of the smallest one, SDMGR, takes 20 s a sample on a CPU, whatever the settings."""
-    launch = Launch(model=str(kie_model(tmp_path / "model")), data=str(kie_folder(tmp_path / "s", COUNT)))
+@pytest.mark.parametrize(("model", "folder"), [(kie_model, kie_folder), (table_model, table_folder)])
+def test_paddleocr_reads_every_sample_of_other_tasks(
+    model: Callable[[Path], Path], folder: Callable[[Path, int], Path], tmp_path: Path
+) -> None:
+    """Its own encoder and transforms take them: what is tried before a training. To train, PaddleOCR 2.10 imports
+    paddlenlp for every KIE model, which is not installed here; and SDMGR, the smallest one, takes 20 s a sample on a CPU,
+    whatever the settings."""
+    launch = Launch(model=str(model(tmp_path / "model")), data=str(folder(tmp_path / "s", COUNT)))
     made = prepared(launch, tmp_path)
     checked = check_pipeline(PYTHON, paddleocr().root, made.config, env=os.environ, timeout_s=120)
     assert checked == PipelineCheck(
