@@ -35,7 +35,7 @@ def add_commands(commands: Commands) -> None:
         "--data",
         required=True,
         metavar="DIR|s3://...",
-        help="the folder or S3 address with labels and images",
+        help="the folder, archive or S3 address with labels and images",
     )
     add(
         "--out", required=True, type=Path, metavar="DIR", help="a new folder, or one that was prepared before"

@@ -74,7 +74,7 @@ def add_commands(commands: Commands) -> None:
         command=_fetch,
         help="s3://bucket/prefix to a folder, incrementally and verified",
         description="Make a folder hold what is below an S3 address. Only what differs is transferred, and every "
-        "file is checked. An archive (.zip, .tar, .tar.gz, ...) is extracted. Interrupted: run it again.",
+        "file is checked. An archive (.zip, .tar, .tar.gz, .tar.xz, ...) is extracted. Interrupted: run it again.",
     )
     fetch.add_argument("source", metavar=S3, help="the S3 address: a prefix, one object, or one archive")
     fetch.add_argument("target", metavar="DIR", help="the folder to fetch it to")

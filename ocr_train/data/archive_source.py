@@ -18,14 +18,19 @@ from ocr_train.storage.local import exclusive, storage_errors
 
 
 def is_archive_path(path: Path) -> bool:
-    """Whether `path` is meant as an archive: by its name, unless it is a folder. It need not exist."""
+    """Whether `path` is meant as an archive: by its name, unless it is a folder. It need not exist.
+
+    Raises `ConfigError` for a file that is an archive of a kind that is not read.
+    """
+    if path.is_file():
+        storage_archive.refuse_unread(path.name, str(path))
     return storage_archive.is_archive(path.name) and not path.is_dir()
 
 
 def unpack_once(
     archive: Path, cache: Path, *, limit_bytes: int = storage_archive.DEFAULT_LIMIT_BYTES
 ) -> Path:
-    """The data folder of `archive` (.tar, .tar.gz, .tgz, .zip), extracted below `cache` where it is not yet.
+    """The data folder of `archive` (.tar, .tar.gz, .tar.xz, .zip), extracted below `cache` where it is not yet.
 
     Where the archive holds one folder and nothing else, that is the data folder. Extracting is whole or not at
     all: after an interruption it starts again. Two processes may ask at once, the second waits.
@@ -34,7 +39,7 @@ def unpack_once(
     `limit_bytes` or changed meanwhile, `SetupError` where the disk is too small.
     """
     archive = archive.expanduser().absolute()
-    folder = cache / _folder_name(archive)
+    folder = cache / unpacked_name(archive)
     if not folder.is_dir():
         with exclusive(cache) as parts:
             if not folder.is_dir():
@@ -42,7 +47,8 @@ def unpack_once(
     return _data_folder(folder)
 
 
-def _folder_name(archive: Path) -> str:
+def unpacked_name(archive: Path) -> str:
+    """The name of the folder of `archive` in a cache: another one where it was replaced. Raises `DataError`."""
     status = _status(archive)
     identity = f"{archive.resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
     digest = hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:16]
@@ -55,7 +61,7 @@ def _status(archive: Path) -> os.stat_result:
     except OSError as exc:
         raise DataError(
             f"data: {str(archive)!r} cannot be read: {exc.strerror}.",
-            hint="Give a folder, an archive (.tar, .tar.gz, .zip) or s3://bucket/prefix.",
+            hint="Give a folder, an archive (.tar, .tar.gz, .tar.xz, .zip) or s3://bucket/prefix.",
         ) from exc
 
 
@@ -66,7 +72,7 @@ def _unpack(archive: Path, folder: Path, parts: Path, limit_bytes: int) -> None:
         tree.mkdir()
         members.mkdir()
     storage_archive.extract_archive(archive, tree, parts=members, limit_bytes=limit_bytes)
-    if _folder_name(archive) != folder.name:
+    if unpacked_name(archive) != folder.name:
         raise StorageError(
             f"{str(archive)!r} changed while it was being extracted.",
             hint="Run the command again once it is complete.",

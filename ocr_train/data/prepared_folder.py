@@ -21,6 +21,7 @@ from pathlib import Path
 
 from ocr_train.atomic_files import write_bytes
 from ocr_train.config.requests import LabelChoices
+from ocr_train.data.archive_source import is_archive_path, unpack_once, unpacked_name
 from ocr_train.data.checks.policy import (
     STOP,
     all_counts,
@@ -47,7 +48,7 @@ MARKER = "prepare"
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareOptions:
-    """What to prepare: `data` is a folder or an S3 address, `source_format` "auto" or a tool's.
+    """What to prepare: `data` is a folder, an archive or an S3 address, `source_format` "auto" or a tool's.
 
     `dictionary` None means dict.txt beside the data, which the folder gets a copy of; else characters are
     checked against `model_dictionary`, or not at all. `rules` makes the rules of the dictionary. `val` is the
@@ -99,18 +100,22 @@ def prepare_folder(options: PrepareOptions, out: Path, *, fetch: Fetch, echo: Ec
     data cannot be fetched. A second call goes on from where the first was interrupted.
     """
     local = None if is_s3_uri(options.data) else Path(options.data).expanduser()
-    if local is not None and not local.is_dir():
+    archive = local if local is not None and is_archive_path(local) else None
+    if local is not None and archive is None and not local.is_dir():
         raise DataError(
             f"data: there is no folder {str(local)!r}.",
-            hint="Give a folder with labels and images, or s3://bucket/prefix.",
+            hint="Give a folder with labels and images, an archive of one, or s3://bucket/prefix.",
         )
-    _claim(out, local)
+    _claim(out, None if archive else local)
     with exclusive(out):
         private = out / PRIVATE_FOLDER
         work = private / "work"
         shutil.rmtree(work, ignore_errors=True)
         try:
-            folder = local if local is not None else _fetch(options.data, private / "source", fetch, echo)
+            if archive is not None:
+                folder = unpack_once(archive, _only(private / "source", unpacked_name(archive)))
+            else:
+                folder = local or _fetch(options.data, private / "source", fetch, echo)
             source = as_paddleocr(
                 folder,
                 options.task,
@@ -119,7 +124,7 @@ def prepare_folder(options: PrepareOptions, out: Path, *, fetch: Fetch, echo: Ec
                 options={**options.format_options, **options.choices.of_formats},
             )
             echo_source(source, echo)
-            return _prepare(options, out, work, source, ours=local is None or source.converted, echo=echo)
+            return _prepare(options, out, work, source, ours=folder != local or source.converted, echo=echo)
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
@@ -127,10 +132,15 @@ def prepare_folder(options: PrepareOptions, out: Path, *, fetch: Fetch, echo: Ec
 def _fetch(uri: str, cache: Path, fetch: Fetch, echo: Echo) -> Path:
     """What is below `uri`, in a folder of its own: files of another address must not mix with it."""
     name = hashlib.sha256(uri.encode()).hexdigest()[:16]
+    return fetch(uri, _only(cache, name) / name, echo)
+
+
+def _only(cache: Path, name: str) -> Path:
+    """The folder `cache` without what other data left in it."""
     for other in cache.iterdir() if cache.is_dir() else ():
         if other.name != name:
             shutil.rmtree(other)
-    return fetch(uri, cache / name, echo)
+    return cache
 
 
 def _claim(out: Path, source: Path | None) -> None:

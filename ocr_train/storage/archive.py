@@ -1,4 +1,4 @@
-"""A `.tar`, `.tar.gz` or `.zip` as a data set: checked as a whole, then extracted without surprises.
+"""A `.tar` (also compressed: `.tar.gz`, `.tar.xz`, `.tar.bz2`) or `.zip` as a data set: checked as a whole, then extracted without surprises.
 
 Refused, all at once and by name: paths out of the folder, links, devices, encrypted members, two members that
 would be one file, more bytes than the limit (counted while they are written: a header may lie).
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ocr_train.errors import StorageError
+from ocr_train.errors import ConfigError, StorageError
 from ocr_train.ocr_engine.files import open_regular
 from ocr_train.storage.keys import KeyProblem, check_names, refuse
 from ocr_train.storage.local import (
@@ -29,7 +29,9 @@ from ocr_train.storage.local import (
     write_part,
 )
 
-SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
+SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".zip")
+UNREAD_SUFFIXES = (".rar", ".7z", ".zst", ".gz", ".bz2", ".xz", ".lzma", ".cab", ".arj")
+"""Archives of kinds that are not read."""
 DEFAULT_LIMIT_BYTES = 50 * 10**9
 """A data set of text images is smaller; for a larger one raise the limit."""
 
@@ -51,6 +53,15 @@ class Member:
 def is_archive(name: str) -> bool:
     """Whether a file's name says that it is an archive that can be extracted."""
     return name.lower().endswith(SUFFIXES)
+
+
+def refuse_unread(name: str, shown: str) -> None:
+    """Raise `ConfigError` for an archive (by its name) of a kind that is not read."""
+    if not is_archive(name) and name.lower().endswith(UNREAD_SUFFIXES):
+        raise ConfigError(
+            f"{shown} is an archive of a kind that is not read.",
+            hint=f"Unpack it and give the folder, or pack it as one of {', '.join(SUFFIXES)}.",
+        )
 
 
 def extract_archive(
@@ -173,7 +184,7 @@ def _zip_members(opened: zipfile.ZipFile, shown: str) -> list[Member]:
     for info in opened.infolist():
         name = _plain(_zip_name(info))
         mode = info.external_attr >> 16
-        if info.is_dir():
+        if info.is_dir() or name.endswith("/"):
             continue
         if info.flag_bits & 0x1:
             problems.append(KeyProblem(name=name, reason="it is encrypted"))
@@ -188,12 +199,16 @@ def _zip_members(opened: zipfile.ZipFile, shown: str) -> list[Member]:
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
-    """The member's name; many tools write UTF-8 (Thai names, say) without setting the flag that says so."""
-    if info.flag_bits & 0x800:
-        return info.orig_filename
-    with contextlib.suppress(UnicodeError):
-        return info.orig_filename.encode("cp437").decode("utf-8")
-    return info.orig_filename
+    """The member's name; many tools write UTF-8 (Thai names, say) without setting the flag that says so.
+
+    Between folders stands a slash (APPNOTE 4.4.17.1), where old tools on Windows wrote a backslash, which is kept in no
+    file's name here. What comes out is checked as every name is.
+    """
+    name = info.orig_filename
+    if not info.flag_bits & 0x800:
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
 
 
 def _plain(name: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ocr_train.errors import StorageError
-from ocr_train.storage.archive import DEFAULT_LIMIT_BYTES, extract_archive, is_archive
+from ocr_train.storage.archive import DEFAULT_LIMIT_BYTES, extract_archive, is_archive, refuse_unread
 from ocr_train.storage.downloads import BodyWriter, Task
 from ocr_train.storage.keys import check_names, parse_s3_uri, refuse
 from ocr_train.storage.local import (
@@ -46,6 +46,7 @@ def fetch(
     is too small.
     """
     bucket_name, prefix = parse_s3_uri(uri)
+    refuse_unread(prefix, uri)
     stop = threading.Event()
     meter = Meter(on_progress, clock=time.monotonic)
     bucket = S3Bucket(bucket_name, workers=workers, sleep=stop.wait)

@@ -392,3 +392,14 @@ def test_an_option_of_another_tool_is_refused(
     ran = prepare(capsys, "det", tmp_path / "src", tmp_path / "out", *options)
     assert ran.code == 2
     assert "name the format" in ran.err
+
+
+def test_an_archive_is_prepared_as_its_folder_is(capsys: Capsys, tmp_path: Path) -> None:
+    """The same digest, and the archive's unpacked copy stays in the prepared folder's own place."""
+    det_data(tmp_path / "src", 6)
+    shutil.make_archive(str(tmp_path / "data"), "zip", tmp_path / "src")
+    folder = prepare(capsys, "det", tmp_path / "src", tmp_path / "one").json
+    packed = prepare(capsys, "det", tmp_path / "data.zip", tmp_path / "two").json
+    assert (packed["digest"], packed["images"]) == (folder["digest"], 6)
+    ran = prepare(capsys, "det", tmp_path / "no.zip", tmp_path / "three")
+    assert (ran.code, "no.zip' cannot be read" in ran.err) == (3, True)

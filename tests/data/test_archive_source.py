@@ -55,7 +55,7 @@ def test_archives_are_known_by_their_names(tmp_path: Path, name: str) -> None:
     assert is_archive_path(tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["data", "a.tar.bz2", "zip", "train.txt"])
+@pytest.mark.parametrize("name", ["data", "a.tar.zst", "zip", "train.txt"])
 def test_other_names_are_no_archives(tmp_path: Path, name: str) -> None:
     """Anything else is left to the other kinds of data."""
     assert not is_archive_path(tmp_path / name)

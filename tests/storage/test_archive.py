@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.errors import StorageError
-from ocr_train.storage.archive import extract_archive, is_archive
+from ocr_train.errors import ConfigError, StorageError
+from ocr_train.storage.archive import extract_archive, is_archive, refuse_unread
 from ocr_train.storage.fetch import fetch
 from ocr_train.storage.keys import PRIVATE_FOLDER
 from ocr_train.storage.local import Written
@@ -217,3 +217,41 @@ def test_the_limit_holds_for_archives_on_s3(prefix: Prefix, tmp_path: Path) -> N
     with pytest.raises(StorageError, match=f"{prefix.uri}/d.zip would become larger"):
         fetch(f"{prefix.uri}/d.zip", tmp_path / "data", archive_limit_bytes=99_999)
     assert [path.name for path in (tmp_path / "data").iterdir()] == [PRIVATE_FOLDER]
+
+
+@pytest.mark.parametrize("suffix", [".tar.xz", ".txz", ".tar.bz2"])
+def test_other_compressed_tar_files_are_read(tmp_path: Path, suffix: str) -> None:
+    """Whatever their name says, tarfile sees how they are compressed."""
+    (tmp_path / "a.txt").write_text("a")
+    archive = tmp_path / f"data{suffix}"
+    with tarfile.open(archive, "w:xz" if "x" in suffix else "w:bz2") as tar:
+        tar.add(tmp_path / "a.txt", "img/a.txt")
+    assert is_archive(archive.name)
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "out").mkdir()
+    assert set(extract_archive(archive, tmp_path / "out", parts=tmp_path / "parts")) == {"img/a.txt"}
+
+
+def test_backslashes_between_folders_of_a_zip_are_slashes(tmp_path: Path) -> None:
+    """As old tools on Windows write them; a way out of the folder is one with them, too."""
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "out").mkdir()
+    for name, good in (("img\\a.txt", True), ("..\\a.txt", False)):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as made:
+            info = zipfile.ZipInfo("x")
+            info.filename = name
+            made.writestr(info, "a")
+        if good:
+            assert set(extract_archive(tmp_path / "a.zip", tmp_path / "out", parts=tmp_path / "parts")) == {
+                "img/a.txt"
+            }
+        else:
+            with pytest.raises(StorageError):
+                extract_archive(tmp_path / "a.zip", tmp_path / "out", parts=tmp_path / "parts")
+
+
+@pytest.mark.parametrize("name", ["data.rar", "data.7z", "data.tar.zst"])
+def test_an_archive_of_another_kind_is_named_as_that(name: str) -> None:
+    """Not as a folder that is not there, or one without labels."""
+    with pytest.raises(ConfigError, match="of a kind that is not read"):
+        refuse_unread(name, name)
