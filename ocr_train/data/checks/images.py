@@ -38,7 +38,7 @@ ROTATED_BY_OPENCV = ("JPEG", "MPO", "PNG", "TIFF")
 
 MAX_PIXELS = 500_000_000
 """Images of more pixels are refused: 1.5 GB in the memory of every process that loads data. OpenCV's own limit is 2^30."""
-DECODED_AT_ONCE_PIXELS = 40_000_000
+DECODED_AT_ONCE_PIXELS = 36_000_000
 """So many pixels are decoded at the same time, 3 bytes each; a larger image is decoded alone."""
 
 _ORIENTATION = 0x0112

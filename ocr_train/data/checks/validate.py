@@ -85,6 +85,11 @@ class Rules:
         if self.task not in LABEL_TASKS:
             raise ConfigError(f"unknown task {self.task!r}", hint=f"one of {', '.join(LABEL_TASKS)}")
 
+    @property
+    def readers(self) -> int:
+        """Threads that read images: decoding is the CPU's work, and every thread keeps memory of what it decoded."""
+        return min(self.workers, os.cpu_count() or 1, 4) if self.decode else self.workers
+
     @cached_property
     def characters(self) -> frozenset[str] | None:
         """The characters that a text may have, None for any."""
@@ -183,7 +188,7 @@ def validate(
     for problem in known:
         found.add(problem.file, problem.line, Finding(problem.kind, problem.value, problem.hint))
     samples = SampleHashes()
-    with image_pool(rules.workers) as pool:
+    with image_pool(rules.readers) as pool:
         checker = _Checker(
             rules=rules, paths=paths, pool=pool, found=found, statistics=statistics, samples=samples
         )
@@ -280,7 +285,7 @@ class _Checker:
             name, _ = self.known.popitem(last=False)
             if name in names:
                 new.append(name)
-        workers = self.rules.workers
+        workers = self.rules.readers
         facts = check_images(new, self.paths, pool=self.pool, workers=workers, decode=self.rules.decode)
         places = [facts[name].name for name in new]
         sizes = file_sizes(places, self.paths.root, pool=self.pool, workers=workers)
