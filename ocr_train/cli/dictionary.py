@@ -49,7 +49,7 @@ def add_commands(commands: Commands) -> None:
     add("--base", type=Path, metavar="FILE", help="a dictionary whose lines are kept, in their order")
     add("--force", action="store_true", help="replace FILE where it has another content")
     add_label_format(parser)
-    add_label_choices(parser, without=("placeholders", "leaks", "empty_pages"))
+    add_label_choices(parser, ["text_from", "difficult", "images", "strip"])
     add_json(parser)
 
 
@@ -99,7 +99,7 @@ def _read(arguments: argparse.Namespace, echo: Echo) -> LabelCharacters:
             options={**format_options(arguments), **label_choices(arguments).of_formats},
         )
         echo_source(source, echo)
-        layout = find_layout(source.folder, "rec")
+        layout = find_layout(source.folder, "rec", source.choices_for(label_choices(arguments)))
         return read_characters((*layout.train, *layout.val))
 
 

@@ -54,9 +54,9 @@ LABEL_CHOICES = tuple(each.name for each in fields(LabelChoices))
 """The parameters of a training that say how labels are read."""
 
 
-def add_label_choices(parser: argparse.ArgumentParser, without: Sequence[str] = ()) -> None:
-    """Add how labels are read, as `train` has it; `without` those of these names."""
-    add_parameters(parser, [name for name in LABEL_CHOICES if name not in without])
+def add_label_choices(parser: argparse.ArgumentParser, names: Sequence[str] = LABEL_CHOICES) -> None:
+    """Add how labels are read, as `train` has it."""
+    add_parameters(parser, names)
 
 
 def label_choices(arguments: argparse.Namespace) -> LabelChoices:

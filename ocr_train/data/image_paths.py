@@ -7,6 +7,7 @@ longest one that is a file below the folder is taken. Nothing outside the folder
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 import threading
 from collections import defaultdict
@@ -19,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from ocr_train.data.checks.problems import Finding
 from ocr_train.data.image_files import is_file, slashed
 from ocr_train.data.labels import LabelLine, read_labels, shorten
-from ocr_train.data.samples import image_names, image_root
+from ocr_train.data.samples import image_names
 from ocr_train.data.system_files import walk_files
 from ocr_train.errors import ConfigError
 
@@ -61,7 +62,9 @@ def paths_of(label_files: Sequence[Path], images: Path | None, strip: str) -> Im
     names: list[str] = []
     for path in label_files:
         own = [line.image for line in islice(read_labels(path), _PEEKED) if isinstance(line, LabelLine)]
-        roots.setdefault((images or image_root(path, own)).absolute(), path)
+        folders = (path.parent, path.parent.resolve().parent)
+        root = images or next((one for one in folders if ImagePaths(one, strip).count(own)), path.parent)
+        roots.setdefault(root.absolute(), path)
         names += (name for image in own for name in image_names(image))
     if len(roots) > 1:
         found = ", ".join(str(root) for root in roots)
@@ -116,9 +119,8 @@ class ImagePaths:
             )
         if not is_foreign(name):
             return UsablePath(name=name)
-        end = next(filter(self._is_there, _ends(name)), "")
-        # Of a path that leads up all that follows has to be there: it is not another machine's.
-        if end and (not name.startswith("..") or end == name.lstrip("./")):
+        end = next(filter(self._is_there, _ends_of_foreign(name)), "")
+        if end:
             hint = f"read as {end!r}, the longest end of the path that is a file in {str(self.root)!r}"
             return UsablePath(name=end, finding=Finding("path_mended", shorten(written), hint))
         return UsablePath(name=name, finding=Finding("bad_path", shorten(written), self.where(name)))
@@ -194,6 +196,12 @@ class ImagePaths:
             for place in places:
                 found[PurePosixPath(place).stem.casefold()].append(place)
         return found
+
+
+def _ends_of_foreign(name: str) -> Iterator[str]:
+    """The ends of a path that may be meant; of one that leads up only all that follows: it is no other machine's."""
+    plain = posixpath.normpath(slashed(name))
+    return iter([plain.lstrip("./")]) if plain.startswith("..") else _ends(name)
 
 
 def _ends(name: str) -> Iterator[str]:

@@ -26,8 +26,9 @@ from ocr_train.data.difficult import AUTO
 from ocr_train.data.formats.conversion import conversion_problem, difficult_note, put_file
 from ocr_train.data.formats.regions import order_corners
 from ocr_train.data.image_files import UniquePaths, encode_image, is_file, read_or_none, safe_name, slashed
+from ocr_train.data.image_paths import ImagePaths, is_foreign, paths_of
 from ocr_train.data.labels import Box, LabelLine, Point, corner_turns, format_line, signed_area
-from ocr_train.data.samples import image_names, image_root, read_samples
+from ocr_train.data.samples import image_names, read_samples
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.lines import cut_line, is_tall
 
@@ -74,6 +75,7 @@ def crop(
     out: Path,
     *,
     images: Path | None = None,
+    strip: str = "",
     workers: int,
     difficult: str = AUTO,
     overwrite: bool = False,
@@ -83,7 +85,7 @@ def crop(
     Crops are named `<page>_crop_<n>.jpg`, n being the box's place in the label from 0; pages of equal names
     in different folders get their folders' names in front. Ignored boxes (`###`, `*`; those with the key
     `difficult` as `difficult` says) and boxes without a text are skipped and counted. Paths in `labels` are relative to `images` (default: the label
-    file's folder, or its parent where the images are there). `workers` threads read, cut and write.
+    file's folder, or its parent where the images are there), `strip` is left out of their beginning. `workers` threads read, cut and write.
 
     Raises `DataError` where `labels` has no samples, or a file of
     another content exists and `overwrite` is not set; `StorageError` where writing fails.
@@ -91,7 +93,7 @@ def crop(
     samples, bad = read_samples(labels)
     if not samples:
         raise DataError(f"{labels} has no usable line", hint=f"{len(bad)} lines are not '<image>\\t<label>'.")
-    root = images or image_root(labels, (sample.image for sample in samples))
+    paths = paths_of([labels], images, strip)
     skipped: Counter[str] = Counter()
     problems = [
         conversion_problem(labels, line.kind, line.text, "see the data format", line.line) for line in bad
@@ -100,7 +102,7 @@ def crop(
     lines: list[str] = []
     turned = 0
     with ThreadPoolExecutor(workers, thread_name_prefix="crop") as pool:
-        for cut in pool.map(partial(_cut_page, root=root, out=out, overwrite=overwrite), pages):
+        for cut in pool.map(partial(_cut_page, paths=paths, out=out, overwrite=overwrite), pages):
             lines += cut.lines
             skipped.update(cut.skipped)
             turned += cut.turned
@@ -163,9 +165,10 @@ def _name_pages(files: Sequence[PurePosixPath]) -> dict[PurePosixPath, str]:
     }
 
 
-def _cut_page(page: _Page, *, root: Path, out: Path, overwrite: bool) -> _Cut:
-    name = image_names(page.image)[0]
-    path = next((root / way for way in (name, slashed(name)) if is_file(root / way)), None)
+def _cut_page(page: _Page, *, paths: ImagePaths, out: Path, overwrite: bool) -> _Cut:
+    usable = paths.usable(image_names(page.image)[0])
+    found = paths.root / usable.name
+    path = found if is_file(found) and not is_foreign(usable.name) else None
     image = None if path is None else read_or_none(path)
     if image is None:
         return _Cut(
@@ -175,7 +178,7 @@ def _cut_page(page: _Page, *, root: Path, out: Path, overwrite: bool) -> _Cut:
                 page.file,
                 "image_missing" if path is None else "unreadable_image",
                 page.image,
-                f"looked under {str(root)!r}; give the images' folder, or fix the image",
+                "OpenCV cannot read it: save it again" if path is not None else paths.where(usable.name),
                 page.line,
             ),
         )

@@ -288,3 +288,13 @@ def test_difficult_boxes_are_cut_out_or_not_as_asked(tmp_path: Path, way: str, t
     done = crop(write_labels(tmp_path, line), tmp_path / "out", workers=1, difficult=way)
     assert list(read_result(tmp_path / "out").values()) == texts
     assert [(one.kind, one.value[:7]) for one in done.problems] == [("difficult", "1 boxes")]
+
+
+def test_paths_of_another_machine_are_found(tmp_path: Path) -> None:
+    """As `validate` and a training find them; `strip` is left out of the beginning."""
+    write_page(tmp_path / "img", "1.png", [])
+    (tmp_path / "img" / "2.png").write_bytes((tmp_path / "img" / "1.png").read_bytes())
+    boxes = json.dumps([box("a")])
+    labels = write_labels(tmp_path, f"C:\\somebody\\img\\1.png\t{boxes}\n", f"/x/y/2.png\t{boxes}\n")
+    assert crop(labels, tmp_path / "out", workers=1).crops == 1
+    assert crop(labels, tmp_path / "more", strip="/x/y", images=tmp_path / "img", workers=1).crops == 2
