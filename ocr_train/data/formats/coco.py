@@ -7,7 +7,7 @@
 | the text | a field of the annotation or its `attributes` (`utf8_string`, `transcription`, `text`, `caption`, ...), else the name of its category |
 
 Ignored as `###`, unless they are to be kept: what COCO-Text calls illegible, crowds (`iscrowd`), what has `ignore` or
-`difficult`, as X-AnyLabeling and CVAT write them. Masks that are run lengths give their `bbox`.
+`difficult`, as X-AnyLabeling and CVAT write them. Masks of run lengths become their outline; where they are broken, the `bbox`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from ocr_train.data.difficult import AUTO, is_difficult
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.masks import outline_of_coco
 from ocr_train.data.formats.pages import (
     FoundBox,
     FoundPage,
@@ -156,6 +157,8 @@ def _outline(annotation: Mapping[str, Any]) -> list[Point] | None:
             points = as_points(polygons[0])
             if points is not None:
                 return points
+        if (mask := outline_of_coco(value)) is not None:
+            return mask
     box = annotation.get("bbox")
     numbers = [finite(value) for value in box] if isinstance(box, list) and len(box) == 4 else [None]
     sides = [number for number in numbers if number is not None]

@@ -6,7 +6,8 @@
 | `polygon` | its `points`, x,y;x,y;... |
 | `ellipse` | a polygon of 16 points |
 | `points`, `tag` | no region |
-| `polyline`, `mask`, `cuboid`, `skeleton` | lost, and said |
+| `mask` | the outline of its run lengths |
+| `polyline`, `cuboid`, `skeleton` | lost, and said |
 
 The text is an attribute of the shape, else its label, where labels are not classes alone. Shapes with an attribute such as
 `difficult` or `illegible` that is true are ignored unless they are to be kept. CVAT turns images as EXIF says, as OpenCV does.
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from ocr_train.data.difficult import AUTO
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.masks import outline_of_cvat
 from ocr_train.data.formats.pages import (
     FoundBox,
     FoundPage,
@@ -35,7 +37,7 @@ from ocr_train.data.formats.xml_reader import Element
 from ocr_train.data.labels import Point
 
 _NO_REGION = {"points": "points"}
-_NOT_READ = frozenset({"polyline", "mask", "cuboid", "skeleton"})
+_NOT_READ = frozenset({"polyline", "cuboid", "skeleton"})
 
 
 def is_cvat(peek: FilePeek) -> bool:
@@ -90,7 +92,7 @@ def _page(path: Path, image: Element, text_key: str) -> FoundPage:
             page.lose(_NO_REGION[shape.tag], shape.line)
         elif shape.tag in _NOT_READ:
             page.lose("not_a_region", shape.line)
-        elif shape.tag in ("box", "polygon", "ellipse"):
+        elif shape.tag in ("box", "polygon", "ellipse", "mask"):
             _add(page, shape, text_key)
     return page
 
@@ -98,7 +100,7 @@ def _page(path: Path, image: Element, text_key: str) -> FoundPage:
 def _add(page: FoundPage, shape: Element, text_key: str) -> None:
     points = _outline(shape)
     if points is None:
-        page.lose("bad_points", shape.line)
+        page.lose("not_a_region" if shape.tag == "mask" else "bad_points", shape.line)
         return
     attributes = {one.attributes.get("name", ""): one.text for one in shape.all("attribute")}
     text = attribute_text(attributes, text_key)
@@ -117,6 +119,8 @@ def _add(page: FoundPage, shape: Element, text_key: str) -> None:
 
 def _outline(shape: Element) -> list[Point] | None:
     given = shape.attributes
+    if shape.tag == "mask":
+        return outline_of_cvat(given)
     angle = finite(given.get("rotation", "0"))
     if shape.tag == "polygon":
         return as_points([value for pair in given.get("points", "").split(";") for value in pair.split(",")])

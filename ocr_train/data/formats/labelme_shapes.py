@@ -26,6 +26,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ocr_train.data.boxes import read_points
+from ocr_train.data.formats.masks import MOST_PIXELS, outline_of_mask
 from ocr_train.data.formats.regions import (
     NoRegion,
     Region,
@@ -40,8 +41,6 @@ from ocr_train.data.formats.regions import (
 from ocr_train.data.labels import Point, signed_area
 
 LINE_WIDTH_PX = 10.0
-
-_MASK_PIXELS = 200_000_000
 
 
 def shape_region(shape: Mapping[str, Any], width: int, height: int) -> Region:
@@ -137,9 +136,6 @@ def _line(points: list[Point], shape: Mapping[str, Any]) -> _Outline:
 
 def _mask(points: list[Point], shape: Mapping[str, Any]) -> _Outline:
     """The mask is a PNG of the rectangle between two corners, both included; not 0 is inside."""
-    import cv2
-    import numpy as np
-
     if len(points) != 2:
         raise NoRegion("bad_points")
     mask = _decode_mask(shape.get("mask"))
@@ -149,16 +145,10 @@ def _mask(points: list[Point], shape: Mapping[str, Any]) -> _Outline:
     (left, top), _, (right, bottom), _ = corners
     if all(value.is_integer() for value in (left, top, right, bottom)):
         mask = mask[: int(bottom - top) + 1, : int(right - left) + 1]
-    filled = np.ascontiguousarray(mask > 0, dtype=np.uint8)
-    parts, _ = cv2.findContours(filled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    if not parts:
+    outline = outline_of_mask(mask, left, top)
+    if outline is None:
         raise NoRegion("no_area")
-    shift = (round(left), round(top))
-    outline = [tuple(point[0] + shift) for point in cv2.approxPolyDP(parts[0], 1.0, closed=True)]
-    if len(parts) > 1 or len(outline) < 4:
-        outline = [tuple(point[0] + shift) for part in parts for point in part]
-        return smallest_rectangle([(float(x), float(y)) for x, y in outline]), ()
-    return as_region([(float(x), float(y)) for x, y in outline]), ()
+    return outline, ()
 
 
 def _decode_mask(encoded: object) -> Any:
@@ -170,7 +160,7 @@ def _decode_mask(encoded: object) -> Any:
         return None
     data = decode_base64(encoded)
     size = int.from_bytes(data[16:20], "big") * int.from_bytes(data[20:24], "big")
-    if not data.startswith(b"\x89PNG\r\n\x1a\n") or not 0 < size <= _MASK_PIXELS:
+    if not data.startswith(b"\x89PNG\r\n\x1a\n") or not 0 < size <= MOST_PIXELS:
         return None
     try:
         mask = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)

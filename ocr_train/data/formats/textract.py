@@ -2,7 +2,9 @@
 
 `Blocks` of the type WORD are the boxes, or those of the type LINE with `level="line"`, or where there is no word: `Polygon` in
 shares of the page's sides, from where the text begins, else `BoundingBox`. An answer does not name its image: it is the one of
-the JSON file's name (`receipt.json` or `receipt.jpg.json`). Of a document only the first page is read.
+the JSON file's name (`receipt.json` or `receipt.jpg.json`). The console calls every answer `analyzeDocResponse.json`, in a zip
+file of its own: there it is the image of the folder's name (`receipt/` and `receipt.jpg`), or the only one in that folder. Of a
+document only the first page is read.
 """
 
 from __future__ import annotations
@@ -15,8 +17,11 @@ from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
 from ocr_train.data.formats.pages import FoundBox, FoundPage, convert_pages, load_json, report_other
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import finite, rectangle
+from ocr_train.data.image_files import IMAGE_SUFFIXES
 from ocr_train.data.labels import Point
+from ocr_train.data.system_files import is_system_file
 
+_OF_CONSOLE = ("analyzedocresponse", "detectdocumenttextresponse", "apiresponse")
 _LEVELS = {"word": "WORD", "line": "LINE"}
 
 
@@ -56,8 +61,7 @@ def _pages(work: ConvertedFolder, level: str) -> Iterator[FoundPage]:
 
 
 def _page(path: Path, blocks: list[Any], level: str) -> FoundPage:
-    # receipt.jpg.json as well as receipt.json
-    page = FoundPage(file=path, stems=tuple(dict.fromkeys((Path(path.stem).stem, path.stem))), shares=True)
+    page = FoundPage(file=path, stems=_stems(path), shares=True)
     kinds = {block.get("BlockType") for block in blocks if isinstance(block, dict) and _is_hashable(block)}
     wanted = _LEVELS[level] if _LEVELS[level] in kinds else "LINE" if "LINE" in kinds else "WORD"
     for block in blocks:
@@ -68,6 +72,19 @@ def _page(path: Path, blocks: list[Any], level: str) -> FoundPage:
         elif block.get("BlockType") in _LEVELS.values():
             page.lose("other_level")
     return page
+
+
+def _stems(path: Path) -> tuple[str, ...]:
+    """The names that the image may have, without suffix: `receipt.jpg.json` is about receipt.jpg, as receipt.json is."""
+    stems = [Path(path.stem).stem, path.stem]
+    if path.stem.lower().startswith(_OF_CONSOLE):
+        beside = [
+            one.stem
+            for one in path.parent.iterdir()
+            if one.suffix.lower() in IMAGE_SUFFIXES and not is_system_file(one.name)
+        ]
+        stems += [path.parent.name, *(beside if len(beside) == 1 else [])]
+    return tuple(dict.fromkeys(stems))
 
 
 def _is_hashable(block: Mapping[str, Any]) -> bool:

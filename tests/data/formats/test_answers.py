@@ -162,3 +162,17 @@ def test_what_cannot_be_used_of_an_answer(tmp_path: Path) -> None:
         **{"bad_box": 1, "bad_points": 1, "bad_text": 1, "whole_text": 1},
         **{"box_without_image": 1, "page_without_image": 1},
     }
+
+
+@pytest.mark.parametrize("image", ["receipt.jpg", "receipt/receipt.jpg", "receipt/scan.png"])
+def test_an_answer_as_textracts_console_saves_it(tmp_path: Path, image: str) -> None:
+    """Each is called analyzeDocResponse.json, in a folder of the image's name."""
+    answer = {"Blocks": [block("WORD", "a")]}
+    folder = put(
+        tmp_path / "s",
+        {"receipt/analyzeDocResponse.json": answer, "other/analyzeDocResponse.json": answer},
+        images=(image, "other.jpg"),
+    )
+    found = converted(folder, "textract")
+    assert sorted(found.pages) == sorted([f"images/{image}", "images/other.jpg"])
+    assert found.done.problems == ()
