@@ -41,6 +41,22 @@ def test_problems_exit_3_with_file_line_and_hint(capsys: Capsys, tmp_path: Path)
     assert "--on-bad-sample quarantine" in ran.out
 
 
+def test_the_names_say_which_files_are_for_validation(capsys: Capsys, tmp_path: Path) -> None:
+    """As in a training: an image in both is an error of the validation line, and --leaks says what else to do."""
+    train = rec_data(tmp_path, ["a", "b", "c", "d"], name="train.txt")
+    (tmp_path / "val.txt").write_text("img/1.jpg\tb\n", encoding="utf-8")
+    (tmp_path / "test.txt").write_text("./img/2.jpg\tc\n", encoding="utf-8")
+    files = (train, tmp_path / "val.txt", tmp_path / "test.txt")
+    ran = command(capsys, "validate", "--task", "rec", *files, "--html", tmp_path / "report.html")
+    assert ran.code == 3
+    assert "2 of 2 validation images are also training images: the scores would be too good" in ran.out
+    assert f"{files[1]}:1: leak 'img/1.jpg': {train}:2, for training, has the same image" in ran.out
+    assert "2 of 2 validation images" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    dropped = command(capsys, "validate", "--task", "rec", *files, "--leaks", "drop")
+    assert dropped.code == 0
+    assert "2 training samples with them are left out of training" in dropped.out
+
+
 def test_json_has_the_documented_shape(capsys: Capsys, tmp_path: Path) -> None:
     """labels, problems with file, line, kind, value and hint, and counts."""
     labels = dictionary_data(tmp_path, ["abc", "x-y"])

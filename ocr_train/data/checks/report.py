@@ -65,6 +65,8 @@ def _facts(report: ValidationReport) -> list[str]:
     if report.task not in ("rec", "cls"):
         statistics = report.statistics
         facts.append(f"{statistics.boxes:,} boxes, {statistics.ignored_boxes:,} of them ignored")
+    if report.leaks:
+        facts.append(report.leaks.sentence())
     return facts
 
 

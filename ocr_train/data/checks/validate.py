@@ -287,9 +287,12 @@ class _Checker:
                 new.append(name)
         workers = self.rules.readers
         facts = check_images(new, self.paths, pool=self.pool, workers=workers, decode=self.rules.decode)
-        places = [facts[name].name for name in new]
-        sizes = file_sizes(places, self.paths.root, pool=self.pool, workers=workers)
-        self.known.update((name, (facts[name], size)) for name, size in zip(new, sizes, strict=True))
+        # What is missing or broken is said already, and like no other.
+        whole = [name for name in new if facts[name].size is not None]
+        places = [facts[name].name for name in whole]
+        found = file_sizes(places, self.paths.root, pool=self.pool, workers=workers)
+        sizes = dict(zip(whole, found, strict=True))
+        self.known.update((name, (facts[name], sizes.get(name, 0))) for name in new)
 
     def _check_line(self, file: str, entry: LabelLine) -> None:
         images = {name: self.known[name] for name in image_names(entry.image)}
