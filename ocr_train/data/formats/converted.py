@@ -249,8 +249,11 @@ def _other_moved(problem: Problem, place: Callable[[str, int], tuple[str, int]])
         return problem
     file, line = place(*problem.other)
     known = f"{file}:{line}" if line else file
-    written = f"{problem.other[0]}:{problem.other[1]}"
-    return dataclasses.replace(problem, hint=problem.hint.replace(written, known, 1), other=(file, line))
+    # With the name that our copy of its image has.
+    written = re.escape(f"{problem.other[0]}:{problem.other[1]}") + r"(?: '[^']*')?"
+    return dataclasses.replace(
+        problem, hint=re.sub(written, lambda _: known, problem.hint, count=1), other=(file, line)
+    )
 
 
 def _moved(found: _Placed, place: Callable[[str, int], tuple[str, int]]) -> _Placed:

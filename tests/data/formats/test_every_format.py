@@ -243,6 +243,28 @@ def test_the_split_of_a_tool_is_kept(
     assert all(f"/{folders[1]}/" in f"/{name}" for name in kept)
 
 
+@pytest.mark.parametrize("task", ["det", "rec"])
+def test_a_leak_between_the_sets_of_a_tool_names_its_files(capsys: Capsys, tmp_path: Path, task: str) -> None:
+    """The same picture in two folders: both places are those that the user knows, not our copies."""
+    xml = voc(f"<name>a</name>{BNDBOX}")
+    labels = {
+        f"{folder}/{n}.xml": xml.replace("0.jpg", f"{n}.jpg") for folder in ("train", "valid") for n in (0, 1)
+    }
+    folder = put(tmp_path / "s", labels, images=("train/0.jpg", "train/1.jpg", "valid/0.jpg", "valid/1.jpg"))
+    shutil.copyfile(folder / "train/1.jpg", folder / "valid/0.jpg")
+    ran = command(capsys, "prepare", "--task", task, "--data", folder, "--out", tmp_path / "out")
+    assert ran.code == 3
+    assert "1 of 2 validation images is also a training image" in ran.err
+    line = next(line for line in ran.err.splitlines() if ": leak " in line)
+    places = (
+        (f"{folder}/valid/0.jpg: ", f": {folder}/train/1.jpg, ")
+        if task == "det"
+        else (f"{folder}/0, box 0: ", f": {folder}/1, box 0, ")
+    )
+    assert line.startswith(places[0])
+    assert places[1] in line
+
+
 def test_images_of_no_set_are_split_with_all_others(tmp_path: Path) -> None:
     """One image whose folder says nothing: its set cannot be guessed."""
     labels = tmp_path / "Label.txt"
