@@ -7,6 +7,7 @@ validation file; `test` one where there is no other. One label file by any other
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ NOT_LABELS = re.compile(
 PEEK_LINES = 50
 DICTIONARY = "dict.txt"
 _NAMED = 5
+_FOLDERS_TRIED = 1000
 _PASSED_SHOWN = 10
 
 
@@ -162,11 +164,29 @@ def _label_files(folder: Path, task: str) -> tuple[Path, list[Path]]:
         raise DataError(
             f"{folder} has label files in several subfolders: {names}.", hint="Name one of them as `data`."
         )
+    if deeper := _deeper(folder, task):
+        raise DataError(
+            f"{folder} has no label file; the first ones are in {deeper}.",
+            hint="Give that folder, or the one above it, as `data`.",
+        )
     raise DataError(
         f"{folder} has no label file.{looks_like(folder)}",
         hint="PaddleOCR's labels are text files such as train.txt, one sample a line: image path, a tab, the label. "
         "What is read of other tools: docs/data.md, Labels of other tools.",
     )
+
+
+def _deeper(folder: Path, task: str) -> Path | None:
+    """The first folder further down that has label files, of the first few folders that there are."""
+    for place, below, _ in islice(os.walk(folder), _FOLDERS_TRIED):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        if any(_holds_samples(path) for path in _candidates(Path(place), task)):
+            return Path(place)
+    return None
+
+
+def _holds_samples(path: Path) -> bool:
+    return any(isinstance(line, LabelLine) for line in islice(read_labels(path), PEEK_LINES))
 
 
 def _candidates(folder: Path, task: str) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,25 @@ def test_what_paddleocr_imports_for_kie_alone_is_named_before_anything_else(
     assert "imports 1 package(s)" in ran.err
     assert "pip install paddlenlp" in ran.err
     assert "checked:" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("task", "folder", "said"),
+    [
+        ("table", kie_folder, "2 of 2 lines are not tables' labels"),
+        ("kie", images, "4 of 4 boxes have no class"),
+    ],
+)
+def test_labels_of_another_task_are_named_as_that(
+    capsys: Capsys, tmp_path: Path, task: str, folder: Callable[[Path, int], Path], said: str
+) -> None:
+    """Quarantine would leave nothing, and is not what helps."""
+    place = folder(tmp_path / "s", 2)
+    if task == "kie":
+        boxes = [{key: value for key, value in QUESTION.items() if key in ("transcription", "points")}] * 2
+        lines = [kie_row(*boxes, image=f"{number}.png") for number in range(2)]
+        (place / "train.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    ran = command(capsys, "prepare", "--task", task, "--data", place, "--out", tmp_path / "out")
+    assert ran.code == DataError.exit_code
+    assert said in ran.err
+    assert "quarantine" not in ran.err

@@ -45,8 +45,12 @@ def _line(same: Sequence[Problem]) -> str:
     line = f"{_place(first)}: {first.kind} {first.value!r}: {first.hint}"
     if len(same) == 1:
         return line
-    others = ", ".join(_short_places(same[1 : 1 + _PLACES], first))
-    return f"{line} ({len(same)} times, also at {others}{', ...' if len(same) > 1 + _PLACES else ''})"
+    # Boxes of one image have one place.
+    others = [place for place in dict.fromkeys(_short_places(same[1:], first)) if place != _place(first)]
+    if not others:
+        return f"{line} ({len(same)} times)"
+    shown = ", ".join(others[:_PLACES]) + (", ..." if len(others) > _PLACES else "")
+    return f"{line} ({len(same)} times, also at {shown})"
 
 
 def _short_places(problems: Iterable[Problem], first: Problem) -> Iterable[str]:

@@ -95,6 +95,14 @@ def _hint(report: ValidationReport, source: LabelSource) -> str:
         and (look := looks_like(source.folder))
     ):
         return f"These are not PaddleOCR's labels (image, tab, label):{look}"
+    missing = report.counts.get("image_missing", 0)
+    if not source.converted and missing > report.labels * _NEARLY_ALL:
+        return (
+            f"{missing} of {report.labels} lines name an image that was not found: name the images' folder (--images FOLDER, "
+            "-P images=FOLDER), or put them where the paths say."
+        )
+    if len(report.bad_lines) >= report.labels and not source.losses:
+        return "Fix them: no line is without an error."
     rest = "Fix them, or continue with the rest: --on-bad-sample quarantine (-P on_bad_sample=quarantine)"
     return f"{rest}\n{_LEAKS}" if "leak" in report.counts else rest
 
@@ -118,6 +126,16 @@ def _verdict(report: ValidationReport) -> str:
             )
         hint, number = Counter(problem.hint for problem in not_boxes).most_common(1)[0]
         return f"{number} of {report.labels} labels have the same problem: {hint}"
+    if report.counts.get("not_a_table", 0) > report.labels * _NEARLY_ALL:
+        return (
+            f"{report.counts['not_a_table']} of {report.labels} lines are not tables' labels (a line of JSON each): of an image, "
+            "a tab and a label they are for a det or rec model."
+        )
+    if report.counts.get("class_missing", 0) > report.statistics.boxes * _NEARLY_ALL > 0:
+        return (
+            f"{report.counts['class_missing']} of {report.statistics.boxes} boxes have no class: these look like detection labels: "
+            "use a det model, or give each box its class as `label`."
+        )
     count = report.counts.get("boxes_as_text", 0)
     if count > report.labels * _NEARLY_ALL:
         return f"{count} of {report.labels} labels are lists of boxes: these look like detection labels: use a det model."

@@ -1,0 +1,57 @@
+"""What a person is told to do about labels: something that helps with these data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ocr_train.data.checks.listing import list_problems
+from ocr_train.data.checks.problems import Finding, Problem, make_problem
+from tests.cli_run import command
+from tests.data.formats.folders import put
+
+Capsys = pytest.CaptureFixture[str]
+
+
+def told(capsys: Capsys, folder: Path) -> str:
+    """What `prepare` says of recognition data that it cannot use."""
+    ran = command(capsys, "prepare", "--task", "rec", "--data", folder, "--out", folder.parent / "out")
+    assert ran.code == 3
+    return ran.err
+
+
+def test_label_files_further_down_are_found(capsys: Capsys, tmp_path: Path) -> None:
+    """With the folder to give instead."""
+    put(tmp_path / "s" / "train_data" / "words", {"train.txt": "0.jpg\ttext\n"})
+    assert f"the first ones are in {tmp_path / 's' / 'train_data' / 'words'}" in told(capsys, tmp_path / "s")
+
+
+def test_images_that_are_somewhere_else(capsys: Capsys, tmp_path: Path) -> None:
+    """Their folder is asked for: quarantine would leave nothing."""
+    said = told(
+        capsys, put(tmp_path / "s", {"train.txt": "a.jpg\tone\nb.jpg\ttwo\n", "val.txt": "c.jpg\tthree\n"})
+    )
+    assert "3 of 3 lines name an image that was not found: name the images' folder (--images FOLDER" in said
+    assert "--on-bad-sample" not in said
+
+
+def test_quarantine_is_no_advice_where_nothing_is_left(capsys: Capsys, tmp_path: Path) -> None:
+    """Every line has an error of some kind."""
+    said = told(
+        capsys, put(tmp_path / "s", {"train.txt": "0.jpg\t\n1.jpg\ta\x01b\n"}, images=("0.jpg", "1.jpg"))
+    )
+    assert "no line is without an error" in said
+    assert "--on-bad-sample" not in said
+
+
+def test_boxes_of_one_image_are_one_place() -> None:
+    """It is not named again and again."""
+
+    def problem(file: str) -> Problem:
+        return make_problem(file, 0, Finding("empty_text", "", "type it"), "det")
+
+    assert list_problems([problem("a")] * 3) == ["a: empty_text '': type it (3 times)"]
+    assert list_problems([problem("a"), problem("b"), problem("a"), problem("b")]) == [
+        "a: empty_text '': type it (4 times, also at b)"
+    ]
