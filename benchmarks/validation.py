@@ -1,4 +1,4 @@
-"""`python -m ocr_train validate`: lines and images a second, and memory with few and with many lines."""
+"""`python -m ocr_train validate` and `split`: lines and images a second, and memory with few and with many lines."""
 
 from __future__ import annotations
 
@@ -36,13 +36,14 @@ def make_images(folder: Path, count: int) -> None:
 
 
 def write_recognition(path: Path, lines: int, *, images: int) -> None:
-    """A recognition label file: words of 3 to 12 characters; the images repeat after `images` lines."""
+    """A recognition label file: words of 3 to 12 characters, the same for names of the same file; the images repeat after
+    `images` lines."""
     generator = random.Random(0)  # noqa: S311 - the same file every time
     words = ["".join(generator.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=n)) for n in range(3, 13)]
     with path.open("w", encoding="utf-8") as file:
         for index in range(lines):
             folder, name = divmod(index % images, _FOLDER_IMAGES)
-            file.write(f"{folder:04d}/{name:03d}.jpg\t{words[index % len(words)]}{index % 97}\n")
+            file.write(f"{folder:04d}/{name:03d}.jpg\t{words[name % len(words)]}{name % 97}\n")
 
 
 def write_detection(path: Path, lines: int) -> None:
@@ -51,7 +52,7 @@ def write_detection(path: Path, lines: int) -> None:
     with path.open("w", encoding="utf-8") as file:
         for index in range(lines):
             folder, name = divmod(index, _FOLDER_IMAGES)
-            boxes = [{"transcription": f"text {index} {number}", "points": box} for number in range(8)]
+            boxes = [{"transcription": f"text {name} {number}", "points": box} for number in range(8)]
             file.write(f"{folder:04d}/{name:03d}.jpg\t{json.dumps(boxes)}\n")
 
 
@@ -67,6 +68,7 @@ def validation_rows(place: Place, *, few: int, many: int, rounds: int, echo: Ech
     echo(f"  validate: {many:,} lines, each an image of its own, {large.wall_s:.1f} s")
     write_recognition(labels, many, images=_FOLDER_IMAGES)
     repeated = _validate(place, labels, "rec")
+    split = list(_split_rows(place, lines=many))
     echo(f"  validate: {many:,} lines, {_FOLDER_IMAGES:,} images, {repeated.wall_s:.1f} s")
     shutil.rmtree(images)
     yield Row(
@@ -86,6 +88,38 @@ def validation_rows(place: Place, *, few: int, many: int, rounds: int, echo: Ech
         bar=at_most(3),
         note=f"{start.peak_bytes / 1e6:.0f} MB, {large.peak_bytes / 1e6:.0f} MB, "
         f"{(large.peak_bytes - start.peak_bytes) / (many - few):.0f} bytes a line",
+    )
+    yield from split
+
+
+def _split_rows(place: Place, *, lines: int) -> Iterator[Row]:
+    """Speed and peak memory of `split`, of crops whose images are not there."""
+    folder = place.folder / "split"
+    folder.mkdir()
+    with (folder / "labels.txt").open("w", encoding="utf-8") as file:
+        file.writelines(
+            f"crop_img/page_{index // 10:06d}_crop_{index % 10}.jpg\ttext {index % 9973}\n"
+            for index in range(lines)
+        )
+    argv = [
+        sys.executable,
+        "-m",
+        "ocr_train",
+        "split",
+        str(folder / "labels.txt"),
+        str(folder),
+        "--val",
+        "0.2",
+    ]
+    cost = place.run(argv)
+    shutil.rmtree(folder)
+    yield Row(name=f"split, {lines:,} lines", samples=[lines / cost.wall_s], unit="lines/s")
+    yield Row(
+        name=f"split: peak memory, {lines:,} lines",
+        samples=[cost.peak_bytes / 1e6],
+        unit="MB",
+        bar=at_most(250),
+        note=f"{cost.cpu_s:.0f} s of CPU",
     )
 
 
