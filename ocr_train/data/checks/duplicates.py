@@ -151,7 +151,11 @@ class _Table:
         content = np.unique(first_ids, return_inverse=True)[1].reshape(-1)
         val = samples.of_files(held)
         sets = np.zeros(len(samples.numbers), dtype=np.uint64)
-        np.add.at(sets, sample, _mix(first_ids))
+        rows: NDArray[np.intp] | slice = slice(None)
+        if len(sample) > len(sets):
+            # A list may have one image twice, under two names.
+            rows = np.unique(sample * (int(content.max()) + 1) + content, return_index=True)[1]
+        np.add.at(sets, sample[rows], _mix(first_ids[rows]))
         sets ^= val.astype(np.uint64)
         labels = np.frombuffer(samples.labels, dtype=np.int64)
         return cls(
@@ -239,7 +243,12 @@ class _Reporter:
         return f"{where} has {what} and the same label: {self._counts_double(index)}; remove one"
 
     def _conflict(self, index: int, where: str, what: str) -> str:
-        return f"{where} has {what}, with another label: keep the right one, or merge the boxes"
+        what_to_do = (
+            "keep the right one"
+            if self.found.task in ("rec", "cls")
+            else "keep the right one, or merge the boxes"
+        )
+        return f"{where} has {what}, with another label: {what_to_do}"
 
 
 def _find_leaks(
