@@ -14,7 +14,8 @@ from ocr_train.errors import DataError
 from ocr_train.run import Echo
 
 if TYPE_CHECKING:
-    from ocr_train.data.checks.validate import Rules, ValidationReport
+    from ocr_train.data.checks.validate import Rules
+    from ocr_train.data.checks.validation_report import ValidationReport
     from ocr_train.data.dictionary import Dictionary
 
 

@@ -30,7 +30,8 @@ from ocr_train.data.checks.policy import (
     write_findings,
     write_quarantine,
 )
-from ocr_train.data.checks.validate import Rules, ValidationReport, validate
+from ocr_train.data.checks.validate import Rules, validate
+from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.dictionary import Dictionary, first_dictionary, read_dictionary, say_dictionary
 from ocr_train.data.fill import DICTIONARY, MANIFEST, Filled, fill, put_findings
 from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_source_lines

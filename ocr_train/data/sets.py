@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from ocr_train.data.checks.policy import write_clean
-from ocr_train.data.checks.validate import ValidationReport
+from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.image_paths import ImagePaths
 from ocr_train.data.labels import LabelLine, format_sample
 from ocr_train.data.layout import Layout

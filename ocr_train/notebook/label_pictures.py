@@ -11,7 +11,8 @@ from ocr_train.data.boxes import read_boxes
 from ocr_train.data.checks.listing import list_problems
 from ocr_train.data.checks.problems import ERROR, KINDS, Problem
 from ocr_train.data.checks.statistics import Example
-from ocr_train.data.checks.validate import ValidationReport, validate
+from ocr_train.data.checks.validate import validate
+from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.labels import Box, LabelLine, read_labels
 from ocr_train.data.layout import validation_files
 from ocr_train.data.samples import image_names

@@ -80,7 +80,7 @@ def test_another_commands_option_is_not_suggested(capsys: Capsys) -> None:
 
 def test_an_unknown_choice_names_the_nearest(capsys: Capsys) -> None:
     """Of an option and of a positional argument."""
-    assert "'dett' is not one of det, rec, cls. Did you mean 'det'?" in refused(
+    assert "'dett' is not one of det, rec, cls, table, kie. Did you mean 'det'?" in refused(
         capsys, "validate", "--task", "dett"
     )
     error = refused(capsys, "convert", "labelm", "a", "b")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.data.checks.validate import Rules, ValidationReport, validate
+from ocr_train.data.checks.validate import Rules, validate
+from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.dictionary import DEFAULT_CHARSET, read_dictionary
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"

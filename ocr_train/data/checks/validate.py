@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -19,22 +19,19 @@ from itertools import islice
 from pathlib import Path
 
 from ocr_train.config.requests import LabelChoices
+from ocr_train.data.checks.class_words import ClassWords
 from ocr_train.data.checks.detection import as_empty_page, check_place, parse_boxes
-from ocr_train.data.checks.duplicates import STOP, Leaks, SampleHashes, find_duplicates
+from ocr_train.data.checks.duplicates import SampleHashes, find_duplicates
 from ocr_train.data.checks.images import ImageFacts, check_images, image_pool
 from ocr_train.data.checks.kie import KieRules, check_kie
 from ocr_train.data.checks.label_file import whole_file_problem
-from ocr_train.data.checks.listing import list_problems
 from ocr_train.data.checks.meaning import label_meaning
 from ocr_train.data.checks.problems import (
     ERROR,
-    KINDS,
     LABEL_TASKS,
-    NOTE,
     BadLines,
     Finding,
     FoundProblems,
-    LeftOut,
     Problem,
 )
 from ocr_train.data.checks.recognition import (
@@ -46,7 +43,8 @@ from ocr_train.data.checks.recognition import (
 )
 from ocr_train.data.checks.statistics import Example, Statistics
 from ocr_train.data.checks.tables import TableRules, bad_row, check_table
-from ocr_train.data.contents import SameImages, file_sizes, find_same, none_same
+from ocr_train.data.checks.validation_report import ValidationReport, as_notes
+from ocr_train.data.contents import file_sizes, find_same
 from ocr_train.data.image_paths import ImagePaths
 from ocr_train.data.labels import BadLine, Box, LabelLine, TableLine, read_labels
 from ocr_train.data.samples import image_names
@@ -98,74 +96,6 @@ class Rules:
         return self.charset
 
 
-@dataclass(frozen=True, kw_only=True)
-class ValidationReport:
-    """What was found. `labels` counts the lines that are not blank; `counts` counts every problem by kind, of
-    which `problems` holds at most 10,000 a kind, in the order of files and lines; `errors` counts those that
-    are no notes; `bad_lines` knows every line that has an error. `leaks` sums up the images that are in training and in
-    validation, `dropped` knows the lines that are left out of training for it, `same` which images have equal bytes. `choices` say how
-    the labels were read."""
-
-    labels: int
-    problems: tuple[Problem, ...]
-    counts: Mapping[str, int]
-    errors: int
-    bad_lines: BadLines
-    statistics: Statistics
-    task: str
-    choices: LabelChoices = field(default_factory=LabelChoices)
-    leaks: Leaks | None = None
-    dropped: BadLines = field(default_factory=BadLines)
-    same: SameImages = field(default_factory=none_same)
-
-    def severity(self, kind: str) -> str:
-        """ "error" or "note" for `kind` in this check."""
-        if kind == "leak" and self.leaks is not None and self.leaks.choice != STOP:
-            return NOTE
-        return KINDS[kind].severity(self.task)
-
-    @property
-    def left_out(self) -> LeftOut:
-        """Every line that is not trained on or validated on."""
-        return LeftOut((self.bad_lines, self.dropped))
-
-    def to_json(self) -> dict[str, object]:
-        """The shape that machines rely on: labels, problems, counts."""
-        return {
-            "labels": self.labels,
-            "problems": [problem_json(problem) for problem in self.problems],
-            "counts": dict(self.counts),
-        }
-
-    def summary(self, limit: int = 10) -> str:
-        """Readable lines: the verdict, the counts, and at most `limit` about problems, errors first."""
-        notes = sum(self.counts.values()) - self.errors
-        lines = [
-            f"{self.labels} labels, {self.errors} errors in {len(self.bad_lines)} lines, {notes} notes",
-            *([self.leaks.sentence()] if self.leaks else []),
-            *self._doubled(),
-            *(
-                f"  {self.severity(kind):5} {kind}: {count}"
-                for kind, count in sorted(self.counts.items(), key=self._rank)
-            ),
-        ]
-        lines += list_problems(self.problems, self.counts, limit)
-        return "\n".join(lines)
-
-    def _doubled(self) -> Iterator[str]:
-        if count := self.counts.get("duplicate_image", 0):
-            yield f"{count} sample{'s' * (count > 1)} {'count' if count > 1 else 'counts'} double: same image, same label"
-
-    def _rank(self, item: tuple[str, int]) -> tuple[bool, int]:
-        kind, count = item
-        return self.severity(kind) != ERROR, -count
-
-
-def problem_json(problem: Problem) -> dict[str, object]:
-    """A problem as machines read it."""
-    return {key: getattr(problem, key) for key in ("file", "line", "kind", "value", "hint")}
-
-
 def validate(
     label_files: Sequence[Path],
     images: Path | ImagePaths,
@@ -183,7 +113,7 @@ def validate(
     """
     paths = images if isinstance(images, ImagePaths) else ImagePaths(images, rules.choices.strip)
     _require_readable(label_files, paths.root)
-    found = FoundProblems(task=rules.task, notes=_as_notes(rules.choices))
+    found = FoundProblems(task=rules.task, notes=as_notes(rules.choices))
     statistics = Statistics()
     for problem in known:
         found.add(problem.file, problem.line, Finding(problem.kind, problem.value, problem.hint))
@@ -194,6 +124,7 @@ def validate(
         )
         for path in label_files:
             checker.check_file(path)
+    checker.words.report(found)
     names = partial(samples.names, lambda written: paths.usable(written).name)
     same = find_same(samples.images, names, paths.root, workers=rules.workers)
     dropped = BadLines()
@@ -216,12 +147,6 @@ def validate(
         dropped=dropped,
         same=same,
     )
-
-
-def _as_notes(choices: LabelChoices) -> frozenset[str]:
-    """The errors that are asked for: they are counted, and stop nothing."""
-    asked = {"leak": choices.leaks != STOP, "placeholder_text": choices.placeholders != STOP}
-    return frozenset(kind for kind, kept in asked.items() if kept)
 
 
 def _require_readable(label_files: Sequence[Path], images: Path) -> None:
@@ -249,6 +174,7 @@ class _Checker:
     found: FoundProblems
     statistics: Statistics
     samples: SampleHashes
+    words: ClassWords = field(default_factory=ClassWords)
     known: OrderedDict[str, tuple[ImageFacts, int]] = field(default_factory=OrderedDict)
 
     def check_file(self, path: Path) -> None:
@@ -344,6 +270,7 @@ class _Checker:
         self.statistics.add_text(text)
         if rules.task == "cls":
             return check_class(label, rules.label_list)
+        self.words.look(file, line, text)
         findings = check_text(
             label,
             charset=self.rules.characters,

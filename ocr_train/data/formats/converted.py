@@ -14,7 +14,7 @@ from typing import TypeVar
 from ocr_train.config.requests import LabelChoices
 from ocr_train.data.checks.problems import ERROR, Problem
 from ocr_train.data.checks.statistics import Example
-from ocr_train.data.checks.validate import ValidationReport
+from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.difficult import IGNORE
 from ocr_train.data.formats.conversion import MISSED, Conversion, conversion_problem
 from ocr_train.data.formats.crops import crop

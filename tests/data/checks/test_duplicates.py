@@ -11,7 +11,8 @@ from PIL import Image
 
 from ocr_train.config.requests import LabelChoices
 from ocr_train.data.checks import problems
-from ocr_train.data.checks.validate import Rules, ValidationReport, validate
+from ocr_train.data.checks.validate import Rules, validate
+from ocr_train.data.checks.validation_report import ValidationReport
 
 REC = Rules(task="rec", workers=2)
 DET = Rules(task="det", workers=2)

@@ -10,7 +10,8 @@ from PIL import Image
 
 from ocr_train.data.checks.policy import count_quarantined, decide_on_findings, write_clean, write_quarantine
 from ocr_train.data.checks.problems import BadLines
-from ocr_train.data.checks.validate import Rules, ValidationReport, validate
+from ocr_train.data.checks.validate import Rules, validate
+from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.formats.converted import LabelSource
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.errors import DataError

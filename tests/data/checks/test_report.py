@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from ocr_train.data.checks.report import draw_sample, render_html, write_html
-from ocr_train.data.checks.validate import Rules, ValidationReport, validate
+from ocr_train.data.checks.validate import Rules, validate
+from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.labels import Box
 
 

@@ -10,7 +10,8 @@ import pytest
 from ocr_train.data.checks.policy import write_clean
 from ocr_train.data.checks.report import render_html
 from ocr_train.data.checks.tables import TableRules, check_table, unbalanced
-from ocr_train.data.checks.validate import Rules, ValidationReport, validate
+from ocr_train.data.checks.validate import Rules, validate
+from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.labels import TableLine, read_labels
 from tests.data.formats.folders import HEIGHT, WIDTH
 from tests.data.other_tasks import CELLS, ROW, images, table_row

@@ -14,7 +14,8 @@ from PIL import Image
 from ocr_train.data.checks import problems
 from ocr_train.data.checks import validate as validate_module
 from ocr_train.data.checks.problems import KINDS
-from ocr_train.data.checks.validate import Rules, ValidationReport, validate
+from ocr_train.data.checks.validate import Rules, validate
+from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.errors import ConfigError, DataError
 
 GOOD_BOX = {"transcription": "a", "points": [[1, 1], [50, 1], [50, 20], [1, 20]]}
