@@ -5,24 +5,31 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from ocr_train.data.checks.kie import KieRules
 from ocr_train.data.checks.policy import write_clean
-from ocr_train.data.checks.problems import KINDS
+from ocr_train.data.checks.problems import KINDS, LABEL_TASKS
 from ocr_train.data.checks.report import render_html
+from ocr_train.data.checks.tables import TableRules
 from ocr_train.data.checks.validate import Rules, validate
+from tests.data.other_tasks import ANSWER, QUESTION, ROW, kie_row, table_row
 from tests.fuzz import cases
+from tests.label_mutations import mutated_json
 
 SEEDS = (
     b"a.jpg\t1502\nb.jpg\t\xe0\xb8\x99\xe0\xb9\x89\xe0\xb8\xb3\r\n",
     b'a.jpg\t[{"transcription": "1", "points": [[1, 1], [9, 1], [9, 9], [1, 9]], "difficult": false}]\n',
     b'["a.jpg", "b.jpg"]\t[{"transcription": ["1", 0.9], "points": [[1.5, NaN], [9e99, 1], [9, 9], []]}]\n',
+    f"{table_row('a.jpg')}\r\n{table_row('b.jpg')}\n".encode(),
+    f"{kie_row(image='a.jpg')}\n{kie_row(image='b.jpg')}\n".encode(),
 )
-TASKS = st.sampled_from(["det", "rec", "cls"])
+TASKS = st.sampled_from(LABEL_TASKS)
 NUMBERS = st.floats() | st.integers() | st.integers(min_value=-200, max_value=200)
 JSON = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.text(),
@@ -61,6 +68,8 @@ def check(folder: Path, content: bytes, task: str) -> None:
         max_text_length=5,
         ctc_steps=5,
         label_list=("0",),
+        table=TableRules(tokens=frozenset(ROW), most_tokens=9, box_numbers=4, merged=False),
+        kie=KieRules(classes=frozenset({"QUESTION", "ANSWER"}), of_tokens=True),
         workers=1,
     )
     report = validate([path], folder, rules)
@@ -108,3 +117,16 @@ def test_mutated_labels_never_raise(
         at = start % (len(content) + 1)
         content = content[:at] + replacement + content[at + length :]
     check(folder, content, task)
+
+
+@pytest.mark.parametrize("task", ["table", "kie"])
+def test_mutated_documents_never_raise(folder: Path, task: str) -> None:
+    """Odd values anywhere in the JSON of a table, or of boxes with classes and links."""
+    random = Random(4)
+    for _ in range(cases(30)):
+        if task == "table":
+            line = mutated_json(random, json.loads(table_row("a.jpg")))
+        else:
+            line = b"a.jpg\t" + mutated_json(random, [QUESTION, ANSWER])
+        good = table_row("a.jpg") if task == "table" else kie_row(image="a.jpg")
+        check(folder, line + b"\n" + good.encode() + b"\n", task)
