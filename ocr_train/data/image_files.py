@@ -71,6 +71,7 @@ class UniquePaths:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
+        self._last: dict[str, int] = {}
 
     def take(self, name: str) -> str:
         """`name`, or `name` with the first free of `2_`, `3_`, ... before its last part.
@@ -78,10 +79,11 @@ class UniquePaths:
         In front, because what stands behind `_crop_` in a name says that it is a crop of a page.
         """
         folder, slash, last = name.rpartition("/")
-        free, number = name, 1
+        free, number = name, self._last.get(name.casefold(), 1)
         while free.casefold() in self._taken:
             number += 1
             free = f"{folder}{slash}{number}_{last}"
+        self._last[name.casefold()] = number
         self._taken.add(free.casefold())
         return free
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 from ocr_train.atomic_files import write_bytes
 from ocr_train.data.checks.problems import ERROR, NOTE, Problem
 from ocr_train.data.difficult import KEEP, hint_of_difficult
+from ocr_train.data.formats.image_index import ImageIndex
 from ocr_train.data.image_files import IMAGE_SUFFIXES, UniquePaths, base_name, is_file, safe_name, slashed
 from ocr_train.data.labels import Box, LabelLine, format_boxes, format_line, shorten
 from ocr_train.data.system_files import walk_files
@@ -52,7 +53,6 @@ MISSED = frozenset({"image_missing", "crop_missing"})
 IMAGE_NOT_FOUND = (
     "no image of this name is under the source folder, or several are and their folders do not tell which"
 )
-_SAME_WORDS = {"training": "train", "testing": "test", "valid": "val", "validation": "val"}
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
@@ -132,14 +132,12 @@ class ConvertedFolder:
         self._overwrite = overwrite
         self._names = UniquePaths()
         self._files: list[Path] = []
-        self._images: dict[str, list[Path]] = defaultdict(list)
-        self._stems: dict[str, list[Path]] = defaultdict(list)
+        self._images = ImageIndex(src)
         self._files += walk_files(src, into=lambda folder: folder.resolve() != excluded)
         self._files.sort(key=lambda path: path.relative_to(src).parts)
         for path in self._files:
             if path.suffix.lower() in IMAGE_SUFFIXES:
-                self._images[path.name.casefold()].append(path)
-                self._stems[path.stem.casefold()].append(path)
+                self._images.add(path)
 
     def with_suffix(self, suffix: str) -> list[Path]:
         """The files of one suffix, whatever its case."""
@@ -164,9 +162,7 @@ class ConvertedFolder:
         name = base_name(written)
         if name not in ("", ".", "..") and is_file(folder / name):
             return folder / name
-        same_name = self._images.get(name.casefold(), [])
-        exact = [path for path in same_name if path.name == name]
-        return self._most_alike(exact or same_name, relative.split("/")[:-1])
+        return self._images.named(name, relative.split("/")[:-1])
 
     def find_by_stem(self, folder: Path, stems: Sequence[str]) -> Path | None:
         """The image of a label file in `folder` that has the name of one of `stems` but for its suffix.
@@ -174,25 +170,8 @@ class ConvertedFolder:
         Of several, one in the same folder, else the one whose folders share most words with the label file's:
         `labels/train/1.txt` is about `images/train/1.jpg`. None where there is none, or that does not tell.
         """
-        for stem in stems:
-            same_stem = self._stems.get(stem.casefold(), [])
-            beside = [path for path in same_stem if path.parent == folder]
-            if len(beside) == 1:
-                return beside[0]
-            if found := self._most_alike(beside or same_stem, folder.relative_to(self.src).parts):
-                return found
-        return None
-
-    def _most_alike(self, paths: Sequence[Path], folders: Sequence[str]) -> Path | None:
-        """Of images the only one, or the one whose folders share most words with `folders`; None where two share as
-        many."""
-        good = [path for path in paths if is_file(path)]
-        if len(good) < 2:
-            return good[0] if good else None
-        words = _folder_words(folders)
-        shared = [len(words & _folder_words(path.relative_to(self.src).parts[:-1])) for path in good]
-        best = max(shared)
-        return good[shared.index(best)] if shared.count(best) == 1 else None
+        found = (self._images.of_stem(stem, folder) for stem in stems)
+        return next((path for path in found if path is not None), None)
 
     def _holds(self, path: Path) -> bool:
         """By the names alone: a link that a team put into its folder is theirs to follow."""
@@ -218,12 +197,6 @@ class ConvertedFolder:
         text = "".join(format_line(image, format_boxes(boxes)) for image, boxes in pages)
         self.put(name, text.encode())
         return self.out / name
-
-
-def _folder_words(folders: Iterable[str]) -> set[str]:
-    """The words in the names of folders; "training" is "train"."""
-    words = {word for folder in folders for word in re.split(r"[^a-z0-9]+", folder.casefold()) if word}
-    return {_SAME_WORDS.get(word, word) for word in words}
 
 
 def one_line(text: str) -> str | None:
