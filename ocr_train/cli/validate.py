@@ -46,13 +46,15 @@ def _validate(arguments: argparse.Namespace) -> int:
     from ocr_train.data.checks.validate import validate
     from ocr_train.data.image_paths import paths_of
     from ocr_train.data.layout import validation_files
+    from ocr_train.data.table_files import table_images
 
     echo = echo_for(arguments)
     _require_files(arguments.labels)
     rules, dictionary = _rules(arguments, echo)
     outputs = [arguments.json, arguments.html, arguments.quarantine]
     require_apart([*arguments.labels, *([arguments.dict] if arguments.dict else [])], outputs)
-    paths = paths_of(arguments.labels, arguments.images, rules.choices.strip)
+    images = arguments.images or (table_images(arguments.labels) if arguments.task == "table" else None)
+    paths = paths_of(arguments.labels, images, rules.choices.strip)
     if paths.strip and not rules.choices.strip:
         echo(f"image paths begin with {paths.strip!r}, which is left out")
     report = validate(

@@ -9,7 +9,7 @@ so names get the folder. Its original file holds all sets, each line with its `s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -62,6 +62,16 @@ def place_tables(layout: Layout, source: LabelSource, work: Path, echo: Echo) ->
     count = len(layout.train)
     outs = tuple(part.out for part in parts)
     return replace(layout, train=outs[:count], val=outs[count:]), replace(source, origins=origins)
+
+
+def table_images(labels: Sequence[Path]) -> Path | None:
+    """The usual subfolder beside label files in which their images lie; None where they lie beside them, or in several."""
+    folders = set()
+    for path in labels:
+        name = next((one for one in FOLDERS if one and one in path.stem.lower()), "")
+        folders.add(path.parent / _folder(path, name, path.parent, divided=False))
+    found = folders.pop()
+    return found if not folders and found != labels[0].parent else None
 
 
 def _folder(labels: Path, name: str, images: Path, *, divided: bool) -> str:

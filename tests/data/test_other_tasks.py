@@ -193,3 +193,15 @@ def test_labels_of_another_task_are_named_as_that(
     assert ran.code == DataError.exit_code
     assert said in ran.err
     assert "quarantine" not in ran.err
+
+
+def test_pubtabnets_images_are_found_by_validate(capsys: Capsys, tmp_path: Path) -> None:
+    """In the folder of their set, beside the label file."""
+    for name in ("train", "val"):
+        images(tmp_path / name)
+        (tmp_path / f"{name}.jsonl").write_text(table_row() + "\n", encoding="utf-8")
+        ran = command(capsys, "validate", tmp_path / f"{name}.jsonl", "--task", "table")
+        assert ran.code == 0, ran.err
+    both = command(capsys, "validate", tmp_path / "train.jsonl", tmp_path / "val.jsonl", "--task", "table")
+    assert both.code == 3
+    assert "name their folder with --images" in both.out
