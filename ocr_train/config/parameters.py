@@ -103,9 +103,9 @@ class Launch:
         "boxes that a tool calls difficult: `keep` their text, or `ignore` them (`###`); `auto`: as that tool means it",
     )
     placeholders: str = _parameter(
-        "stop",
-        "recognition texts that a tool wrote in place of one (`###`, `待识别`, `TEMPORARY`): `stop`: they are errors; "
-        "`keep`: they are trained on",
+        "drop",
+        "recognition texts that a tool wrote in place of one (`###`, `待识别`, `TEMPORARY`): `drop`: left out and counted; "
+        "`stop`: they are errors; `keep`: they are trained on",
     )
     leaks: str = _parameter(
         "stop",

@@ -29,7 +29,7 @@ class LabelChoices:
 
     text_from: str = "auto"
     difficult: str = "auto"
-    placeholders: str = "stop"
+    placeholders: str = "drop"
     leaks: str = "stop"
     empty_pages: bool = False
     images: str = ""

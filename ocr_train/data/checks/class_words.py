@@ -40,10 +40,11 @@ class ClassWords:
                 continue
             hint = (
                 f"{len(places)} of {every} labels are this word, the name of a class and not what an image shows: "
-                "export the texts (--text-from description where a tool has them there), or placeholders=keep"
+                "export the texts (--text-from description where a tool has them there)"
             )
+            kind = "placeholder_text" if word in _SURE else "class_word"
             for file, line in places:
-                found.add(file, line, Finding("placeholder_text", word, hint))
+                found.add(file, line, Finding(kind, word, hint))
 
 
 _LONGEST = 1 + max(map(len, GENERIC))

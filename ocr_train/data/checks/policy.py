@@ -87,6 +87,7 @@ def decide_on_findings(
 
 
 def _hint(report: ValidationReport, source: LabelSource) -> str:
+    errors = [problem for problem in report.problems if problem.severity == ERROR]
     if verdict := _verdict(report):
         return verdict
     if (
@@ -101,6 +102,8 @@ def _hint(report: ValidationReport, source: LabelSource) -> str:
             f"{missing} of {report.labels} lines name an image that was not found: name the images' folder (--images FOLDER, "
             "-P images=FOLDER), or put them where the paths say."
         )
+    if all(map(_is_of_no_sample, errors)) and errors and not source.losses:
+        return "Fix them: they are of whole files, and no line of those is a sample."
     if len(report.bad_lines) >= report.labels and not source.losses:
         return "Fix them: no line is without an error."
     rest = "Fix them, or continue with the rest: --on-bad-sample quarantine (-P on_bad_sample=quarantine)"

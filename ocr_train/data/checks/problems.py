@@ -125,6 +125,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "placeholder_text": Kind(
             rec=ERROR, det=NOTE, why="a labelling tool's stand-in would be learned as a text"
         ),
+        "class_word": _both(
+            NOTE, "nearly all labels are names of classes, which a recogniser would learn as texts"
+        ),
         "lookalike": _both(
             NOTE, "one picture, two spellings: a model learns both, and scores count them as errors"
         ),
@@ -232,14 +235,16 @@ class LeftOut:
 class FoundProblems:
     """The problems of one validation for `task`, in bounded memory: counted, some of each kind `kept`, lines marked.
 
-    `notes` are kinds that were chosen to be no errors here.
-    """
+    `notes` are kinds that were chosen to be no errors here. Lines of the kinds
+    `drops` are `dropped`: left out without an error."""
 
     task: str
     notes: frozenset[str] = frozenset()
     counts: Counter[str] = field(default_factory=Counter)
     kept: dict[str, list[Problem]] = field(default_factory=dict)
     bad_lines: BadLines = field(default_factory=BadLines)
+    drops: frozenset[str] = frozenset()
+    dropped: BadLines = field(default_factory=BadLines)
     errors: int = 0
 
     def severity(self, kind: str) -> str:
@@ -259,6 +264,10 @@ class FoundProblems:
     def count_places(self, kind: str, places: Iterable[tuple[str, int]], count: int) -> None:
         """Count `count` problems whose text is not kept, and mark those of `places` if `kind` is an error."""
         self.counts[kind] += count
+        if kind in self.drops:
+            for file, line in places:
+                self.dropped.add(file, line, kind)
+            return
         if self.severity(kind) == ERROR:
             self.errors += count
             for file, line in places:

@@ -109,7 +109,7 @@ def surrounding_spaces(text: str) -> Finding:
 
 def placeholder(text: str) -> Finding:
     """The finding for a text that a labelling tool wrote by itself."""
-    hint = "a tool wrote it in place of a text: type what the image shows, or remove the line"
+    hint = "a tool wrote it in place of a text: type what the image shows"
     return Finding("placeholder_text", escape(text), hint)
 
 

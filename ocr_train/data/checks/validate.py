@@ -29,7 +29,6 @@ from ocr_train.data.checks.meaning import label_meaning
 from ocr_train.data.checks.problems import (
     ERROR,
     LABEL_TASKS,
-    BadLines,
     Finding,
     FoundProblems,
     Problem,
@@ -43,7 +42,7 @@ from ocr_train.data.checks.recognition import (
 )
 from ocr_train.data.checks.statistics import Example, Statistics
 from ocr_train.data.checks.tables import TableRules, bad_row, check_table
-from ocr_train.data.checks.validation_report import ValidationReport, as_notes
+from ocr_train.data.checks.validation_report import ValidationReport, as_notes, left_out_kinds
 from ocr_train.data.contents import file_sizes, find_same
 from ocr_train.data.image_paths import ImagePaths
 from ocr_train.data.labels import BadLine, Box, LabelLine, TableLine, read_labels
@@ -113,7 +112,9 @@ def validate(
     """
     paths = images if isinstance(images, ImagePaths) else ImagePaths(images, rules.choices.strip)
     _require_readable(label_files, paths.root)
-    found = FoundProblems(task=rules.task, notes=as_notes(rules.choices))
+    found = FoundProblems(
+        task=rules.task, notes=as_notes(rules.choices), drops=left_out_kinds(rules.task, rules.choices)
+    )
     statistics = Statistics()
     for problem in known:
         found.add(problem.file, problem.line, Finding(problem.kind, problem.value, problem.hint))
@@ -127,9 +128,8 @@ def validate(
     checker.words.report(found)
     names = partial(samples.names, lambda written: paths.usable(written).name)
     same = find_same(samples.images, names, paths.root, workers=rules.workers)
-    dropped = BadLines()
     leaked = find_duplicates(
-        samples, same, found, dropped, held=[str(path) for path in held], choice=rules.choices.leaks
+        samples, same, found, found.dropped, held=[str(path) for path in held], choice=rules.choices.leaks
     )
     order = {str(path): index for index, path in enumerate(label_files)}
     problems = [problem for kept in found.kept.values() for problem in kept]
@@ -144,7 +144,7 @@ def validate(
         task=rules.task,
         choices=rules.choices,
         leaks=leaked,
-        dropped=dropped,
+        dropped=found.dropped,
         same=same,
     )
 

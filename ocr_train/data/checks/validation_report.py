@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ocr_train.config.requests import LabelChoices
-from ocr_train.data.checks.duplicates import STOP, Leaks
+from ocr_train.data.checks.duplicates import DROP, STOP, Leaks
 from ocr_train.data.checks.listing import list_problems
 from ocr_train.data.checks.problems import ERROR, KINDS, NOTE, BadLines, LeftOut, Problem
 from ocr_train.data.checks.statistics import Statistics
@@ -17,6 +17,11 @@ def as_notes(choices: LabelChoices) -> frozenset[str]:
     """The errors that are asked for: they are counted, and stop nothing."""
     asked = {"leak": choices.leaks != STOP, "placeholder_text": choices.placeholders != STOP}
     return frozenset(kind for kind, kept in asked.items() if kept)
+
+
+def left_out_kinds(task: str, choices: LabelChoices) -> frozenset[str]:
+    """The notes whose lines are neither trained nor validated on."""
+    return frozenset({"placeholder_text"} if task == "rec" and choices.placeholders == DROP else ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +67,7 @@ class ValidationReport:
         lines = [
             f"{self.labels} labels, {self.errors} errors in {len(self.bad_lines)} lines, {notes} notes",
             *([self.leaks.sentence()] if self.leaks else []),
+            *self._left_out(),
             *self._doubled(),
             *(
                 f"  {self.severity(kind):5} {kind}: {count}"
@@ -70,6 +76,14 @@ class ValidationReport:
         ]
         lines += list_problems(self.problems, self.counts, limit)
         return "\n".join(lines)
+
+    def _left_out(self) -> Iterator[str]:
+        if "placeholder_text" in left_out_kinds(self.task, self.choices) & self.counts.keys():
+            count = self.counts["placeholder_text"]
+            yield (
+                f"{count} line{'s are' if count > 1 else ' is'} left out: what a tool writes in place of a text stands there "
+                "(placeholders: stop makes errors of them, keep trains on them)"
+            )
 
     def _doubled(self) -> Iterator[str]:
         if count := self.counts.get("duplicate_image", 0):
