@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.data.contents import NamedImages, SameImages, file_sizes, find_same, none_same
+from ocr_train.data.contents import NamedImages, SameImages, file_sizes, find_same, first_places, none_same
 from ocr_train.data.labels import LabelLine
 from ocr_train.data.samples import image_names
 
@@ -122,15 +122,13 @@ def _make_groups(read: _Read, same: SameImages) -> Groups:
     import numpy as np
 
     keys = np.frombuffer(read.keys, dtype=np.uint64)
-    of_sample = np.unique(keys, return_inverse=True)[1].reshape(-1).astype(np.int32)
-    of_sample, conflicts = _joined(of_sample, read, same)
-    _, first, numbers = np.unique(of_sample, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty(len(order), dtype=np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
-    first = first[order]
+    heads, conflicts = _joined(first_places(keys), read, same)
+    begins = heads == np.arange(len(heads), dtype=np.int32)
+    numbers = np.cumsum(begins, dtype=np.int32)
+    numbers -= 1
+    first = np.flatnonzero(begins)
     return Groups(
-        of_sample=rank[numbers.reshape(-1)],
+        of_sample=numbers[heads],
         first=first,
         # The first 6 bytes, as a fraction: the assignment is part of the format.
         place=(keys[first] >> np.uint64(16)).astype(np.float64) / 2.0**48,
@@ -142,36 +140,35 @@ def _make_groups(read: _Read, same: SameImages) -> Groups:
 
 
 def _joined(
-    of_sample: NDArray[np.int32], read: _Read, same: SameImages
+    heads: NDArray[np.int32], read: _Read, same: SameImages
 ) -> tuple[NDArray[np.int32], list[tuple[int, int]]]:
-    """The numbers with those joined whose samples share an image, and the pairs of samples that disagree about one."""
+    """The first sample of each sample's group, where `heads` is the first one with its key, and groups that share an image
+    are one; and the pairs of samples that disagree about an image."""
     import numpy as np
 
-    contents = same.first_ids(np.frombuffer(read.images.ids, dtype=np.int64))
+    first = first_places(same.first_ids(np.frombuffer(read.images.ids, dtype=np.int64)))
     samples = np.frombuffer(read.images.samples, dtype=np.uint32)
-    _, firsts, numbers = np.unique(contents, return_index=True, return_inverse=True)
-    if len(firsts) == len(contents):
-        return of_sample, []
-    first = firsts[numbers.reshape(-1)]
-    labels = np.frombuffer(read.labels, dtype=np.int64)[samples]
-    rows = np.flatnonzero(labels != labels[first])
-    conflicts = list(zip(samples[first[rows]].tolist(), samples[rows].tolist(), strict=True))
-    own, other = of_sample[samples], of_sample[samples[first]]
-    apart = np.flatnonzero(own != other)
-    if not len(apart):
-        return of_sample, conflicts
-    heads = np.arange(int(of_sample.max()) + 1, dtype=np.int32)
-    for row in apart:
-        one, two = _head(heads, int(own[row])), _head(heads, int(other[row]))
-        heads[max(one, two)] = min(one, two)
-    for number in range(len(heads)):
-        # A head is smaller than what it stands for, so that it is final here.
-        heads[number] = heads[heads[number]]
-    return heads[of_sample], conflicts
+    later = np.flatnonzero(first != np.arange(len(first), dtype=np.int32))
+    if not len(later):
+        return heads, []
+    own, other = samples[later], samples[first[later]]
+    labels = np.frombuffer(read.labels, dtype=np.int64)
+    differing = labels[own] != labels[other]
+    conflicts = list(zip(other[differing].tolist(), own[differing].tolist(), strict=True))
+    apart = heads[own] != heads[other]
+    parents = array("i", heads.tobytes())
+    for one, two in zip(own[apart].tolist(), other[apart].tolist(), strict=True):
+        one_head, two_head = _head(parents, one), _head(parents, two)
+        parents[max(one_head, two_head)] = min(one_head, two_head)
+    if apart.any():
+        for sample, parent in enumerate(parents):
+            # A head is smaller than what it stands for, so that its own is final here.
+            parents[sample] = parents[parent]
+    return np.frombuffer(parents, dtype=np.int32), conflicts
 
 
-def _head(heads: NDArray[np.int32], number: int) -> int:
-    while heads[number] != number:
-        heads[number] = heads[heads[number]]
-        number = int(heads[number])
-    return number
+def _head(parents: array[int], sample: int) -> int:
+    while parents[sample] != sample:
+        parents[sample] = parents[parents[sample]]
+        sample = parents[sample]
+    return sample

@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ocr_train.data.checks.problems import KEPT_PER_KIND, BadLines, Finding, FoundProblems
-from ocr_train.data.contents import NamedImages, SameImages, normal_name
+from ocr_train.data.contents import NamedImages, SameImages, first_places, normal_name
 from ocr_train.data.labels import LabelLine, read_labels, shorten
 from ocr_train.data.samples import image_names
 from ocr_train.ocr_engine.files import open_regular
@@ -131,60 +131,57 @@ def find_duplicates(
 
 @dataclass(frozen=True, kw_only=True)
 class _Table:
-    """One row for each image of each sample: `content` is the image's number, `sample` whose it is, `val` whether that
-    is for validation, `label` its label. `sample_set` is for each sample a hash of its images and its side."""
+    """One row for each image of each sample: `content` is the first row of the same image, `sample` whose it is, `val`
+    whether that is for validation, `label` its label, `name` its name. All that grows with the lines is kept small."""
 
-    content: NDArray[np.intp]
-    sample: NDArray[np.intp]
+    content: NDArray[np.int32]
+    sample: NDArray[np.uint32]
     val: NDArray[np.bool_]
     label: NDArray[np.int64]
     name: NDArray[np.int64]
-    sample_set: NDArray[np.uint64]
 
     @classmethod
     def of(cls, samples: SampleHashes, same: SameImages, held: Sequence[str]) -> _Table:
         import numpy as np
 
         names = np.frombuffer(samples.images.ids, dtype=np.int64)
-        sample = np.frombuffer(samples.images.samples, dtype=np.uint32).astype(np.intp)
-        first_ids = same.first_ids(names)
-        content = np.unique(first_ids, return_inverse=True)[1].reshape(-1)
-        val = samples.of_files(held)
-        sets = np.zeros(len(samples.numbers), dtype=np.uint64)
-        rows: NDArray[np.intp] | slice = slice(None)
-        if len(sample) > len(sets):
+        sample = np.frombuffer(samples.images.samples, dtype=np.uint32)
+        labels, val = np.frombuffer(samples.labels, dtype=np.int64), samples.of_files(held)
+        if len(sample) > len(labels):
+            labels, val = labels[sample], val[sample]
+        content = first_places(same.first_ids(names))
+        return cls(content=content, sample=sample, val=val, label=labels, name=names)
+
+    def hashed_samples(self, labels: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """For each sample a hash of its set of images, its side and its label."""
+        import numpy as np
+
+        if len(self.sample) > len(labels):
             # A list may have one image twice, under two names.
-            rows = np.unique(sample * (int(content.max()) + 1) + content, return_index=True)[1]
-        np.add.at(sets, sample[rows], _mix(first_ids[rows]))
-        sets ^= val.astype(np.uint64)
-        labels = np.frombuffer(samples.labels, dtype=np.int64)
-        return cls(
-            content=content,
-            sample=sample,
-            val=val[sample],
-            label=labels[sample],
-            name=names,
-            sample_set=sets,
-        )
+            pairs = self.sample.astype(np.int64) * len(self.content) + self.content
+            rows = np.unique(pairs, return_index=True)[1]
+            sums = np.zeros(len(labels), dtype=np.uint64)
+            np.add.at(sums, self.sample[rows], _mix(self.content[rows]))
+            sides = np.zeros(len(labels), dtype=bool)
+            sides[self.sample] = self.val
+        else:
+            sums, sides = _mix(self.content), self.val
+        sums ^= sides
+        sums += _mix(labels)
+        return sums
 
 
-def _mix(values: NDArray[np.int64]) -> NDArray[np.uint64]:
+def _mix(values: NDArray[np.signedinteger[Any]]) -> NDArray[np.uint64]:
     """Hashes spread over all bits, so that sums of several are as good (the finalizer of SplitMix64)."""
     import numpy as np
 
-    mixed = values.view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
-
-
-def _firsts(values: NDArray[np.generic]) -> NDArray[np.intp]:
-    """For each place the first place that has the same value."""
-    import numpy as np
-
-    _, firsts, numbers = np.unique(values, return_index=True, return_inverse=True)
-    first: NDArray[np.intp] = firsts[numbers.reshape(-1)]
-    return first
+    mixed = values.astype(np.int64).view(np.uint64)
+    mixed += np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed ^= mixed >> np.uint64(shift)
+        mixed *= np.uint64(factor)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
 
 
 @dataclass(frozen=True)
@@ -200,31 +197,35 @@ class _Reporter:
         """`duplicate_image` for each later line of the same image and label, `duplicate_conflict` where labels differ."""
         import numpy as np
 
-        labels = np.frombuffer(self.samples.labels, dtype=np.int64)
-        first = _firsts(self.table.sample_set + _mix(labels))
-        later = np.flatnonzero(first != np.arange(len(first)))
+        first = first_places(self.table.hashed_samples(np.frombuffer(self.samples.labels, dtype=np.int64)))
+        later = np.flatnonzero(first != np.arange(len(first), dtype=np.int32))
         _report(self.samples, self.found, "duplicate_image", later, first, self._twice)
+        del first, later
         conflicts, others = self._conflicts()
         _report(self.samples, self.found, "duplicate_conflict", conflicts, others, self._conflict)
 
-    def _conflicts(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _conflicts(self) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
         """The samples with an image that another of the same set labels otherwise; for each sample the other one."""
         import numpy as np
 
         table = self.table
-        first = _firsts(table.content * 2 + table.val)
+        first = table.content
+        if table.val.any():
+            first = first_places(table.content.astype(np.int64) * 2 + table.val)
         differs = np.flatnonzero(table.label != table.label[first])
-        others = np.zeros(len(self.samples.numbers), dtype=np.intp)
         if not len(differs):
-            return differs, others
+            return differs, np.empty(0, dtype=np.int32)
         # Backwards, so that what stays of equal places is the first.
         opposite = first.copy()
         opposite[first[differs[::-1]]] = differs[::-1]
-        rows = np.flatnonzero(np.isin(first, first[differs]))
+        disagreeing = np.zeros(len(first), dtype=bool)
+        disagreeing[first[differs]] = True
+        rows = np.flatnonzero(disagreeing[first])
         of_first = table.label[rows] == table.label[first[rows]]
         other_rows = np.where(of_first, opposite[first[rows]], first[rows])
+        others = np.zeros(len(self.samples.numbers), dtype=np.int32)
         others[table.sample[rows[::-1]]] = table.sample[other_rows[::-1]]
-        return np.unique(table.sample[rows]), others
+        return np.unique(table.sample[rows]).astype(np.intp), others
 
     def _counts_double(self, index: int) -> str:
         """What follows, with the set that both lines are in where that is known."""
@@ -259,7 +260,7 @@ def _find_leaks(
 
     if table.val.all() or not table.val.any():
         return None
-    trained, held = (np.zeros(int(table.content.max()) + 1, dtype=bool) for _ in range(2))
+    trained, held = (np.zeros(len(table.content), dtype=bool) for _ in range(2))
     trained[table.content[~table.val]] = True
     held[table.content[table.val]] = True
     both = trained & held
@@ -267,12 +268,14 @@ def _find_leaks(
     if not len(rows):
         return None
     val_rows, train_rows = rows[table.val[rows]], rows[~table.val[rows]]
-    first_train = np.zeros(len(both), dtype=np.intp)
+    first_train = np.zeros(len(both), dtype=np.int32)
     first_train[table.content[train_rows[::-1]]] = train_rows[::-1]
-    others = np.zeros(len(samples.numbers), dtype=np.intp)
+    others = np.zeros(len(samples.numbers), dtype=np.int32)
     others[table.sample[val_rows[::-1]]] = table.sample[first_train[table.content[val_rows[::-1]]]]
-    pairs = _mix(table.content.astype(np.int64)) + table.label.view(np.uint64)
-    other_label = val_rows[~np.isin(pairs[val_rows], pairs[train_rows])]
+    val_pairs, train_pairs = (
+        _mix(table.content[some]) + table.label[some].view(np.uint64) for some in (val_rows, train_rows)
+    )
+    other_label = val_rows[~np.isin(val_pairs, train_pairs)]
     differing = set(table.sample[other_label].tolist())
 
     def hint(index: int, where: str, what: str) -> str:
@@ -299,7 +302,7 @@ def _report(
     found: FoundProblems,
     kind: str,
     indices: NDArray[np.intp],
-    others: NDArray[np.intp],
+    others: NDArray[np.int32],
     hint: Callable[[int, str, str], str],
 ) -> None:
     """Report each sample of `indices`; `others` has for each sample the one that it is held against."""
