@@ -117,7 +117,7 @@ _LOOKS: tuple[tuple[str, Callable[[FilePeek], bool]], ...] = (
     ("PAGE XML, which is not read", _xml("PcGts")),
     ("the XML of ICDAR 2003 and SVT, which is not read", _xml("tagset")),
     ("hOCR, which is not read", lambda peek: peek.suffix == ".hocr"),
-    ("PubTabNet's labels of tables: they are for a table model", _tables),
+    ("PubTabNet's labels of tables: they are for a table model (--task table)", _tables),
     ("CreateML's JSON: has classes and no text; export as COCO or Pascal VOC", _createml),
     ("DOTA: boxes of objects, without text", _dota),
     (

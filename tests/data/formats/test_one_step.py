@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,12 @@ from tests.data.formats.test_every_format import COUNT, folder_of
 from tests.data.one_step import PYTHON, Prepared, Trained, paddleocr, prepared, train_all
 from tests.data.other_tasks import kie_folder, kie_model, table_folder, table_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="macOS does not let a process fork that has loaded its libraries"
+    ),
+]
 
 TEXTS = ("csv", "gt-txt", "lmdb")
 """Formats without boxes: for recognition."""
