@@ -9,6 +9,7 @@ import pytest
 
 from ocr_train import errors
 from ocr_train.data.checks.problems import KINDS
+from ocr_train.data.formats.conversion import NOTES
 from ocr_train.trainer.failures import BUDGET, FAILURE_SIGNATURES, PRUNED, REASONS, find_failure
 from ocr_train.trainer.outcome import _ASKED, _EXIT_CODES, _REASONS
 from tests.pages import REPO, code, table, without_code_blocks
@@ -115,6 +116,14 @@ def test_every_kind_of_problem_has_an_entry(page: str) -> None:
         (name, kind.rec, kind.det) for name, kind in KINDS.items()
     ]
     assert [row[0] for row in rows if len(row) != 5 or not all(row)] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_note_of_a_conversion_has_an_entry(page: str) -> None:
+    """With what it means and what to do."""
+    rows = table(page, "note")
+    assert sorted(code(row[0])[0] for row in rows) == sorted(NOTES)
+    assert [row[0] for row in rows if len(row) != 3 or not all(row)] == []
 
 
 def test_the_page_of_reasons_is_where_the_code_says() -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ocr_train.data.difficult import AUTO, IGNORE, hint_of_difficult, is_difficult, text_of_difficult
+from ocr_train.data.difficult import AUTO, IGNORE, hint_of_difficult, text_of_difficult
 from ocr_train.data.formats.conversion import (
     CLIPPED_HINT,
     MENDED_HINT,
@@ -38,6 +38,7 @@ from ocr_train.data.formats.page_image import (
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import NoRegion
 from ocr_train.data.formats.text_choice import LABEL, TextChoice, choose_text_field, text_fields
+from ocr_train.data.formats.texts import has_hard_mark
 from ocr_train.data.image_files import base_name, decode_or_none
 from ocr_train.data.labels import IGNORED_TRANSCRIPTIONS, Box, Point
 from ocr_train.errors import DataError
@@ -244,7 +245,8 @@ def _read_shape(
         not isinstance(value, str | None) or one_line(value or "") is None
     ):
         raise NoRegion("bad_text")
-    hard = is_difficult(shape.get("difficult"))
+    marks = [shape, *(one for name in ("flags", "attributes") if isinstance(one := shape.get(name), dict))]
+    hard = any(map(has_hard_mark, marks))
     return _Shape(points=region.points, fields=fields, difficult=hard, json=path), region.notes
 
 

@@ -54,13 +54,14 @@ def shape_region(shape: Mapping[str, Any], width: int, height: int) -> Region:
         raise NoRegion(kind)
     if has_unknown_type(shape):
         points, notes = _unknown(shape)
-        return fit_region(points, width, height, notes=notes)
+        return fit_region(points, width, height, drawn=points, notes=notes)
     outline = _OUTLINES[kind]
     given = read_points(shape.get("points"), at_least=1)
     if given is None:
         raise NoRegion("bad_points")
     points, notes = outline(list(given), shape)
-    return fit_region(points, width, height, notes=notes)
+    drawn = given if kind in _OF_CORNERS else ()
+    return fit_region(points, width, height, drawn=drawn, notes=notes)
 
 
 def has_unknown_type(shape: Mapping[str, Any]) -> bool:
@@ -177,6 +178,7 @@ def decode_base64(text: str) -> bytes:
         return b""
 
 
+_OF_CORNERS = frozenset({"polygon", "rectangle", "oriented_rectangle", "rotation", "quadrilateral"})
 _OUTLINES: Mapping[str, Callable[[list[Point], Mapping[str, Any]], _Outline]] = {
     "polygon": _polygon,
     "rectangle": _rectangle,

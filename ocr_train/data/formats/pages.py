@@ -261,7 +261,7 @@ def _box(found: FoundBox, page: FoundPage, image: PageImage) -> tuple[DrawnBox, 
     # Four points stay four, so that a corner given twice does not turn the box.
     outline = points if len(points) == 4 and len(corners) < 4 else corners
     ordered = read_order(outline) if found.reading_order else as_region(outline)
-    region = fit_region(ordered, image.width, image.height, notes=found.notes)
+    region = fit_region(ordered, image.width, image.height, drawn=outline, notes=found.notes)
     drawn = DrawnBox(
         points=region.points,
         text=text,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ocr_train.data.checks.detection import EDGE_TOLERANCE_PX, outline_kind
@@ -48,10 +48,18 @@ def finite(value: Any) -> float | None:
     return float(value) if abs(value) <= LARGEST_COORDINATE else None
 
 
-def fit_region(points: Sequence[Point], width: int, height: int, *, notes: tuple[str, ...] = ()) -> Region:
+def fit_region(
+    points: Sequence[Point],
+    width: int,
+    height: int,
+    *,
+    drawn: Sequence[Point] = (),
+    notes: tuple[str, ...] = (),
+) -> Region:
     """The part of an outline that lies within an image of `width` x `height` pixels, as the check of labels takes it.
 
-    Raises `NoRegion` ("outside_image", "no_area") where there is none.
+    Where the outline as it was `drawn` crosses itself, that it was mended is noted, however that was done. Raises
+    `NoRegion` ("outside_image", "no_area") where there is none.
     """
     if not _overlaps(points, width, height):
         raise NoRegion("outside_image")
@@ -59,7 +67,8 @@ def fit_region(points: Sequence[Point], width: int, height: int, *, notes: tuple
     inside, clipped = _clip(whole, width, height)
     if thickness(inside) < 1:
         raise NoRegion("no_area")
-    changes = [name for name, holds in (("mended", whole != list(points)), ("clipped", clipped)) if holds]
+    mended = whole != list(points) or (len(drawn) > 3 and outline_kind(drawn) == "self_intersecting")
+    changes = [name for name, holds in (("mended", mended), ("clipped", clipped)) if holds]
     return Region(points=_sound(inside, width, height), notes=(*notes, *changes))
 
 
@@ -71,11 +80,12 @@ def mend_region(points: Sequence[Point], size: tuple[int, int] | None) -> Region
     if over <= EDGE_TOLERANCE_PX and kind in ("", "counter_clockwise"):
         return Region(points=tuple(points))
     ordered = read_order(list(points))
-    region = fit_region(ordered, *size) if size else Region(points=tuple(without_crossings(ordered)))
-    if outline_kind(region.points):
+    if size:
+        return fit_region(ordered, *size, drawn=points)
+    whole = without_crossings(ordered)
+    if outline_kind(whole):
         raise NoRegion("no_area")
-    crossed = kind == "self_intersecting" and "mended" not in region.notes
-    return replace(region, notes=("mended", *region.notes)) if crossed else region
+    return Region(points=tuple(whole), notes=("mended",))
 
 
 def without_crossings(points: Sequence[Point]) -> list[Point]:

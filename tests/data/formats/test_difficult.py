@@ -17,9 +17,12 @@ from tests.data.formats.test_voc import BNDBOX, voc
 
 PLACE = {"bbox": [10, 20, 190, 40], "text": "hard"}
 ATTRIBUTES = '<attribute name="text">hard</attribute><attribute name="{}">{}</attribute>'
-SHAPE = {"label": "hard", "points": BOX, "shape_type": "polygon", "difficult": True}
+SHAPE = {"label": "hard", "points": BOX, "shape_type": "polygon"}
 HARD: dict[str, list[dict[str, Any]]] = {
-    "labelme": [{"0.json": {"shapes": [SHAPE], "imagePath": "0.jpg"}}],
+    "labelme": [
+        {"0.json": {"shapes": [{**SHAPE, **more}], "imagePath": "0.jpg"}}
+        for more in ({"difficult": True}, {"flags": {"Illegible": True}}, {"attributes": {"difficult": "1"}})
+    ],
     "voc": [
         {"0.xml": voc(f"<name>hard</name><difficult>1</difficult>{BNDBOX}")},
         {"0.xml": voc(f"<name>hard</name><difficult>true</difficult>{BNDBOX}")},

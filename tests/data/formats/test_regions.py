@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from ocr_train.data.formats.regions import (
     without_crossings,
 )
 from ocr_train.data.labels import Box, Point
+from tests.data.formats.folders import BOX, converted, put
 from tests.fuzz import cases
 
 WIDTH, HEIGHT = 400, 200
@@ -128,3 +130,16 @@ def test_a_mask_of_thousands_of_points_that_touches_itself_keeps_its_shape() -> 
     region = fit_region(points, WIDTH, HEIGHT)
     assert Polygon(region.points).area == pytest.approx(math.pi * 150 * 80, rel=0.01)
     assert region.notes == ("mended",)
+
+
+def test_crossed_corners_are_noted_too(tmp_path: Path) -> None:
+    """Four corners are put in order without a polygon that is mended: what was drawn crossed itself all the same."""
+    crossed = [[10, 20], [200, 60], [200, 20], [10, 60]]
+    shapes = [{"label": "K1", "points": crossed}, {"label": "K2", "points": BOX}]
+    for name, files in (
+        ("labelme", {"0.json": {"imagePath": "0.jpg", "shapes": shapes}}),
+        ("icdar", {"gt_0.txt": "10,20,200,60,200,20,10,60,K1\n10,20,200,20,200,60,10,60,K2\n"}),
+    ):
+        found = converted(put(tmp_path / name, files), name)
+        assert sorted(found.boxes) == [("K1", BOX), ("K2", BOX)]
+        assert [(one.kind, one.value[:2]) for one in found.done.problems] == [("mended", "1 ")]
