@@ -108,9 +108,15 @@ def _rules(arguments: argparse.Namespace, echo: Echo) -> tuple[Rules, Dictionary
 
 
 def _next(report: ValidationReport, images: Path) -> str:
+    from ocr_train.data.checks.policy import common_trouble
+
     if not report.errors:
         return f"no errors; images are relative to {images}"
     missing = report.counts.get("image_missing", 0)
     if missing and missing >= report.labels:
         return f"no image was found in {images}: name their folder with --images"
+    if common := common_trouble(report):
+        return common
+    if not report.bad_lines:
+        return "fix these first: they are no single lines"
     return "fix the lines, or train on the rest with --on-bad-sample quarantine"

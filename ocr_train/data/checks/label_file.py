@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from ocr_train.data.checks.problems import Finding
@@ -19,8 +20,9 @@ def whole_file_problem(path: Path) -> tuple[Finding, int] | None:
     found = other_encoding(path)
     if found is None:
         return None
+    name = shlex.quote(path.name)
     hint = (
         f"the file is {found.why}; {found.samples} samples when it is read so. Save it as UTF-8, or: "
-        f"iconv -f {found.name} -t UTF-8 {path.name} > utf8_{path.name}"
+        f"iconv -f {found.name} -t UTF-8 {name} > {name}.utf8 && mv {name}.utf8 {name}"
     )
     return Finding("not_utf8", path.name, hint), found.samples

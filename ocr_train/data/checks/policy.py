@@ -88,8 +88,8 @@ def decide_on_findings(
 
 def _hint(report: ValidationReport, source: LabelSource) -> str:
     errors = [problem for problem in report.problems if problem.severity == ERROR]
-    if verdict := _verdict(report):
-        return verdict
+    if common := common_trouble(report):
+        return common
     if (
         not source.converted
         and report.counts.get("no_tab", 0) > report.labels * 0.9
@@ -102,7 +102,7 @@ def _hint(report: ValidationReport, source: LabelSource) -> str:
             f"{missing} of {report.labels} lines name an image that was not found: name the images' folder (--images FOLDER, "
             "-P images=FOLDER), or put them where the paths say."
         )
-    if all(map(_is_of_no_sample, errors)) and errors and not source.losses:
+    if all(map(is_of_no_sample, errors)) and errors and not source.losses:
         return "Fix them: they are of whole files, and no line of those is a sample."
     if len(report.bad_lines) >= report.labels and not source.losses:
         return "Fix them: no line is without an error."
@@ -116,7 +116,7 @@ _LEAKS = (
 )
 
 
-def _verdict(report: ValidationReport) -> str:
+def common_trouble(report: ValidationReport) -> str:
     """What nearly all labels have in common, where that is more than a problem of each."""
     # A text of digits alone is JSON, too: a number and not a list of boxes.
     not_boxes = [problem for problem in report.problems if problem.kind in ("bad_json", "not_a_list")]
@@ -151,7 +151,7 @@ def count_quarantined(report: ValidationReport) -> int:
     Raises `DataError` where nothing would be left of a file, and for errors that are of no line (an empty file, a
     broken dictionary), since no quarantine helps against those.
     """
-    whole = [problem for problem in report.problems if _is_of_no_sample(problem)]
+    whole = [problem for problem in report.problems if is_of_no_sample(problem)]
     if whole:
         places = "\n".join(f"{problem.file}: {problem.kind}: {problem.hint}" for problem in whole)
         raise DataError(f"quarantine does not help here:\n{places}", hint="fix these first")
@@ -162,7 +162,7 @@ def count_quarantined(report: ValidationReport) -> int:
     return len(report.bad_lines)
 
 
-def _is_of_no_sample(problem: Problem) -> bool:
+def is_of_no_sample(problem: Problem) -> bool:
     return problem.severity == ERROR and (problem.line == 0 or problem.kind.startswith("dict_"))
 
 
