@@ -54,7 +54,9 @@ def _add_format_options(parser: argparse.ArgumentParser, without: Sequence[str] 
         names = ", ".join(name for name, one in FORMATS.items() if option in one.options)
         text = f"{names}: {option.help}"
         if option.choices:
-            parser.add_argument(option.flag, choices=option.choices, metavar="FIELD", help=text)
+            parser.add_argument(
+                option.flag, choices=option.choices, metavar="|".join(option.choices), help=text
+            )
         elif option.metavar:
             parser.add_argument(option.flag, metavar=option.metavar, help=text)
         else:

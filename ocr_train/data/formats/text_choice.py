@@ -60,20 +60,26 @@ def text_fields(shape: Mapping[str, Any]) -> dict[str, str]:
 
 
 def choose_text_field(boxes: Sequence[Mapping[str, str]], text_from: str = AUTO) -> TextChoice:
-    """Where the texts of `boxes` are, of which each is its fields that are not empty. `text_from` "auto" decides; any
-    other is the field's name."""
-    if text_from != AUTO:
-        return TextChoice(field=text_from)
+    """Where the texts of `boxes` are, of which each is its fields that are not empty. `text_from` is "label", or
+    "description" for that field or, where no box has one, the tool's other field for texts; "auto" decides."""
+    if text_from == LABEL:
+        return TextChoice(field=LABEL)
     values: dict[str, Counter[str]] = {}
     for fields in boxes:
         for name, text in fields.items():
             values.setdefault(name, Counter())[text] += 1
     labels = values.pop(LABEL, Counter())
+    if text_from == DESCRIPTION:
+        return TextChoice(
+            field=DESCRIPTION if DESCRIPTION in values else _fullest(values, labels) or DESCRIPTION
+        )
     other = _fullest(values, labels)
     if other and (not labels or _stands_for_more(values[other], labels)):
         return _other_field(other, values[other], labels, len(boxes))
     if labels and are_classes(labels):
         return TextChoice(field="", note=class_note(labels))
+    if other in _KNOWN and 2 * values[other].total() >= labels.total():
+        return TextChoice(field=LABEL, note=_both_fields(other, values[other], labels))
     return TextChoice(field=LABEL)
 
 
@@ -143,6 +149,15 @@ def _other_field(name: str, texts: Counter[str], labels: Counter[str], boxes: in
         else "taken for the texts, as there are no labels"
     )
     return TextChoice(field=name, note=("text_field", value, hint))
+
+
+def _both_fields(name: str, texts: Counter[str], labels: Counter[str]) -> tuple[str, str, str]:
+    value = f"label: {labels.total()} boxes have a text there, {texts.total()} have one in {name}"
+    hint = (
+        "the labels were taken, as they are not a few names of classes; to take the other field: --text-from description "
+        "(-P text_from=description)"
+    )
+    return "text_field", value, hint
 
 
 def _show(labels: Counter[str]) -> str:

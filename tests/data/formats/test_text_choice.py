@@ -93,6 +93,26 @@ def test_a_class_that_says_not_to_read_is_ignored_beside_texts() -> None:
     assert [choice.text(one) for one in boxes] == ["a", "###", "###", ""]
 
 
+def test_two_filled_fields_are_said_with_numbers() -> None:
+    """Nobody can know which one is meant: the label is taken, and how to take the other is said."""
+    boxes = [text_fields(one) for one in shapes(WORDS[:4], description=["x", "y", "z", ""])]
+    choice = choose_text_field(boxes)
+    assert choice.note is not None
+    assert choice.note[:2] == ("text_field", "label: 4 boxes have a text there, 3 have one in description")
+    assert "--text-from description" in choice.note[2]
+    remarks = [text_fields(one) for one in shapes(WORDS[:4], description=["blurry", "", "", ""])]
+    assert choose_text_field(remarks).note is None
+
+
+def test_asked_for_the_description_anylabelings_text_is_it() -> None:
+    """Its files have no other field for texts; where both are there the name counts."""
+    boxes = [text_fields(one) for one in shapes(WORDS[:2], text=["a", "b"])]
+    assert choose_text_field(boxes, "description").field == "text"
+    both = [text_fields(one) for one in shapes(WORDS[:2], text=["a", "b"], description=["c", ""])]
+    assert choose_text_field(both, "description").field == "description"
+    assert choose_text_field([{"label": "a"}], "description").field == "description"
+
+
 def test_a_few_labels_beside_texts_are_classes() -> None:
     """Where some boxes have a text field, the labels of the others that repeat are none."""
     few = Counter({"car": 3})
