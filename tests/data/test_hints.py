@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ocr_train.data.checks.detection import parse_boxes
 from ocr_train.data.checks.listing import list_problems
 from ocr_train.data.checks.problems import Finding, Problem, make_problem
 from tests.cli_run import command
@@ -55,3 +56,17 @@ def test_boxes_of_one_image_are_one_place() -> None:
     assert list_problems([problem("a"), problem("b"), problem("a"), problem("b")]) == [
         "a: empty_text '': type it (4 times, also at b)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("29404", "a number; put"),
+        ('{"a": 1}', "an object; put"),
+        ("null", "null; put"),
+        ("true", "true or false; put"),
+    ],
+)
+def test_values_of_json_have_names_of_json(label: str, said: str) -> None:
+    """Not those of Python."""
+    assert parse_boxes(label)[1][0].hint.startswith(said)

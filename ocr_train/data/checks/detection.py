@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from ocr_train.data.boxes import read_points
-from ocr_train.data.checks.json_trouble import json_trouble
+from ocr_train.data.checks.json_trouble import json_trouble, name_of_json
 from ocr_train.data.checks.problems import Finding
 from ocr_train.data.checks.recognition import (
     INVISIBLE,
@@ -45,7 +45,7 @@ def parse_boxes(label: str, *, difficult: str = AUTO) -> tuple[list[Box], list[F
         trouble = json_trouble(first, shorten(str(exc)))
         return [], [*findings, Finding("bad_json", escape(label), trouble)]
     if not isinstance(items, list):
-        hint = f"a {type(items).__name__}; put the boxes into a list: [...]"
+        hint = f"{name_of_json(items)}; put the boxes into a list: [...]"
         return [], [*findings, Finding("not_a_list", escape(first), hint)]
     boxes = []
     for index, item in enumerate(items):
@@ -103,7 +103,7 @@ def _transcription(item: dict[str, object], name: str) -> tuple[str | None, list
     value = item["transcription"]
     if not isinstance(value, str):
         fix = f"write {value[0]!r}" if isinstance(value, list) and value and isinstance(value[0], str) else ""
-        hint = f"{name} has a {type(value).__name__} for a transcription; {fix or 'write the text'}"
+        hint = f"{name} has {name_of_json(value)} for a transcription; {fix or 'write the text'}"
         return None, [Finding("transcription_not_text", _show(value), shorten(hint, 200))]
     return value.strip(SPACES), _text_notes(value)
 

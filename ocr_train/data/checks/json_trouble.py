@@ -18,6 +18,20 @@ def is_json_like(label: str) -> bool:
     return label.lstrip("\ufeff \"'").startswith(("[", "{"))
 
 
+def name_of_json(value: object) -> str:
+    """What a value of JSON is, in a word."""
+    return next((name for kind, name in _NAMES if isinstance(value, kind)), "null")
+
+
+_NAMES = (
+    (bool, "true or false"),
+    (int | float, "a number"),
+    (str, "a text"),
+    (list, "a list"),
+    (dict, "an object"),
+)
+
+
 def json_trouble(label: str, error: str) -> str:
     """What to do about a label that is not JSON; `error` is what the parser said."""
     text = label.strip()
