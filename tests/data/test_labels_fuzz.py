@@ -24,6 +24,7 @@ from ocr_train.data.formats.pubtab import read_lines as read_pubtab
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.data.split import split
 from ocr_train.errors import DataError
+from tests.data.other_tasks import kie_row
 from tests.data.test_validate_fuzz import check
 from tests.fuzz import cases
 from tests.label_mutations import CANARY, huge_line, mutated_json, mutated_line
@@ -35,6 +36,7 @@ DET = [
     "b.jpg\t" + json.dumps([BOX, {**BOX, "transcription": "น้ำ"}], ensure_ascii=False),
 ]
 REC = ["a.jpg\t1502", '["a.jpg", "b.jpg"]\tน้ำ 12', "b.jpg\t0"]
+KIE = [kie_row(image=name) for name in ("a.jpg", "b.jpg")]
 LABELME: dict[str, object] = {
     "version": "5.4.1",
     "flags": {},
@@ -78,7 +80,7 @@ def batches(random: Random, lines: list[str]) -> Iterator[bytes]:
         yield b"\n".join([*made, random.choice(lines).encode()])
 
 
-@pytest.mark.parametrize(("task", "lines"), [("det", DET), ("rec", REC), ("cls", REC)])
+@pytest.mark.parametrize(("task", "lines"), [("det", DET), ("rec", REC), ("cls", REC), ("kie", KIE)])
 def test_mutated_lines_of_paddleocr(folder: Path, task: str, lines: list[str]) -> None:
     """Checked, reported as JSON and HTML, quarantined; the clean rest has no error."""
     for content in batches(Random(1), lines):
