@@ -7,6 +7,7 @@ point, as in a stop, the command has one of its own; otherwise it runs in that o
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 
@@ -63,6 +64,19 @@ def test_run_says_what_it_was(finished: Path) -> None:
         files
     )
     assert any(key.startswith("system/cpu") for key in run.data.metrics)
+
+
+def test_a_run_says_how_many_validation_samples_are_trained_on(data: Path, tmp_path: Path) -> None:
+    """With leaks=keep the score is too good, and the run has the number; else it is 0."""
+    leaky = shutil.copytree(data, tmp_path / "leaky")
+    held = (leaky / "val.txt").read_text(encoding="utf-8").splitlines()
+    trained = (leaky / "train.txt").read_text(encoding="utf-8").splitlines()
+    (leaky / "val.txt").write_text("\n".join([*held, trained[0], f"./{trained[1]}"]) + "\n", encoding="utf-8")
+    done = ocr_train_here(*train_arguments(leaky, "--leaks", "keep"), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 of " in done.stdout
+    assert "the scores are too good, and the run says so" in done.stdout
+    assert only_run(store(tmp_path)).data.params["data/leaked_val_samples"] == "2"
 
 
 def test_checkpoints_are_artifacts_by_step_without_stored_twins(finished: Path) -> None:

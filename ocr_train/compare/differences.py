@@ -144,6 +144,7 @@ def _data(runs: Sequence[RunData]) -> list[Row]:
                 ("training samples", "data/train_samples"),
                 ("validation samples", "data/val_samples"),
                 ("samples left out (quarantine)", "data/quarantined"),
+                ("validation samples that are trained on", "data/leaked_val_samples"),
             )
         ),
     ]
