@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -45,13 +45,15 @@ _ORIENTATION = 0x0112
 _TIFF_SIZE = (256, 257)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ImageFacts:
     """What is known of an image: its path below the folder of the images as it was found (`name`), its `size` (width,
-    height) in pixels as OpenCV decodes it, None where it does not; `findings` are its problems."""
+    height) in pixels as OpenCV decodes it, None where it does not, then the file's `size_bytes`, else 0; `findings` are its
+    problems."""
 
     name: str
     size: tuple[int, int] | None = None
+    size_bytes: int = 0
     findings: tuple[Finding, ...] = ()
 
 
@@ -117,23 +119,21 @@ def check_image(written: str, paths: ImagePaths, *, decode: bool = False) -> Ima
     name, finding = usable.name, usable.finding
     if finding is not None and finding.kind == "bad_path":
         return ImageFacts(name=name, findings=(finding,))
-    mode = _mode(f"{paths.root}/{name}")
-    if mode is not None and not stat.S_ISREG(mode):
+    found = _stat(f"{paths.root}/{name}")
+    if found is not None and not stat.S_ISREG(found.st_mode):
         return _unreadable(name, "it is not a file")
-    if mode is None:
+    if found is None:
         return ImageFacts(
             name=name, findings=(Finding("image_missing", shorten(written), paths.where(name)),)
         )
-    facts = _read_header(paths.root / name, name, decode=decode)
-    if finding is None:
-        return facts
-    return ImageFacts(name=name, size=facts.size, findings=(finding, *facts.findings))
+    facts = _read_header(paths.root / name, name, found.st_size, decode=decode)
+    return facts if finding is None else replace(facts, findings=(finding, *facts.findings))
 
 
-def _mode(path: str) -> int | None:
-    """The file's mode, None where there is none. Strings, as a million paths make pathlib's cost felt."""
+def _stat(path: str) -> os.stat_result | None:
+    """What the disk knows of a file, None where there is none. Strings, as a million paths make pathlib's cost felt."""
     try:
-        return os.stat(path).st_mode  # noqa: PTH116 - see above
+        return os.stat(path)  # noqa: PTH116 - see above
     except (OSError, ValueError):
         return None
 
@@ -143,7 +143,7 @@ def _unreadable(name: str, why: str) -> ImageFacts:
     return ImageFacts(name=name, findings=(finding,))
 
 
-def _read_header(path: Path, name: str, *, decode: bool) -> ImageFacts:
+def _read_header(path: Path, name: str, size_bytes: int, *, decode: bool) -> ImageFacts:
     read = _size_or_why_not(path)
     if isinstance(read, str):
         return _unreadable(name, read)
@@ -151,10 +151,10 @@ def _read_header(path: Path, name: str, *, decode: bool) -> ImageFacts:
     if decode and not _decodes(path, size[0] * size[1]):
         return _unreadable(name, "OpenCV cannot decode it")
     if orientation == 1:
-        return ImageFacts(name=name, size=size)
+        return ImageFacts(name=name, size=size, size_bytes=size_bytes)
     hint = "OpenCV and LabelMe turn it upright; make sure that the boxes were drawn on the upright image"
     turned = Finding("exif_rotated", f"orientation {orientation}", hint)
-    return ImageFacts(name=name, size=size, findings=(turned,))
+    return ImageFacts(name=name, size=size, size_bytes=size_bytes, findings=(turned,))
 
 
 def _size_or_why_not(path: Path) -> tuple[tuple[int, int], int] | str:

@@ -43,7 +43,7 @@ from ocr_train.data.checks.recognition import (
 from ocr_train.data.checks.statistics import Example, Statistics
 from ocr_train.data.checks.tables import TableRules, bad_row, check_table
 from ocr_train.data.checks.validation_report import ValidationReport, as_notes, left_out_kinds
-from ocr_train.data.contents import file_sizes, find_same
+from ocr_train.data.contents import find_same
 from ocr_train.data.image_paths import ImagePaths
 from ocr_train.data.labels import BadLine, Box, LabelLine, TableLine, read_labels
 from ocr_train.data.samples import image_names
@@ -175,7 +175,7 @@ class _Checker:
     statistics: Statistics
     samples: SampleHashes
     words: ClassWords = field(default_factory=ClassWords)
-    known: OrderedDict[str, tuple[ImageFacts, int]] = field(default_factory=OrderedDict)
+    known: OrderedDict[str, ImageFacts] = field(default_factory=OrderedDict)
 
     def check_file(self, path: Path) -> None:
         file = str(path)
@@ -212,17 +212,12 @@ class _Checker:
             if name in names:
                 new.append(name)
         workers = self.rules.readers
-        facts = check_images(new, self.paths, pool=self.pool, workers=workers, decode=self.rules.decode)
-        # What is missing or broken is said already, and like no other.
-        whole = [name for name in new if facts[name].size is not None]
-        places = [facts[name].name for name in whole]
-        found = file_sizes(places, self.paths.root, pool=self.pool, workers=workers)
-        sizes = dict(zip(whole, found, strict=True))
-        self.known.update((name, (facts[name], sizes.get(name, 0))) for name in new)
+        self.known.update(
+            check_images(new, self.paths, pool=self.pool, workers=workers, decode=self.rules.decode)
+        )
 
     def _check_line(self, file: str, entry: LabelLine) -> None:
-        images = {name: self.known[name] for name in image_names(entry.image)}
-        facts = [fact for fact, _ in images.values()]
+        facts = [self.known[name] for name in dict.fromkeys(image_names(entry.image))]
         findings = [finding for fact in facts for finding in fact.findings]
         if entry.bom:
             findings.append(Finding("bom", "U+FEFF", "left out for training; save as UTF-8 without BOM"))
@@ -234,7 +229,7 @@ class _Checker:
         else:
             problems = self._check_text(file, entry.line, entry.label)
         findings += problems
-        sizes = {fact.name: size for fact, size in images.values()}
+        sizes = {fact.name: fact.size_bytes for fact in facts}
         self.samples.add(entry.line, sizes, self._meaning(entry.label, boxes, problems))
         for finding in findings:
             self.found.add(file, entry.line, finding)
@@ -294,7 +289,7 @@ class _Checker:
             example = Example(
                 file=file,
                 line=entry.line,
-                image=self.known[image_names(entry.image)[0]][0].name,
+                image=self.known[image_names(entry.image)[0]].name,
                 kind=finding.kind,
                 hint=finding.hint,
                 text=text_for_trainer(entry.label) if self.rules.task in ("rec", "cls") else "",
