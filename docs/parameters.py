@@ -30,7 +30,7 @@ SEE = {
     "nodes": "[Several machines](cluster.md)",
     "on_bad_sample": "[Quarantine](data.md#training-on-the-rest-quarantine)",
     "text_from": "[Labels of other tools](data.md#labels-of-other-tools)",
-    "leaks": "[What is checked](data.md#what-is-checked)",
+    "leaks": "[Images in both sets](data.md#images-in-training-and-in-validation)",
     "backup": "[Backup](data.md#backup)",
 }
 """Where the English guide says more about a parameter; the Thai sentences have such links in them."""

@@ -109,6 +109,8 @@ def _options(arguments: argparse.Namespace) -> PrepareOptions:
 
 
 def _print_prepared(echo: Echo, done: PreparedFolder, arguments: argparse.Namespace) -> None:
+    from ocr_train.data.checks.duplicates import KEEP
+
     for note in done.notes:
         echo(f"note: {note}")
     if done.quarantined:
@@ -124,4 +126,6 @@ def _print_prepared(echo: Echo, done: PreparedFolder, arguments: argparse.Namesp
     model = arguments.model or (arguments.task if arguments.task in TASKS else "YOUR_CONFIG.yml")
     echo(
         f"next: python -m ocr_train train --model {shlex.quote(str(model))} --data {shlex.quote(str(done.folder))}"
+        # Without it the training would stop at what was kept here.
+        f"{' --leaks keep' if arguments.leaks == KEEP and done.counts.get('leak') else ''}"
     )

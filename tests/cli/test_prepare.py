@@ -101,6 +101,18 @@ def test_the_same_data_give_the_same_digest_in_any_folder(
     assert third.json["digest"] != first.json["digest"]
 
 
+def test_the_next_command_works_for_leaks_that_are_kept(capsys: Capsys, tmp_path: Path) -> None:
+    """Training checks the folder again, and would stop at what was asked for here."""
+    rec_data(tmp_path / "src", ["a", "b", "c"], name="train.txt")
+    (tmp_path / "src" / "val.txt").write_text("./img/1.jpg\tb\n", encoding="utf-8")
+    ran = prepare(capsys, "rec", tmp_path / "src", tmp_path / "out", "--leaks", "keep")
+    assert (ran.code, ran.json["counts"]) == (0, {"leak": 1})
+    assert f"--data {tmp_path / 'out'} --leaks keep" in ran.err
+    again = prepare(capsys, "rec", tmp_path / "src", tmp_path / "dropped", "--leaks", "drop")
+    assert (again.json["train"], again.json["val"]) == (2, 1)
+    assert "--leaks" not in again.err
+
+
 def test_another_seed_gives_another_split(capsys: Capsys, tmp_path: Path) -> None:
     """And so another digest."""
     det_data(tmp_path / "src", 30)
