@@ -205,3 +205,21 @@ def test_pubtabnets_images_are_found_by_validate(capsys: Capsys, tmp_path: Path)
     both = command(capsys, "validate", tmp_path / "train.jsonl", tmp_path / "val.jsonl", "--task", "table")
     assert both.code == 3
     assert "name their folder with --images" in both.out
+
+
+@pytest.mark.slow
+def test_a_run_says_at_both_ends_what_is_left_to_paddleocr(
+    capsys: Capsys, store_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table model is trained and its checkpoints are stored; samples are tried before, and nothing warns."""
+    monkeypatch.chdir(store_folder)
+    model, data = table_model(store_folder / "model"), table_folder(store_folder / "s")
+    ran = command(capsys, "train", "--model", model, "--data", data, "--gpus", "cpu")
+    assert ran.code == 0, ran.err
+    lines = ran.out.splitlines()
+    start = next(number for number, line in enumerate(lines) if line == not_done("table"))
+    end = next(number for number, line in enumerate(lines) if line.strip().startswith("not done"))
+    assert start < lines.index("training starts from scratch") < end
+    assert not_done("table") in lines[end]
+    assert "is not tried" not in ran.out
+    assert "stored in runs:/" in ran.out
