@@ -11,6 +11,7 @@ from ocr_train.data.checks.listing import list_problems
 from ocr_train.data.checks.problems import Finding, Problem, make_problem
 from tests.cli_run import command
 from tests.data.formats.folders import put
+from tests.data.formats.test_yolo import UPRIGHT
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -70,3 +71,15 @@ def test_boxes_of_one_image_are_one_place() -> None:
 def test_values_of_json_have_names_of_json(label: str, said: str) -> None:
     """Not those of Python."""
     assert parse_boxes(label)[1][0].hint.startswith(said)
+
+
+def test_a_tool_without_texts_is_told_once(capsys: Capsys, tmp_path: Path) -> None:
+    """Detection needs none: nobody is asked to type them, box by box."""
+    files = {"labels/0.txt": UPRIGHT, "labels/1.txt": UPRIGHT, "data.yaml": "names: ['text']\n"}
+    folder = put(tmp_path / "s", files, images=("images/0.jpg", "images/1.jpg"))
+    ran = command(
+        capsys, "prepare", "--task", "det", "--data", folder, "--out", tmp_path / "out", "--json", "-"
+    )
+    assert ran.code == 0, ran.err
+    assert ran.json["counts"] == {"no_text": 1}
+    assert "empty_text" not in ran.err

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ocr_train.config.requests import LabelChoices
-from ocr_train.data.checks.problems import ERROR, Problem
+from ocr_train.data.checks.problems import ERROR, KINDS, Problem
 from ocr_train.data.checks.statistics import Example
 from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.difficult import IGNORE
@@ -215,10 +215,14 @@ def _origin(image: str, folder: Path) -> str:
     return str(folder / image.partition("/")[2])
 
 
+_TOLD_BY = {"image_missing": MISSED, "empty_text": frozenset({"no_text", "class_names"})}
+"""What the check of the labels would say once more, by the kinds of a conversion that say it."""
+
+
 def map_to_source_lines(report: ValidationReport, source: LabelSource) -> ValidationReport:
     """`report` with places that the user knows, where the label files are only ours.
 
-    Images that the conversion has missed already, with a better place, are not reported again.
+    What the conversion has told already, with a better place, is not reported again.
     """
     if not source.origins:
         return report
@@ -227,13 +231,18 @@ def map_to_source_lines(report: ValidationReport, source: LabelSource) -> Valida
         origin = source.origins.get((file, line))
         return (origin, 0) if origin else (file, line)
 
-    again = "image_missing" if MISSED & {problem.kind for problem in source.problems} else ""
+    told = {problem.kind for problem in source.problems}
+    again = {kind for kind, own in _TOLD_BY.items() if own & told}
     problems = tuple(
-        _moved(_other_moved(problem, place), place) for problem in report.problems if problem.kind != again
+        _moved(_other_moved(problem, place), place)
+        for problem in report.problems
+        if problem.kind not in again
     )
-    counts = {kind: count for kind, count in report.counts.items() if kind != again}
-    errors = report.errors - report.counts.get(again, 0)
-    examples = [_moved(example, place) for example in report.statistics.examples]
+    counts = {kind: count for kind, count in report.counts.items() if kind not in again}
+    errors = report.errors - sum(
+        report.counts.get(kind, 0) for kind in again if KINDS[kind].severity(report.task) == ERROR
+    )
+    examples = [_moved(one, place) for one in report.statistics.examples if one.kind not in again]
     outside = {
         character: dataclasses.replace(found, lines=[place(*where) for where in found.lines])
         for character, found in report.statistics.outside.items()
