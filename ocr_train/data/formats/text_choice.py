@@ -23,7 +23,6 @@ LABEL, DESCRIPTION = "label", "description"
 _GROUPS = ("attributes", "flags")
 _FEW = 5
 """So many values over many boxes are classes."""
-_LABEL_HINT = "to take them all the same: --text-from label (-P text_from=label)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +99,15 @@ def class_note(labels: Counter[str]) -> tuple[str, str, str]:
     """That names of classes are no texts: kind, value, hint."""
     hint = (
         "these are names of classes, and no field has a text: fine for detection. For recognition type the texts into "
-        f"the tool's field for them (LabelMe: description); {_LABEL_HINT}"
+        f"the tool's field for them (LabelMe: description); {_take_labels(labels)}"
     )
     return "class_names", _show(labels), hint
+
+
+def _take_labels(labels: Counter[str]) -> str:
+    """How to take the labels all the same: recognition refuses general words over many crops, unless told."""
+    more = ", and in recognition placeholders=keep for general words" if _general(labels) else ""
+    return f"to take them all the same: --text-from label (-P text_from=label){more}"
 
 
 def _general(labels: Counter[str]) -> int:
@@ -144,7 +149,7 @@ def _stands_for_more(texts: Counter[str], labels: Counter[str]) -> bool:
 def _other_field(name: str, texts: Counter[str], labels: Counter[str], boxes: int) -> TextChoice:
     value = f"{name}: {texts.total()} of {boxes} boxes have a text there"
     hint = (
-        f"taken for the texts; the labels are names of classes ({_show(labels)}); {_LABEL_HINT}"
+        f"taken for the texts; the labels are names of classes ({_show(labels)}); {_take_labels(labels)}"
         if labels
         else "taken for the texts, as there are no labels"
     )
