@@ -626,14 +626,21 @@ shapes_like = st.fixed_dictionaries(
         "shape_type": st.sampled_from(
             ["polygon", "rectangle", "circle", "line", "linestrip", "mask", "point", "oriented_rectangle"]
         )
+        | st.sampled_from(["rotation", "quadrilateral", "cuboid", "lasso"])
         | json_values,
+        "direction": st.floats() | json_values,
+        "difficult": st.booleans() | json_values,
+        "text": json_values,
+        "attributes": json_values,
+        "flags": json_values,
+        "group_id": json_values,
         "mask": st.just(mask_png((1, 1, 40, 20))) | json_values,
     },
 )
 labelme_like = st.fixed_dictionaries(
     {"shapes": st.lists(shapes_like | json_values, max_size=4) | json_values},
     optional={
-        "version": st.sampled_from(["2.4.0", "5.0.1", "x.y"]) | json_values,
+        "version": st.sampled_from(["2.4.0", "5.0.1", "x.y", "2.3.5"]) | json_values,
         "imagePath": st.just("a.jpg") | json_values,
         "imageData": st.just(good_image) | json_values,
         "imageHeight": st.just(HEIGHT) | json_values,
@@ -643,7 +650,7 @@ labelme_like = st.fixed_dictionaries(
 
 
 @settings(max_examples=cases(120), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(labelme_like | json_values, st.sampled_from(["label", "description"]))
+@given(labelme_like | json_values, st.sampled_from(["auto", "label", "description"]))
 def test_no_json_makes_it_fail(
     tmp_path_factory: pytest.TempPathFactory, content: Any, text_from: str
 ) -> None:
