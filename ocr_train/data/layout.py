@@ -171,9 +171,17 @@ def _label_files(folder: Path, task: str) -> tuple[Path, list[Path]]:
         )
     raise DataError(
         f"{folder} has no label file.{looks_like(folder)}",
-        hint="PaddleOCR's labels are text files such as train.txt, one sample a line: image path, a tab, the label. "
+        hint=f"PaddleOCR's labels are text files such as train.txt, one sample a line: {_SAMPLES.get(task, _SAMPLES[''])}. "
         "What is read of other tools: docs/data.md, Labels of other tools.",
     )
+
+
+_SAMPLES = {
+    "": "image path, a tab, the label",
+    "table": 'a line of JSON with "filename" and "html"; or .jsonl files of these, as PubTabNet\'s',
+    "kie": "image path, a tab, a JSON list of boxes with their classes",
+}
+"""What a line of a label file is, by the task."""
 
 
 def _deeper(folder: Path, task: str) -> Path | None:

@@ -83,3 +83,30 @@ def test_a_tool_without_texts_is_told_once(capsys: Capsys, tmp_path: Path) -> No
     assert ran.code == 0, ran.err
     assert ran.json["counts"] == {"no_text": 1}
     assert "empty_text" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "content", "said"),
+    [
+        (
+            "table",
+            "a.json",
+            [{"filename": "0.jpg", "html": {}}],
+            "a list of tables' labels: write each on a line",
+        ),
+        ("table", "a.md", "", 'a line of JSON with "filename" and "html"'),
+        ("table", "train.txt", '{\n "filename": "0.jpg",\n "html": 1\n}\n', "write each image's on one line"),
+        ("table", "train.txt", "a\nb\n", "no line is without an error"),
+        ("kie", "zh.train.json", {"lang": "zh", "documents": []}, "XFUND's own JSON"),
+        ("kie", "a.json", {"form": []}, "FUNSD's JSON"),
+        ("kie", "a.md", "", "a JSON list of boxes with their classes"),
+    ],
+)
+def test_files_for_tables_and_kie_are_named(
+    capsys: Capsys, tmp_path: Path, task: str, name: str, content: object, said: str
+) -> None:
+    """As what they are, with what to do."""
+    folder = put(tmp_path / "s", {name: content})
+    ran = command(capsys, "prepare", "--task", task, "--data", folder, "--out", tmp_path / "out")
+    assert ran.code == 3
+    assert said in ran.err

@@ -21,6 +21,8 @@ from ocr_train.data.labels import Box
 
 NO_CLASS = frozenset({"OTHER", "OTHERS", "IGNORE"})
 """What PaddleOCR takes for no class, in any case of the letters, where tokens are labelled (SER, RE)."""
+UNSET = "None"
+"""PPOCRLabel's `key_cls` of a box whose key nobody has chosen."""
 _OF_DETECTION = frozenset({"all_ignored", "counter_clockwise", "difficult", "surrounding_spaces"})
 """What detection's check says of its own copy for the trainer; here the labels are passed on as they are."""
 _SHOWN = 10
@@ -88,6 +90,9 @@ def _class(item: dict[str, Any], number: int, rules: KieRules) -> list[Finding]:
     if not isinstance(name, str) or not name:
         hint = f'box {number}: write its class as a text: "label": "question"'
         return [Finding("class_missing", quoted_value(item), hint)]
+    if name == UNSET and "label" not in item and name not in (rules.classes or ()):
+        hint = f"box {number}: nobody has chosen its key in PPOCRLabel: choose it there"
+        return [Finding("class_missing", quoted_value(name), hint)]
     if rules.classes is None:
         return []
     known = name.upper() in rules.classes | NO_CLASS if rules.of_tokens else name in rules.classes

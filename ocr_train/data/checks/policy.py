@@ -130,10 +130,7 @@ def common_trouble(report: ValidationReport) -> str:
         hint, number = Counter(problem.hint for problem in not_boxes).most_common(1)[0]
         return f"{number} of {report.labels} labels have the same problem: {hint}"
     if report.counts.get("not_a_table", 0) > report.labels * _NEARLY_ALL:
-        return (
-            f"{report.counts['not_a_table']} of {report.labels} lines are not tables' labels (a line of JSON each): of an image, "
-            "a tab and a label they are for a det or rec model."
-        )
+        return _not_tables(report)
     if report.counts.get("class_missing", 0) > report.statistics.boxes * _NEARLY_ALL > 0:
         return (
             f"{report.counts['class_missing']} of {report.statistics.boxes} boxes have no class: these look like detection labels: "
@@ -142,6 +139,19 @@ def common_trouble(report: ValidationReport) -> str:
     count = report.counts.get("boxes_as_text", 0)
     if count > report.labels * _NEARLY_ALL:
         return f"{count} of {report.labels} labels are lists of boxes: these look like detection labels: use a det model."
+    return ""
+
+
+def _not_tables(report: ValidationReport) -> str:
+    """What the lines are that are no labels of tables; nothing where they have little in common."""
+    values = [problem.value for problem in report.problems if problem.kind == "not_a_table"]
+    said = f"{report.counts['not_a_table']} of {report.labels} lines"
+    if sum("\\u0009" in value for value in values) > len(values) * _NEARLY_ALL:
+        return (
+            f"{said} are an image, a tab and a label: they are for a det, rec or kie model, not for tables."
+        )
+    if values[:1] == ["{"]:
+        return f"{said} are parts of JSON: write each image's on one line (json.dumps without indent)."
     return ""
 
 

@@ -173,11 +173,11 @@ def _cell_box(cell: Mapping[str, Any], number: int, wanted: int | None) -> tuple
         ordered = len(numbers) == 8 or (numbers[0] < numbers[2] and numbers[1] < numbers[3])
         if ordered and max(xs) > min(xs) and max(ys) > min(ys):
             return Box(transcription=text, points=points), None
-        hint = f"cell {number}: the box has no area; [left, top, right, bottom] in pixels"
+        hint = f"cell {number}: its right must be more than its left, and its bottom more than its top: [left, top, right, bottom]"
     elif numbers is not None:
         hint = f"cell {number}: {len(numbers)} numbers, and the model learns {wanted} (loc_reg_num): change one of the two"
     else:
-        hint = f"cell {number}: a box is [left, top, right, bottom] or [[x, y], [x, y], [x, y], [x, y]] in pixels"
+        hint = f"cell {number}: a box is [left, top, right, bottom] or [[x, y], [x, y], [x, y], [x, y]] in pixels (in PPOCRLabel, draw cells as rectangles)"
     return None, Finding("cell_box", quoted_value(cell["bbox"]), hint) if cell["tokens"] else None
 
 

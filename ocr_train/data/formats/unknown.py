@@ -82,6 +82,11 @@ def _tables(peek: FilePeek) -> bool:
     return bool(peek.rows) and all({"filename", "html"} <= set(row) for row in peek.rows)
 
 
+def _tables_in_one(peek: FilePeek) -> bool:
+    first = peek.json[0] if peek.suffix == ".json" and isinstance(peek.json, list) and peek.json else None
+    return isinstance(first, dict) and {"filename", "html"} <= set(first)
+
+
 def _header(*names: str) -> Callable[[FilePeek], bool]:
     return lambda peek: peek.suffix == ".csv" and set(names) <= set(peek.header)
 
@@ -118,6 +123,12 @@ _LOOKS: tuple[tuple[str, Callable[[FilePeek], bool]], ...] = (
     ("the XML of ICDAR 2003 and SVT, which is not read", _xml("tagset")),
     ("hOCR, which is not read", lambda peek: peek.suffix == ".hocr"),
     ("PubTabNet's labels of tables: they are for a table model (--task table)", _tables),
+    ("a list of tables' labels: write each on a line of its own, in a .jsonl file", _tables_in_one),
+    (
+        "XFUND's own JSON: PaddleOCR's ppstructure/kie/tools/trans_xfun_data.py makes its labels of it",
+        _keys("lang", "documents"),
+    ),
+    ("FUNSD's JSON, which is not read", _keys("form")),
     ("CreateML's JSON: has classes and no text; export as COCO or Pascal VOC", _createml),
     ("DOTA: boxes of objects, without text", _dota),
     (

@@ -48,6 +48,8 @@ def test_good_labels_have_boxes_and_no_problem() -> None:
         ({**QUESTION, "label": "other"}, TOKENS, []),
         ({**without(QUESTION, "label"), "key_cls": "question"}, TOKENS, []),
         ({**without(QUESTION, "label"), "key_cls": 1}, TOKENS, ["class_missing"]),
+        ({**without(QUESTION, "label"), "key_cls": "None"}, KieRules(), ["class_missing"]),
+        ({**without(QUESTION, "label"), "key_cls": "None"}, KieRules(classes=frozenset({"None"})), []),
         ({**without(QUESTION, "label"), "key_cls": 1}, NUMBERS, []),
         ({**without(QUESTION, "label"), "key_cls": 2}, NUMBERS, ["unknown_class"]),
         ({**QUESTION, "label": "A"}, NUMBERS, ["unknown_class"]),
