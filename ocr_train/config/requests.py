@@ -38,8 +38,13 @@ class LabelChoices:
     @property
     def of_formats(self) -> dict[str, object]:
         """Those that a conversion of another tool's labels takes as options, where they were chosen."""
-        chosen = {"text_from": self.text_from, "difficult": self.difficult}
-        return {name: value for name, value in chosen.items() if value != "auto"}
+        chosen = {
+            "text_from": self.text_from,
+            "difficult": self.difficult,
+            "empty_pages": self.empty_pages,
+            "images": self.images,
+        }
+        return {name: value for name, value in chosen.items() if value not in ("auto", False, "")}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ocr_train.data.difficult import AUTO, is_difficult
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.masks import outline_of_coco
 from ocr_train.data.formats.pages import (
     FoundBox,
@@ -32,6 +32,9 @@ from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import finite, rectangle, turned
 from ocr_train.data.formats.texts import attribute_class, attribute_text, has_hard_mark
 from ocr_train.data.labels import Point
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _OWN_KEYS = frozenset({"category", "label", "name"})
 """Keys of an annotation itself that say what it is, and not what stands in it."""
@@ -51,13 +54,14 @@ def convert_coco(
     text_from: str = AUTO,
     difficult: str = AUTO,
     overwrite: bool = False,
+    **folder: Unpack[FolderOptions],
 ) -> Conversion:
     """Convert every COCO JSON under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does.
 
     `text_key` names the field of an annotation, or of its attributes, that has the text; `text_from` and `difficult` are
     those of `convert_pages`.
     """
-    work = ConvertedFolder(src, out, overwrite=overwrite)
+    work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
     pages = _pages(work, text_key)
     return convert_pages(work, pages, tool="COCO", text_from=text_from, difficult=difficult)
 

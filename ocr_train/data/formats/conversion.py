@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from ocr_train.atomic_files import write_bytes
 from ocr_train.data.checks.problems import ERROR, NOTE, Problem
@@ -112,14 +113,31 @@ def difficult_note(found: Sequence[tuple[LabelLine, int]], choice: str) -> Probl
     )
 
 
+class FolderOptions(TypedDict, total=False):
+    """What every conversion may be asked for: `empty_pages` keeps images without a box as `[]`; `images` is a folder
+    with images beside those of the source."""
+
+    empty_pages: bool
+    images: Path
+
+
 class ConvertedFolder:
     """A person's files under `src` at this moment, in a fixed order, and what becomes of them in `out`, which is left alone.
 
-    Nothing outside `src` is ever found, whatever a label says: a label is not trusted with other folders.
+    Nothing outside `src` (and the folder of `images`) is ever found, whatever a label says: a label is not trusted with
+    other folders.
     Raises `DataError` where `src` is not a folder, or `out` holds it.
     """
 
-    def __init__(self, src: Path, out: Path, *, overwrite: bool) -> None:
+    def __init__(
+        self,
+        src: Path,
+        out: Path,
+        *,
+        overwrite: bool,
+        empty_pages: bool = False,
+        images: Path | None = None,
+    ) -> None:
         if not src.is_dir():
             raise DataError(f"{src} is not a folder", hint="Give the folder that the tool worked in.")
         excluded = out.resolve()
@@ -129,13 +147,15 @@ class ConvertedFolder:
         self.out = out
         self.skipped: Counter[str] = Counter()
         self.problems: list[Problem] = []
+        self.empty_pages = empty_pages
+        self._elsewhere = None if images is None or images.resolve().is_relative_to(src.resolve()) else images
         self._overwrite = overwrite
         self._names = UniquePaths()
         self._files: list[Path] = []
         self._images = ImageIndex(src)
         self._files += walk_files(src, into=lambda folder: folder.resolve() != excluded)
         self._files.sort(key=lambda path: path.relative_to(src).parts)
-        for path in self._files:
+        for path in (*self._files, *(walk_files(self._elsewhere) if self._elsewhere else ())):
             if path.suffix.lower() in IMAGE_SUFFIXES:
                 self._images.add(path)
 
@@ -155,9 +175,9 @@ class ConvertedFolder:
         several such images the one whose folders are named as in `written`.
         """
         relative = slashed(written)
-        if not relative.startswith("/"):
-            candidate = Path(os.path.normpath(folder / relative))
-            if self._holds(candidate) and is_file(candidate):
+        for place in (folder, *([self._elsewhere] if self._elsewhere else [])):
+            candidate = Path(os.path.normpath(place / relative))
+            if not relative.startswith("/") and self._root_of(candidate) and is_file(candidate):
                 return candidate
         name = base_name(written)
         if name not in ("", ".", "..") and is_file(folder / name):
@@ -173,11 +193,12 @@ class ConvertedFolder:
         found = (self._images.of_stem(stem, folder) for stem in stems)
         return next((path for path in found if path is not None), None)
 
-    def _holds(self, path: Path) -> bool:
-        """By the names alone: a link that a team put into its folder is theirs to follow."""
-        inner = os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow links
-        outer = os.path.abspath(self.src)  # noqa: PTH100 - the same
-        return Path(inner).is_relative_to(outer)
+    def _root_of(self, path: Path) -> Path | None:
+        """The source, or the folder of the images, that holds `path`; by the names alone: a link that a team put into its
+        folder is theirs to follow."""
+        inner = Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow links
+        roots = (self.src, self._elsewhere) if self._elsewhere else (self.src,)
+        return next((root for root in roots if inner.is_relative_to(os.path.abspath(root))), None)  # noqa: PTH100 - the same
 
     def report(self, file: Path, kind: str, value: object, hint: str, line: int = 0) -> None:
         """Note a problem."""
@@ -185,7 +206,8 @@ class ConvertedFolder:
 
     def place(self, top: str, folder: Path | None, name: str) -> str:
         """A free name in the result: `top`, then where `folder` is under the source, then `name`."""
-        folders = () if folder is None else folder.relative_to(self.src).parts
+        root = None if folder is None else self._root_of(folder)
+        folders = () if folder is None or root is None else folder.relative_to(root).parts
         return self._names.take("/".join([top, *(safe_name(part) for part in (*folders, name))]))
 
     def put(self, name: str, data: bytes) -> None:

@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ocr_train.data.difficult import AUTO
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.masks import outline_of_cvat
 from ocr_train.data.formats.pages import (
     FoundBox,
@@ -35,6 +36,9 @@ from ocr_train.data.formats.regions import ellipse, finite, rectangle, turned
 from ocr_train.data.formats.texts import attribute_class, attribute_text, has_hard_mark
 from ocr_train.data.formats.xml_reader import Element
 from ocr_train.data.labels import Point
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _NO_REGION = {"points": "points"}
 _NOT_READ = frozenset({"polyline", "cuboid", "skeleton"})
@@ -57,12 +61,13 @@ def convert_cvat(
     text_from: str = AUTO,
     difficult: str = AUTO,
     overwrite: bool = False,
+    **folder: Unpack[FolderOptions],
 ) -> Conversion:
     """Convert every CVAT XML under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does.
 
     `text_key` names the attribute that has the text; `text_from` and `difficult` are those of `convert_pages`.
     """
-    work = ConvertedFolder(src, out, overwrite=overwrite)
+    work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
     pages = _pages(work, text_key)
     return convert_pages(work, pages, tool="CVAT for images", text_from=text_from, difficult=difficult)
 

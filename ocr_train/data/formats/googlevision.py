@@ -11,13 +11,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.pages import FoundBox, FoundPage, as_size, convert_pages, load_json, report_other
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import finite
 from ocr_train.data.labels import Point
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _CAPITAL = re.compile(r"[A-Z]")
 
@@ -50,9 +53,11 @@ def _has_text(answer: Mapping[str, Any]) -> bool:
     )
 
 
-def convert_googlevision(src: Path, out: Path, *, overwrite: bool = False) -> Conversion:
+def convert_googlevision(
+    src: Path, out: Path, *, overwrite: bool = False, **folder: Unpack[FolderOptions]
+) -> Conversion:
     """Convert every answer under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does."""
-    work = ConvertedFolder(src, out, overwrite=overwrite)
+    work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
     return convert_pages(work, _pages(work), tool="Google Vision")
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ocr_train.data.difficult import AUTO
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.pages import (
     FoundBox,
     FoundPage,
@@ -27,6 +27,9 @@ from ocr_train.data.formats.regions import finite, rectangle
 from ocr_train.data.formats.texts import class_text
 from ocr_train.ocr_engine.documents import parse_json
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 SUFFIXES = (".manifest", ".jsonl", ".json")
 _SOURCE = "source-ref"
 
@@ -39,13 +42,13 @@ def is_groundtruth(peek: FilePeek) -> bool:
 
 
 def convert_groundtruth(
-    src: Path, out: Path, *, text_from: str = AUTO, overwrite: bool = False
+    src: Path, out: Path, *, text_from: str = AUTO, overwrite: bool = False, **folder: Unpack[FolderOptions]
 ) -> Conversion:
     """Convert every manifest under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does.
 
     `text_from` is that of `convert_pages`.
     """
-    work = ConvertedFolder(src, out, overwrite=overwrite)
+    work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
     return convert_pages(work, _pages(work), tool="SageMaker Ground Truth", text_from=text_from)
 
 

@@ -17,8 +17,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.pages import (
     FoundBox,
     FoundPage,
@@ -31,6 +32,9 @@ from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import rectangle
 from ocr_train.data.formats.texts import in_quotes, unquoted
 from ocr_train.data.layout import NOT_LABELS
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 SUFFIXES = (".txt", ".csv")
 LANGUAGES = frozenset(
@@ -71,9 +75,11 @@ def is_icdar(peek: FilePeek) -> bool:
     return bool(lines) and all(_parse(line, 0) is not None for line in lines)
 
 
-def convert_icdar(src: Path, out: Path, *, overwrite: bool = False) -> Conversion:
+def convert_icdar(
+    src: Path, out: Path, *, overwrite: bool = False, **folder: Unpack[FolderOptions]
+) -> Conversion:
     """Convert every label file under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does."""
-    work = ConvertedFolder(src, out, overwrite=overwrite)
+    work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
     return convert_pages(work, _pages(work), tool="ICDAR")
 
 

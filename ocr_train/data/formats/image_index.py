@@ -55,7 +55,10 @@ class _SameNamed:
 
     def __init__(self, paths: Iterable[Path], src: Path) -> None:
         self._paths = [path for path in paths if is_file(path)]
-        self._words = [folder_words(path.relative_to(src).parts[:-1]) for path in self._paths]
+        self._words = [
+            folder_words(path.relative_to(src).parts[:-1] if path.is_relative_to(src) else path.parts[:-1])
+            for path in self._paths
+        ]
         self._with_word: dict[str, list[int]] = defaultdict(list)
         for number, words in enumerate(self._words):
             for word in words:

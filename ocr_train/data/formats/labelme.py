@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ocr_train.data.difficult import AUTO, IGNORE, hint_of_difficult, text_of_difficult
 from ocr_train.data.formats.conversion import (
@@ -24,6 +24,7 @@ from ocr_train.data.formats.conversion import (
     MENDED_HINT,
     Conversion,
     ConvertedFolder,
+    FolderOptions,
     one_line,
 )
 from ocr_train.data.formats.labelme_shapes import decode_base64, has_unknown_type, shape_region
@@ -43,6 +44,9 @@ from ocr_train.data.image_files import base_name, decode_or_none
 from ocr_train.data.labels import IGNORED_TRANSCRIPTIONS, Box, Point
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.files import read_regular
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 EMBEDDED = "imageData"
 
@@ -90,7 +94,13 @@ def is_labelme(peek: FilePeek) -> bool:
 
 
 def convert_labelme(
-    src: Path, out: Path, *, text_from: str = AUTO, difficult: str = AUTO, overwrite: bool = False
+    src: Path,
+    out: Path,
+    *,
+    text_from: str = AUTO,
+    difficult: str = AUTO,
+    overwrite: bool = False,
+    **folder: Unpack[FolderOptions],
 ) -> Conversion:
     """Convert every LabelMe JSON under `src` to `out/Label.txt` and `out/images/`.
 
@@ -103,7 +113,7 @@ def convert_labelme(
     Raises `DataError` where `src` holds no JSON file, `out` holds `src`, or a file of another content exists in
     `out` and `overwrite` is not set.
     """
-    work = ConvertedFolder(src, out, overwrite=overwrite)
+    work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
     jsons = work.with_suffix(".json")
     if not jsons:
         raise DataError(f"{src} has no JSON file", hint="LabelMe saves one JSON file for each image.")
@@ -129,7 +139,7 @@ def _convert_file(work: ConvertedFolder, pages: dict[str, _Page], path: Path, te
         work.skipped["page_without_image"] += 1
         return
     shapes = _read_shapes(work, path, content["shapes"], text_from, image.image)
-    if not shapes:
+    if not shapes and (content["shapes"] or not work.empty_pages):
         work.skipped["page_without_boxes"] += 1
         return
     page = pages.get(image.identity)

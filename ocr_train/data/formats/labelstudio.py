@@ -14,11 +14,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from ocr_train.data.difficult import AUTO
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.pages import (
     FoundBox,
     FoundPage,
@@ -31,6 +31,9 @@ from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import ellipse, finite, rectangle, turned
 from ocr_train.data.image_files import IMAGE_SUFFIXES, base_name
 from ocr_train.data.labels import Point
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _CLASSES = ("rectanglelabels", "polygonlabels", "ellipselabels", "labels", "brushlabels", "keypointlabels")
 _OUTLINE_KEYS = frozenset({"points", "x", "y", "width", "height", "rle"})
@@ -67,13 +70,13 @@ def _is_min(content: Any) -> bool:
 
 
 def convert_labelstudio(
-    src: Path, out: Path, *, text_from: str = AUTO, overwrite: bool = False
+    src: Path, out: Path, *, text_from: str = AUTO, overwrite: bool = False, **folder: Unpack[FolderOptions]
 ) -> Conversion:
     """Convert every export under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does.
 
     `text_from` is that of `convert_pages`.
     """
-    work = ConvertedFolder(src, out, overwrite=overwrite)
+    work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
     return convert_pages(work, _pages(work), tool="Label Studio", text_from=text_from)
 
 

@@ -136,17 +136,18 @@ class PageWriter:
         page.total = len(page.boxes) + len(page.lost)
         for note, count in Counter(page.notes).items():
             self._note(page, note, count, page.line)
-        if not page.boxes:
+        if not page.boxes and (page.lost or not self.work.empty_pages):
             self._report_lost(page)
             self.work.skipped["page_without_boxes"] += not page.lost
             return
+        empty = not page.boxes
         found = self._find(page)
         if found is None:
             return
         path, image = found
         boxes = self._boxes(page, image)
         self._report_lost(page)
-        if boxes:
+        if boxes or empty:
             self._write(page, path, image, boxes)
 
     def _find(self, page: FoundPage) -> tuple[Path, PageImage] | None:

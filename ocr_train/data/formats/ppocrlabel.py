@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ocr_train.data.boxes import BoxList, read_boxes
 from ocr_train.data.difficult import AUTO
@@ -25,6 +26,7 @@ from ocr_train.data.formats.conversion import (
     MENDED_HINT,
     Conversion,
     ConvertedFolder,
+    FolderOptions,
     difficult_note,
     one_line,
 )
@@ -35,6 +37,9 @@ from ocr_train.data.labels import Box, LabelLine, format_line
 from ocr_train.data.samples import read_samples
 from ocr_train.errors import DataError, StorageError
 from ocr_train.ocr_engine.files import read_regular
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _NOTES = {"clipped": CLIPPED_HINT, "mended": MENDED_HINT}
 
@@ -51,7 +56,13 @@ class _Page:
 
 
 def convert_ppocrlabel(
-    src: Path, out: Path, *, only_confirmed: bool = False, difficult: str = AUTO, overwrite: bool = False
+    src: Path,
+    out: Path,
+    *,
+    only_confirmed: bool = False,
+    difficult: str = AUTO,
+    overwrite: bool = False,
+    **folder: Unpack[FolderOptions],
 ) -> Conversion:
     """Convert every `Label.txt` and `rec_gt.txt` under `src` to `out/det/` and `out/rec/`.
 
@@ -65,7 +76,7 @@ def convert_ppocrlabel(
     another content exists in `out` and `overwrite` is not set.
     """
     src = Path(os.path.abspath(src))  # noqa: PTH100 - resolve() would follow links; folders need their names
-    work = ConvertedFolder(src, out, overwrite=overwrite)
+    work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
     det, rec, states = work.named("Label.txt"), work.named("rec_gt.txt"), work.named("fileState.txt")
     if not det and not rec:
         raise DataError(
@@ -79,8 +90,9 @@ def convert_ppocrlabel(
         kept_anyway = "nobody confirmed these labels in PPOCRLabel; kept anyway"
         hint = "left out, as asked" if only_confirmed else kept_anyway
         work.report(states[0], "unconfirmed", f"{len(unconfirmed)} of {len(pages)} images", hint)
-    kept = [page for page in pages if page.boxes and (page.confirmed or not states or not only_confirmed)]
-    work.skipped["page_without_boxes"] += sum(not page.boxes for page in pages)
+    wanted = [page for page in pages if page.boxes or work.empty_pages]
+    kept = [page for page in wanted if page.confirmed or not states or not only_confirmed]
+    work.skipped["page_without_boxes"] += len(pages) - len(wanted)
     work.skipped["unconfirmed"] += len(unconfirmed) if only_confirmed else 0
     for page in kept:
         _copy(work, page.found, f"det/{page.file}")

@@ -16,7 +16,7 @@ from ocr_train.data.difficult import AUTO, CHOICES
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.unknown import looks_like
 from ocr_train.data.labels import LabelLine, TableLine, read_labels
-from ocr_train.data.layout import NOT_LABELS
+from ocr_train.data.layout import NOT_LABELS, images_folder
 from ocr_train.data.system_files import is_system_file, walk_files
 from ocr_train.errors import ConfigError, DataError
 
@@ -111,7 +111,16 @@ _DIFFICULT = FormatOption(
     help="boxes that the tool calls difficult: keep their text, or ignore them (###); auto (the default): as the tool "
     "means it",
 )
-_NOT_GIVEN = (None, False, "", AUTO)
+_EMPTY = FormatOption(
+    name="empty_pages",
+    choices=("true", "false"),
+    help="true: images without a box stay, as [], for a training with empty_pages=true",
+)
+_IMAGES = FormatOption(
+    name="images", metavar="DIR", help="a folder with the images, where they are not below SRC"
+)
+_OF_PAGES = (_EMPTY, _IMAGES)
+_NOT_GIVEN = (None, False, "", AUTO, "false")
 _TEXT_KEY = FormatOption(name="text_key", metavar="NAME", help="the field or attribute that has a box's text")
 _LEVEL = FormatOption(
     name="level", choices=("word", "line"), help="which blocks become boxes: word (the default) or line"
@@ -123,23 +132,25 @@ _PPOCRLABEL: Mapping[str, Any] = {
 }
 
 FORMATS: dict[str, AnnotationFormat] = {
-    "labelme": _row("labelme", "LabelMe", (".json",), (_TEXT_FROM, _DIFFICULT)),
-    "ppocrlabel": _row("ppocrlabel", "PPOCRLabel", options=(_CONFIRMED, _DIFFICULT), **_PPOCRLABEL),
-    "labelstudio": _row("labelstudio", "Label Studio", (".json",), (_TEXT_FROM,)),
-    "cvat": _row("cvat", "CVAT", (".xml",), (_TEXT_KEY, _TEXT_FROM, _DIFFICULT)),
-    "via": _row("via", "VIA", (".json", ".csv"), (_TEXT_KEY, _TEXT_FROM, _DIFFICULT)),
-    "coco": _row("coco", "COCO", (".json",), (_TEXT_KEY, _TEXT_FROM, _DIFFICULT)),
-    "voc": _row("voc", "Pascal VOC", (".xml",), (_TEXT_FROM, _DIFFICULT)),
-    "icdar": _row("icdar", "ICDAR", (".txt", ".csv")),
-    "totaltext": _row("totaltext", "Total-Text", (".txt",)),
-    "yolo": _row("yolo", "YOLO", (".txt",), (_TEXT_FROM,)),
-    "groundtruth": _row(
-        "groundtruth", "SageMaker Ground Truth", (".manifest", ".jsonl", ".json"), (_TEXT_FROM,)
+    "labelme": _row("labelme", "LabelMe", (".json",), (_TEXT_FROM, _DIFFICULT, *_OF_PAGES)),
+    "ppocrlabel": _row(
+        "ppocrlabel", "PPOCRLabel", options=(_CONFIRMED, _DIFFICULT, *_OF_PAGES), **_PPOCRLABEL
     ),
-    "textract": _row("textract", "Amazon Textract", (".json",), (_LEVEL,)),
-    "googlevision": _row("googlevision", "Google Vision", (".json",)),
-    "csv": _row("text_table", "a table of texts", (".csv", ".tsv", ".txt")),
-    "gt-txt": _row("text_files", "texts in .gt.txt files", (".txt",)),
+    "labelstudio": _row("labelstudio", "Label Studio", (".json",), (_TEXT_FROM, *_OF_PAGES)),
+    "cvat": _row("cvat", "CVAT", (".xml",), (_TEXT_KEY, _TEXT_FROM, _DIFFICULT, *_OF_PAGES)),
+    "via": _row("via", "VIA", (".json", ".csv"), (_TEXT_KEY, _TEXT_FROM, _DIFFICULT, *_OF_PAGES)),
+    "coco": _row("coco", "COCO", (".json",), (_TEXT_KEY, _TEXT_FROM, _DIFFICULT, *_OF_PAGES)),
+    "voc": _row("voc", "Pascal VOC", (".xml",), (_TEXT_FROM, _DIFFICULT, *_OF_PAGES)),
+    "icdar": _row("icdar", "ICDAR", (".txt", ".csv"), _OF_PAGES),
+    "totaltext": _row("totaltext", "Total-Text", (".txt",), _OF_PAGES),
+    "yolo": _row("yolo", "YOLO", (".txt",), (_TEXT_FROM, *_OF_PAGES)),
+    "groundtruth": _row(
+        "groundtruth", "SageMaker Ground Truth", (".manifest", ".jsonl", ".json"), (_TEXT_FROM, *_OF_PAGES)
+    ),
+    "textract": _row("textract", "Amazon Textract", (".json",), (_LEVEL, *_OF_PAGES)),
+    "googlevision": _row("googlevision", "Google Vision", (".json",), _OF_PAGES),
+    "csv": _row("text_table", "a table of texts", (".csv", ".tsv", ".txt"), (_IMAGES,)),
+    "gt-txt": _row("text_files", "texts in .gt.txt files", (".txt",), (_IMAGES,)),
     "lmdb": _row("lmdb_texts", "LMDB", (".mdb",)),
 }
 
@@ -156,8 +167,9 @@ def all_options() -> tuple[FormatOption, ...]:
 
 def options_for(name: str, given: Mapping[str, object], folder: Path) -> dict[str, object]:
     """Those of the options that were `given`; raises `ConfigError` for one that is another format's."""
-    # PaddleOCR's own labels may have the key `difficult`, as PPOCRLabel writes them.
-    own = {option.name for option in FORMATS[name].options} if name in FORMATS else {"difficult"}
+    # PaddleOCR's own labels may have the key `difficult`, as PPOCRLabel writes them; a training reads them itself.
+    plain = {"difficult", "empty_pages", "images"}
+    own = {option.name for option in FORMATS[name].options} if name in FORMATS else plain
     for option in all_options():
         if given.get(option.name) not in _NOT_GIVEN and option.name not in own:
             theirs = {other: one.title for other, one in FORMATS.items() if option in one.options}
@@ -165,7 +177,12 @@ def options_for(name: str, given: Mapping[str, object], folder: Path) -> dict[st
                 f"{option.flag} is for {' or '.join(theirs.values())}'s folders, and {folder} is {format_title(name)}'s.",
                 hint=f"Leave it out, or name the format {' or '.join(theirs)}.",
             )
-    return {name: value for name, value in given.items() if value not in _NOT_GIVEN and name in own}
+    chosen = {name: value for name, value in given.items() if value not in _NOT_GIVEN and name in own}
+    if "images" in chosen:
+        chosen["images"] = images_folder(str(chosen["images"]), folder)
+    if "empty_pages" in chosen:
+        chosen["empty_pages"] = True
+    return chosen
 
 
 def detect_format(folder: Path) -> str:

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.crop_texts import FoundText, convert_texts, lose
 from ocr_train.data.formats.pages import load_lines
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.image_files import IMAGE_SUFFIXES, is_file
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 ENDING = ".gt.txt"
 
@@ -28,9 +32,11 @@ def is_text_files(peek: FilePeek) -> bool:
     return any(is_file(folder / f"{stem}{suffix}") for one in IMAGE_SUFFIXES for suffix in (one, one.upper()))
 
 
-def convert_text_files(src: Path, out: Path, *, overwrite: bool = False) -> Conversion:
+def convert_text_files(
+    src: Path, out: Path, *, overwrite: bool = False, **folder: Unpack[FolderOptions]
+) -> Conversion:
     """Convert every text file under `src` to `out/rec_gt.txt` and `out/crop_img/`; raises as `ConvertedFolder` does."""
-    work = ConvertedFolder(src, out, overwrite=overwrite)
+    work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
     return convert_texts(work, _samples(work), tool="texts in .gt.txt files")
 
 

@@ -18,14 +18,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.crop_texts import FoundText, convert_texts, lose
 from ocr_train.data.formats.pages import load_lines, report_other
 from ocr_train.data.formats.peek import FilePeek, delimiter_of, read_rows, split_header, split_row
 from ocr_train.data.formats.texts import unquoted
 from ocr_train.data.image_files import IMAGE_SUFFIXES, base_name
 from ocr_train.data.layout import NOT_LABELS
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 SUFFIXES = (".csv", ".tsv", ".txt")
 IMAGE_COLUMNS = (
@@ -118,9 +122,11 @@ def _columns(header: Sequence[str]) -> tuple[int, int] | None:
     return None if image is None or text is None or image == text else (image, text)
 
 
-def convert_text_table(src: Path, out: Path, *, overwrite: bool = False) -> Conversion:
+def convert_text_table(
+    src: Path, out: Path, *, overwrite: bool = False, **folder: Unpack[FolderOptions]
+) -> Conversion:
     """Convert every table under `src` to `out/rec_gt.txt` and `out/crop_img/`; raises as `ConvertedFolder` does."""
-    work = ConvertedFolder(src, out, overwrite=overwrite)
+    work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
     return convert_texts(work, _samples(work), tool="a table of texts")
 
 

@@ -11,15 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.pages import FoundBox, FoundPage, convert_pages, load_json, report_other
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import finite, rectangle
 from ocr_train.data.image_files import IMAGE_SUFFIXES
 from ocr_train.data.labels import Point
 from ocr_train.data.system_files import is_system_file
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _OF_CONSOLE = ("analyzedocresponse", "detectdocumenttextresponse", "apiresponse")
 _LEVELS = {"word": "WORD", "line": "LINE"}
@@ -42,9 +45,11 @@ def _blocks(content: Any) -> list[Any] | None:
     return found if any(isinstance(one, dict) and "BlockType" in one for one in found) else None
 
 
-def convert_textract(src: Path, out: Path, *, level: str = "word", overwrite: bool = False) -> Conversion:
+def convert_textract(
+    src: Path, out: Path, *, level: str = "word", overwrite: bool = False, **folder: Unpack[FolderOptions]
+) -> Conversion:
     """Convert every answer under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does."""
-    work = ConvertedFolder(src, out, overwrite=overwrite)
+    work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
     return convert_pages(work, _pages(work, level), tool="Amazon Textract")
 
 

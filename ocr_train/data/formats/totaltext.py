@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ocr_train.data.difficult import IGNORED
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.pages import (
     FoundBox,
     FoundPage,
@@ -24,6 +25,9 @@ from ocr_train.data.formats.pages import (
 )
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.layout import NOT_LABELS
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _BEGINS = re.compile(r"^[ \t]*x:[ \t]*\[\[", re.MULTILINE)
 _X = re.compile(r"^[ \t]*x:", re.MULTILINE)
@@ -44,9 +48,11 @@ def is_totaltext(peek: FilePeek) -> bool:
     return bool(peek.lines) and bool(_BEGINS.match(peek.lines[0]))
 
 
-def convert_totaltext(src: Path, out: Path, *, overwrite: bool = False) -> Conversion:
+def convert_totaltext(
+    src: Path, out: Path, *, overwrite: bool = False, **folder: Unpack[FolderOptions]
+) -> Conversion:
     """Convert every label file under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does."""
-    work = ConvertedFolder(src, out, overwrite=overwrite)
+    work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
     return convert_pages(work, _pages(work), tool="Total-Text")
 
 

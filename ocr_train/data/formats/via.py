@@ -16,10 +16,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ocr_train.data.difficult import AUTO
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.pages import (
     FoundBox,
     FoundPage,
@@ -34,6 +34,9 @@ from ocr_train.data.formats.regions import ellipse, finite, rectangle
 from ocr_train.data.formats.texts import attribute_class, attribute_text, has_hard_mark
 from ocr_train.data.labels import Point
 from ocr_train.ocr_engine.documents import parse_json
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _METADATA = "_via_img_metadata"
 _COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
@@ -76,12 +79,13 @@ def convert_via(
     text_from: str = AUTO,
     difficult: str = AUTO,
     overwrite: bool = False,
+    **folder: Unpack[FolderOptions],
 ) -> Conversion:
     """Convert every file of VIA under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does.
 
     `text_key` names the region attribute that has the text; `text_from` and `difficult` are those of `convert_pages`.
     """
-    work = ConvertedFolder(src, out, overwrite=overwrite)
+    work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
     pages = _pages(work, text_key)
     return convert_pages(work, pages, tool="VIA", text_from=text_from, difficult=difficult)
 

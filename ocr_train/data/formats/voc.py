@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ocr_train.data.difficult import AUTO, is_difficult
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.pages import (
     FoundBox,
     FoundPage,
@@ -26,6 +27,9 @@ from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import finite, rectangle, turned
 from ocr_train.data.formats.xml_reader import Element
 from ocr_train.data.labels import Point
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _TEXT_TAGS = ("transcription", "text", "ocr", "value")
 
@@ -42,13 +46,19 @@ def _is_voc(root: Element) -> bool:
 
 
 def convert_voc(
-    src: Path, out: Path, *, text_from: str = AUTO, difficult: str = AUTO, overwrite: bool = False
+    src: Path,
+    out: Path,
+    *,
+    text_from: str = AUTO,
+    difficult: str = AUTO,
+    overwrite: bool = False,
+    **folder: Unpack[FolderOptions],
 ) -> Conversion:
     """Convert every XML file under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does.
 
     `text_from` and `difficult` are those of `convert_pages`.
     """
-    work = ConvertedFolder(src, out, overwrite=overwrite)
+    work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
     return convert_pages(work, _pages(work), tool="Pascal VOC", text_from=text_from, difficult=difficult)
 
 

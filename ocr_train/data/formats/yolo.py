@@ -16,10 +16,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ocr_train.data.difficult import AUTO
-from ocr_train.data.formats.conversion import Conversion, ConvertedFolder
+from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.pages import (
     FoundBox,
     FoundPage,
@@ -33,6 +33,9 @@ from ocr_train.data.image_files import is_file
 from ocr_train.data.labels import Point
 from ocr_train.data.layout import NOT_LABELS
 from ocr_train.ocr_engine.documents import read_yaml
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 NAME_FILES = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt")
 YAML_FILES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
@@ -50,12 +53,14 @@ def is_yolo(peek: FilePeek) -> bool:
     return bool(peek.lines) and all(_parse(line) is not None for line in peek.lines)
 
 
-def convert_yolo(src: Path, out: Path, *, text_from: str = AUTO, overwrite: bool = False) -> Conversion:
+def convert_yolo(
+    src: Path, out: Path, *, text_from: str = AUTO, overwrite: bool = False, **folder: Unpack[FolderOptions]
+) -> Conversion:
     """Convert every label file under `src` to `out/Label.txt` and `out/images/`; raises as `ConvertedFolder` does.
 
     `text_from` is that of `convert_pages`.
     """
-    work = ConvertedFolder(src, out, overwrite=overwrite)
+    work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
     return convert_pages(work, _pages(work), tool="YOLO", text_from=text_from)
 
 

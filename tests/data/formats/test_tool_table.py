@@ -18,7 +18,7 @@ Capsys = pytest.CaptureFixture[str]
 ROWS = {code(row[0])[0]: row for row in table("data.md", "tool, its name here") if code(row[0])}
 OTHERS = [row for row in table("data.md", "tool, its name here") if not code(row[0])]
 FOLDERS = {"table": table_folder, "kie": kie_folder}
-EVERYWHERE = frozenset({"--text-from", "--difficult"})
+EVERYWHERE = {"--text-from", "--difficult", "--empty-pages", "--images"}
 """Options of a training, too, which the page explains once for all tools."""
 
 
