@@ -202,6 +202,8 @@ def _add_split(commands: Commands) -> None:
     add("out", type=Path, metavar="OUT", help="the folder for the result")
     add("--val", type=share, required=True, metavar="SHARE", help="share to validate on, such as 0.2")
     add("--test", type=share, default=0.0, metavar="SHARE", help="share to keep for a last test (default: 0)")
+    add_images_folder(parser)
+    add_label_choices(parser, ["strip"])
     add_split_options(parser)
     add(
         "--earlier",
@@ -227,6 +229,8 @@ def _split(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         group_by=arguments.group_by,
         earlier=arguments.earlier,
+        images=arguments.images,
+        strip=arguments.strip,
         overwrite=arguments.overwrite,
     )
     echo = echo_for(arguments)

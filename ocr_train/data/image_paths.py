@@ -128,9 +128,10 @@ class ImagePaths:
     def usable_image(self, image: str) -> str:
         """`usable` of the path (or JSON list of paths) of a line."""
         names = image_names(image)
-        if names == [image]:
-            return self.usable(image).name
-        return json.dumps([self.usable(name).name for name in names], ensure_ascii=False)
+        found = [self.usable(name).name for name in names]
+        if found == names:
+            return image
+        return found[0] if names == [image] else json.dumps(found, ensure_ascii=False)
 
     def count(self, images: Iterable[str]) -> int:
         """How many of the images of some lines are there."""

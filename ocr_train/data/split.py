@@ -21,16 +21,18 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from ocr_train.atomic_files import whole_file
+from ocr_train.data.checks.label_file import require_label_file
 from ocr_train.data.contents import SameImages, normal_name
 from ocr_train.data.image_files import require_unchanged_file
+from ocr_train.data.image_paths import ImagePaths, paths_of
 from ocr_train.data.labels import BadLine, LabelLine, TableLine, format_line, format_sample, read_labels
-from ocr_train.data.samples import image_names, image_root
+from ocr_train.data.samples import image_names
 from ocr_train.data.split_names import suggest_group_by
 from ocr_train.data.split_plan import SETS, EarlierSets, Plan, Shares, plan_split, sides_of
 from ocr_train.errors import ConfigError, DataError
@@ -185,6 +187,7 @@ class _SampleFile:
     """Goes through the samples of a label file; `bad` are the lines that hold none, up to where it was read."""
 
     labels: Path
+    paths: ImagePaths | None = None
     bad: int = 0
     first_bad: list[str] = field(default_factory=list)
 
@@ -193,11 +196,16 @@ class _SampleFile:
         try:
             for line in read_labels(self.labels):
                 if isinstance(line, LabelLine):
-                    yield line
+                    yield self._found(line)
                 else:
                     self._note(line)
         except OSError as exc:
             raise DataError(f"{self.labels} cannot be read: {exc.strerror}", hint="Check the path.") from exc
+
+    def _found(self, line: LabelLine) -> LabelLine:
+        """The sample with the path at which its image is."""
+        image = self.paths.usable_image(line.image) if self.paths else line.image
+        return line if image == line.image else replace(line, image=image)
 
     def _note(self, line: BadLine) -> None:
         self.bad += 1
@@ -252,6 +260,8 @@ def split_file(
     seed: int = 0,
     group_by: str | None = None,
     earlier: Path | None = None,
+    images: Path | None = None,
+    strip: str = "",
     overwrite: bool = False,
 ) -> SplitFiles:
     """Split the label file `labels` and write `out/train.txt`, `out/val.txt` and, with `test`,
@@ -259,7 +269,7 @@ def split_file(
 
     Images stay where they are: their paths are rewritten relative to `out` where that is another folder than
     the one they are relative to now; those with the same bytes stay together. `earlier` is a folder with such files
-    (`out` itself, say) that keep their samples. Lines that hold no sample stay behind in `labels` and are named in the
+    (`out` itself, say) that keep their samples. `images` and `strip` say where the images are, as for a training. Lines that hold no sample stay behind in `labels` and are named in the
     notes. The file is gone through several times and never held: memory is some 100 bytes a line.
 
     Raises `DataError` where a file exists with other content and `overwrite` is not set, and what `split`
@@ -267,11 +277,15 @@ def split_file(
     """
     asked = _Asked(val=val, test=test, seed=seed, group_by=group_by)
     samples = _SampleFile(labels=labels)
+    with suppress(OSError):
+        # A file that cannot be read at all is said below.
+        require_label_file(labels)
     if next(iter(samples()), None) is None:
         raise DataError(
             f"{labels} has no usable line", hint=f"{samples.bad} lines are not '<image>\\t<label>'."
         )
-    root = image_root(labels, (line.image for line in samples()))
+    samples.paths = paths_of([labels], images, strip)
+    root = samples.paths.root
     before = None if earlier is None else _read_earlier(earlier, root)
     plan = _plan(samples, asked, earlier=before, folder=root)
     counts, outside = _write_sets(samples, plan, out, _Relocation(root, out), overwrite=overwrite)

@@ -438,3 +438,31 @@ def test_real_crops_never_leak_a_page() -> None:
     assert pages["train"].isdisjoint(pages["val"])
     assert characters(done.val) <= characters(done.train)
     assert 0.12 < len(done.val) / 800 < 0.28
+
+
+def test_foreign_paths_are_written_as_they_are_found(tmp_path: Path) -> None:
+    """The sets name images that are there; `strip` is left out of their beginning."""
+    (tmp_path / "img").mkdir()
+    for number in range(4):
+        (tmp_path / "img" / f"{number}.jpg").write_bytes(bytes([number]))
+    labels = tmp_path / "labels.txt"
+    labels.write_text("".join(f"C:\\x\\img\\{number}.jpg\ta\n" for number in range(4)))
+    split_file(labels, tmp_path / "sets", val=0.25)
+    split_file(labels, tmp_path / "more", val=0.25, strip="C:/x/img", images=tmp_path / "img")
+    for folder in ("sets", "more"):
+        lines = [
+            line
+            for name in ("train", "val")
+            for line in (tmp_path / folder / f"{name}.txt").read_text().splitlines()
+        ]
+        assert sorted(line.partition("\t")[0] for line in lines) == [
+            f"../img/{number}.jpg" for number in range(4)
+        ]
+
+
+def test_a_file_in_another_encoding_is_said_to_be_one(tmp_path: Path) -> None:
+    """Its lines are none."""
+    labels = tmp_path / "labels.txt"
+    labels.write_bytes("a.jpg\ta\nb.jpg\tb\n".encode("utf-16"))
+    with pytest.raises(DataError, match="the file is UTF-16"):
+        split_file(labels, tmp_path / "sets", val=0.5)

@@ -8,6 +8,7 @@ from pathlib import Path
 from ocr_train.data.checks.problems import Finding
 from ocr_train.data.encodings import other_encoding
 from ocr_train.data.file_looks import look_of
+from ocr_train.errors import DataError
 
 
 def whole_file_problem(path: Path) -> tuple[Finding, int] | None:
@@ -26,3 +27,12 @@ def whole_file_problem(path: Path) -> tuple[Finding, int] | None:
         f"iconv -f {found.name} -t UTF-8 {name} > {name}.utf8 && mv {name}.utf8 {name}"
     )
     return Finding("not_utf8", path.name, hint), found.samples
+
+
+def require_label_file(path: Path) -> None:
+    """Raise `DataError` where no line of the file can be read, and why; `OSError` where the file cannot."""
+    found = whole_file_problem(path)
+    if found is not None:
+        raise DataError(
+            f"{path} cannot be read as labels: {found[0].hint}", hint="Then run the command again."
+        )

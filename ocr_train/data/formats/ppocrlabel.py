@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.data.boxes import BoxList, read_boxes
+from ocr_train.data.checks.label_file import whole_file_problem
 from ocr_train.data.difficult import AUTO
 from ocr_train.data.formats.conversion import (
     CLIPPED_HINT,
@@ -113,6 +114,11 @@ def convert_ppocrlabel(
 def _read(work: ConvertedFolder, files: Iterable[Path]) -> Iterator[LabelLine]:
     """The samples of label files; lines without one are problems."""
     for labels in files:
+        whole = whole_file_problem(labels)
+        if whole is not None:
+            work.report(labels, whole[0].kind, labels.name, whole[0].hint)
+            work.skipped["file_unreadable"] += 1
+            continue
         lines, bad = read_samples(labels)
         work.skipped.update(one.kind for one in bad)
         for one in bad:
