@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _LARGEST = 2**32 - 1
 _BLOCK_BYTES = 1 << 20
 _FILES_PER_TASK = 64
+_IDS_AT_ONCE = 1 << 16
 
 
 def normal_name(name: str) -> str:
@@ -75,8 +76,13 @@ class SameImages:
 
         if not len(self.ids) or not len(ids):
             return ids
-        places = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        return np.where(self.ids[places] == ids, self.firsts[places], ids)
+        found = ids.copy()
+        # In blocks, since each step makes another array.
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            some = ids[start : start + _IDS_AT_ONCE]
+            places = np.minimum(np.searchsorted(self.ids, some), len(self.ids) - 1)
+            found[start : start + len(some)] = np.where(self.ids[places] == some, self.firsts[places], some)
+        return found
 
 
 def none_same() -> SameImages:
@@ -139,9 +145,11 @@ def find_same(
         whole = np.flatnonzero(np.frombuffer(read, dtype=np.int8))
         sums, wanted = sums[whole], wanted[whole]
     firsts = wanted[first_places(sums)]
-    later = np.flatnonzero(firsts != wanted)
+    # What is not needed any more would double the memory that this takes.
+    del sums, digests
+    later = firsts != wanted
     found, before = ids[wanted[later]], ids[firsts[later]]
-    del wanted, firsts, later
+    del wanted, firsts
     order = np.argsort(found)
     found = found[order]
     return SameImages(found, before[order])
