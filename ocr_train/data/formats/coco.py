@@ -30,7 +30,7 @@ from ocr_train.data.formats.pages import (
 )
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import finite, rectangle, turned
-from ocr_train.data.formats.texts import attribute_class, attribute_text, has_hard_mark
+from ocr_train.data.formats.texts import attribute_class, attribute_text, has_hard_mark, other_texts
 from ocr_train.data.labels import Point
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ def _read(
                 points=points,
                 text=text,
                 label=label,
+                others=() if text_key else other_texts({**annotation, **_attributes(annotation)}),
                 difficult=_is_hard(annotation),
                 reading_order=bool(own) or _is_turned(annotation),
             )

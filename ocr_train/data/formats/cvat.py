@@ -33,7 +33,7 @@ from ocr_train.data.formats.pages import (
 )
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import ellipse, finite, rectangle, turned
-from ocr_train.data.formats.texts import attribute_class, attribute_text, has_hard_mark
+from ocr_train.data.formats.texts import attribute_class, attribute_text, has_hard_mark, other_texts
 from ocr_train.data.formats.xml_reader import Element
 from ocr_train.data.labels import Point
 
@@ -115,6 +115,7 @@ def _add(page: FoundPage, shape: Element, text_key: str) -> None:
             points=points,
             text=text,
             label="" if text_key else label,
+            others=() if text_key else other_texts(attributes),
             difficult=has_hard_mark(attributes),
             reading_order=shape.tag == "box",
             line=shape.line,

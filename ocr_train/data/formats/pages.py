@@ -65,13 +65,14 @@ class FoundBox:
     """One box as the tool has it: `points` in pixels, or in shares of the image's sides.
 
     `text` None is a text that the tool does not have; `label` is the name of its class, or of what else may stand for the
-    text where nothing better is there. In `reading_order` the first point is where the text begins; else a quadrilateral
+    text where nothing better is there, `others` are fields that are text under any other name. In `reading_order` the first point is where the text begins; else a quadrilateral
     begins at its top left. `line` is in the tool's file, 0 where that says nothing.
     """
 
     points: Sequence[Point]
     text: Any = None
     label: str = ""
+    others: tuple[tuple[str, str], ...] = ()
     difficult: bool = False
     reading_order: bool = False
     line: int = 0
@@ -230,6 +231,7 @@ class PageWriter:
         pages = list(self._pages.values())
         drawn = [box for page in pages for box in page.boxes]
         texts = choose_texts(drawn, text_from=self._text_from, difficult=self._difficult)
+        self.work.problems += texts.problems(self.work.src)
         for page in pages:
             self._note_texts(page, texts)
         for kind, note in sorted(self._notes.items()):
@@ -267,6 +269,7 @@ def _box(found: FoundBox, page: FoundPage, image: PageImage) -> tuple[DrawnBox, 
         points=region.points,
         text=text,
         label=one_line(found.label) or "",
+        others=found.others,
         difficult=found.difficult,
         file=page.file,
         line=found.line or page.line,

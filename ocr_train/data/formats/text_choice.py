@@ -16,7 +16,7 @@ from typing import Any
 from ocr_train.data.checks.problems import Problem
 from ocr_train.data.difficult import AUTO, IGNORE, IGNORED, hint_of_difficult, text_of_difficult
 from ocr_train.data.formats.conversion import conversion_problem, one_line
-from ocr_train.data.formats.texts import TEXT_KEYS, class_text
+from ocr_train.data.formats.texts import TEXT_KEYS, class_text, may_be_text
 from ocr_train.data.labels import IGNORED_TRANSCRIPTIONS, Box, Point, shorten
 
 LABEL, DESCRIPTION = "label", "description"
@@ -122,7 +122,10 @@ def _fullest(values: Mapping[str, Counter[str]], labels: Counter[str]) -> str:
     others = {
         name: count
         for name, count in values.items()
-        if name not in known and len(count) > max(_FEW, len(labels)) and 2 * len(count) > count.total()
+        if name not in known
+        and may_be_text(name)
+        and len(count) > max(_FEW, len(labels))
+        and 2 * len(count) > count.total()
     }
     for group in (known, others):
         if group:
@@ -175,25 +178,29 @@ def _show(labels: Counter[str]) -> str:
 @dataclass(frozen=True, kw_only=True)
 class DrawnBox:
     """A box in its image, before it is known what its text is: the tool's `text` (None where it has none for it) and the
-    `label` of its class. Equal are boxes in one place that say the same, wherever they were found."""
+    `label` of its class, and `others`, fields of any other name. Equal are boxes in one place that say the same, wherever they were found."""
 
     points: tuple[Point, ...]
     text: str | None
     label: str
     difficult: bool
+    others: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     file: Path = field(compare=False)
     line: int = field(compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BoxTexts:
-    """What becomes of the texts of a folder's boxes: where they are from, whether labels are `classes`, and what is
-    said of kinds of notes that depend on it: a value, empty for how many there are, and a hint."""
+    """What becomes of the texts of a folder's boxes: where they are from, whether labels are `classes`, the `field` of
+    any other name that has the texts, with a `note` about it, and what is said of kinds of notes that depend on all this: a
+    value, empty for how many there are, and a hint."""
 
     text_from: str
     difficult: str
     classes: bool
     said: Mapping[str, tuple[str, str]]
+    field: str = ""
+    note: tuple[str, str, str] | None = None
 
     def box(self, drawn: DrawnBox) -> Box:
         """The box with its transcription."""
@@ -206,20 +213,29 @@ class BoxTexts:
         """The kinds of notes about a box."""
         text = self._text(drawn)
         kinds = ["difficult"] if _is_hard(drawn, text) else []
-        if text and drawn.text is None and text != IGNORED:
+        if text and drawn.text is None and text != IGNORED and not self.field:
             kinds.append("class_as_text")
         if not text:
             general = class_text(drawn.label) == ""
-            kinds.append("no_text" if general or not self.classes else "class_names")
+            kinds.append("no_text" if general or self.field or not self.classes else "class_names")
         return kinds
+
+    def problems(self, folder: Path) -> list[Problem]:
+        """What is to be said of the whole folder."""
+        return [] if self.note is None else [conversion_problem(folder, *self.note)]
 
     def _text(self, drawn: DrawnBox) -> str:
         if self.text_from == LABEL:
             return drawn.label
+        if self.field and drawn.text is None:
+            return one_line(dict(drawn.others).get(self.field, "")) or self._of_class(drawn)
         if drawn.text is not None or self.text_from == DESCRIPTION:
             return drawn.text or ""
+        return self._of_class(drawn)
+
+    def _of_class(self, drawn: DrawnBox) -> str:
         text = class_text(drawn.label)
-        return text if text == IGNORED or not self.classes else ""
+        return text if text == IGNORED or not (self.classes or self.field) else ""
 
 
 def _is_hard(drawn: DrawnBox, text: str) -> bool:
@@ -229,9 +245,29 @@ def _is_hard(drawn: DrawnBox, text: str) -> bool:
 def choose_texts(drawn: Sequence[DrawnBox], *, text_from: str, difficult: str) -> BoxTexts:
     """Decide over the boxes of a folder of a tool that has a field for texts, or classes alone, or both."""
     labels = Counter(box.label for box in drawn if box.label and box.text is None)
-    classes = bool(labels) and are_classes(labels, beside_texts=any(box.text for box in drawn))
+    texts = any(box.text for box in drawn)
+    classes = bool(labels) and are_classes(labels, beside_texts=texts)
+    name, note = "", None
+    if text_from != LABEL and not texts:
+        name, note = _field_of_any_name(drawn, labels)
     said = {
         "difficult": ("", hint_of_difficult(difficult, usual=IGNORE)),
         "class_names": class_note(labels)[1:],
     }
-    return BoxTexts(text_from=text_from, difficult=difficult, classes=classes, said=said)
+    return BoxTexts(
+        text_from=text_from, difficult=difficult, classes=classes, said=said, field=name, note=note
+    )
+
+
+def _field_of_any_name(
+    drawn: Sequence[DrawnBox], labels: Counter[str]
+) -> tuple[str, tuple[str, str, str] | None]:
+    """The field whose values are as different as texts are, where the labels are classes; none where there is none."""
+    values: dict[str, Counter[str]] = {}
+    for box in drawn:
+        for name, text in box.others:
+            values.setdefault(name, Counter())[text] += 1
+    found = _fullest(values, labels)
+    if not found or (labels and not _stands_for_more(values[found], labels)):
+        return "", None
+    return found, _other_field(found, values[found], labels, len(drawn)).note

@@ -61,6 +61,10 @@ _DONT_CARE = frozenset(
     {"ignore", "ignored", "illegible", "unreadable", "dontcare", "don't care", "dont care"}
 )
 _HARD_KEYS = ("difficult", "illegible", "unreadable", "ignore", "dontcare", "dont_care")
+_NO_TEXT = re.compile(
+    r"(^|[_. ])(id|ids|uuid|guid|index|time|timestamp|author|annotator|user|source|url|path|file|filename|"
+    r"image|colou?r|score|confidence|language|lang|font|type|kind|class|category)$"
+)
 _PARTS = re.compile(r"[\s_\-]+")
 
 
@@ -89,6 +93,20 @@ def attribute_class(attributes: Mapping[str, Any]) -> str:
     alone = [*named] if len(named) == 1 else []
     values = (named.get(known) for known in (*_CLASS_KEYS, *alone))
     return next((one for one in values if isinstance(one, str) and one.strip() and class_text(one)), "")
+
+
+def other_texts(attributes: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The attributes that are text under a name that says nothing of texts, and nothing of what is no text."""
+    return tuple(
+        (name, value)
+        for name, value in _plain(attributes).items()
+        if isinstance(value, str) and value.strip() and name not in TEXT_KEYS and may_be_text(name)
+    )
+
+
+def may_be_text(name: str) -> bool:
+    """Whether a field of this name may hold a text: not numbers of things, times, people, files and colours."""
+    return name not in _CLASS_KEYS and not _NO_TEXT.search(name)
 
 
 def has_hard_mark(attributes: Mapping[str, Any]) -> bool:

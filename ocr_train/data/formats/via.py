@@ -31,7 +31,7 @@ from ocr_train.data.formats.pages import (
 )
 from ocr_train.data.formats.peek import FilePeek, delimiter_of, read_rows, split_header
 from ocr_train.data.formats.regions import ellipse, finite, rectangle
-from ocr_train.data.formats.texts import attribute_class, attribute_text, has_hard_mark
+from ocr_train.data.formats.texts import attribute_class, attribute_text, has_hard_mark, other_texts
 from ocr_train.data.labels import Point
 from ocr_train.ocr_engine.documents import parse_json
 
@@ -176,6 +176,7 @@ def _add(page: FoundPage, shape: Any, attributes: Any, text_key: str, line: int)
             points=points,
             text=attribute_text(given, text_key),
             label="" if text_key else attribute_class(given),
+            others=() if text_key else other_texts(given),
             difficult=has_hard_mark(given),
             line=line,
         )

@@ -13,6 +13,8 @@ from ocr_train.data.formats.converted import as_paddleocr
 from ocr_train.data.formats.text_choice import are_classes, choose_text_field, text_fields
 from ocr_train.errors import DataError
 from tests.data.formats.folders import BOX, converted, put
+from tests.data.formats.test_cvat import cvat
+from tests.data.formats.test_via import POLYGON, images, region
 
 WORDS = [f"word {number}" for number in range(12)]
 
@@ -187,3 +189,28 @@ def test_tools_with_classes_and_texts_follow_the_same_rule(
     found = converted(put(tmp_path / "s", {"0.xml": boxes(*names, text=text)}), "voc", **options)
     assert [text for text, _ in found.boxes] == expected
     assert found.kinds == kinds
+
+
+def test_an_attribute_of_any_name_has_the_texts_where_its_values_are_like_texts(tmp_path: Path) -> None:
+    """CVAT's and others' attributes are called as a team likes; numbers of things and people are none."""
+    given = [
+        {"plate_number": f"K {number}", "track_id": f"{number}", "annotator": f"a{number}"}
+        for number in range(7)
+    ]
+    shapes_of = [
+        f'<box label="car" xtl="{10 + number}" ytl="20" xbr="200" ybr="60">'
+        + "".join(f'<attribute name="{name}">{value}</attribute>' for name, value in one.items())
+        + "</box>"
+        for number, one in enumerate(given)
+    ]
+    found = converted(put(tmp_path / "cvat", {"a.xml": cvat(*shapes_of)}), "cvat")
+    assert [text for text, _ in found.boxes] == [one["plate_number"] for one in given]
+    assert [(one.kind, one.value) for one in found.done.problems] == [
+        ("text_field", "plate_number: 7 of 7 boxes have a text there")
+    ]
+    regions = [region(POLYGON, **one) for one in given]
+    assert [
+        text for text, _ in converted(put(tmp_path / "via", {"a.json": images(*regions)}), "via").boxes
+    ] == [one["plate_number"] for one in given]
+    few = converted(put(tmp_path / "few", {"a.xml": cvat(*shapes_of[:3])}), "cvat", text_from="label")
+    assert [text for text, _ in few.boxes] == ["car"] * 3
