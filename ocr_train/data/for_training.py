@@ -22,7 +22,6 @@ from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.data.dictionary import first_dictionary, read_dictionary
 from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_source_lines
-from ocr_train.data.formats.pubtab import read_lines
 from ocr_train.data.formats.table import PADDLEOCR
 from ocr_train.data.layout import Layout, find_layout, say_layout
 from ocr_train.data.manifest import DatasetManifest, build_manifest
@@ -82,7 +81,7 @@ def prepare(request: DataRequest, work: Path, cache: Path, *, fetch: Fetch, echo
     layout = find_layout(source.folder, request.task, source.choices_for(request.choices))
     if not source.converted and request.demo is None:
         say_layout(layout, echo)
-    if request.task == "table" and is_checked(request.task, request.trainer):
+    if request.task == "table":
         layout, source = place_tables(layout, source, work / "tables", echo)
     dictionary = dictionary_for(request, layout)
     if dictionary is not None:
@@ -258,13 +257,18 @@ def _write_labels(
     """Write train.txt, val.txt and, where `shares` names label files, one file for each; what the trainer reads."""
     if report is None:
         content = {
-            name: {path: read_lines(path, layout.images) for path in files}
+            name: {path: _lines_of(path) for path in files}
             for name, files in (("train", layout.train), ("val", layout.val))
         }
     else:
         content = _clean_content(request, layout, report, work, echo)
     train, val = (_write_set(name, content[name], shares[name], work) for name in ("train", "val"))
     return train, val
+
+
+def _lines_of(path: Path) -> list[bytes]:
+    """The lines of a label file as they are, without blank ones: PaddleOCR says what is wrong with them."""
+    return [line.rstrip(b"\r") + b"\n" for line in path.read_bytes().split(b"\n") if line.strip()]
 
 
 def _clean_content(

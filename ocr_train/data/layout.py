@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from ocr_train.config.requests import LabelChoices
-from ocr_train.data.formats.pubtab import FOLDERS, SUFFIX, count_found, peek_names
+from ocr_train.data.formats.pubtab import FOLDERS, SUFFIX, count_found
 from ocr_train.data.formats.unknown import looks_like
 from ocr_train.data.image_paths import ImagePaths, common_beginning, is_foreign
 from ocr_train.data.labels import LabelLine, TableLine, read_labels
@@ -263,13 +263,14 @@ def _place_of_images(
     It is the label file's own folder or, as PPOCRLabel writes, its parent; where no path is right in either, the
     beginning is left out that all of them have and none should.
     """
-    names = [
-        line.image
+    first = [
+        line
         for path in files
         for line in islice(read_labels(path), PEEK_LINES)
-        if isinstance(line, LabelLine) and not isinstance(line, TableLine) and not line.image.startswith("[")
+        if isinstance(line, LabelLine)
     ]
-    tables = [name for path in files for name in peek_names(path)]
+    names = [line.image for line in first if not line.image.startswith("[")]
+    tables = [line.image for line in first if isinstance(line, TableLine)]
     if choices.images:
         root = images_folder(choices.images, data)
         return root, choices.strip or common_beginning(names, root)

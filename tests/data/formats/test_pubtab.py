@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.data.formats.pubtab import read_lines
+from ocr_train.config.experiment import Launch
+from ocr_train.data.formats.converted import LabelSource
+from ocr_train.data.formats.table import PADDLEOCR
 from ocr_train.data.layout import find_layout
+from ocr_train.data.table_files import place_tables
 from ocr_train.errors import DataError
+from tests.data.one_step import prepared
+from tests.data.other_tasks import images, table_model
 
 HTML = {"cells": [], "structure": {"tokens": ["<tr>", "</tr>"]}}
 
@@ -37,8 +42,10 @@ def test_json_lines_are_found_and_lead_to_their_images(tmp_path: Path, images: s
         "PubTabNet_2.0.0_train.jsonl",
         "PubTabNet_2.0.0_val.jsonl",
     ]
+    source = LabelSource(folder=folder, origin=folder, format=PADDLEOCR)
+    layout, _ = place_tables(layout, source, tmp_path / "work", lambda _: None)
     for path, count in zip((*layout.train, *layout.val), (3, 1), strict=True):
-        rows = [json.loads(line) for line in read_lines(path, layout.images)]
+        rows = [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
         assert len(rows) == count
         assert all((layout.images / row["filename"]).is_file() for row in rows)
         assert all(row["html"] == HTML for row in rows)
@@ -50,8 +57,16 @@ def test_json_lines_are_labels_of_tables_only(tmp_path: Path) -> None:
         find_layout(pubtabnet(tmp_path / "tables", images="sets"), "rec")
 
 
-def test_other_lines_stay_as_they_are(tmp_path: Path) -> None:
-    """A label file of another kind, and lines that are no JSON: PaddleOCR says what is wrong with those."""
-    path = tmp_path / "train.txt"
-    path.write_bytes(b"a.png\tlabel\n\n{broken\n" + b"[" * 5 + b'\n{"filename": 3}\n')
-    assert read_lines(path, tmp_path) == [b"a.png\tlabel\n", b"{broken\n", b"[[[[[\n", b'{"filename": 3}\n']
+def test_lines_of_other_readers_stay_as_they_are(tmp_path: Path) -> None:
+    """Of a model whose labels are not known here PaddleOCR says what is wrong with them."""
+    content = b"a.png\tlabel\r\n\n{broken\n" + b"[" * 5 + b'\n{"filename": 3}\n'
+    for name in ("train", "val"):
+        (images(tmp_path / "s") / f"{name}.txt").write_bytes(content)
+    model = table_model(tmp_path / "model")
+    model.write_text(
+        model.read_text(encoding="utf-8").replace("PubTabDataSet", "SimpleDataSet"), encoding="utf-8"
+    )
+    (tmp_path / "s" / "a.png").write_bytes((tmp_path / "s" / "0.png").read_bytes())
+    made = prepared(Launch(model=str(model), data=str(tmp_path / "s"), gpus="cpu"), tmp_path)
+    assert made.dataset.train.read_bytes() == b'a.png\tlabel\n{broken\n[[[[[\n{"filename": 3}\n'
+    assert made.dataset.reports == ()
