@@ -47,6 +47,15 @@ def test_quarantine_is_no_advice_where_nothing_is_left(capsys: Capsys, tmp_path:
     assert "--on-bad-sample" not in said
 
 
+def test_nor_where_a_tools_crops_are_all_missing(capsys: Capsys, tmp_path: Path) -> None:
+    """What the conversion lost are all lines that there are."""
+    labels = {"Label.txt": "", "fileState.txt": "", "rec_gt.txt": "crop_img/0.jpg\ta\n"}
+    folder = put(tmp_path / "s", labels, images=())
+    said = told(capsys, folder)
+    assert "crop_missing" in said
+    assert "--on-bad-sample" not in said
+
+
 def test_boxes_of_one_image_are_one_place() -> None:
     """It is not named again and again."""
 

@@ -104,7 +104,7 @@ def _hint(report: ValidationReport, source: LabelSource) -> str:
         )
     if all(map(is_of_no_sample, errors)) and errors and not source.losses:
         return "Fix them: they are of whole files, and no line of those is a sample."
-    if len(report.bad_lines) >= report.labels and not source.losses:
+    if report.labels and len(report.bad_lines) >= report.labels:
         return "Fix them: no line is without an error."
     rest = "Fix them, or continue with the rest: --on-bad-sample quarantine (-P on_bad_sample=quarantine)"
     return f"{rest}\n{_LEAKS}" if "leak" in report.counts else rest
