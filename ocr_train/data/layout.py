@@ -236,10 +236,14 @@ def sets_by_name(files: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, .
 
 
 def validation_files(files: Sequence[Path]) -> tuple[Path, ...]:
-    """Those of `files` whose names say that they are for validation or for a test, where another is for training."""
-    train, _ = sets_by_name(files)
-    held = tuple(path for path in files if {*VAL_WORDS, "test"} & _words(path) and path not in train)
-    return held if train else ()
+    """Those of `files` whose names say that they are for validation or for a test, where another is for training. Files
+    of one name in several folders are told apart by the folders: `train/labels.txt` and `val/labels.txt`."""
+    held_words = {*VAL_WORDS, "test"}
+    words = {path: _words(path) for path in files}
+    if not any({*held_words, "train"} & found for found in words.values()):
+        words = {path: _words(path.absolute().parent) for path in files}
+    held = tuple(path for path in files if held_words & words[path] and "train" not in words[path])
+    return held if len(held) < len(set(files)) else ()
 
 
 def _words(path: Path) -> set[str]:

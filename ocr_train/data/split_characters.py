@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,28 @@ def irreplaceable(groups: Groups, lines: Lines, *, detection: bool) -> NDArray[n
         True
     )
     return found
+
+
+def replacements(
+    groups: Groups, lines: Lines, nearest: Iterable[int], *, val: int, wanted: float
+) -> Iterator[int]:
+    """Groups of train, of those in the order `nearest`, that bring the set `val` nearer to `wanted` samples and have no
+    character that train would then lack. For few groups: the characters of each are remembered."""
+    of_group = [set[str]() for _ in range(len(groups))]
+    sizes = [0] * len(groups)
+    for sample, line in enumerate(lines()):
+        group = int(groups.of_sample[sample])
+        of_group[group].update(line.label)
+        sizes[group] += 1
+    in_train = [group for group in range(len(groups)) if groups.side[group] == 0]
+    uses = Counter(character for group in in_train for character in of_group[group])
+    total = sum(size for group, size in enumerate(sizes) if groups.side[group] == val)
+    for group in (group for group in nearest if groups.side[group] == 0):
+        nearer = abs(total + sizes[group] - wanted) < abs(total - wanted)
+        if nearer and all(uses[character] > 1 or character.isspace() for character in of_group[group]):
+            uses.subtract(of_group[group])
+            total += sizes[group]
+            yield group
 
 
 def cover_characters(

@@ -13,7 +13,7 @@ from ocr_train.data.checks.meaning import line_meaning
 from ocr_train.data.contents import SameImages, image_id
 from ocr_train.data.labels import LabelLine, shorten
 from ocr_train.data.samples import image_names
-from ocr_train.data.split_characters import cover_characters, irreplaceable, is_detection
+from ocr_train.data.split_characters import cover_characters, irreplaceable, is_detection, replacements
 from ocr_train.data.split_groups import Groups, Lines, read_groups
 from ocr_train.errors import DataError
 
@@ -84,7 +84,9 @@ def plan_split(
     else:
         planner.count_out()
     planner.fill_empty_sets()
-    planner.cover_characters()
+    moved = planner.cover_characters()
+    if moved and earlier is None:
+        planner.replace_moved(moved)
     planner.note_conflicts()
     return Plan(sides=groups.sample_sides, notes=tuple(planner.notes))
 
@@ -209,10 +211,10 @@ class _Planner:
         order: NDArray[np.intp] = np.lexsort((distance, ~alone if side == TRAIN else alone))
         return order
 
-    def cover_characters(self) -> None:
-        """Move groups from val to train for the characters that train lacks, and say which are left."""
+    def cover_characters(self) -> Sequence[int]:
+        """Move groups from val to train for the characters that train lacks, and say which are left; those moved."""
         if not (self.groups.side != TRAIN).any():
-            return
+            return []
         moved, lacking = cover_characters(
             self.groups, self.lines, detection=self.detection, val=VAL, test=TEST
         )
@@ -225,6 +227,21 @@ class _Planner:
         for side, missing in lacking.items():
             why = " A detector does not read them, so nothing was moved." if self.detection else ""
             self.notes.append(f"{SETS[side]} has characters that train lacks: {missing!r}.{why}")
+        return moved
+
+    def replace_moved(self, moved: Sequence[int]) -> None:
+        """Where few groups have left val for their characters, let others take their place, up to the share."""
+        count, sizes = len(self.groups), self._sizes()
+        wanted = self.shares.val * sum(sizes)
+        if count >= FEW_GROUPS or wanted - sizes[VAL] <= sum(sizes) / count:
+            return
+        nearest = (int(group) for group in self._nearest(VAL, move=False) if group not in moved)
+        chosen = list(replacements(self.groups, self.lines, nearest, val=VAL, wanted=wanted))
+        self.groups.side[chosen] = VAL
+        if chosen:
+            self.notes.append(
+                f"{len(chosen)} groups of train took their place: {', '.join(map(repr, self._keys(chosen)))}."
+            )
 
     def note_conflicts(self) -> None:
         """Say where lines disagree about an image: a split does not decide which of them is right."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ocr_train.config.requests import LabelChoices
-from ocr_train.data.layout import find_layout, say_layout
+from ocr_train.data.layout import find_layout, say_layout, validation_files
 from ocr_train.errors import DataError
 
 
@@ -76,3 +76,22 @@ def test_foreign_paths_find_the_folder_above(tmp_path: Path) -> None:
     (place / "labels").mkdir()
     (place / "labels" / "train.txt").write_text("C:\\somebody\\train\\0.jpg\ta\n")
     assert find_layout(place / "labels", "rec").images == place
+
+
+@pytest.mark.parametrize(
+    ("files", "held"),
+    [
+        (["train.txt", "val.txt", "test.txt"], ["val.txt", "test.txt"]),
+        (["labels.txt", "dev.txt"], ["dev.txt"]),
+        (["train/labels.txt", "val/labels.txt"], ["val/labels.txt"]),
+        (["a/rec_gt.txt", "test_set/rec_gt.txt"], ["test_set/rec_gt.txt"]),
+        (["val.txt", "test.txt"], []),
+        (["one.txt", "two.txt"], []),
+        (["valid/train.txt"], []),
+    ],
+)
+def test_names_say_which_files_are_for_validation(files: list[str], held: list[str]) -> None:
+    """By the words of the file's name, else by those of its folder; files of one kind alone are held against nothing."""
+    assert validation_files([Path("data", name) for name in files]) == tuple(
+        Path("data", name) for name in held
+    )

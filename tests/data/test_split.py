@@ -208,6 +208,18 @@ def test_few_groups_keep_the_share(count: int, label: str) -> None:
         assert abs(len(done.test) - 0.2 * count) <= 1
 
 
+@pytest.mark.parametrize("count", [8, 20, 40])
+def test_few_groups_keep_the_share_where_characters_are_rare(count: int) -> None:
+    """Groups that leave val for a character are replaced by such that train can spare."""
+    images = [f"page{page}_crop_{crop}.jpg" for page in range(count) for crop in range(4)]
+    for seed in range(12):
+        letters = Random(seed)
+        texts = ["".join(letters.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=5)) for _ in images]
+        done = split(make_lines(images, texts), val=0.2, seed=seed)
+        assert abs(len(done.val) - 0.2 * len(images)) <= 5
+        assert characters(done.val) <= characters(done.train)
+
+
 def test_few_groups_of_different_sizes_keep_the_share_of_samples() -> None:
     """A page with most of the crops does not become the set for validation."""
     images = [f"large_crop_{crop}.jpg" for crop in range(50)] + PAGES[:20]
