@@ -208,7 +208,7 @@ def test_few_groups_keep_the_share(count: int, label: str) -> None:
         assert abs(len(done.test) - 0.2 * count) <= 1
 
 
-@pytest.mark.parametrize("count", [8, 20, 40])
+@pytest.mark.parametrize("count", [15, 25, 40])
 def test_few_groups_keep_the_share_where_characters_are_rare(count: int) -> None:
     """Groups that leave val for a character are replaced by such that train can spare."""
     images = [f"page{page}_crop_{crop}.jpg" for page in range(count) for crop in range(4)]
