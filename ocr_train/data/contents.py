@@ -119,9 +119,15 @@ def _spellings(name: str, folder: str) -> tuple[str, ...]:
 
 
 def find_same(
-    named: NamedImages, names: Callable[[], Iterable[str]], folder: Path, *, workers: int
+    named: NamedImages,
+    names: Callable[[], Iterable[str]],
+    folder: Path,
+    *,
+    workers: int,
+    usable: Callable[[str], str] = str,
 ) -> SameImages:
-    """Which of the images have the same bytes; `names` goes through the names again, in the order they were added in.
+    """Which of the images have the same bytes; `names` goes through the names again, in the order they were added in, and
+    `usable` gives the path below `folder` of one of them.
 
     Reads only files that are as large as one of another name. Never raises for what cannot be read: such a file is
     like no other.
@@ -136,7 +142,7 @@ def find_same(
     np.frombuffer(mask, dtype=np.uint8)[wanted] = 1
     digests = array("q")
     read = array("b")
-    for digest in _digests(compress(names(), mask), str(folder), workers):
+    for digest in _digests(map(usable, compress(names(), mask)), str(folder), workers):
         digests.append(digest or 0)
         read.append(digest is not None)
     sums = np.frombuffer(digests, dtype=np.int64)

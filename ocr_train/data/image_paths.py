@@ -125,6 +125,10 @@ class ImagePaths:
             return UsablePath(name=end, finding=Finding("path_mended", shorten(written), hint))
         return UsablePath(name=name, finding=Finding("bad_path", shorten(written), self.where(name)))
 
+    def usable_name(self, written: str) -> str:
+        """The name alone."""
+        return self.usable(written).name
+
     def usable_image(self, image: str) -> str:
         """`usable` of the path (or JSON list of paths) of a line."""
         names = image_names(image)

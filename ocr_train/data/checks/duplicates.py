@@ -89,13 +89,17 @@ class SampleHashes:
         return file, self.numbers[index]
 
     def names(self, usable: Callable[[str], str] = str) -> Iterator[str]:
-        """Every name of every sample again, in the order they were added in: the files are read once more. `usable` gives
-        the name that was added for one in a label."""
+        """Every name of every sample again as labels have it, in the order they were added in: the files are read once
+        more. `usable` gives the name that was added for one in a label: names of a list are given so, since one name
+        twice in it is one image."""
         for file, _ in self.starts:
             for line in read_labels(Path(file)):
-                if isinstance(line, LabelLine):
-                    # As in `add`: one name twice in a list is one image.
+                if not isinstance(line, LabelLine):
+                    continue
+                if line.image.startswith("["):
                     yield from dict.fromkeys(map(usable, image_names(line.image)))
+                else:
+                    yield line.image
 
     def of_files(self, files: Iterable[str]) -> NDArray[np.bool_]:
         """For each sample whether it is of one of `files`."""

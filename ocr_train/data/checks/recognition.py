@@ -138,6 +138,8 @@ def _boxes(text: str) -> Finding:
 
 def looks_like_boxes(text: str) -> bool:
     """Whether a label is a list of boxes, also one whose JSON is broken."""
+    if not text.startswith(("[", '"', " ")):
+        return False
     begin = text.lstrip('"').lstrip()[:40]
     return begin.startswith(("[{", "[ {")) and "points" in text
 

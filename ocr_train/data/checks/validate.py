@@ -126,8 +126,13 @@ def validate(
         for path in label_files:
             checker.check_file(path)
     checker.words.report(found)
-    names = partial(samples.names, lambda written: paths.usable(written).name)
-    same = find_same(samples.images, names, paths.root, workers=rules.workers)
+    same = find_same(
+        samples.images,
+        partial(samples.names, paths.usable_name),
+        paths.root,
+        workers=rules.workers,
+        usable=paths.usable_name,
+    )
     leaked = find_duplicates(
         samples, same, found, found.dropped, held=[str(path) for path in held], choice=rules.choices.leaks
     )
