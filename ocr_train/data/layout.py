@@ -23,6 +23,7 @@ from ocr_train.data.system_files import is_system_file
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.files import open_regular
 from ocr_train.run import Echo
+from ocr_train.storage.archive import is_any_archive
 
 VAL_WORDS = ("val", "valid", "validation", "eval", "dev")
 NOT_LABELS = re.compile(
@@ -71,11 +72,7 @@ def find_layout(folder: Path, task: str, choices: LabelChoices | None = None) ->
     Raises `DataError` where there is no label file, or where the names do not tell which is which.
     """
     choices = choices or LabelChoices()
-    if not folder.is_dir():
-        raise DataError(
-            f"data: there is no folder {str(folder)!r}.",
-            hint="Give a folder with label files and images, or s3://bucket/prefix.",
-        )
+    require_folder(folder)
     place, files = _label_files(folder, task)
     train, val = sets_by_name(files)
     if not train:
@@ -96,6 +93,20 @@ def find_layout(folder: Path, task: str, choices: LabelChoices | None = None) ->
         strip=strip,
         passed=tuple(_passed_over(place, task, {*train, *val, *filter(None, [dictionary])}, bool(val))),
     )
+
+
+def require_folder(folder: Path) -> None:
+    """Raise `DataError` where `folder` is none."""
+    if folder.is_file():
+        raise DataError(
+            f"data: {str(folder)!r} is a file and not a folder.",
+            hint=f"Give the folder that it is in: {str(folder.parent)!r}",
+        )
+    if not folder.is_dir():
+        raise DataError(
+            f"data: there is no folder {str(folder)!r}.",
+            hint="Give a folder with labels and images, an archive of one, or s3://bucket/prefix.",
+        )
 
 
 def find_dictionary(*folders: Path) -> Path | None:
@@ -168,6 +179,12 @@ def _label_files(folder: Path, task: str) -> tuple[Path, list[Path]]:
         raise DataError(
             f"{folder} has no label file; the first ones are in {deeper}.",
             hint="Give that folder, or the one above it, as `data`.",
+        )
+    archives = sorted(path.name for path in folder.iterdir() if is_any_archive(path.name))
+    if archives:
+        raise DataError(
+            f"{folder} has no label file, but {', '.join(archives[:_NAMED])}.",
+            hint=f"Give the archive itself as `data` ({str(folder / archives[0])!r}), or unpack it.",
         )
     raise DataError(
         f"{folder} has no label file.{looks_like(folder)}",

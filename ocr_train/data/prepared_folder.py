@@ -35,7 +35,7 @@ from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.dictionary import Dictionary, first_dictionary, read_dictionary, say_dictionary
 from ocr_train.data.fill import DICTIONARY, MANIFEST, Filled, fill, put_findings
 from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_source_lines
-from ocr_train.data.layout import Layout, find_layout, say_layout
+from ocr_train.data.layout import Layout, find_layout, require_folder, say_layout
 from ocr_train.data.sets import Sets, clean_sets
 from ocr_train.data.table_files import place_tables
 from ocr_train.errors import DataError
@@ -102,11 +102,8 @@ def prepare_folder(options: PrepareOptions, out: Path, *, fetch: Fetch, echo: Ec
     """
     local = None if is_s3_uri(options.data) else Path(options.data).expanduser()
     archive = local if local is not None and is_archive_path(local) else None
-    if local is not None and archive is None and not local.is_dir():
-        raise DataError(
-            f"data: there is no folder {str(local)!r}.",
-            hint="Give a folder with labels and images, an archive of one, or s3://bucket/prefix.",
-        )
+    if local is not None and archive is None:
+        require_folder(local)
     _claim(out, None if archive else local)
     with exclusive(out):
         private = out / PRIVATE_FOLDER

@@ -55,6 +55,11 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
+def is_any_archive(name: str) -> bool:
+    """Whether a file's name says that it is an archive of any kind."""
+    return name.lower().endswith((*SUFFIXES, *UNREAD_SUFFIXES))
+
+
 def refuse_unread(name: str, shown: str) -> None:
     """Raise `ConfigError` for an archive (by its name) of a kind that is not read."""
     if not is_archive(name) and name.lower().endswith(UNREAD_SUFFIXES):

@@ -95,3 +95,17 @@ def test_names_say_which_files_are_for_validation(files: list[str], held: list[s
     assert validation_files([Path("data", name) for name in files]) == tuple(
         Path("data", name) for name in held
     )
+
+
+def test_what_is_no_folder_of_labels_is_said_with_what_to_do(tmp_path: Path) -> None:
+    """A label file itself, a folder with an archive, and what is not there."""
+    place = folder(tmp_path / "data", "train.txt")
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "set.zip").write_bytes(b"PK")
+    for wrong, words in (
+        (place / "train.txt", "is a file and not a folder"),
+        (tmp_path / "packed", "no label file, but set.zip"),
+        (tmp_path / "no", "there is no folder"),
+    ):
+        with pytest.raises(DataError, match=words):
+            find_layout(wrong, "rec")

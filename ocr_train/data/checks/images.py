@@ -139,7 +139,9 @@ def _stat(path: str) -> os.stat_result | None:
 
 
 def _unreadable(name: str, why: str) -> ImageFacts:
-    finding = Finding("image_unreadable", shorten(name), f"{why}: replace the file or remove the line")
+    # What was seen of the file has its own advice, after a colon.
+    hint = why if ": " in why else f"{why}: replace the file or remove the line"
+    finding = Finding("image_unreadable", shorten(name), hint)
     return ImageFacts(name=name, findings=(finding,))
 
 

@@ -16,7 +16,7 @@ from ocr_train.data.difficult import AUTO, CHOICES
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.unknown import looks_like
 from ocr_train.data.labels import LabelLine, TableLine, read_labels
-from ocr_train.data.layout import NOT_LABELS, images_folder
+from ocr_train.data.layout import NOT_LABELS, images_folder, require_folder
 from ocr_train.data.system_files import is_system_file, walk_files
 from ocr_train.errors import ConfigError, DataError
 
@@ -200,11 +200,7 @@ def detect_formats(folder: Path) -> tuple[str, ...]:
     is LabelMe's, anywhere below; any label file one folder down is PaddleOCR's; files of other tools, in the
     table's order. Raises `DataError` where there is no such folder or it cannot be read.
     """
-    if not folder.is_dir():
-        raise DataError(
-            f"data: there is no folder {str(folder)!r}.",
-            hint="Give a folder with labels and images, or s3://bucket/prefix.",
-        )
+    require_folder(folder)
     try:
         return _detect(folder)
     except OSError as exc:

@@ -141,5 +141,5 @@ def test_our_own_records_do_not_count(tmp_path: Path) -> None:
 def test_what_is_no_folder_is_said(tmp_path: Path, name: str) -> None:
     """A missing folder, and a file."""
     (tmp_path / "file").write_text("x")
-    with pytest.raises(DataError, match="there is no folder"):
+    with pytest.raises(DataError, match="data: "):
         detect_format(tmp_path / name)
