@@ -50,13 +50,14 @@ class CropResult:
 
 @dataclass(kw_only=True)
 class _Page:
-    """One image with all its boxes, each with the number that its crop gets."""
+    """One image with all its boxes, each with the number that its crop gets; `known` are those of earlier lines."""
 
     name: str
     image: str
     file: Path
     line: int
     boxes: list[tuple[int, Box]] = field(default_factory=list)
+    known: set[Box] = field(default_factory=set)
     count: int = 0
 
 
@@ -138,12 +139,12 @@ def _collect_pages(
         page = pages.setdefault(
             file, _Page(name=names[file], image=sample.image, file=sample.file, line=sample.line)
         )
-        known = {box for _, box in page.boxes}
         for number, box in zip(read.numbers, read.boxes, strict=True):
-            if box in known:
+            if box in page.known:
                 skipped["duplicate"] += 1
             else:
                 page.boxes.append((page.count + number, box))
+        page.known.update(read.boxes)
         page.count += max(read.numbers, default=-1) + 1
     if hard:
         problems.append(difficult_note(hard, difficult))

@@ -110,6 +110,7 @@ class _Written:
     name: str
     file: Path
     boxes: list[DrawnBox]
+    known: set[DrawnBox]
 
 
 @dataclass(kw_only=True)
@@ -217,12 +218,12 @@ class PageWriter:
         if written is None:
             name = self.work.place("images", path.parent, with_suffix(path.name, image.data))
             self.work.put(name, image.data)
-            self._pages[identity] = _Written(name=name, file=page.file, boxes=boxes)
+            self._pages[identity] = _Written(name=name, file=page.file, boxes=boxes, known=set(boxes))
             return
         hint = f"{written.file} is about the same image: the boxes of both are on one line"
         self.work.report(page.file, "image_labelled_twice", path.name, hint, page.line)
-        known = set(written.boxes)
-        new = [box for box in boxes if box not in known]
+        new = [box for box in boxes if box not in written.known]
+        written.known.update(new)
         self.work.skipped["same_box_twice"] += len(boxes) - len(new)
         written.boxes += new
 

@@ -47,13 +47,14 @@ _NOTES = {"clipped": CLIPPED_HINT, "mended": MENDED_HINT}
 
 @dataclass(kw_only=True)
 class _Page:
-    """One image: `file` as it will be named, where it was `found` (None: nowhere), its size, its boxes."""
+    """One image: `file` as it will be named, where it was `found` (None: nowhere), its size, its boxes, those of earlier lines in `known`, too."""
 
     file: str
     found: Path | None
     size: tuple[int, int] | None
     confirmed: bool
     boxes: list[Box] = field(default_factory=list)
+    known: set[Box] = field(default_factory=set)
 
 
 def convert_ppocrlabel(
@@ -169,8 +170,9 @@ def _collect_pages(
             )
             if found is None:
                 _report(work, line, "image_missing", line.image, "put the image under the source folder")
-        known = set(page.boxes)
-        page.boxes += [box for box in _boxes(work, line, read, page.size) if box not in known]
+        boxes = _boxes(work, line, read, page.size)
+        page.boxes += [box for box in boxes if box not in page.known]
+        page.known.update(boxes)
     if hard:
         work.problems.append(difficult_note(hard, difficult))
     return list(pages.values())
