@@ -126,6 +126,8 @@ def validate(
         for path in label_files:
             checker.check_file(path)
     checker.words.report(found)
+    # What is remembered of images is as large as what follows needs.
+    del checker
     same = find_same(
         samples.images,
         partial(samples.names, paths.usable_name),
