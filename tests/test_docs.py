@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -261,7 +262,12 @@ def test_the_script_of_the_guide_makes_one_spelling_of_many(page: str, tmp_path:
     labels = "".join(f"\u0e40\u0e40.jpg\t{text}\n" for text in typed)
     (tmp_path / "train.txt").write_text(labels, encoding="utf-8")
     subprocess.run(
-        [sys.executable, "canonical.py", "train.txt", "train.new"], cwd=tmp_path, check=True, timeout=60
+        [sys.executable, "canonical.py", "train.txt", "train.new"],
+        cwd=tmp_path,
+        # As if it lay in the project's folder.
+        env={**os.environ, "PYTHONPATH": str(REPO)},
+        check=True,
+        timeout=60,
     )
     lines = (tmp_path / "train.new").read_text(encoding="utf-8").splitlines()
     assert {line.split("\t")[0] for line in lines} == {"\u0e40\u0e40.jpg"}

@@ -28,12 +28,14 @@ _STEPS: tuple[tuple[re.Pattern[str], str], ...] = (
     # A mark after a space has nothing that carries it: the space is a slip, or the font's way to show it.
     (re.compile(f"(?<=[\u0e01-\u0e2e{_MARKS}]) +(?=[{_MARKS}])"), ""),
     (re.compile(f"([{_MARKS}])\\1+"), r"\1"),
-    (re.compile(f"([{_TONES}])([{_VOWELS}])"), r"\2\1"),
+    (re.compile(f"([{_TONES}\u0e4c])([{_VOWELS}])"), r"\2\1"),
     # Nikhahit and sara aa are sara am, the tone mark between them or before both.
     (re.compile(f"{_NIKHAHIT}([{_TONES}]?){_SARA_AA}"), rf"\1{_SARA_AM}"),
     (re.compile(f"([{_TONES}]){_NIKHAHIT}{_SARA_AA}"), rf"\1{_SARA_AM}"),
     # A tone mark typed after sara am.
     (re.compile(f"{_SARA_AM}([{_TONES}])"), rf"\1{_SARA_AM}"),
+    # Lakkhangyao stands after ru and lu only.
+    (re.compile("(?<![\u0e24\u0e26])\u0e45"), _SARA_AA),
 )
 
 

@@ -19,6 +19,8 @@ VARIANTS = {
     "ก่ิ": "กิ่",
     "ที่่": "ที่",
     "รู้ ้": "รู้",
+    "กๅ": "กา",
+    "ศิลป์ิ": "ศิลปิ์",
 }
 
 
@@ -30,7 +32,9 @@ def test_variants_become_the_one_spelling(written: str) -> None:
     assert unicodedata.normalize("NFC", written) == written
 
 
-@pytest.mark.parametrize("text", ["น้ำดื่ม", "กรุงเทพฯ", "สวัสดี ครับ", "ปี 2567", "abc", "é", "ไทย\u200c"[:3]])
+@pytest.mark.parametrize(
+    "text", ["น้ำดื่ม", "กรุงเทพฯ", "สวัสดี ครับ", "ปี 2567", "ฤๅษี", "abc", "é", "ไทย\u200c"[:3]]
+)
 def test_right_texts_stay(text: str) -> None:
     """Thai or not."""
     assert thai_spelling(text) == text
