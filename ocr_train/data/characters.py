@@ -16,7 +16,7 @@ from pathlib import Path
 from ocr_train.data.checks.problems import ERROR
 from ocr_train.data.checks.recognition import PLACEHOLDERS_REC, text_for_trainer
 from ocr_train.data.dictionary import Dictionary
-from ocr_train.data.samples import read_samples
+from ocr_train.data.samples import read_samples, refuse_tables
 from ocr_train.errors import DataError
 
 _SPELLED = re.compile("[\u0600-\u08ff\u0900-\u0dff][\u200c\u200d]+")
@@ -73,6 +73,7 @@ def read_characters(label_files: Iterable[Path]) -> LabelCharacters:
     labels = with_space = placeholders = bad_lines = 0
     for path in label_files:
         lines, bad = read_samples(path)
+        refuse_tables(path, lines, "a dictionary is made")
         texts = [text_for_trainer(line.label) for line in lines]
         _refuse_boxes(path, texts)
         labels, bad_lines = labels + len(texts), bad_lines + len(bad)

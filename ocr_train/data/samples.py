@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from ocr_train.data.checks.label_file import require_label_file
-from ocr_train.data.labels import BadLine, LabelLine, read_labels
+from ocr_train.data.labels import BadLine, LabelLine, TableLine, read_labels
 from ocr_train.errors import DataError
 
 
@@ -25,6 +26,15 @@ def read_samples(labels: Path) -> tuple[list[LabelLine], list[BadLine]]:
     except OSError as exc:
         raise DataError(f"{labels} cannot be read: {exc.strerror}", hint="Check the path.") from exc
     return lines, bad
+
+
+def refuse_tables(labels: Path, lines: Iterable[LabelLine], what: str) -> None:
+    """Raise `DataError` for the labels of a table model, of which no text can be taken; `what` is made of texts."""
+    if any(isinstance(line, TableLine) for line in lines):
+        raise DataError(
+            f"{labels} has labels of tables, and {what} of recognition labels.",
+            hint="Give a label file of an image, a tab and a text a line.",
+        )
 
 
 def image_names(image: str) -> list[str]:

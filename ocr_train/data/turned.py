@@ -15,7 +15,7 @@ from ocr_train.atomic_files import write_bytes
 from ocr_train.data.image_files import encode_image, image_suffix, read_or_none
 from ocr_train.data.labels import LabelLine, format_line
 from ocr_train.data.layout import Layout, find_layout
-from ocr_train.data.samples import read_samples
+from ocr_train.data.samples import read_samples, refuse_tables
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.files import read_regular
 
@@ -76,6 +76,7 @@ def _samples(files: Sequence[Path]) -> list[LabelLine]:
     found: list[LabelLine] = []
     for file in files:
         lines, bad = read_samples(file)
+        refuse_tables(file, lines, "turned copies are made")
         if bad:
             first = bad[0]
             raise DataError(

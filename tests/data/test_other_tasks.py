@@ -207,6 +207,20 @@ def test_pubtabnets_images_are_found_by_validate(capsys: Capsys, tmp_path: Path)
     assert "name their folder with --images" in both.out
 
 
+@pytest.mark.parametrize(
+    "words", [("turn", "{}", "out", "--share", "0.5"), ("dict", "{}", "--out", "dict.txt")]
+)
+def test_no_texts_are_taken_of_tables(
+    capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """Their JSON is no text."""
+    monkeypatch.chdir(tmp_path)
+    folder = table_folder(tmp_path / "s")
+    ran = command(capsys, *(word.replace("{}", str(folder)) for word in words))
+    assert ran.code == 3
+    assert "gt.txt has labels of tables" in ran.err
+
+
 @pytest.mark.slow
 def test_a_run_says_at_both_ends_what_is_left_to_paddleocr(
     capsys: Capsys, store_folder: Path, monkeypatch: pytest.MonkeyPatch
