@@ -215,10 +215,10 @@ def test_no_texts_are_taken_of_tables(
 ) -> None:
     """Their JSON is no text."""
     monkeypatch.chdir(tmp_path)
-    folder = table_folder(tmp_path / "s")
+    folder = table_folder(table_folder(tmp_path / "s", 2, "train.txt"), 2, "val.txt")
     ran = command(capsys, *(word.replace("{}", str(folder)) for word in words))
     assert ran.code == 3
-    assert "gt.txt has labels of tables" in ran.err
+    assert "train.txt has labels of tables" in ran.err
 
 
 @pytest.mark.slow
