@@ -25,7 +25,7 @@ LIKE_SIMPLE = (
     *("SimpleDataSet", "TextDetDataset", "TextRecDataset", "KieDataset"),
     *("MultiScaleDataSet", "MSTextRecDataset"),
 )
-OF_TABLES = ("PubTabDataSet",)
+OF_TABLES = ("PubTabDataSet", "PubTabTableRecDataset")
 """These read lines of JSON, as of `ppocr/data/pubtab_dataset.py`."""
 MULTI_SCALE = ("MultiScaleDataSet", "MSTextRecDataset")
 """These resize between the last operator but one and the last, in code of their own."""

@@ -130,6 +130,8 @@ def test_labels_of_other_readers_are_passed_on(tmp_path: Path) -> None:
     trainer["Train"]["dataset"]["name"] = "SimpleDataSet"
     assert not is_checked("table", trainer)
     assert not is_checked("e2e", {})
+    for task, name in (("table", "PubTabTableRecDataset"), ("kie", "KieDataset")):
+        assert is_checked(task, {"Train": {"dataset": {"name": name}}})
     assert is_checked("det", {})
 
 

@@ -21,17 +21,21 @@ _MOST_STEPS = {"PPLCNetV3": 40}
 ppocr/modeling/backbones/rec_lcnetv3.py)."""
 
 
-_READERS = {"table": "PubTabDataSet", "kie": "SimpleDataSet"}
-"""Whose label files are known here, for models that have several kinds of data sets."""
+_READERS = {
+    "table": ("PubTabDataSet", "PubTabTableRecDataset"),
+    "kie": ("SimpleDataSet", "KieDataset"),
+}
+"""Whose label files are known here, for models that have several kinds of data sets; the second name is PaddleX's for the
+first."""
 _TABLE_ENCODERS = ("TableLabelEncode", "TableMasterLabelEncode")
 _OF_TOKENS = "VQATokenLabelEncode"
 
 
 def is_checked(task: str, trainer: Mapping[str, Any]) -> bool:
     """Whether the labels of such a model are known here: else they are passed on to PaddleOCR as they are."""
-    reader = _READERS.get(task)
+    readers = _READERS.get(task)
     return task in LABEL_TASKS and (
-        reader is None or get_key(trainer, "Train.dataset.name", reader) == reader
+        readers is None or get_key(trainer, "Train.dataset.name", readers[0]) in readers
     )
 
 
