@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.cli.label_options import LABEL_CHOICES, add_label_choices
+from ocr_train.cli.label_options import LABEL_CHOICES, add_label_choices, label_choices
 from ocr_train.cli.options import add_images_folder, add_split_options, share, whole_number
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json, require_apart, require_labels
 from ocr_train.data.formats.table import FORMATS, PADDLEOCR, all_options, known_format, options_for
@@ -151,7 +151,7 @@ def _add_crop(commands: Commands) -> None:
     parser.add_argument("labels", type=Path, metavar="LABELS", help="a detection label file")
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder for the result")
     add_images_folder(parser)
-    add_label_choices(parser, ["strip"])
+    add_label_choices(parser, ["difficult", "strip"])
     parser.add_argument(
         "--workers", type=whole_number(1), metavar="N", help="threads (default: one for each CPU core)"
     )
@@ -170,6 +170,7 @@ def _crop(arguments: argparse.Namespace) -> int:
         arguments.labels,
         arguments.out,
         images=arguments.images,
+        difficult=label_choices(arguments).difficult,
         strip=arguments.strip,
         workers=arguments.workers or os.cpu_count() or 1,
         overwrite=arguments.overwrite,

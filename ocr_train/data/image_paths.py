@@ -10,6 +10,7 @@ import json
 import posixpath
 import re
 import threading
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -109,9 +110,12 @@ class ImagePaths:
         self.strip = strip
         self._strip = strip.replace("\\", "/")
         self._lock = threading.Lock()
+        self._respelled: dict[str, UsablePath] = {}
 
     def usable(self, written: str) -> UsablePath:
         """The path relative to `root` that `written` means. Most are that already, and the disk is not asked."""
+        if self._respelled and (found := self._respelled.get(written)):
+            return found
         name = self._stripped(written)
         if _is_unnameable(name):
             return UsablePath(
@@ -124,6 +128,23 @@ class ImagePaths:
             hint = f"read as {end!r}, the longest end of the path that is a file in {str(self.root)!r}"
             return UsablePath(name=end, finding=Finding("path_mended", shorten(written), hint))
         return UsablePath(name=name, finding=Finding("bad_path", shorten(written), self.where(name)))
+
+    def respelled(self, written: str) -> UsablePath | None:
+        """The file that a path means that is not there as it is written: the only one whose path is the same but for upper
+        and lower case, for the form of its Unicode (macOS writes letters and their marks one by one), or for quotes
+        around it. It is what `usable` gives from then on; None where there is none, or more than one."""
+        name = self.usable(written).name
+        plain = _folded(name.strip().strip("\"'"))
+        last = PurePosixPath(plain).name
+        with self._lock:
+            places = self._names.get(last, ())
+        same = [place for place in places if _folded(place) == plain]
+        if len(same) != 1 or is_foreign(name):
+            return None
+        hint = f"read as {same[0]!r}, the file whose name differs in its spelling alone (case, Unicode form, quotes or spaces around it)"
+        found = UsablePath(name=same[0], finding=Finding("path_mended", shorten(written), hint))
+        self._respelled[written] = found
+        return found
 
     def usable_name(self, written: str) -> str:
         """The name alone."""
@@ -159,9 +180,9 @@ class ImagePaths:
         last = PurePosixPath(slashed(name)).name
         with self._lock:
             same, stems = self._names, self._stems
-        places = same.get(last.casefold(), ())
+        places = same.get(_folded(last), ())
         if not places:
-            others = stems.get(PurePosixPath(last).stem.casefold(), ())
+            others = stems.get(_folded(PurePosixPath(last).stem), ())
             if others:
                 return f"there is {others[0]!r}, whose name ends in another way: correct the label"
             return f"no file of this name is in {str(self.root)!r}"
@@ -172,8 +193,6 @@ class ImagePaths:
             folder = place[: -len(end)].rstrip("/")
             if place == f"{folder}/{end}" and (is_foreign(name) or self._is_there(f"{folder}/{name}")):
                 return f"it is at {place!r} there: name the folder of the images with --images {folder!r}"
-        if place.casefold().endswith(slashed(name).casefold().lstrip("/")):
-            return f"it is {place!r} there: upper and lower case are not the same on this machine"
         return f"it is at {place!r} there: correct the path"
 
     def _stripped(self, written: str) -> str:
@@ -191,7 +210,7 @@ class ImagePaths:
         for number, place in enumerate(_files(self.root)):
             if number == _LOOKED_AT:
                 break
-            found[PurePosixPath(place).name.casefold()].append(place)
+            found[_folded(PurePosixPath(place).name)].append(place)
         return found
 
     @cached_property
@@ -199,8 +218,15 @@ class ImagePaths:
         found: defaultdict[str, list[str]] = defaultdict(list)
         for places in self._names.values():
             for place in places:
-                found[PurePosixPath(place).stem.casefold()].append(place)
+                found[_folded(PurePosixPath(place).stem)].append(place)
         return found
+
+
+def _folded(name: str) -> str:
+    """A name without what differs between file systems: upper and lower case, and the form of its Unicode."""
+    if name.isascii():
+        return name.casefold()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _ends_of_foreign(name: str) -> Iterator[str]:

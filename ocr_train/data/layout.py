@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -59,9 +60,9 @@ class Layout:
     strip: str = ""
     passed: tuple[PassedOver, ...] = ()
 
-    @property
+    @cached_property
     def paths(self) -> ImagePaths:
-        """Finds the images that the label files name."""
+        """Finds the images that the label files name; one for all, as it remembers what was found by another spelling."""
         return ImagePaths(self.images, self.strip)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from ocr_train.data.checks.images import check_image
 from ocr_train.data.image_paths import ImagePaths, common_beginning, paths_of
 from ocr_train.errors import ConfigError
 
@@ -85,7 +87,6 @@ def test_a_hint_is_one_that_works(images: Path) -> None:
     assert ImagePaths(images / "photos").count(["2.jpg"]) == 1
     assert "--images 'photos'" in paths.where("D:/x/2.jpg")
     assert "--strip 'x/'" in paths.where("x/img/0.jpg")
-    assert "upper and lower case" in paths.where("photos/2.JPG")
     assert "'photos/3.PNG', whose name ends in another way" in paths.where("3.jpg")
     assert "no file of this name" in paths.where("9.jpg")
 
@@ -105,3 +106,29 @@ def test_label_files_of_different_folders_need_one_folder(images: Path) -> None:
     with pytest.raises(ConfigError, match="different folders"):
         paths_of(labels, None, "")
     assert paths_of(labels, images, "").root == images
+
+
+@pytest.mark.parametrize(
+    ("there", "written"),
+    [
+        ("IMG/A.JPG", "img/a.jpg"),
+        ("img/\u00e9.jpg", "img/e\u0301.jpg"),
+        ("img/e\u0301.jpg", "img/\u00e9.jpg"),
+        ("img/a.jpg", '"img/a.jpg"'),
+    ],
+)
+def test_another_spelling_of_a_name_is_found(tmp_path: Path, there: str, written: str) -> None:
+    """Sets come from systems where upper and lower case are the same, and from macOS; the clean copy has the right name."""
+    (tmp_path / there).parent.mkdir(parents=True)
+    Image.new("L", (20, 10)).save(tmp_path / there, "JPEG")
+    paths = ImagePaths(tmp_path)
+    facts = check_image(written, paths)
+    assert [finding.kind for finding in facts.findings] == ["path_mended"]
+    assert facts.name == paths.usable_image(written) == there
+
+
+def test_two_files_that_differ_in_case_are_not_guessed(tmp_path: Path) -> None:
+    """Which one is meant, nobody knows."""
+    for name in ("A.jpg", "a.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    assert ImagePaths(tmp_path).respelled("A.JPG") is None

@@ -120,6 +120,9 @@ def check_image(written: str, paths: ImagePaths, *, decode: bool = False) -> Ima
     if finding is not None and finding.kind == "bad_path":
         return ImageFacts(name=name, findings=(finding,))
     found = _stat(f"{paths.root}/{name}")
+    if found is None and (respelled := paths.respelled(written)):
+        name, finding = respelled.name, respelled.finding
+        found = _stat(f"{paths.root}/{name}")
     if found is not None and not stat.S_ISREG(found.st_mode):
         return _unreadable(name, "it is not a file")
     if found is None:

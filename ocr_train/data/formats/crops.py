@@ -170,6 +170,8 @@ def _cut_page(page: _Page, *, paths: ImagePaths, out: Path, overwrite: bool) -> 
     usable = paths.usable(image_names(page.image)[0])
     found = paths.root / usable.name
     path = found if is_file(found) and not is_foreign(usable.name) else None
+    if path is None and (other := paths.respelled(image_names(page.image)[0])):
+        path = paths.root / other.name
     image = None if path is None else read_or_none(path)
     if image is None:
         return _Cut(
