@@ -217,8 +217,8 @@ def _add_split(commands: Commands) -> None:
 
 
 def _split(arguments: argparse.Namespace) -> int:
-    from ocr_train.data.split import split_file
-    from ocr_train.data.split_plan import SETS
+    from ocr_train.data.splits.plan import SETS
+    from ocr_train.data.splits.split import split_file
 
     require_labels(arguments.labels)
     require_apart([arguments.labels], [arguments.out / f"{name}.txt" for name in SETS])

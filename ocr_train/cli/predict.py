@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ocr_train.atomic_files import write_bytes
 from ocr_train.cli.options import add_trainer, client
 from ocr_train.cli.output import Commands, print_json, require_apart
-from ocr_train.data.image_files import IMAGE_SUFFIXES
+from ocr_train.data.files.image_files import IMAGE_SUFFIXES
 from ocr_train.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

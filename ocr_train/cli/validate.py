@@ -44,7 +44,7 @@ def _validate(arguments: argparse.Namespace) -> int:
     from ocr_train.data.checks.policy import write_quarantine
     from ocr_train.data.checks.report import write_html
     from ocr_train.data.checks.validate import validate
-    from ocr_train.data.image_paths import paths_of
+    from ocr_train.data.files.image_paths import paths_of
     from ocr_train.data.layout import validation_files
     from ocr_train.data.table_files import table_images
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from ocr_train.config.overrides import get_key
 from ocr_train.config.requests import DataRequest, Demo
 from ocr_train.config.started import this_start
-from ocr_train.data.archive_source import is_archive_path, unpack_once
 from ocr_train.data.checks.duplicates import KEEP
 from ocr_train.data.checks.policy import decide_on_findings, echo_source, write_findings, write_quarantine
 from ocr_train.data.checks.rules import is_checked, label_rules
@@ -21,6 +20,7 @@ from ocr_train.data.checks.validate import validate
 from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.data.dictionary import first_dictionary, read_dictionary
+from ocr_train.data.files.archive_source import is_archive_path, unpack_once
 from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_source_lines
 from ocr_train.data.formats.table import PADDLEOCR
 from ocr_train.data.layout import Layout, find_layout, say_layout

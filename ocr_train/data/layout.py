@@ -16,11 +16,11 @@ from itertools import islice
 from pathlib import Path
 
 from ocr_train.config.requests import LabelChoices
+from ocr_train.data.files.image_paths import ImagePaths, common_beginning, is_foreign
+from ocr_train.data.files.system_files import is_system_file
 from ocr_train.data.formats.pubtab import FOLDERS, SUFFIX, count_found
 from ocr_train.data.formats.unknown import looks_like
-from ocr_train.data.image_paths import ImagePaths, common_beginning, is_foreign
 from ocr_train.data.labels import LabelLine, TableLine, read_labels
-from ocr_train.data.system_files import is_system_file
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.files import open_regular
 from ocr_train.run import Echo

@@ -22,7 +22,7 @@ from itertools import islice
 from pathlib import Path
 
 from ocr_train.atomic_files import write_bytes
-from ocr_train.data.image_files import is_file, slashed
+from ocr_train.data.files.image_files import is_file, slashed
 from ocr_train.data.samples import image_names, read_samples
 from ocr_train.disk import sha256_of_stream
 from ocr_train.errors import ConfigError, DataError

@@ -21,7 +21,6 @@ from pathlib import Path
 
 from ocr_train.atomic_files import write_bytes
 from ocr_train.config.requests import LabelChoices
-from ocr_train.data.archive_source import is_archive_path, unpack_once, unpacked_name
 from ocr_train.data.checks.policy import (
     STOP,
     all_counts,
@@ -33,6 +32,7 @@ from ocr_train.data.checks.policy import (
 from ocr_train.data.checks.validate import Rules, validate
 from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.dictionary import Dictionary, first_dictionary, read_dictionary, say_dictionary
+from ocr_train.data.files.archive_source import is_archive_path, unpack_once, unpacked_name
 from ocr_train.data.fill import DICTIONARY, MANIFEST, Filled, fill, put_findings
 from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_source_lines
 from ocr_train.data.layout import Layout, find_layout, require_folder, say_layout

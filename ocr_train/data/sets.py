@@ -11,11 +11,11 @@ from pathlib import Path
 
 from ocr_train.data.checks.policy import write_clean
 from ocr_train.data.checks.validation_report import ValidationReport
-from ocr_train.data.image_paths import ImagePaths
+from ocr_train.data.files.image_paths import ImagePaths
 from ocr_train.data.labels import LabelLine, format_sample
 from ocr_train.data.layout import Layout
 from ocr_train.data.samples import image_names, read_samples
-from ocr_train.data.split import split
+from ocr_train.data.splits.split import split
 from ocr_train.errors import DataError
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ocr_train.atomic_files import write_bytes
-from ocr_train.data.image_files import encode_image, image_suffix, read_or_none
+from ocr_train.data.files.image_files import encode_image, image_suffix, read_or_none
 from ocr_train.data.labels import LabelLine, format_line
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.data.samples import read_samples, refuse_tables

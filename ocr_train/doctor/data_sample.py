@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from ocr_train.config.overrides import get_key
 from ocr_train.config.requests import DataRequest
-from ocr_train.data.archive_source import is_archive_path
 from ocr_train.data.checks.rules import is_checked, label_rules
 from ocr_train.data.checks.validate import validate
 from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.dictionary import read_dictionary
+from ocr_train.data.files.archive_source import is_archive_path
 from ocr_train.data.for_training import dictionary_for
 from ocr_train.data.formats.converted import as_paddleocr
 from ocr_train.data.labels import format_sample

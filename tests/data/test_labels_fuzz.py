@@ -23,7 +23,7 @@ from ocr_train.data.formats.ppocrlabel import convert_ppocrlabel
 from ocr_train.data.formats.table import PADDLEOCR
 from ocr_train.data.labels import LabelLine, read_labels
 from ocr_train.data.layout import find_layout
-from ocr_train.data.split import split
+from ocr_train.data.splits.split import split
 from ocr_train.data.table_files import place_tables
 from ocr_train.errors import DataError
 from tests.data.other_tasks import kie_row

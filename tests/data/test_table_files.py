@@ -12,7 +12,7 @@ from ocr_train.data.formats.table import PADDLEOCR
 from ocr_train.data.labels import LabelLine, TableLine, format_sample, read_labels
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.data.samples import read_samples
-from ocr_train.data.split import split, split_file
+from ocr_train.data.splits.split import split, split_file
 from ocr_train.data.table_files import place_tables
 from tests.data.other_tasks import images, kie_folder, table_folder, table_row
 

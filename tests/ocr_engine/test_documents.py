@@ -26,7 +26,7 @@ from ocr_train.config.parameters import Launch
 from ocr_train.data.boxes import read_boxes
 from ocr_train.data.checks.detection import parse_boxes
 from ocr_train.data.dictionary import read_dictionary
-from ocr_train.data.image_files import read_or_none
+from ocr_train.data.files.image_files import read_or_none
 from ocr_train.data.labels import read_labels
 from ocr_train.data.manifest import read_manifest
 from ocr_train.errors import ConfigError, DataError, OcrTrainError

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ocr_train.cluster.sagemaker.contract import SHARDED, Channel, TrainingJob
-from ocr_train.data.archive_source import is_archive_path
+from ocr_train.data.files.archive_source import is_archive_path
 from ocr_train.data.labels import BadLine, LabelLine, format_sample, read_labels
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.data.samples import image_names

@@ -1,6 +1,6 @@
 """Images that several lines have: in training and in validation, with other labels, or twice the same.
 
-An image is its content: two names with the same bytes are one image (`ocr_train.data.contents`). Memory is 28 bytes a
+An image is its content: two names with the same bytes are one image (`ocr_train.data.files.contents`). Memory is 28 bytes a
 line; names are read again from the files for those few that are shown.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_train.data.checks.problems import KEPT_PER_KIND, BadLines, Finding, FoundProblems
-from ocr_train.data.contents import NamedImages, SameImages, first_places, normal_name
+from ocr_train.data.files.contents import NamedImages, SameImages, first_places, normal_name
 from ocr_train.data.labels import LabelLine, read_labels, shorten
 from ocr_train.data.samples import image_names
 from ocr_train.ocr_engine.files import open_regular

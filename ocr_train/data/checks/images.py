@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ocr_train.data.checks.problems import Finding
-from ocr_train.data.file_looks import look_of
-from ocr_train.data.image_files import read_or_none
-from ocr_train.data.image_paths import ImagePaths
+from ocr_train.data.files.file_looks import look_of
+from ocr_train.data.files.image_files import read_or_none
+from ocr_train.data.files.image_paths import ImagePaths
 from ocr_train.data.labels import shorten
 from ocr_train.ocr_engine.files import open_regular
 

@@ -6,8 +6,8 @@ import shlex
 from pathlib import Path
 
 from ocr_train.data.checks.problems import Finding
-from ocr_train.data.encodings import other_encoding
-from ocr_train.data.file_looks import look_of
+from ocr_train.data.files.encodings import other_encoding
+from ocr_train.data.files.file_looks import look_of
 from ocr_train.errors import DataError
 
 

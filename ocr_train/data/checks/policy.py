@@ -20,10 +20,10 @@ from ocr_train.data.checks.problems import ERROR, KINDS, BadLines, Problem
 from ocr_train.data.checks.recognition import text_for_trainer
 from ocr_train.data.checks.report import write_html
 from ocr_train.data.checks.validation_report import ValidationReport, problem_json
+from ocr_train.data.files.image_paths import ImagePaths
 from ocr_train.data.formats.converted import LabelSource
 from ocr_train.data.formats.table import format_title
 from ocr_train.data.formats.unknown import looks_like
-from ocr_train.data.image_paths import ImagePaths
 from ocr_train.data.labels import (
     IGNORED_TRANSCRIPTIONS,
     BadLine,

@@ -16,7 +16,7 @@ from ocr_train.data.checks.problems import ERROR, KINDS, Problem
 from ocr_train.data.checks.recognition import escape
 from ocr_train.data.checks.statistics import MAX_LENGTH_BIN, SIDE_BINS, Example
 from ocr_train.data.checks.validation_report import ValidationReport
-from ocr_train.data.image_paths import is_foreign
+from ocr_train.data.files.image_paths import is_foreign
 from ocr_train.data.labels import Box, Point
 from ocr_train.drawing.html_pages import render
 from ocr_train.ocr_engine.files import open_regular

@@ -43,8 +43,8 @@ from ocr_train.data.checks.recognition import (
 from ocr_train.data.checks.statistics import Example, Statistics
 from ocr_train.data.checks.tables import TableRules, bad_row, check_table
 from ocr_train.data.checks.validation_report import ValidationReport, as_notes, left_out_kinds
-from ocr_train.data.contents import find_same
-from ocr_train.data.image_paths import ImagePaths
+from ocr_train.data.files.contents import find_same
+from ocr_train.data.files.image_paths import ImagePaths
 from ocr_train.data.labels import BadLine, Box, LabelLine, TableLine, read_labels
 from ocr_train.data.samples import image_names
 from ocr_train.errors import ConfigError, DataError

@@ -10,7 +10,7 @@ from ocr_train.data.checks.duplicates import DROP, STOP, Leaks
 from ocr_train.data.checks.listing import list_problems
 from ocr_train.data.checks.problems import ERROR, KINDS, NOTE, BadLines, LeftOut, Problem
 from ocr_train.data.checks.statistics import Statistics
-from ocr_train.data.contents import SameImages, none_same
+from ocr_train.data.files.contents import SameImages, none_same
 
 
 def as_notes(choices: LabelChoices) -> frozenset[str]:

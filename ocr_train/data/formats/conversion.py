@@ -13,10 +13,17 @@ from typing import TypedDict
 from ocr_train.atomic_files import write_bytes
 from ocr_train.data.checks.problems import ERROR, NOTE, Problem
 from ocr_train.data.difficult import KEEP, hint_of_difficult
+from ocr_train.data.files.image_files import (
+    IMAGE_SUFFIXES,
+    UniquePaths,
+    base_name,
+    is_file,
+    safe_name,
+    slashed,
+)
+from ocr_train.data.files.system_files import walk_files
 from ocr_train.data.formats.image_index import ImageIndex
-from ocr_train.data.image_files import IMAGE_SUFFIXES, UniquePaths, base_name, is_file, safe_name, slashed
 from ocr_train.data.labels import Box, LabelLine, format_boxes, format_line, shorten
-from ocr_train.data.system_files import walk_files
 from ocr_train.errors import DataError, StorageError
 
 NOTES = frozenset(

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ocr_train.data.files.image_files import image_suffix
 from ocr_train.data.formats.conversion import IMAGE_NOT_FOUND, Conversion, ConvertedFolder, one_line
 from ocr_train.data.formats.page_image import read_image_bytes
-from ocr_train.data.image_files import image_suffix
 from ocr_train.data.labels import format_line
 from ocr_train.errors import DataError
 

@@ -23,10 +23,17 @@ from typing import Any
 from ocr_train.data.boxes import read_boxes
 from ocr_train.data.checks.problems import Problem
 from ocr_train.data.difficult import AUTO
+from ocr_train.data.files.image_files import (
+    UniquePaths,
+    encode_image,
+    is_file,
+    read_or_none,
+    safe_name,
+    slashed,
+)
+from ocr_train.data.files.image_paths import ImagePaths, is_foreign, paths_of
 from ocr_train.data.formats.conversion import conversion_problem, difficult_note, put_file
 from ocr_train.data.formats.regions import order_corners
-from ocr_train.data.image_files import UniquePaths, encode_image, is_file, read_or_none, safe_name, slashed
-from ocr_train.data.image_paths import ImagePaths, is_foreign, paths_of
 from ocr_train.data.labels import Box, LabelLine, Point, corner_turns, format_line, signed_area
 from ocr_train.data.samples import image_names, read_samples
 from ocr_train.errors import DataError

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ocr_train.data.image_files import is_file
+from ocr_train.data.files.image_files import is_file
 
 _SAME_WORDS = {"training": "train", "testing": "test", "valid": "val", "validation": "val"}
 

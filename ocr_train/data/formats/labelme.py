@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_train.data.difficult import AUTO, IGNORE, hint_of_difficult, text_of_difficult
+from ocr_train.data.files.image_files import base_name, decode_or_none
 from ocr_train.data.formats.conversion import (
     CLIPPED_HINT,
     MENDED_HINT,
@@ -40,7 +41,6 @@ from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import NoRegion
 from ocr_train.data.formats.text_choice import LABEL, TextChoice, choose_text_field, text_fields
 from ocr_train.data.formats.texts import has_hard_mark
-from ocr_train.data.image_files import base_name, decode_or_none
 from ocr_train.data.labels import IGNORED_TRANSCRIPTIONS, Box, Point
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.files import read_regular

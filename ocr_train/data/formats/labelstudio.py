@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from ocr_train.data.difficult import AUTO
+from ocr_train.data.files.image_files import IMAGE_SUFFIXES, base_name
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.pages import (
     FoundBox,
@@ -29,7 +30,6 @@ from ocr_train.data.formats.pages import (
 )
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import ellipse, finite, rectangle, turned
-from ocr_train.data.image_files import IMAGE_SUFFIXES, base_name
 from ocr_train.data.labels import Point
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ocr_train.data.image_files import IMAGE_SUFFIXES, decode_or_none, encode_image, image_suffix
+from ocr_train.data.files.image_files import IMAGE_SUFFIXES, decode_or_none, encode_image, image_suffix
 from ocr_train.ocr_engine.files import read_regular
 from ocr_train.ocr_engine.images import read_image_size
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from ocr_train.data.boxes import BoxList, read_boxes
 from ocr_train.data.checks.label_file import whole_file_problem
 from ocr_train.data.difficult import AUTO
+from ocr_train.data.files.image_files import base_name, slashed
 from ocr_train.data.formats.conversion import (
     CLIPPED_HINT,
     MENDED_HINT,
@@ -33,7 +34,6 @@ from ocr_train.data.formats.conversion import (
 )
 from ocr_train.data.formats.page_image import PageImage, fit_image, read_image_bytes
 from ocr_train.data.formats.regions import NoRegion, mend_region
-from ocr_train.data.image_files import base_name, slashed
 from ocr_train.data.labels import Box, LabelLine, format_line
 from ocr_train.data.samples import read_samples
 from ocr_train.errors import DataError, StorageError

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ocr_train.data.image_files import is_file
+from ocr_train.data.files.image_files import is_file
 
 SUFFIX = ".jsonl"
 FOLDERS = ("", "train", "val", "test", "images")

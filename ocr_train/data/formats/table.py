@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_train.data.difficult import AUTO, CHOICES
+from ocr_train.data.files.system_files import is_system_file, walk_files
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.unknown import looks_like
 from ocr_train.data.labels import LabelLine, TableLine, read_labels
 from ocr_train.data.layout import NOT_LABELS, images_folder, require_folder
-from ocr_train.data.system_files import is_system_file, walk_files
 from ocr_train.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocr_train.data.files.image_files import IMAGE_SUFFIXES, is_file
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.crop_texts import FoundText, convert_texts, lose
 from ocr_train.data.formats.pages import load_lines
 from ocr_train.data.formats.peek import FilePeek
-from ocr_train.data.image_files import IMAGE_SUFFIXES, is_file
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocr_train.data.files.image_files import IMAGE_SUFFIXES, base_name
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.crop_texts import FoundText, convert_texts, lose
 from ocr_train.data.formats.pages import load_lines, report_other
 from ocr_train.data.formats.peek import FilePeek, delimiter_of, read_rows, split_header, split_row
 from ocr_train.data.formats.texts import unquoted
-from ocr_train.data.image_files import IMAGE_SUFFIXES, base_name
 from ocr_train.data.layout import NOT_LABELS
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocr_train.data.files.image_files import IMAGE_SUFFIXES
+from ocr_train.data.files.system_files import is_system_file
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.pages import FoundBox, FoundPage, convert_pages, load_json, report_other
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import finite, rectangle
-from ocr_train.data.image_files import IMAGE_SUFFIXES
 from ocr_train.data.labels import Point
-from ocr_train.data.system_files import is_system_file
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ocr_train.data.files.system_files import walk_files
 from ocr_train.data.formats.peek import FilePeek
-from ocr_train.data.system_files import walk_files
 
 _TRIED = 20
 _SUFFIXES = (

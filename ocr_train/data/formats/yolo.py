@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_train.data.difficult import AUTO
+from ocr_train.data.files.image_files import is_file
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.pages import (
     FoundBox,
@@ -29,7 +30,6 @@ from ocr_train.data.formats.pages import (
 )
 from ocr_train.data.formats.peek import FilePeek
 from ocr_train.data.formats.regions import rectangle
-from ocr_train.data.image_files import is_file
 from ocr_train.data.labels import Point
 from ocr_train.data.layout import NOT_LABELS
 from ocr_train.ocr_engine.documents import read_yaml

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ocr_train.data.checks.images import ImageFacts
 from ocr_train.data.checks.images import check_image as check_image_at
-from ocr_train.data.image_paths import ImagePaths, UsablePath
+from ocr_train.data.files.image_paths import ImagePaths, UsablePath
 from ocr_train.data.samples import image_names
 
 UPRIGHT, TURNED = 1, 6

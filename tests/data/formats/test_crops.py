@@ -12,7 +12,7 @@ import pytest
 
 from ocr_train.data.formats.crops import crop, upright_corners
 from ocr_train.data.labels import LabelLine, read_labels
-from ocr_train.data.split import group_key
+from ocr_train.data.splits.split import group_key
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.lines import cut_line
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ocr_train.data.files.image_files import UniquePaths
 from ocr_train.data.formats.image_index import ImageIndex
-from ocr_train.data.image_files import UniquePaths
 
 
 def index_of(src: Path, *names: str) -> ImageIndex:

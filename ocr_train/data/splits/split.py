@@ -28,13 +28,13 @@ from pathlib import Path
 
 from ocr_train.atomic_files import whole_file
 from ocr_train.data.checks.label_file import require_label_file
-from ocr_train.data.contents import SameImages, normal_name
-from ocr_train.data.image_files import require_unchanged_file
-from ocr_train.data.image_paths import ImagePaths, paths_of
+from ocr_train.data.files.contents import SameImages, normal_name
+from ocr_train.data.files.image_files import require_unchanged_file
+from ocr_train.data.files.image_paths import ImagePaths, paths_of
 from ocr_train.data.labels import BadLine, LabelLine, TableLine, format_line, format_sample, read_labels
 from ocr_train.data.samples import image_names
-from ocr_train.data.split_names import suggest_group_by
-from ocr_train.data.split_plan import SETS, EarlierSets, Plan, Shares, plan_split, sides_of
+from ocr_train.data.splits.names import suggest_group_by
+from ocr_train.data.splits.plan import SETS, EarlierSets, Plan, Shares, plan_split, sides_of
 from ocr_train.errors import ConfigError, DataError
 
 _CROP = re.compile(r"_crop_\d+(\.[^./]*)?$")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.data.encodings import other_encoding
+from ocr_train.data.files.encodings import other_encoding
 
 TEXTS = {
     "cp874": "img/0.jpg\tใบเสร็จรับเงิน\nimg/1.jpg\tรวมทั้งสิ้น\n",

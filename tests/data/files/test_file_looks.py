@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ocr_train.data.checks.images import check_image
-from ocr_train.data.file_looks import look_of
-from ocr_train.data.image_paths import ImagePaths
+from ocr_train.data.files.file_looks import look_of
+from ocr_train.data.files.image_paths import ImagePaths
 
 LOOKS = {
     b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n": "git lfs pull",

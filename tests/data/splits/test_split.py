@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_train.data import split as split_module
 from ocr_train.data.labels import LabelLine, read_labels
-from ocr_train.data.split import Split, group_key, split, split_file
+from ocr_train.data.splits import split as split_module
+from ocr_train.data.splits.split import Split, group_key, split, split_file
 from ocr_train.errors import ConfigError, DataError
 from tests.fuzz import cases
 
-SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[3] / ".." / "shared" / "data"
 
 
 def make_lines(images: list[str], labels: list[str] | None = None) -> list[LabelLine]:
@@ -309,7 +309,7 @@ def test_a_file_that_changes_while_it_is_split_is_an_error(
 GROWTH = """
 import resource, sys
 from pathlib import Path
-from ocr_train.data.split import split_file
+from ocr_train.data.splits.split import split_file
 
 for name in sys.argv[2:]:
     split_file(Path(sys.argv[1]) / name, Path(sys.argv[1]) / "out", val=0.2, overwrite=True)

@@ -19,10 +19,10 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from ocr_train.data.checks.problems import Finding
-from ocr_train.data.image_files import is_file, slashed
+from ocr_train.data.files.image_files import is_file, slashed
+from ocr_train.data.files.system_files import walk_files
 from ocr_train.data.labels import LabelLine, read_labels, shorten
 from ocr_train.data.samples import image_names
-from ocr_train.data.system_files import walk_files
 from ocr_train.errors import ConfigError
 
 _UNNAMEABLE = re.compile("[\0\ud800-\udfff]")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ocr_train.data.split_groups import Groups, Lines
+    from ocr_train.data.splits.groups import Groups, Lines
 
 _DECIDING_LINES = 20
 

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from ocr_train.data.labels import LabelLine
-from ocr_train.data.split import Split, split
+from ocr_train.data.splits.split import Split, split
 
 PAGES, CROPS = 12, 4
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ocr_train.data.archive_source import is_archive_path, unpack_once
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
+from ocr_train.data.files.archive_source import is_archive_path, unpack_once
 from ocr_train.data.layout import find_layout
 from ocr_train.errors import DataError, StorageError
 from ocr_train.storage.keys import PRIVATE_FOLDER

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ocr_train.data.files.system_files import is_system_file, walk_files
 from ocr_train.data.formats.table import PADDLEOCR, detect_format
 from ocr_train.data.formats.unknown import looks_like
-from ocr_train.data.system_files import is_system_file, walk_files
 from tests.data.formats.folders import BOX, converted, put
 
 APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        \x00\x02"

@@ -10,8 +10,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from ocr_train.data.image_files import safe_name
-from ocr_train.data.system_files import is_system_file
+from ocr_train.data.files.image_files import safe_name
+from ocr_train.data.files.system_files import is_system_file
 from ocr_train.errors import DataError, StorageError
 from ocr_train.storage import archive as storage_archive
 from ocr_train.storage.local import exclusive, storage_errors

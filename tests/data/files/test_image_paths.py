@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ocr_train.data.checks.images import check_image
-from ocr_train.data.image_paths import ImagePaths, common_beginning, paths_of
+from ocr_train.data.files.image_paths import ImagePaths, common_beginning, paths_of
 from ocr_train.errors import ConfigError
 
 

@@ -8,8 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ocr_train.data import contents
-from ocr_train.data.contents import NamedImages, SameImages, file_sizes, find_same, image_id, normal_name
+from ocr_train.data.files import contents
+from ocr_train.data.files.contents import (
+    NamedImages,
+    SameImages,
+    file_sizes,
+    find_same,
+    image_id,
+    normal_name,
+)
 
 
 def find(folder: Path, names: list[str]) -> SameImages:

@@ -1,4 +1,4 @@
-"""Which set each sample goes to. What decides, and what can overrule it: `ocr_train.data.split`."""
+"""Which set each sample goes to. What decides, and what can overrule it: `ocr_train.data.splits.split`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.data.checks.meaning import line_meaning
-from ocr_train.data.contents import SameImages, image_id
+from ocr_train.data.files.contents import SameImages, image_id
 from ocr_train.data.labels import LabelLine, shorten
 from ocr_train.data.samples import image_names
-from ocr_train.data.split_characters import cover_characters, irreplaceable, is_detection, replacements
-from ocr_train.data.split_groups import Groups, Lines, read_groups
+from ocr_train.data.splits.characters import cover_characters, irreplaceable, is_detection, replacements
+from ocr_train.data.splits.groups import Groups, Lines, read_groups
 from ocr_train.errors import DataError
 
 if TYPE_CHECKING:

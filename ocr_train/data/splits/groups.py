@@ -17,7 +17,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.data.contents import NamedImages, SameImages, file_sizes, find_same, first_places, none_same
+from ocr_train.data.files.contents import (
+    NamedImages,
+    SameImages,
+    file_sizes,
+    find_same,
+    first_places,
+    none_same,
+)
 from ocr_train.data.labels import LabelLine
 from ocr_train.data.samples import image_names
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import compress, islice
 from typing import TYPE_CHECKING, Any
 
-from ocr_train.data.image_files import slashed
+from ocr_train.data.files.image_files import slashed
 from ocr_train.ocr_engine.files import open_regular
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ocr_train.data.contents import normal_name
+from ocr_train.data.files.contents import normal_name
 from ocr_train.data.samples import image_names
 
 if TYPE_CHECKING:
-    from ocr_train.data.split_groups import Lines
+    from ocr_train.data.splits.groups import Lines
 
 _CANDIDATES = (
     ("<page>_<number>", r"(.+)_\d+\.[^./]+$"),
