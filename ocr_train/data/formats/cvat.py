@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 _NO_REGION = {"points": "points"}
-_NOT_READ = frozenset({"polyline", "cuboid", "skeleton"})
+_OF_THE_IMAGE = frozenset({"tag", "attribute"})
+"""What stands beside the shapes and is none."""
 
 
 def is_cvat(peek: FilePeek) -> bool:
@@ -95,10 +96,11 @@ def _page(path: Path, image: Element, text_key: str) -> FoundPage:
     for shape in image.children:
         if shape.tag in _NO_REGION:
             page.lose(_NO_REGION[shape.tag], shape.line)
-        elif shape.tag in _NOT_READ:
-            page.lose("not_a_region", shape.line)
         elif shape.tag in ("box", "polygon", "ellipse", "mask"):
             _add(page, shape, text_key)
+        elif shape.tag not in _OF_THE_IMAGE:
+            # Polylines, cuboids, skeletons, and what another version may have.
+            page.lose("not_a_region", shape.line)
     return page
 
 

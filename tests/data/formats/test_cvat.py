@@ -104,3 +104,12 @@ def test_cvat_for_video_is_named(tmp_path: Path) -> None:
     )
     assert detect_format(folder) == "paddleocr"
     assert "CVAT for video: export the task as 'CVAT for images 1.1'" in looks_like(folder)
+
+
+def test_a_shape_that_is_not_known_is_counted(tmp_path: Path) -> None:
+    """Another version of CVAT may have it: nothing is passed over without a word."""
+    shapes = cvat(
+        f'<box label="a" {SIDES}>{TEXT}</box>', '<star label="b" points="1,2;30,2"/>', '<tag label="c"/>'
+    )
+    found = converted(put(tmp_path / "s", {"a.xml": shapes}), "cvat")
+    assert (len(found.boxes), found.done.skipped) == (1, {"not_a_region": 1})
