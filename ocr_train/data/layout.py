@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from ocr_train.config.requests import LabelChoices
+from ocr_train.data.files.image_files import IMAGE_SUFFIXES
 from ocr_train.data.files.image_paths import ImagePaths, common_beginning, is_foreign
 from ocr_train.data.files.system_files import is_system_file
 from ocr_train.data.formats.pubtab import FOLDERS, SUFFIX, count_found
@@ -187,10 +188,22 @@ def _label_files(folder: Path, task: str) -> tuple[Path, list[Path]]:
             f"{folder} has no label file, but {', '.join(archives[:_NAMED])}.",
             hint=f"Give the archive itself as `data` ({str(folder / archives[0])!r}), or unpack it.",
         )
+    look = looks_like(folder) or _names_for_texts(folder)
     raise DataError(
-        f"{folder} has no label file.{looks_like(folder)}",
+        f"{folder} has no label file.{look}",
         hint=f"PaddleOCR's labels are text files such as train.txt, one sample a line: {_SAMPLES.get(task, _SAMPLES[''])}. "
         "What is read of other tools: docs/data.md, Labels of other tools.",
+    )
+
+
+def _names_for_texts(folder: Path) -> str:
+    """That the folder has images alone, whose names may be what they show, as sets of captchas have them."""
+    images = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
+        return ""
+    return (
+        f" It has {len(images)} images, such as {min(images).name!r}: where their names are their texts, write them into "
+        "train.txt, one a line: name, a tab, the text."
     )
 
 

@@ -90,7 +90,9 @@ def _pages(work: ConvertedFolder) -> Iterator[FoundPage]:
         if content is None:
             continue
         page, parsed = _read(path, content)
-        if parsed or not page.lost or work.find_by_stem(path.parent, page.stems):
+        # SROIE has the fields of a receipt as JSON, in files of the same names.
+        is_json = not parsed and next(filter(None, map(str.strip, content)), "").startswith(("{", "["))
+        if not is_json and (parsed or not page.lost or work.find_by_stem(path.parent, page.stems)):
             read.append((page, parsed))
         else:
             report_other(work, path, "ICDAR")

@@ -149,7 +149,7 @@ FORMATS: dict[str, AnnotationFormat] = {
     ),
     "textract": _row("textract", "Amazon Textract", (".json",), (_LEVEL, *_OF_PAGES)),
     "googlevision": _row("googlevision", "Google Vision", (".json",), _OF_PAGES),
-    "csv": _row("text_table", "a table of texts", (".csv", ".tsv", ".txt"), (_IMAGES,)),
+    "csv": _row("text_table", "a table of texts", (".csv", ".tsv", ".txt", ".json"), (_IMAGES,)),
     "gt-txt": _row("text_files", "texts in .gt.txt files", (".txt",), (_IMAGES,)),
     "lmdb": _row("lmdb_texts", "LMDB", (".mdb",)),
 }

@@ -8,6 +8,9 @@ in quotes may hold them.
 | the image | filename, file_name, image, image_path, path, file, ... |
 | the text | words, text, label, transcription, identity, ... |
 
+JSON is read, too, where it is one object of names and texts (docTR: `{"a.jpg": "Total"}`), or has one as `labels`
+(text_renderer: `{"labels": {"a": "Total"}, "sizes": ...}`).
+
 Without such a line the first cell of each row is the image and all else the text. So are the word images of ICDAR 2013 and
 2015 labelled, in text files: `word_1.png, "Genaxis Theatre"`.
 """
@@ -15,15 +18,16 @@ Without such a line the first cell of each row is the image and all else the tex
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_train.data.files.image_files import IMAGE_SUFFIXES, base_name
 from ocr_train.data.formats.conversion import Conversion, ConvertedFolder, FolderOptions
 from ocr_train.data.formats.crop_texts import FoundText, convert_texts, lose
-from ocr_train.data.formats.pages import load_lines, report_other
+from ocr_train.data.formats.pages import load_json, load_lines, report_other
 from ocr_train.data.formats.peek import FilePeek, delimiter_of, read_rows, split_header, split_row
 from ocr_train.data.formats.texts import unquoted
 from ocr_train.data.layout import NOT_LABELS
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 SUFFIXES = (".csv", ".tsv", ".txt")
+JSON = ".json"
 IMAGE_COLUMNS = (
     *(
         "filename",
@@ -83,6 +88,8 @@ class _Layout:
 
 def is_text_table(peek: FilePeek) -> bool:
     """Whether there is a column of images and one of texts, none of coordinates, and the first rows name images."""
+    if peek.suffix == JSON:
+        return _mapping(peek.json) is not None
     if NOT_LABELS.search(peek.path.stem):
         return False
     layout = _layout(peek.lines, peek.suffix)
@@ -92,6 +99,17 @@ def is_text_table(peek: FilePeek) -> bool:
         return all(_PLAIN.match(line) for line in peek.lines)
     rows = [split_row(line, layout.delimiter) for line in peek.lines[1:5]]
     return any(len(row) > layout.image and _is_image(row[layout.image]) for row in rows)
+
+
+def _mapping(content: object) -> Mapping[str, object] | None:
+    """The texts by the names of their images; None where the JSON has no such object."""
+    if not isinstance(content, dict):
+        return None
+    inner = content.get("labels")
+    if isinstance(inner, dict) and inner and all(isinstance(text, str) for text in inner.values()):
+        return inner
+    named = any(map(_is_image, map(str, content)))
+    return content if named and any(isinstance(text, str) for text in content.values()) else None
 
 
 def _is_image(name: str) -> bool:
@@ -127,7 +145,7 @@ def convert_text_table(
 ) -> Conversion:
     """Convert every table under `src` to `out/rec_gt.txt` and `out/crop_img/`; raises as `ConvertedFolder` does."""
     work = ConvertedFolder(src, out, overwrite=overwrite, **folder)
-    return convert_texts(work, _samples(work), tool="a table of texts")
+    return convert_texts(work, chain(_samples(work), _json_samples(work)), tool="a table of texts")
 
 
 def _samples(work: ConvertedFolder) -> Iterator[FoundText]:
@@ -141,6 +159,21 @@ def _samples(work: ConvertedFolder) -> Iterator[FoundText]:
             continue
         read = _read_plain if path.suffix.lower() == ".txt" else _read
         yield from read(work, path, lines, layout)
+
+
+def _json_samples(work: ConvertedFolder) -> Iterator[FoundText]:
+    for path in work.with_suffix(JSON):
+        content = load_json(work, path)
+        mapping = _mapping(content)
+        if mapping is None:
+            if content is not None:
+                report_other(work, path, "a table of texts")
+            continue
+        for name, text in mapping.items():
+            if isinstance(text, str):
+                yield _found(path, 0, str(name), text)
+            else:
+                lose(work, path, "bad_text", 0, "the text is not text", value=name)
 
 
 def _read(work: ConvertedFolder, path: Path, lines: Sequence[str], layout: _Layout) -> Iterator[FoundText]:

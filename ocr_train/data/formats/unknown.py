@@ -21,6 +21,7 @@ _SUFFIXES = (
     ".parquet",
     ".vott",
     ".hocr",
+    ".gt",
 )
 
 
@@ -104,7 +105,24 @@ def _art(peek: FilePeek) -> bool:
     )
 
 
+def _doctr(peek: FilePeek) -> bool:
+    first = next(iter(peek.keys.values()), None) if peek.suffix == ".json" else None
+    return isinstance(first, dict) and {"img_dimensions", "polygons"} <= set(first)
+
+
+def _hiertext(peek: FilePeek) -> bool:
+    pages = peek.keys.get("annotations")
+    first = pages[0] if isinstance(pages, list) and pages else None
+    return isinstance(first, dict) and {"image_id", "paragraphs"} <= set(first)
+
+
 _LOOKS: tuple[tuple[str, Callable[[FilePeek], bool]], ...] = (
+    ("docTR's JSON of polygons: has no texts, and is not read", _doctr),
+    ("HierText's JSON of paragraphs, lines and words, which is not read", _hiertext),
+    (
+        "MSRA-TD500: a line `index difficult x y width height angle` a box, without text, which is not read",
+        lambda peek: peek.suffix == ".gt",
+    ),
     ("COCO keypoints: has no text", _keypoints),
     ("CVAT for video: export the task as 'CVAT for images 1.1'", _cvat_video),
     (
