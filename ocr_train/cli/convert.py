@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -248,8 +249,21 @@ def _split(arguments: argparse.Namespace) -> int:
 def _after_split(labels: Path, out: Path, *, outside: bool) -> str:
     """Training needs all images below its folder, which a split into another folder does not give."""
     if not outside:
-        return f"next: python -m ocr_train train --data {shlex.quote(str(out))}"
+        return f"next: python -m ocr_train train --model {_model_for(labels)} --data {shlex.quote(str(out))}"
     return (
         f"next: training needs the images below its folder, and these are outside {out}: split into "
         f"{labels.parent}, or use `prepare`, which copies them"
     )
+
+
+def _model_for(labels: Path) -> str:
+    """The model that such labels are for, by the first of them."""
+    from ocr_train.data.labels import LabelLine, TableLine, read_labels
+    from ocr_train.data.splits.characters import is_detection
+
+    first = [line for line in islice(read_labels(labels), 20) if isinstance(line, LabelLine)]
+    if any(isinstance(line, TableLine) for line in first):
+        return "YOUR_CONFIG.yml"
+    if is_detection(first):
+        return "det"
+    return "cls" if {line.label.strip() for line in first} <= {"0", "180"} else "rec"

@@ -8,11 +8,12 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ocr_train.atomic_files import write_bytes
 from ocr_train.data.files.image_files import encode_image, image_suffix, read_or_none
+from ocr_train.data.files.image_paths import ImagePaths
 from ocr_train.data.labels import LabelLine, format_line
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.data.samples import read_samples, refuse_tables
@@ -48,7 +49,7 @@ def turn_folder(data: Path, out: Path, *, share: float, seed: int) -> TurnedFold
             f"{str(data)!r} names no samples to validate on: a crop and its turned copy could be parted by the split.",
             hint="`python -m ocr_train prepare --task rec --data DATA --out DIR` splits first; then turn DIR.",
         )
-    train, val = _samples(layout.train), _samples(layout.val)
+    train, val = _samples(layout.train, layout.paths), _samples(layout.val, layout.paths)
     _require_inside([*train, *val])
     draw = random.Random(seed)  # noqa: S311 - no secret depends on it
     chosen = sorted(draw.sample(range(len(train)), round(share * len(train))))
@@ -72,7 +73,8 @@ def _write_labels(
         write_bytes(out / name, "".join(lines).encode())
 
 
-def _samples(files: Sequence[Path]) -> list[LabelLine]:
+def _samples(files: Sequence[Path], paths: ImagePaths) -> list[LabelLine]:
+    """The samples, with the paths at which their images are."""
     found: list[LabelLine] = []
     for file in files:
         lines, bad = read_samples(file)
@@ -83,7 +85,7 @@ def _samples(files: Sequence[Path]) -> list[LabelLine]:
                 f"{len(bad)} line(s) of {file} hold no sample, the first in line {first.line} ({first.kind}).",
                 hint=f"`python -m ocr_train validate --task rec {file}` lists them all.",
             )
-        found += lines
+        found += (replace(line, image=paths.usable_image(line.image)) for line in lines)
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_run import command, det_data, rec_data
+from tests.cli_run import command, det_data, det_label, rec_data
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -172,7 +172,7 @@ def test_a_split_in_place_can_be_trained_on(capsys: Capsys, tmp_path: Path) -> N
     """Into the folder of the images: next is training; elsewhere the images would lie outside."""
     labels = rec_data(tmp_path / "data", ["ab"] * 20)
     inside = command(capsys, "split", labels, tmp_path / "data", "--val", "0.2")
-    assert f"next: python -m ocr_train train --data {tmp_path / 'data'}" in inside.out
+    assert f"next: python -m ocr_train train --model rec --data {tmp_path / 'data'}" in inside.out
     outside = command(capsys, "split", labels, tmp_path / "else", "--val", "0.2")
     assert "outside" in outside.out
     assert "train --data" not in outside.out
@@ -230,3 +230,15 @@ def test_splitting_nothing_is_said(capsys: Capsys, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("")
     for name in ("empty.txt", ".", "none.txt"):
         assert command(capsys, "split", tmp_path / name, tmp_path / "out", "--val", "0.2").code == 3
+
+
+@pytest.mark.parametrize(
+    ("label", "model"), [("abc", "rec"), ("0", "cls"), ("180", "cls"), (det_label(), "det")]
+)
+def test_a_split_names_the_model_that_such_labels_are_for(
+    capsys: Capsys, tmp_path: Path, label: str, model: str
+) -> None:
+    """The next command is one that works."""
+    (tmp_path / "labels.txt").write_text("".join(f"{number}.jpg\t{label}\n" for number in range(4)))
+    ran = command(capsys, "split", tmp_path / "labels.txt", tmp_path, "--val", "0.25")
+    assert f"train --model {model} --data" in ran.out

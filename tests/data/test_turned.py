@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from ocr_train.data.turned import turn_folder
 from ocr_train.errors import DataError
@@ -80,3 +81,16 @@ def test_what_cannot_be_copied_is_said_with_its_line(tmp_path: Path, line: str, 
         stream.write(line)
     with pytest.raises(DataError, match=said):
         turn_folder(data, tmp_path / "out", share=1.0, seed=0)
+
+
+def test_images_are_found_by_the_end_of_a_foreign_path(tmp_path: Path) -> None:
+    """As a training finds them; the new folder has the right paths."""
+    data = tmp_path / "data"
+    (data / "img").mkdir(parents=True)
+    for number in range(4):
+        Image.new("L", (20, 10), number).save(data / "img" / f"{number}.png")
+    for name, numbers in (("train", (0, 1, 2)), ("val", (3,))):
+        (data / f"{name}.txt").write_text("".join(f"C:\\x\\img\\{number}.png\ta\n" for number in numbers))
+    done = turn_folder(data, tmp_path / "out", share=1.0, seed=0)
+    assert (done.train, done.turned, done.val) == (3, 3, 1)
+    assert (tmp_path / "out" / "img" / "0.png").is_file()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ocr_train.cluster.sagemaker.contract import SHARDED, Channel, TrainingJob
 from ocr_train.data.files.archive_source import is_archive_path
+from ocr_train.data.files.image_paths import ImagePaths
 from ocr_train.data.labels import BadLine, LabelLine, format_sample, read_labels
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.data.samples import image_names
@@ -91,13 +92,13 @@ def _joined(train: Channel, held: Channel, folder: Path) -> Path:
 def _write_labels(path: Path, channel: str, layout: Layout) -> None:
     lines = (line for source in (*layout.train, *layout.val) for line in read_labels(source))
     with path.open("w", encoding="utf-8", newline="\n") as out:
-        out.writelines(_in_channel(line, channel) for line in lines)
+        out.writelines(_in_channel(line, channel, layout.paths) for line in lines)
 
 
-def _in_channel(line: LabelLine | BadLine, channel: str) -> str:
+def _in_channel(line: LabelLine | BadLine, channel: str, paths: ImagePaths) -> str:
     """The line with its image below the channel's link; what is no sample stays as it is, and is reported as that."""
     if isinstance(line, BadLine):
         return f"{line.text}\n"
-    names = [f"{channel}/{name}" for name in image_names(line.image)]
+    names = [f"{channel}/{paths.usable_name(name)}" for name in image_names(line.image)]
     image = json.dumps(names, ensure_ascii=False) if image_names(line.image) != [line.image] else names[0]
     return format_sample(replace(line, image=image))
