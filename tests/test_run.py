@@ -79,6 +79,22 @@ def test_a_run_says_how_many_validation_samples_are_trained_on(data: Path, tmp_p
     assert only_run(store(tmp_path)).data.params["data/leaked_val_samples"] == "2"
 
 
+def test_a_training_that_gets_no_better_is_finished_and_keeps_its_best(data: Path, tmp_path: Path) -> None:
+    """The trainer would go on for an hour; the run says why it ended, and its best checkpoint is that of the best epoch."""
+    done = ocr_train_here(
+        *train_arguments(data, "--epochs", "1000", "--patience", "2"),
+        cwd=tmp_path,
+        env={"SCRIPTED_SCORES": "0.1,0.3,0.2", "SCRIPTED_PAUSE_S": "0.05"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = only_run(store(tmp_path))
+    assert (run.info.status, run.data.tags["stop_reason"]) == ("FINISHED", "early_stop")
+    assert "better than 0.3000 in 2 evaluations" in run.data.tags["stop_explanation"]
+    assert "failure_reason" not in run.data.tags
+    path = client(store(tmp_path)).download_artifacts(run.info.run_id, "checkpoints/best.json", str(tmp_path))
+    assert json.loads(Path(path).read_text())["step"] == 8
+
+
 def test_checkpoints_are_artifacts_by_step_without_stored_twins(finished: Path) -> None:
     """Four steps, one set each although best, latest and iter_epoch were saved; aliases name the right ones."""
     run_id = only_run(store(finished)).info.run_id

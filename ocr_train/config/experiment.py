@@ -16,6 +16,7 @@ from ocr_train.config import parameter_values as read
 from ocr_train.config.auto_values import AUTOMATIC, automatic, is_auto
 from ocr_train.config.experiment_file import EXPERIMENT_KEYS, available_models, read_experiment_file
 from ocr_train.config.fine_tune import NONE, FreezeRule, freeze_of, is_of_a_run, parse_freeze, pretrained_of
+from ocr_train.config.limits import Limits, parse_limits
 from ocr_train.config.nodes import Nodes, parse_nodes
 from ocr_train.config.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
 from ocr_train.config.parameters import PARAMETERS, Launch
@@ -63,7 +64,8 @@ class Experiment:
     a dict.txt beside the data does not count, because an override or a plain PaddleOCR file named one;
     `stall_timeout_s` and `nan_windows` are the watchdog's, 0 for never; `sample_images` are looked at in each
     evaluation and `evaluation_images` at the end, 0 for none; `export` makes the best checkpoint a checked model
-    at the end, `register` (NAME or NAME@ALIAS) puts it into MLflow's registry; `hourly_usd` is what an hour costs.
+    at the end, `register` (NAME or NAME@ALIAS) puts it into MLflow's registry; `hourly_usd` is what an hour costs; `limits` say when it
+    has trained enough.
     `choices` say how labels are read. `freeze` says which layers stay as they are, None where that is left to us; `freeze_bn` that batch normalisation
     keeps its statistics; `rate_batch` is the batch that the learning rate is for, None where it is taken as it is;
     `automatic` are the parameters (batch_size, num_workers) that are measured when the training starts.
@@ -97,6 +99,7 @@ class Experiment:
     export: bool
     register: str
     hourly_usd: float | None
+    limits: Limits
     dictionary_fixed: bool
     choices: LabelChoices
     freeze: tuple[FreezeRule, ...] | None
@@ -179,6 +182,7 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         export=read.truth(launch.export, "export", problems, default=True),
         register=read.parse_register(launch, problems),
         hourly_usd=read.maybe_number(launch.hourly_usd, "hourly_usd", float, problems, least=0),
+        limits=parse_limits(launch, problems),
         dictionary_fixed=file["plain"] or "Global.character_dict_path" in launch.overrides,
         choices=read.parse_label_choices(vars(launch), problems),
         freeze=parse_freeze(freeze_of(launch.freeze, launch.pretrained, file), problems),

@@ -163,6 +163,16 @@ class Launch:
     hourly_usd: str = _parameter(
         "", "what an hour of this machine costs: `usage/usd` then compares runs by money"
     )
+    patience: str = _parameter(
+        "", "end after this many evaluations in a row that are not better than the best; empty: never"
+    )
+    min_delta: str = _parameter(
+        "", "by how much an evaluation has to be better for `patience`, such as `0.001`; empty: by anything"
+    )
+    max_hours: str = _parameter(
+        "", "end after so many hours of the run, such as `0.5`, with the best checkpoint kept; empty: never"
+    )
+    max_usd: str = _parameter("", "end when so many dollars are spent, by `hourly_usd`; empty: never")
     output: str = _parameter("", "the folder for files of runs; empty: `$OCR_TRAIN_OUTPUT`, else `outputs`")
 
     def without_secrets(self, hide: Callable[[str, str], str]) -> Launch:

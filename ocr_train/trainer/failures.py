@@ -33,6 +33,8 @@ REASONS = (
 
 PRUNED, BUDGET = "pruned", "budget"
 """Ended on purpose, by the sweep that started it: no failure, and its checkpoints are as good as any."""
+ENOUGH = EARLY_STOP, HOURS_SPENT, MONEY_SPENT = ("early_stop", "max_hours", "max_usd")
+"""Ended on purpose, by limits of its own: such a run is FINISHED, and its tag `stop_reason` says why."""
 TRACKER_LOST = "tracker_lost"
 TRACKER_LOST_EXPLANATION = (
     "the process that tracked this run ended without a message: it was killed (SIGKILL, out of memory, a spot "

@@ -20,7 +20,7 @@ from ocr_train.errors import (
     TrainingFailed,
     TrainingStopped,
 )
-from ocr_train.trainer.failures import BUDGET, HOST_OOM, PRUNED, Failure
+from ocr_train.trainer.failures import BUDGET, ENOUGH, HOST_OOM, PRUNED, Failure
 from ocr_train.trainer.process import Exit
 
 FINISHED, FAILED, KILLED = "FINISHED", "FAILED", "KILLED"
@@ -34,13 +34,15 @@ _EXIT_CODES = {signal.SIGINT: SIGINT_EXIT_CODE, signal.SIGTERM: SIGTERM_EXIT_COD
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """`status` is MLflow's, `reason` one of `failures.REASONS` (empty for FINISHED), `exit_code` ours."""
+    """`status` is MLflow's, `reason` one of `failures.REASONS` (empty for FINISHED), `exit_code` ours. `stop_reason` is one
+    of `failures.ENOUGH` where a limit of its own has ended it."""
 
     status: str
     reason: str = ""
     explanation: str = ""
     hint: str = ""
     exit_code: int = 0
+    stop_reason: str = ""
 
 
 def decide_outcome(
@@ -80,6 +82,8 @@ def _from_error(error: OcrTrainError, failure: Failure | None) -> Outcome:
     if isinstance(error, TrainingStopped) and failure is not None and failure.fatal:
         return _failed(failure.reason, failure.explanation, failure.hint)
     reason = failure_reason_of(error)
+    if reason in ENOUGH:
+        return Outcome(status=FINISHED, stop_reason=reason, explanation=error.problem)
     outcome = _failed(reason, error.problem, error.hint, error.exit_code)
     return replace(outcome, status=KILLED) if reason in (PRUNED, BUDGET) else outcome
 

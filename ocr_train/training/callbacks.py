@@ -32,6 +32,7 @@ def make_callbacks(
     """Checkpoints come first: they are copied before anything else happens."""
     from callbacks.checkpoints import CheckpointCallback
     from callbacks.learning_rate import LearningRateCallback
+    from callbacks.limits import LimitsCallback
     from callbacks.metrics import MetricsCallback
     from callbacks.nodes import NodesCallback
     from callbacks.progress import ProgressCallback
@@ -63,6 +64,7 @@ def make_callbacks(
         ),
         *((NodesCallback(services.leader.problem),) if services.leader else ()),
         *((SupervisorCallback(services.supervisor),) if services.supervisor else ()),
+        LimitsCallback(experiment.limits, started=services.started, usd_an_hour=experiment.usd_an_hour),
         WatchdogCallback(stall_timeout_s=experiment.stall_timeout_s, nan_windows=experiment.nan_windows),
     ]
 

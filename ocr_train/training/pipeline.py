@@ -299,10 +299,15 @@ def _log_end(
     tracker: Tracker, outcome: Outcome, last_lines: Sequence[str], log: Path, results: Results
 ) -> None:
     kept = ", ".join(str(path) for path in results.kept)
+    why = redactor().log(_paragraph(outcome))
+    ended = (
+        {"stop_reason": outcome.stop_reason, "stop_explanation": why}
+        if outcome.stop_reason
+        else {"failure_reason": outcome.reason, "failure_explanation": why}
+    )
     tracker.set_tags(
         {
-            "failure_reason": outcome.reason,
-            "failure_explanation": redactor().log(_paragraph(outcome)),
+            **ended,
             PENDING_TAG: kept,
             CHECKPOINT_BYTES_TAG: results.checkpoint_bytes or "",
             # A changed log format shows here.
