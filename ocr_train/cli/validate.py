@@ -31,7 +31,7 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("labels", nargs="+", type=Path, metavar="LABELS", help="PaddleOCR label files")
     add_images_folder(parser)
     add_rules(parser)
-    add_label_choices(parser, ["difficult", "placeholders", "leaks", "empty_pages", "strip"])
+    add_label_choices(parser, ["normalize", "difficult", "placeholders", "leaks", "empty_pages", "strip"])
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a readable summary with pictures")
     parser.add_argument(
         "--quarantine", type=Path, metavar="FILE", help="list the bad lines: place, kind, the line as it was"

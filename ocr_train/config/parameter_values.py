@@ -75,6 +75,7 @@ def truth(text: str, name: str, problems: list[str], *, default: bool = False) -
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "text_from": ("auto", "label", "description"),
     "difficult": ("auto", "keep", "ignore"),
+    "normalize": ("none", "nfc", "thai"),
     "placeholders": ("drop", "stop", "keep"),
     "leaks": ("stop", "drop", "keep"),
 }

@@ -102,6 +102,11 @@ class Launch:
         "auto",
         "boxes that a tool calls difficult: `keep` their text, or `ignore` them (`###`); `auto`: as that tool means it",
     )
+    normalize: str = _parameter(
+        "none",
+        "how recognition texts are spelled in the copy that is trained on: `thai`: in its one spelling; `nfc`: letters "
+        "composed with their marks, as in Vietnamese; `none`: as they are",
+    )
     placeholders: str = _parameter(
         "drop",
         "recognition texts that a tool wrote in place of one (`###`, `待识别`, `TEMPORARY`): `drop`: left out and counted; "

@@ -29,6 +29,7 @@ class LabelChoices:
 
     text_from: str = "auto"
     difficult: str = "auto"
+    normalize: str = "none"
     placeholders: str = "drop"
     leaks: str = "stop"
     empty_pages: bool = False

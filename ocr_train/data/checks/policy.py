@@ -33,6 +33,7 @@ from ocr_train.data.labels import (
     format_sample,
     read_labels,
 )
+from ocr_train.data.spelling import spelled
 from ocr_train.errors import DataError
 from ocr_train.ocr_engine.files import open_regular
 from ocr_train.run import Echo
@@ -250,7 +251,7 @@ def _clean_label(entry: LabelLine, task: str, choices: LabelChoices) -> str:
     if task == "kie":
         return kie_for_trainer(entry.label)
     if task != "det":
-        return text_for_trainer(entry.label)
+        return text_for_trainer(spelled(entry.label, choices.normalize if task == "rec" else ""))
     boxes, findings = parse_boxes(entry.label, difficult=choices.difficult)
     if choices.empty_pages and [finding.kind for finding in findings] == ["no_boxes"]:
         return format_boxes([_NO_TEXT_HERE])

@@ -128,6 +128,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "class_word": _both(
             NOTE, "nearly all labels are names of classes, which a recogniser would learn as texts"
         ),
+        "respelled": _both(NOTE, "the clean copy has the one spelling that was asked for"),
         "lookalike": _both(
             NOTE, "one picture, two spellings: a model learns both, and scores count them as errors"
         ),

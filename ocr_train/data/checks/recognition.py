@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from ocr_train.data.checks.problems import Finding
 from ocr_train.data.labels import shorten
-from ocr_train.data.thai_spelling import thai_spelling, without_zero_width
+from ocr_train.data.spelling import THAI, spelled
+from ocr_train.data.thai_spelling import without_zero_width
 
 SPACES = " \u00a0\u3000"
 """What counts as a space around a text: the plain, the no-break and the ideographic one."""
@@ -107,6 +108,11 @@ def surrounding_spaces(text: str) -> Finding:
     return Finding("surrounding_spaces", escape(text), "stripped for training; strip them in the file too")
 
 
+def respelled(label: str, right: str) -> Finding:
+    """The note for a text that has another spelling in the clean copy, as asked."""
+    return Finding("respelled", escape(label), f"{escape(right)!r} in the copy, as asked (normalize)")
+
+
 def placeholder(text: str) -> Finding:
     """The finding for a text that a labelling tool wrote by itself."""
     hint = "a tool wrote it in place of a text: type what the image shows"
@@ -114,11 +120,11 @@ def placeholder(text: str) -> Finding:
 
 
 def _lookalike(text: str) -> list[Finding]:
-    """The note for Thai that looks like its one spelling and is another; zero-width characters have a kind of their own."""
-    right = thai_spelling(text)
+    """The note for a text that looks like its one spelling and is another; zero-width characters have a kind of their own."""
+    right = spelled(text, THAI)
     if right == without_zero_width(text):
         return []
-    hint = f"looks like {right!r} and has other characters ({_code_points(text, right)}): write one spelling everywhere"
+    hint = f"looks like {right!r} and has other characters ({_code_points(text, right)}): write one spelling everywhere, or normalize=thai (nfc)"
     return [Finding("lookalike", escape(text), hint)]
 
 

@@ -13,7 +13,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
@@ -38,6 +38,7 @@ from ocr_train.data.checks.recognition import (
     check_text,
     escape,
     outside_characters,
+    respelled,
     text_for_trainer,
 )
 from ocr_train.data.checks.statistics import Example, Statistics
@@ -47,6 +48,7 @@ from ocr_train.data.files.contents import find_same
 from ocr_train.data.files.image_paths import ImagePaths
 from ocr_train.data.labels import BadLine, Box, LabelLine, TableLine, read_labels
 from ocr_train.data.samples import image_names
+from ocr_train.data.spelling import spelled
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.ocr_engine.files import open_regular
 
@@ -234,7 +236,10 @@ class _Checker:
         if self.rules.task not in ("rec", "cls"):
             boxes, problems = self._check_boxes(entry.label, facts)
         else:
-            problems = self._check_text(file, entry.line, entry.label)
+            label = spelled(entry.label, self.rules.choices.normalize if self.rules.task == "rec" else "")
+            findings += [] if label == entry.label else [respelled(entry.label, label)]
+            entry = replace(entry, label=label)
+            problems = self._check_text(file, entry.line, label)
         findings += problems
         sizes = {fact.name: fact.size_bytes for fact in facts}
         self.samples.add(entry.line, sizes, self._meaning(entry.label, boxes, problems))
