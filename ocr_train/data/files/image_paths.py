@@ -28,7 +28,7 @@ from ocr_train.errors import ConfigError
 _UNNAMEABLE = re.compile("[\0\ud800-\udfff]")
 _URL_OR_DRIVE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://|^[A-Za-z]:")
 _PEEKED = 100
-_LOOKED_AT = 300_000
+_LOOKED_AT = 100_000
 """So many files are looked at for the name of a missing one."""
 
 
@@ -114,26 +114,35 @@ class ImagePaths:
 
     def usable(self, written: str) -> UsablePath:
         """The path relative to `root` that `written` means. Most are that already, and the disk is not asked."""
-        if self._respelled and (found := self._respelled.get(written)):
-            return found
+        if self._respelled and (known := self._respelled.get(written)):
+            return known
+        name, found = self._find(written)
+        if found is None:
+            if _is_unnameable(name):
+                bad = Finding("bad_path", shorten(repr(name)), "no file can have this name")
+            else:
+                bad = Finding("bad_path", shorten(written), self.where(name))
+            return UsablePath(name=name, finding=bad)
+        if found == name:
+            return UsablePath(name=name)
+        hint = f"read as {found!r}, the longest end of the path that is a file in {str(self.root)!r}"
+        return UsablePath(name=found, finding=Finding("path_mended", shorten(written), hint))
+
+    def _find(self, written: str) -> tuple[str, str | None]:
+        """The path without `strip`, and the one that it means: the same, or an end of it that is a file; None where
+        there is none. Why is another question, for which folders are gone through."""
         name = self._stripped(written)
         if _is_unnameable(name):
-            return UsablePath(
-                name=name, finding=Finding("bad_path", shorten(repr(name)), "no file can have this name")
-            )
+            return name, None
         if not is_foreign(name):
-            return UsablePath(name=name)
-        end = next(filter(self._is_there, _ends_of_foreign(name)), "")
-        if end:
-            hint = f"read as {end!r}, the longest end of the path that is a file in {str(self.root)!r}"
-            return UsablePath(name=end, finding=Finding("path_mended", shorten(written), hint))
-        return UsablePath(name=name, finding=Finding("bad_path", shorten(written), self.where(name)))
+            return name, name
+        return name, next(filter(self._is_there, _ends_of_foreign(name)), None)
 
     def respelled(self, written: str) -> UsablePath | None:
         """The file that a path means that is not there as it is written: the only one whose path is the same but for upper
         and lower case, for the form of its Unicode (macOS writes letters and their marks one by one), or for quotes
         around it. It is what `usable` gives from then on; None where there is none, or more than one."""
-        name = self.usable(written).name
+        name = self.usable_name(written)
         plain = _folded(name.strip().strip("\"'"))
         last = PurePosixPath(plain).name
         with self._lock:
@@ -147,20 +156,23 @@ class ImagePaths:
         return found
 
     def usable_name(self, written: str) -> str:
-        """The name alone."""
-        return self.usable(written).name
+        """The name alone, without why."""
+        if self._respelled and (known := self._respelled.get(written)):
+            return known.name
+        name, found = self._find(written)
+        return name if found is None else found
 
     def usable_image(self, image: str) -> str:
         """`usable` of the path (or JSON list of paths) of a line."""
         names = image_names(image)
-        found = [self.usable(name).name for name in names]
+        found = [self.usable_name(name) for name in names]
         if found == names:
             return image
         return found[0] if names == [image] else json.dumps(found, ensure_ascii=False)
 
     def count(self, images: Iterable[str]) -> int:
         """How many of the images of some lines are there."""
-        return sum(self._is_there(self.usable(name).name) for image in images for name in image_names(image))
+        return sum(self._is_there(self.usable_name(name)) for image in images for name in image_names(image))
 
     def where(self, name: str) -> str:
         """What to do about an image that is not where its label says: something that works, as the disk shows."""
@@ -202,7 +214,7 @@ class ImagePaths:
         return name[len(self._strip) :].lstrip("/") if name.startswith(self._strip) else written
 
     def _is_there(self, name: str) -> bool:
-        return bool(name) and is_file(self.root / name) and _stays_inside(name)
+        return bool(name) and not is_foreign(name) and is_file(self.root / name)
 
     @cached_property
     def _names(self) -> Mapping[str, Sequence[str]]:

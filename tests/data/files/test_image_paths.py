@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from ocr_train.data.checks.images import check_image
+from ocr_train.data.files import image_paths
 from ocr_train.data.files.image_paths import ImagePaths, common_beginning, paths_of
 from ocr_train.errors import ConfigError
 
@@ -132,3 +133,15 @@ def test_two_files_that_differ_in_case_are_not_guessed(tmp_path: Path) -> None:
     for name in ("A.jpg", "a.jpg"):
         (tmp_path / name).write_bytes(b"x")
     assert ImagePaths(tmp_path).respelled("A.JPG") is None
+
+
+def test_looking_for_the_right_folder_goes_through_none(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder above may be a whole disk: its files are listed for nobody's hint."""
+    monkeypatch.setattr(image_paths, "walk_files", lambda root: pytest.fail(f"{root} was gone through"))
+    paths = ImagePaths(images)
+    outside = images.parent / "outside.jpg"
+    outside.write_bytes(b"x")
+    assert paths.count(["C:\\no\\such.jpg", "/no/0.jpg", str(outside)]) == 1
+    assert paths.usable_image("C:\\no\\such.jpg") == "C:\\no\\such.jpg"
