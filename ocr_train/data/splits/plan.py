@@ -84,9 +84,7 @@ def plan_split(
     else:
         planner.count_out()
     planner.fill_empty_sets()
-    moved = planner.cover_characters()
-    if moved and earlier is None:
-        planner.replace_moved(moved)
+    planner.cover_characters(replace=earlier is None)
     planner.note_conflicts()
     return Plan(sides=groups.sample_sides, notes=tuple(planner.notes))
 
@@ -211,37 +209,47 @@ class _Planner:
         order: NDArray[np.intp] = np.lexsort((distance, ~alone if side == TRAIN else alone))
         return order
 
-    def cover_characters(self) -> Sequence[int]:
-        """Move groups from val to train for the characters that train lacks, and say which are left; those moved."""
-        if not (self.groups.side != TRAIN).any():
-            return []
-        moved, lacking = cover_characters(
-            self.groups, self.lines, detection=self.detection, val=VAL, test=TEST
-        )
+    def cover_characters(self, *, replace: bool) -> None:
+        """Move groups from val to train for the characters that train lacks, and say which are left. With `replace` other
+        groups take the place of those that left a small val: then one that had to stay as the last one may leave, too."""
+        moved, lacking = self._cover()
+        taken: list[int] = []
+        if moved and replace:
+            taken = self._replace(moved)
+            if taken:
+                more, lacking = self._cover()
+                moved = [*moved, *more]
+                taken = [group for group in taken if group not in more]
         if moved:
             shown = ", ".join(repr(shorten(key)) for key in self._keys(moved[:5]))
-            more = f" and {len(moved) - 5} more" if len(moved) > 5 else ""
+            rest = f" and {len(moved) - 5} more" if len(moved) > 5 else ""
             self.notes.append(
-                f"{len(moved)} groups were moved from val to train, which did not have all their characters: {shown}{more}."
+                f"{len(moved)} groups were moved from val to train, which did not have all their characters: {shown}{rest}."
             )
         for side, missing in lacking.items():
             why = " A detector does not read them, so nothing was moved." if self.detection else ""
             self.notes.append(f"{SETS[side]} has characters that train lacks: {missing!r}.{why}")
-        return moved
+        if taken:
+            self.notes.append(
+                f"{len(taken)} groups of train took their place: {', '.join(map(repr, self._keys(taken)))}."
+            )
 
-    def replace_moved(self, moved: Sequence[int]) -> None:
+    def _cover(self) -> tuple[Sequence[int], Mapping[int, str]]:
+        """The groups that were moved, and the characters that are left, by the set that has them."""
+        if not (self.groups.side != TRAIN).any():
+            return [], {}
+        return cover_characters(self.groups, self.lines, detection=self.detection, val=VAL, test=TEST)
+
+    def _replace(self, moved: Sequence[int]) -> list[int]:
         """Where few groups have left val for their characters, let others take their place, up to the share."""
         count, sizes = len(self.groups), self._sizes()
         wanted = self.shares.val * sum(sizes)
         if count >= FEW_GROUPS or wanted - sizes[VAL] <= sum(sizes) / count:
-            return
+            return []
         nearest = (int(group) for group in self._nearest(VAL, move=False) if group not in moved)
         chosen = list(replacements(self.groups, self.lines, nearest, val=VAL, wanted=wanted))
         self.groups.side[chosen] = VAL
-        if chosen:
-            self.notes.append(
-                f"{len(chosen)} groups of train took their place: {', '.join(map(repr, self._keys(chosen)))}."
-            )
+        return chosen
 
     def note_conflicts(self) -> None:
         """Say where lines disagree about an image: a split does not decide which of them is right."""

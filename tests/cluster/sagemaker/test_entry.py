@@ -198,7 +198,7 @@ def test_what_is_wrong_with_the_data_is_the_jobs_failure_reason(tmp_path: Path) 
     said = (root / "output/failure").read_text()
     assert done.returncode == 3
     assert "img/0.jpg" in said
-    assert "on_bad_sample=quarantine" in said
+    assert "-P images=FOLDER" in said
     assert 100 < len(said) <= 1024
 
 

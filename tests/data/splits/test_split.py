@@ -168,6 +168,12 @@ def test_val_has_no_character_that_train_lacks_or_it_is_said(texts: list[str], s
         assert f"val has characters that train lacks: {''.join(sorted(lacking))!r}" in " ".join(done.notes)
 
 
+def test_a_last_group_leaves_val_once_another_has_taken_a_place_there() -> None:
+    """Its character is then in train, as every other."""
+    done = split(make_lines(PAGES[:6], ["a", "b", "c", "a", "a", "a"]), val=0.4, seed=6)
+    assert {line.label for line in done.val} == {"a"}
+
+
 def test_a_character_of_one_sample_goes_to_train_and_is_reported() -> None:
     """The sample with the only Ω is moved out of val, by name."""
     lines = make_lines(PAGES)
