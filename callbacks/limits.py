@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from callbacks.base import Callback
-from ocr_train.config.limits import Limits
+from ocr_train.config.limits import TrainingLimits
 from ocr_train.errors import TrainingStopped
 from ocr_train.events import EvalCompleted, Tick
 from ocr_train.run import Run
@@ -23,7 +23,7 @@ class LimitsCallback(Callback):
 
     def __init__(
         self,
-        limits: Limits,
+        limits: TrainingLimits,
         *,
         started: float,
         usd_an_hour: float | None,

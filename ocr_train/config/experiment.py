@@ -16,7 +16,7 @@ from ocr_train.config import parameter_values as read
 from ocr_train.config.auto_values import AUTOMATIC, automatic, is_auto
 from ocr_train.config.experiment_file import EXPERIMENT_KEYS, available_models, read_experiment_file
 from ocr_train.config.fine_tune import NONE, FreezeRule, freeze_of, is_of_a_run, parse_freeze, pretrained_of
-from ocr_train.config.limits import Limits, parse_limits
+from ocr_train.config.limits import TrainingLimits, parse_limits
 from ocr_train.config.nodes import Nodes, parse_nodes
 from ocr_train.config.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
 from ocr_train.config.parameters import PARAMETERS, Launch
@@ -99,7 +99,7 @@ class Experiment:
     export: bool
     register: str
     hourly_usd: float | None
-    limits: Limits
+    limits: TrainingLimits
     dictionary_fixed: bool
     choices: LabelChoices
     freeze: tuple[FreezeRule, ...] | None

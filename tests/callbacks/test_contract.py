@@ -20,7 +20,7 @@ import pytest
 import callbacks
 from callbacks.base import Callback
 from ocr_train.checkpoints.store import CheckpointStore
-from ocr_train.config.limits import Limits
+from ocr_train.config.limits import TrainingLimits
 from ocr_train.errors import TrackingError
 from ocr_train.events import Event
 from ocr_train.run import Results, Run
@@ -117,7 +117,7 @@ def build(kind: type[Callback], folder: Path) -> Callback:
         "started": time.monotonic(),
         "hourly_usd": 3.0,
         "usd_an_hour": 3.0,
-        "limits": Limits(),
+        "limits": TrainingLimits(),
         "start_reading": lambda prefix, config, images: SlowReading(),
         "close_timeout_s": CLOSE_LIMIT_S,
         "supervisor": Supervisor(link=gone()),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from callbacks.limits import LimitsCallback
-from ocr_train.config.limits import Limits, parse_limits
+from ocr_train.config.limits import TrainingLimits, parse_limits
 from ocr_train.config.parameters import Launch
 from ocr_train.errors import TrainingStopped
 from ocr_train.events import EvalCompleted, Tick
@@ -21,7 +21,7 @@ def limits(
 ) -> LimitsCallback:
     """The callback of a run that began at second 0; `now` holds the second that it is."""
     usd = given.pop("usd_an_hour", None)
-    made = LimitsCallback(Limits(**given), started=0.0, usd_an_hour=usd, clock=lambda: now[0])  # type: ignore[arg-type]
+    made = LimitsCallback(TrainingLimits(**given), started=0.0, usd_an_hour=usd, clock=lambda: now[0])  # type: ignore[arg-type]
     made.open(make_run(Path("run"), main_metric="hmean", best=best, hours_before=hours_before))
     return made
 
