@@ -25,6 +25,8 @@ from ocr_train.training.services import LaunchRequest, Services
 from ocr_train.training.setup import check_machine, launch_request
 
 METRICS_S = 10.0
+FIRST_METRICS_S = 2.0
+"""A training may be over before the first interval is."""
 GRACE_S = 10.0
 LAST_LINES = 15
 
@@ -104,7 +106,7 @@ def _run(
     monitors = system_monitors(launch.visible_gpus)
     read_monitors(monitors)
     lines: list[str] = []
-    why, next_metrics = "", time.monotonic() + METRICS_S
+    why, next_metrics = "", time.monotonic() + FIRST_METRICS_S
     child = Child.start(argv, env=launch.env, cwd=folder, log=folder / "train.log")
     try:
         for item in child.items():
