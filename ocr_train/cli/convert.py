@@ -65,9 +65,8 @@ def _add_format_options(parser: argparse.ArgumentParser, without: Sequence[str] 
 
 
 def format_options(arguments: argparse.Namespace) -> dict[str, object]:
-    """What was given for them, by name; "auto" says nothing."""
-    given = {option.name: getattr(arguments, option.name, None) for option in all_options()}
-    return {name: value for name, value in given.items() if value != "auto"}
+    """What was given for them, by name; `options_for` leaves out what says nothing."""
+    return {option.name: getattr(arguments, option.name, None) for option in all_options()}
 
 
 def _add_convert(commands: Commands) -> None:

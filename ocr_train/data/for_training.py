@@ -15,8 +15,9 @@ from ocr_train.config.requests import DataRequest, Demo
 from ocr_train.config.started import this_start
 from ocr_train.data.checks.duplicates import KEEP
 from ocr_train.data.checks.policy import decide_on_findings, echo_source, write_findings, write_quarantine
+from ocr_train.data.checks.problems import Problem
 from ocr_train.data.checks.rules import is_checked, label_rules
-from ocr_train.data.checks.validate import validate
+from ocr_train.data.checks.validate import Rules, validate
 from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
 from ocr_train.data.dictionary import first_dictionary, read_dictionary
@@ -88,7 +89,7 @@ def prepare(request: DataRequest, work: Path, cache: Path, *, fetch: Fetch, echo
         echo(
             f"dictionary: {dictionary}{', which is with the data' if dictionary == layout.dictionary else ''}"
         )
-    checked = _check(request, layout, source, dictionary, work, echo)
+    checked = _check(request, layout, source, work, echo)
     train, val = work / "train.txt", work / "val.txt"
     shares = _by_share(request, layout)
     written = _write_labels(request, layout, shares, checked.report, work, echo)
@@ -192,11 +193,20 @@ def dictionary_for(request: DataRequest, layout: Layout) -> Path | None:
     )
 
 
+def label_rules_for(request: DataRequest, layout: Layout) -> tuple[Rules, Sequence[Problem]]:
+    """What the labels of `layout` are checked against, and what is wrong with the dictionary already."""
+    path = dictionary_for(request, layout)
+    use_space_char = bool(get_key(request.trainer, "Global.use_space_char", False))
+    read = read_dictionary(path, use_space_char=use_space_char) if path else None
+    choices = replace(request.choices, strip=layout.strip)
+    rules = replace(label_rules(request.task, request.trainer, read), choices=choices)
+    return rules, read.problems if read else ()
+
+
 def _check(
     request: DataRequest,
     layout: Layout,
     source: LabelSource,
-    dictionary: Path | None,
     work: Path,
     echo: Echo,
 ) -> _Checked:
@@ -204,10 +214,8 @@ def _check(
     if not is_checked(request.task, request.trainer):
         return _Checked(report=None, quarantined=0)
     files = (*layout.train, *layout.val)
-    use_space_char = bool(get_key(request.trainer, "Global.use_space_char", False))
-    read = read_dictionary(dictionary, use_space_char=use_space_char) if dictionary else None
-    rules = replace(label_rules(request.task, request.trainer, read), choices=request.choices)
-    report = validate(files, layout.paths, rules, held=layout.val, known=read.problems if read else ())
+    rules, known = label_rules_for(request, layout)
+    report = validate(files, layout.paths, rules, held=layout.val, known=known)
     shown = map_to_source_lines(report, source)
     write_findings(work, shown, source, layout.images)
     quarantined = decide_on_findings(report, shown, source, request.on_bad_sample, echo)

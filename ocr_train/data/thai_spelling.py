@@ -52,8 +52,3 @@ def thai_spelling(text: str) -> str:
     for pattern, replacement in _STEPS:
         text = pattern.sub(replacement, text)
     return text
-
-
-def dangling_marks(text: str) -> list[int]:
-    """The places (from 0) of vowels and tone marks that no consonant carries: at the beginning, or after what is not Thai."""
-    return [match.start() for match in re.finditer(f"(?<![\u0e01-\u0e2e{_MARKS}])[{_MARKS}]", text)]

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from ocr_train.config.overrides import get_key
 from ocr_train.config.requests import DataRequest
-from ocr_train.data.checks.rules import is_checked, label_rules
+from ocr_train.data.checks.rules import is_checked
 from ocr_train.data.checks.validate import validate
 from ocr_train.data.checks.validation_report import ValidationReport
-from ocr_train.data.dictionary import read_dictionary
 from ocr_train.data.files.archive_source import is_archive_path
-from ocr_train.data.for_training import dictionary_for
+from ocr_train.data.for_training import label_rules_for
 from ocr_train.data.formats.converted import as_paddleocr
 from ocr_train.data.labels import format_sample
 from ocr_train.data.layout import Layout, find_layout
@@ -120,17 +118,8 @@ def _heads(layout: Layout, out: Path) -> Layout:
 
 
 def _check(request: DataRequest, heads: Layout) -> ValidationReport:
-    path = dictionary_for(request, heads)
-    space = bool(get_key(request.trainer, "Global.use_space_char", False))
-    dictionary = read_dictionary(path, use_space_char=space) if path else None
-    rules = replace(label_rules(request.task, request.trainer, dictionary), choices=request.choices)
-    return validate(
-        (*heads.train, *heads.val),
-        heads.paths,
-        rules,
-        held=heads.val,
-        known=dictionary.problems if dictionary else (),
-    )
+    rules, known = label_rules_for(request, heads)
+    return validate((*heads.train, *heads.val), heads.paths, rules, held=heads.val, known=known)
 
 
 def _report_row(report: ValidationReport, said: str, layout: Layout) -> CheckRow:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocr_train.config.experiment import EXPERIMENTS, Experiment, load_experiment
-from ocr_train.config.overrides import get_key
 from ocr_train.data.checks.problems import Problem
-from ocr_train.data.checks.rules import label_rules
 from ocr_train.data.checks.validate import Rules
-from ocr_train.data.dictionary import read_dictionary
-from ocr_train.data.for_training import Fetch, dictionary_for, draw_demo, locate_data
+from ocr_train.data.for_training import Fetch, dictionary_for, draw_demo, label_rules_for, locate_data
 from ocr_train.data.formats.converted import as_paddleocr
 from ocr_train.data.layout import Layout, find_layout
 from ocr_train.notebook.choices import Choices
@@ -89,18 +86,13 @@ def _fetcher(choices: Choices) -> Fetch:
 
 
 def _label_set(experiment: Experiment, layout: Layout, folder: Path, origin: str) -> LabelSet:
-    path = dictionary_for(experiment.data_request, layout)
-    use_space_char = bool(get_key(experiment.trainer, "Global.use_space_char", False))
-    dictionary = read_dictionary(path, use_space_char=use_space_char) if path else None
+    rules, known = label_rules_for(experiment.data_request, layout)
     return LabelSet(
         task=experiment.task,
         folder=folder,
         origin=origin,
         files=(*layout.train, *layout.val),
         images=layout.images,
-        rules=replace(
-            label_rules(experiment.task, experiment.trainer, dictionary),
-            choices=replace(experiment.choices, strip=layout.strip),
-        ),
-        known=dictionary.problems if dictionary else (),
+        rules=rules,
+        known=known,
     )

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from ocr_train.data.checks.recognition import check_text
-from ocr_train.data.thai_spelling import dangling_marks, thai_spelling
+from ocr_train.data.thai_spelling import thai_spelling
 
 VARIANTS = {
     "เเม่": "แม่",
@@ -51,8 +51,3 @@ def test_the_note_says_the_right_spelling_and_the_code_points() -> None:
 def test_a_zero_width_character_is_no_second_note() -> None:
     """It has a kind of its own."""
     assert [finding.kind for finding in check_text("ไทย\u200b")] == ["control_characters"]
-
-
-def test_marks_that_nothing_carries_are_found() -> None:
-    """At the beginning, and after what is no consonant."""
-    assert dangling_marks("่ก a้ กี่") == [0, 4]
