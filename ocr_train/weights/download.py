@@ -224,10 +224,17 @@ def _held(part: Path, echo: Echo) -> Iterator[None]:
     while True:
         with part.open("ab") as stream:
             _lock(stream, echo)
-            # Whoever had it may have moved it to its place.
-            if part.exists() and part.stat().st_ino == os.fstat(stream.fileno()).st_ino:
+            if _is_still(part, stream):
                 yield
                 return
+
+
+def _is_still(path: Path, stream: BinaryIO) -> bool:
+    """Whether `path` is still the open file: whoever had it may have moved it to its place, at any moment."""
+    try:
+        return path.stat().st_ino == os.fstat(stream.fileno()).st_ino
+    except FileNotFoundError:
+        return False
 
 
 def _lock(stream: BinaryIO, echo: Echo) -> None:
