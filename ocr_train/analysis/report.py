@@ -21,7 +21,7 @@ from ocr_train.analysis.box_scores import ALONE, MATCHED, BoxScore
 from ocr_train.analysis.pictures import draw_boxes, draw_text, place_in_columns, save_png
 from ocr_train.analysis.predictions import Reading, Scored, score_all, totals, worst_first
 from ocr_train.analysis.sampling import ValidationSet, validation_set
-from ocr_train.analysis.text_scores import TextScore
+from ocr_train.analysis.text_scores import TextScore, error_rates
 
 FOLDER = "evaluation"
 LIMIT = 1000
@@ -61,7 +61,7 @@ def analyse_validation(
 def write_evaluation(chosen: ValidationSet, answers: Sequence[Reading], folder: Path) -> AnalysisReport:
     """Score `answers`, one for each of the chosen samples and in their order, and write everything to `folder`."""
     scored = worst_first(score_all(chosen, answers))
-    figures = totals(scored, chosen.task)
+    figures = {**totals(scored, chosen.task), **_error_rates(scored, chosen.task)}
     write = {"det": _write_det, "rec": _write_rec}.get(chosen.task, _write_cls)
     files, finding = write(scored, folder)
     sentence = " ".join(filter(None, (_headline(chosen, figures), finding, _failed(scored))))
@@ -83,6 +83,11 @@ def write_evaluation(chosen: ValidationSet, answers: Sequence[Reading], folder: 
         picture=picture,
         example=scored[-1].sample.path if scored else None,
     )
+
+
+def _error_rates(scored: Sequence[Scored], task: str) -> dict[str, float]:
+    scores = [one.score for one in scored if isinstance(one.score, TextScore)]
+    return error_rates(scores) if task == "rec" else {}
 
 
 def _draw_some(scored: Sequence[Scored], path: Path) -> Path | None:
@@ -224,8 +229,15 @@ def _headline(chosen: ValidationSet, figures: Mapping[str, float]) -> str:
             f"{name} {figures.get(name, 0.0):.3f}" for name in ("recall", "precision", "hmean")
         )
         return f"On {count} validation images: {scores}."
-    thing = "texts are" if chosen.task == "rec" else "classes are"
-    return f"On {count} validation images {figures.get('acc', 0.0):.1%} of the {thing} right."
+    right = figures.get("acc", 0.0)
+    if chosen.task != "rec":
+        return f"On {count} validation images {right:.1%} of the classes are right."
+    found = [f"On {count} validation images {right:.1%} of the texts are right"]
+    if figures.get("acc_spelled", right) != right:
+        found.append(f"({figures['acc_spelled']:.1%} when both are in one spelling)")
+    if figures.get("cer"):
+        found.append(f"and {figures['cer']:.1%} of the characters are wrong (CER)")
+    return " ".join(found) + "."
 
 
 def _weak_spots(classes: Sequence[error_analysis.ClassRow], wrong: Sequence[error_analysis.Confusion]) -> str:

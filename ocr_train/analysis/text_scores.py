@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from ocr_train.data.spelling import THAI, spelled
+
 Pair = tuple[str, str]
 """A character of the truth and what stands for it in the prediction; "" where there is nothing."""
 
@@ -67,6 +69,11 @@ class TextScore:
         return self.truth == self.prediction
 
     @property
+    def right_spelled(self) -> bool:
+        """Whether they are equal in the one spelling of `ocr_train.data.spelling`."""
+        return self.right or spelled(self.truth, THAI) == spelled(self.prediction, THAI)
+
+    @property
     def edit_distance(self) -> int:
         """How many characters must be replaced, left out or added."""
         return sum(first != second for first, second in self.pairs)
@@ -112,3 +119,41 @@ def text_totals(scores: Sequence[TextScore]) -> dict[str, float]:
         "acc": sum(score.right for score in scores) / len(scores),
         "norm_edit_dis": sum(score.similarity for score in scores) / len(scores),
     }
+
+
+def error_rates(scores: Sequence[TextScore]) -> dict[str, float]:
+    """What PaddleOCR's evaluation does not say; nothing where there are no texts.
+
+    `cer`: edits over the characters of all truths, by code point; it may be above 1. `cer_clusters`: the same by grapheme
+    cluster (Unicode Standard Annex 29), which is what a reader takes for one character: a Thai consonant with its marks.
+    `acc_spelled`: the share of texts that are right when truth and prediction are in one spelling, so that two orders
+    of the same marks are no error.
+    """
+    if not scores:
+        return {}
+    clusters = [(clusters_of(score.truth), clusters_of(score.prediction)) for score in scores]
+    return {
+        "cer": _rate(sum(score.edit_distance for score in scores), sum(len(score.truth) for score in scores)),
+        "cer_clusters": _rate(
+            sum(_distance(truth, read) for truth, read in clusters), sum(len(truth) for truth, _ in clusters)
+        ),
+        "acc_spelled": sum(score.right_spelled for score in scores) / len(scores),
+    }
+
+
+def clusters_of(text: str) -> list[str]:
+    """The grapheme clusters of `text`, in order."""
+    # It brings Unicode's tables along: not loaded by commands that score nothing.
+    from wcwidth import iter_graphemes
+
+    return list(iter_graphemes(text))
+
+
+def _distance(truth: Sequence[str], prediction: Sequence[str]) -> int:
+    from rapidfuzz.distance import Levenshtein
+
+    return int(Levenshtein.distance(truth, prediction))
+
+
+def _rate(edits: int, length: int) -> float:
+    return edits / length if length else float(edits > 0)

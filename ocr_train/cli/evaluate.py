@@ -37,6 +37,13 @@ def add_commands(commands: Commands) -> None:
         help="a folder or s3://bucket/prefix with label files and images; of data without a validation set every "
         "sample counts (default: the run's own)",
     )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="read the images one by one, too, and write to this folder what a run has in evaluation/: tables and plots "
+        "of what is read well and what is not; of texts also the character error rates",
+    )
     parser.add_argument("--new-run", action="store_true", help="log to a run of its own in any case")
     parser.add_argument("--no-log", action="store_true", help="only print the metrics: nothing is logged")
     parser.add_argument("--gpus", default="auto", help="auto, cpu, or the number of one GPU (default: auto)")
@@ -46,7 +53,7 @@ def add_commands(commands: Commands) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from ocr_train.cli.transfer import fetch_for_training
-    from ocr_train.models.evaluate import evaluate
+    from ocr_train.models.evaluate import evaluate, with_analysis
     from ocr_train.models.source import find_source
     from ocr_train.models.validation_data import find_validation_data
     from ocr_train.trainer.tools import find_trainer
@@ -73,6 +80,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         )
         trainer, device = find_trainer(arguments.trainer_python, arguments.paddleocr, gpus)
         done = evaluate(source, data, trainer=trainer, use_gpu=bool(device.gpus), work=scratch, echo=echo)
+        if arguments.out is not None:
+            done = with_analysis(done, source, trainer, arguments.out, use_gpu=bool(device.gpus), echo=echo)
         for name, value in done.metrics.items():
             echo(f"  {name:<16} {value:.4f}")
         logged = [] if arguments.no_log else _log(arguments, source, data, done, echo)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ocr_train.analysis.report import analyse_validation
 from ocr_train.checkpoints.pickle_scan import screen
 from ocr_train.config.overrides import get_key, set_key
 from ocr_train.errors import DataError
 from ocr_train.events import EvalCompleted
+from ocr_train.models.inference import read_images
 from ocr_train.models.source import ModelSource, read_config
 from ocr_train.models.validation_data import ValidationData
 from ocr_train.run import Echo
@@ -33,6 +35,7 @@ class EvaluationResult:
     samples: int
     seconds: float
     log: Path
+    config: Path
 
 
 def evaluate(
@@ -73,7 +76,28 @@ def evaluate(
         samples=data.samples,
         seconds=run.seconds,
         log=work / f"{LOG_NAME}.log",
+        config=path,
     )
+
+
+def with_analysis(
+    done: EvaluationResult, source: ModelSource, trainer: Trainer, out: Path, *, use_gpu: bool, echo: Echo
+) -> EvaluationResult:
+    """Read the images that `done` was evaluated on one by one, and write tables and plots to the folder `out`; the result
+    with the figures that PaddleOCR does not have. Raises `DataError` where `out` is a file or the model cannot be used,
+    `SetupError` where the images cannot be read."""
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{str(out)!r} is a file.", hint="Name a folder for the tables and plots.")
+    model = source.model(trainer.python, trainer.paddleocr.root, trainer.env)
+    report = analyse_validation(
+        done.config,
+        source.task,
+        lambda images: read_images(model, images, use_gpu=use_gpu, timeout_s=EVALUATE_TIMEOUT_S),
+        out,
+        limit=done.samples,
+    )
+    echo(f"{report.sentence} Tables and plots: {out}")
+    return replace(done, metrics={**report.figures, **done.metrics})
 
 
 def evaluate_config(

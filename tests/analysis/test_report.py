@@ -157,8 +157,8 @@ def test_the_sentences_say_what_matters(
 ) -> None:
     """How good, what is weakest, what failed."""
     assert rec[1].sentence == (
-        "On 4 validation images 25.0% of the texts are right. Weakest: punctuation (0.0% of 1 characters); "
-        "most often 0 read as O (1×). 1 could not be read: damaged."
+        "On 4 validation images 25.0% of the texts are right and 41.7% of the characters are wrong (CER). Weakest: "
+        "punctuation (0.0% of 1 characters); most often 0 read as O (1×). 1 could not be read: damaged."
     )
     assert det[1].sentence == (
         "On 2 validation images: recall 0.667, precision 0.667, hmean 0.667. 0 of 2 images are below an hmean of "

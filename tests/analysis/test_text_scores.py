@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_train.analysis.text_scores import TextRules, align, score_text, text_rules, text_totals
+from ocr_train.analysis.text_scores import (
+    TextRules,
+    align,
+    clusters_of,
+    error_rates,
+    score_text,
+    text_rules,
+    text_totals,
+)
 from tests.analysis.builders import paddleocr_metric
 
 PAIRS = [
@@ -52,6 +60,49 @@ def test_two_empty_texts_are_the_same() -> None:
     """No division by nothing."""
     assert score_text(" ", "", TextRules()).similarity == 1.0
     assert text_totals([]) == {}
+
+
+def rates(*pairs: tuple[str, str]) -> dict[str, float]:
+    """The error rates of pairs of truth and prediction."""
+    return error_rates([score_text(truth, read, TextRules()) for truth, read in pairs])
+
+
+def test_the_character_error_rate_is_edits_over_the_truths_characters() -> None:
+    """Over all texts together: a long text weighs more than a short one."""
+    assert rates(("abcd", "abxd"), ("ef", "ef"))["cer"] == pytest.approx(1 / 6)
+    assert rates(("a", "bcd"))["cer"] == 3.0
+
+
+def test_a_wrong_thai_mark_is_one_wrong_cluster() -> None:
+    """Two of three code points of one syllable are one thing that a reader sees."""
+    found = rates(("ที่", "ทื้"), ("กก", "กก"))
+    assert (found["cer"], found["cer_clusters"]) == (2 / 5, 1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "clusters"),
+    [
+        ("น้ำที่", ["น้ำ", "ที่"]),
+        ("เก่ง", ["เ", "ก่", "ง"]),
+        ("tie\u0302\u0301ng", ["t", "i", "e\u0302\u0301", "n", "g"]),
+    ],
+)
+def test_clusters_are_those_of_unicode(text: str, clusters: list[str]) -> None:
+    """Thai vowels that are written before their consonant stand alone."""
+    assert clusters_of(text) == clusters
+
+
+def test_two_spellings_of_a_text_are_no_error_once_both_are_in_one() -> None:
+    """They still are for PaddleOCR's accuracy."""
+    found = rates(("น้ำ", "น้ํา"), ("แม่", "เเม่"), ("กา", "กิ"))
+    assert found["acc_spelled"] == 2 / 3
+    assert text_totals([score_text("น้ำ", "น้ํา", TextRules())])["acc"] == 0.0
+
+
+def test_no_texts_have_no_rates() -> None:
+    """And texts without a character are wrong where something was read."""
+    assert error_rates([]) == {}
+    assert (rates(("", ""))["cer"], rates(("", "x"))["cer"]) == (0.0, 1.0)
 
 
 texts = st.text("abกิ่", max_size=12)

@@ -165,7 +165,7 @@ def test_other_data_are_evaluated_in_a_run_that_names_the_first(work: Path, rec_
         shutil.copyfile(work / "rec" / line.split("\t")[0], other / line.split("\t")[0])
     (other / "Label.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     before = points(store(work), rec_run, "evaluate/acc")
-    evaluated = answer(work, "evaluate", rec_run, "--data", other)
+    evaluated = answer(work, "evaluate", rec_run, "--data", other, "--out", "analysis")
     run = only_run(store(work))
     assert evaluated["logged_to"] == [run.info.run_id] != [rec_run]
     assert evaluated["samples"] == 4
@@ -174,6 +174,9 @@ def test_other_data_are_evaluated_in_a_run_that_names_the_first(work: Path, rec_
     assert run.data.tags["evaluated_step"] == str(evaluated["step"])
     assert run.data.tags["dataset_digest"] == evaluated["dataset_digest"]
     assert run.data.metrics["evaluate/acc"] == evaluated["metrics"]["acc"]
+    assert {"cer", "cer_clusters", "acc_spelled"} < set(evaluated["metrics"])
+    assert run.data.metrics["evaluate/cer"] == evaluated["metrics"]["cer"]
+    assert (work / "analysis" / "confusion.csv").is_file()
     assert points(store(work), rec_run, "evaluate/acc") == before
     (other / "Label.txt").write_text(f"{lines[0].split(chr(9))[0]}\tก9\n", encoding="utf-8")
     refused = ocr_train_here("evaluate", rec_run, "--data", other, cwd=work)
