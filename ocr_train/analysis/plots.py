@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.analysis.error_analysis import ClassRow, Confusion, LengthRow, char_code, visible
+from ocr_train.analysis.error_analysis import ClassRow, Confusion, LengthRow
+from ocr_train.data.character_classes import char_code, visible
 from ocr_train.drawing.plots import new_figure, plotting, save_plot
 
 if TYPE_CHECKING:

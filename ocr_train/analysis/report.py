@@ -22,6 +22,7 @@ from ocr_train.analysis.pictures import draw_boxes, draw_text, place_in_columns,
 from ocr_train.analysis.predictions import Reading, Scored, score_all, totals, worst_first
 from ocr_train.analysis.sampling import ValidationSet, validation_set
 from ocr_train.analysis.text_scores import TextScore, error_rates
+from ocr_train.data.character_classes import char_code, visible
 
 FOLDER = "evaluation"
 LIMIT = 1000
@@ -156,7 +157,7 @@ def _write_predictions(scored: Sequence[Scored], folder: Path) -> Path:
 def _write_confusions(wrong: Sequence[error_analysis.Confusion], folder: Path) -> Path:
     def described(char: str) -> tuple[str, str, str]:
         name = unicodedata.name(char, "") if char else ""
-        return error_analysis.visible(char), error_analysis.char_code(char), name
+        return visible(char), char_code(char), name
 
     rows = [(*described(row.truth), *described(row.prediction), row.times, row.share) for row in wrong]
     columns = (
@@ -247,7 +248,7 @@ def _weak_spots(classes: Sequence[error_analysis.ClassRow], wrong: Sequence[erro
         found.append(f"Weakest: {row.name} ({row.accuracy or 0.0:.1%} of {row.characters:,} characters)")
     mixed = next((row for row in wrong if row.truth and row.prediction), None)
     if mixed is not None:
-        truth, read = error_analysis.visible(mixed.truth), error_analysis.visible(mixed.prediction)
+        truth, read = visible(mixed.truth), visible(mixed.prediction)
         found.append(f"most often {truth} read as {read} ({mixed.times}×)")
     return "; ".join(found) + "." if found else ""
 

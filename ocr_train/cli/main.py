@@ -18,6 +18,7 @@ from ocr_train.cli import (
     data,
     dictionary,
     doctor,
+    draw,
     evaluate,
     export,
     kubernetes,
@@ -47,7 +48,7 @@ from ocr_train.tracking.mlflow_client import connect
 from ocr_train.trainer.stop_signals import StopRequested
 
 COMMANDS = (
-    *(new, doctor, tune, prepare, validate, dictionary, turn, convert, transfer, data),
+    *(new, doctor, tune, prepare, validate, dictionary, turn, convert, transfer, data, draw),
     *(runs, runs_sync, evaluate, export, models, predict, compare),
     *(sweep, sagemaker, kubernetes),
 )

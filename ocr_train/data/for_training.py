@@ -26,6 +26,7 @@ from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_s
 from ocr_train.data.formats.table import PADDLEOCR
 from ocr_train.data.layout import Layout, find_layout, say_layout
 from ocr_train.data.manifest import DatasetManifest, build_manifest
+from ocr_train.data.rare_characters import character_use_of
 from ocr_train.data.ratios import files_by_share, say_shares
 from ocr_train.data.sets import clean_sets, labels_text
 from ocr_train.data.table_files import place_tables
@@ -97,6 +98,8 @@ def prepare(request: DataRequest, work: Path, cache: Path, *, fetch: Fetch, echo
     counts = [sum(part.samples for part in parts) for parts in written]
     echo(f"data: {counts[0]} training and {counts[1]} validation samples from {origin}")
     _say_shares(request, shares, written, echo)
+    if dictionary is not None and request.demo is None:
+        _say_rare(request, dictionary, train, val, echo)
     return Dataset(
         source=origin,
         images=layout.images,
@@ -113,6 +116,14 @@ def prepare(request: DataRequest, work: Path, cache: Path, *, fetch: Fetch, echo
         train_parts=written[0],
         val_parts=written[1],
     )
+
+
+def _say_rare(request: DataRequest, dictionary: Path, train: Path, val: Path, echo: Echo) -> None:
+    """Which characters of the dictionary the training lines hardly have."""
+    use_space_char = bool(get_key(request.trainer, "Global.use_space_char", False))
+    charset = read_dictionary(dictionary, use_space_char=use_space_char).charset
+    for sentence in character_use_of([train], charset, [val]).sentences():
+        echo(f"characters: {sentence}")
 
 
 @dataclass(frozen=True, kw_only=True)

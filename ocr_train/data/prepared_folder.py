@@ -36,6 +36,7 @@ from ocr_train.data.files.archive_source import is_archive_path, unpack_once, un
 from ocr_train.data.fill import DICTIONARY, MANIFEST, Filled, fill, put_findings
 from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_source_lines
 from ocr_train.data.layout import Layout, find_layout, require_folder, say_layout
+from ocr_train.data.rare_characters import character_use
 from ocr_train.data.sets import Sets, clean_sets
 from ocr_train.data.table_files import place_tables
 from ocr_train.errors import DataError
@@ -199,6 +200,10 @@ def _prepare(
         group_by=options.group_by,
         work=work,
     )
+    if dictionary is not None:
+        train, val = ((line.label for line in lines) for lines in (sets.train, sets.val))
+        for sentence in character_use(train, dictionary.charset, val).sentences():
+            echo(f"characters: {sentence}")
     done = fill(
         out,
         sets,

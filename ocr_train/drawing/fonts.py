@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from ocr_train.errors import SetupError
+from ocr_train.errors import DataError, SetupError
 
 if TYPE_CHECKING:
     from PIL import ImageFont
@@ -29,6 +29,7 @@ _LATIN_FILES = (
     "DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf", "DejaVuSerif-Italic.ttf",
     "STIXGeneral.ttf", "STIXGeneralBol.ttf", "STIXGeneralItalic.ttf",
 )  # fmt: skip
+_SUFFIXES = (".ttf", ".otf", ".ttc")
 _TOO_THIN = ("Thin", "ExtraLight")
 """Weights whose strokes vanish at the sizes drawn here: their texts could not be read."""
 
@@ -57,6 +58,33 @@ def find_typefaces(language: str) -> tuple[Typeface, ...]:
     sarabun = sorted(_folder("fontpkg_sarabun").glob("*.ttf"))
     paths += [path for path in sarabun if not any(weight in path.stem for weight in _TOO_THIN)]
     return tuple(Typeface(path=path, characters=_characters(path)) for path in paths if path.is_file())
+
+
+def typefaces_in(folder: Path) -> tuple[tuple[Typeface, ...], tuple[str, ...]]:
+    """The fonts (.ttf, .otf, .ttc) in `folder` and below it, by their paths; and what is wrong with those that are none.
+
+    Raises `DataError` where there is no font.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"there is no folder {str(folder)!r} with fonts.", hint="Give a folder with .ttf or .otf files."
+        )
+    files = [
+        path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _SUFFIXES and path.is_file()
+    ]
+    found: list[Typeface] = []
+    broken: list[str] = []
+    for path in files:
+        try:
+            found.append(Typeface(path=path, characters=_characters(path)))
+        except SetupError:
+            broken.append(f"{path}: not a font, or a damaged one")
+    if not found:
+        raise DataError(
+            f"{str(folder)!r} has no font: {broken[0] if broken else 'no file there ends in .ttf, .otf or .ttc'}.",
+            hint="Give a folder with .ttf or .otf files.",
+        )
+    return tuple(found), tuple(broken)
 
 
 def require_raqm() -> None:

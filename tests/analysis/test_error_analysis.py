@@ -5,12 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ocr_train.analysis.error_analysis import (
-    CLASSES,
     by_class,
     by_length,
-    class_of,
     confusions,
-    visible,
     weakest,
 )
 from ocr_train.analysis.text_scores import TextRules, TextScore, score_text
@@ -19,28 +16,6 @@ from ocr_train.analysis.text_scores import TextRules, TextScore, score_text
 def scores(*pairs: tuple[str, str]) -> list[TextScore]:
     """Truths and predictions, compared."""
     return [score_text(truth, said, TextRules()) for truth, said in pairs]
-
-
-@pytest.mark.parametrize(
-    ("char", "name"),
-    [
-        *(("7", "digits"), ("๗", "digits"), ("x", "Latin"), ("É", "Latin"), ("ก", "Thai"), ("่", "Thai")),
-        *(("ำ", "Thai"), ("ๆ", "Thai"), ("฿", "punctuation"), ("-", "punctuation"), ("。", "punctuation")),
-        *(("中", "other"), ("\u200b", "other"), (" ", "other")),
-    ],
-)
-def test_a_character_has_a_class(char: str, name: str) -> None:
-    """Thai digits are digits, the baht sign is a symbol, vowels and tone marks are Thai."""
-    assert class_of(char) == name
-    assert name in CLASSES
-
-
-@pytest.mark.parametrize(
-    ("char", "seen"), [("่", "◌่"), (" ", "␣"), ("\u200b", "U+200B"), ("", "(nothing)"), ("ก", "ก")]
-)
-def test_a_character_can_be_seen(char: str, seen: str) -> None:
-    """A mark sits on a dotted circle; what has no ink has its code."""
-    assert visible(char) == seen
 
 
 def test_texts_are_grouped_by_length() -> None:

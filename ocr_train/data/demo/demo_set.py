@@ -10,19 +10,18 @@ The label files come last, each whole: a folder whose drawing was cut off has no
 
 from __future__ import annotations
 
-import json
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 from ocr_train.atomic_files import write_text
+from ocr_train.data.demo.drawn_folder import make_room
 from ocr_train.data.demo.pages import Style, draw_line_crop, draw_page
 from ocr_train.data.demo.texts import LANGUAGES, make_text
 from ocr_train.data.labels import format_boxes, format_line
 from ocr_train.drawing.fonts import find_typefaces
-from ocr_train.errors import ConfigError, DataError
+from ocr_train.errors import ConfigError
 from ocr_train.ocr_engine.settings import TASKS
 
 if TYPE_CHECKING:
@@ -60,7 +59,9 @@ def make_demo(folder: Path, spec: DemoSpec) -> None:
     """
     _check(spec)
     style = Style(language=spec.language, typefaces=find_typefaces(spec.language))
-    _clear(folder, spec)
+    # Train goes first: where its labels are, the whole set is.
+    names = [name for part in reversed(PARTS) for name in (f"{part}.txt", part)]
+    make_room(folder, MARKER, names, {"demo": asdict(spec)})
     labels: dict[str, str] = {}
     for part in PARTS:
         (folder / part).mkdir()
@@ -91,27 +92,6 @@ def _check(spec: DemoSpec) -> None:
         problems.append(f"size is {spec.size!r}; each side must be {MIN_PAGE_PX} to {MAX_PAGE_PX} pixels.")
     if problems:
         raise ConfigError("The demo set cannot be drawn: " + " ".join(problems), hint="Correct these values.")
-
-
-def _clear(folder: Path, spec: DemoSpec) -> None:
-    """Make room in `folder` without touching anything that is not a demo set; label files go first."""
-    marker = folder / MARKER
-    names = [name for part in PARTS for name in (f"{part}.txt", part)]
-    if not marker.is_file():
-        found = [name for name in names if (folder / name).exists()]
-        if found or (folder.exists() and not folder.is_dir()):
-            raise DataError(
-                f"{folder}: there is data that is not a demo set ({', '.join(found) or 'it is a file'});"
-                " it was not changed.",
-                hint="Name an empty or a new folder for the demo set.",
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    for part in reversed(PARTS):
-        (folder / f"{part}.txt").unlink(missing_ok=True)
-    for part in PARTS:
-        if (folder / part).exists():
-            shutil.rmtree(folder / part)
-    write_text(marker, json.dumps({"demo": asdict(spec)}) + "\n")
 
 
 def _draw(rng: Random, style: Style, spec: DemoSpec, index: int) -> tuple[Image.Image, str]:

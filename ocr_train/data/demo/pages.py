@@ -36,10 +36,11 @@ _UNIFORM_SIGMA = 73.9
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """What the lines of one set are drawn with."""
+    """What the lines of one set are drawn with; `shaped`: by Raqm, as scripts with marks above and below need it."""
 
     language: str
     typefaces: tuple[Typeface, ...]
+    shaped: bool = False
 
     def draw(self, rng: Random, text: str, size_px: int, face: Typeface | None = None) -> Image.Image:
         """`text` at `size_px` pixels an em as a mask ("L") cut to its ink; another font where `face` lacks glyphs."""
@@ -47,7 +48,7 @@ class Style:
 
         if face is None or not face.covers(text):
             face = choose_typeface(rng, self.typefaces, text)
-        font = load_font(face.path, size_px, shaped=self.language == "th")
+        font = load_font(face.path, size_px, shaped=self.shaped or self.language == "th")
         left, top, right, bottom = font.getbbox(text)
         canvas = Image.new("L", (math.ceil(right - left) + 8, math.ceil(bottom - top) + 8))
         ImageDraw.Draw(canvas).text((4 - left, 4 - top), text, fill=255, font=font)
@@ -188,9 +189,9 @@ def _add_unreadable(rng: Random, style: Style, page: _Page) -> None:
             return
 
 
-def draw_line_crop(rng: Random, style: Style, text: str) -> Image.Image:
-    """One line of `text` as a detector would have cut it out; the height is within `CROP_HEIGHTS`."""
-    face = choose_typeface(rng, style.typefaces, text)
+def draw_line_crop(rng: Random, style: Style, text: str, face: Typeface | None = None) -> Image.Image:
+    """One line of `text` as a detector would have cut it out, in `face` or any other; the height is within `CROP_HEIGHTS`."""
+    face = face or choose_typeface(rng, style.typefaces, text)
     size_px, pad, needed = rng.randint(22, 44), rng.uniform(2, 6), CROP_HEIGHTS[1] + 1
     while needed > CROP_HEIGHTS[1]:
         mask = style.draw(rng, text, size_px, face)
