@@ -54,6 +54,8 @@ ROOMS: dict[str, set[str]] = {
             "weights",
         )
     },
+    # Values in and out, as analysis; it writes the folder that people correct in.
+    "labelling": {"analysis", "data"},
     # What can be checked before a training: it looks at what the parts below need, and starts none of them.
     "doctor": {"config", "data", "ocr_engine", "redaction", "storage", "tracking", "trainer", "weights"},
     # Short trainings: what would be set for a training, and who would start it.
@@ -120,6 +122,7 @@ ROOMS: dict[str, set[str]] = {
             "config",
             "data",
             "doctor",
+            "labelling",
             "models",
             "ocr_engine",
             "redaction",

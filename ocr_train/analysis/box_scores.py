@@ -21,6 +21,8 @@ IOU = 0.5
 """Above this a prediction fits a true box."""
 INSIDE = 0.5
 """A prediction with more than this share of its area in an ignored box is ignored."""
+TOUCHED = 0.1
+"""From this share of a box's area on, another one is about the same text."""
 MATCHED, ALONE, IGNORED = "matched", "alone", "ignored"
 
 
@@ -104,6 +106,15 @@ def score_boxes(truth: Sequence[Box], predicted: Sequence[BoxPoints]) -> BoxScor
             if states[i] == ALONE and others[j] == ALONE and _overlap(one, other) > IOU:
                 states[i] = others[j] = MATCHED
     return BoxScore(truth=tuple(states), predicted=tuple(others))
+
+
+def touched(points: BoxPoints, others: Sequence[BoxPoints]) -> bool:
+    """Whether one of `others` covers a tenth of the box or more; true, too, for what is not an outline."""
+    polygon = _polygon(points)
+    if polygon is None:
+        return True
+    found = (_polygon(other) for other in others)
+    return any(_inside(polygon, other) >= TOUCHED for other in found if other is not None)
 
 
 def _polygon(points: BoxPoints) -> Any:

@@ -30,7 +30,8 @@ class TextLine:
 class Reading:
     """What a model says of one image: `boxes` and `scores` (det), `text` and `score` (rec), `label` and `score`
     (cls), `lines` (detection and recognition together). Boxes are in pixels of the upright image. `error` says why
-    there is nothing."""
+    there is nothing. `text_logp` and `label_logp`: the natural logarithms of how probable `text` and the image's label are
+    for a CTC head that was asked."""
 
     image: Path
     boxes: tuple[tuple[Point, ...], ...] = ()
@@ -40,6 +41,8 @@ class Reading:
     label: str = ""
     lines: tuple[TextLine, ...] = ()
     error: str = ""
+    text_logp: float | None = None
+    label_logp: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

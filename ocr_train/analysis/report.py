@@ -5,6 +5,7 @@ predictions.png                                                   some images wi
 rec:  predictions.csv by_length.csv by_class.csv confusion.csv    and a plot of each of the last three
 det:  per_image.csv scores.csv, hmean.png scores.png, worst/*.png
 cls:  predictions.csv confusion.csv
+suspects.csv                                                      labels that look wrong (`suspects`)
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from ocr_train.analysis.box_scores import ALONE, MATCHED, BoxScore
 from ocr_train.analysis.pictures import draw_boxes, draw_text, place_in_columns, save_png
 from ocr_train.analysis.predictions import Reading, Scored, score_all, totals, worst_first
 from ocr_train.analysis.sampling import ValidationSet, validation_set
+from ocr_train.analysis.suspects import find_suspects, suspects_sentence, write_suspects
 from ocr_train.analysis.text_scores import TextScore, error_rates
 from ocr_train.data.character_classes import char_code, visible
 
 FOLDER = "evaluation"
+SUSPECTS = "suspects.csv"
 LIMIT = 1000
 """At most this many validation images are read; which ones follows from their names (`sampling`)."""
 WORST_SHOWN = 12
@@ -48,15 +51,15 @@ class AnalysisReport:
 def analyse_validation(
     config: Path,
     task: str,
-    read: Callable[[Sequence[Path]], Sequence[Reading]],
+    read: Callable[[ValidationSet], Sequence[Reading]],
     folder: Path,
     *,
     limit: int = LIMIT,
 ) -> AnalysisReport:
-    """Have `read` read the validation images of the PaddleOCR configuration `config`, and write the evaluation to
+    """Have `read` read the chosen validation images of the PaddleOCR configuration `config`, and write the evaluation to
     `folder`. Raises `DataError` where there are no labels, and whatever `read` raises."""
     chosen = validation_set(config, task, limit=limit)
-    return write_evaluation(chosen, read(chosen.paths), folder)
+    return write_evaluation(chosen, read(chosen), folder)
 
 
 def write_evaluation(chosen: ValidationSet, answers: Sequence[Reading], folder: Path) -> AnalysisReport:
@@ -65,7 +68,10 @@ def write_evaluation(chosen: ValidationSet, answers: Sequence[Reading], folder: 
     figures = {**totals(scored, chosen.task), **_error_rates(scored, chosen.task)}
     write = {"det": _write_det, "rec": _write_rec}.get(chosen.task, _write_cls)
     files, finding = write(scored, folder)
-    sentence = " ".join(filter(None, (_headline(chosen, figures), finding, _failed(scored))))
+    suspects = find_suspects(scored)
+    files.append(write_suspects(folder / SUSPECTS, suspects))
+    wrong = suspects_sentence(suspects, f"{FOLDER}/{SUSPECTS}")
+    sentence = " ".join(filter(None, (_headline(chosen, figures), finding, _failed(scored), wrong)))
     document = {
         "task": chosen.task,
         "images": len(scored),
@@ -73,6 +79,7 @@ def write_evaluation(chosen: ValidationSet, answers: Sequence[Reading], folder: 
         "capped": chosen.capped,
         "compared": _rule(chosen),
         "figures": figures,
+        "suspects": len(suspects),
         "sentence": sentence,
     }
     files.append(tables.write_json(folder / "evaluation.json", document))

@@ -51,6 +51,11 @@ class ValidationSet:
         return [sample.path for sample in self.samples]
 
     @property
+    def texts(self) -> list[str]:
+        """What the model is asked the probability of: the texts of recognition, in order; nothing else has any."""
+        return [sample.text.strip() for sample in self.samples] if self.task == "rec" else []
+
+    @property
     def capped(self) -> bool:
         """Whether there are more than were chosen."""
         return len(self.samples) < self.total

@@ -92,7 +92,9 @@ def with_analysis(
     report = analyse_validation(
         done.config,
         source.task,
-        lambda images: read_images(model, images, use_gpu=use_gpu, timeout_s=EVALUATE_TIMEOUT_S),
+        lambda chosen: read_images(
+            model, chosen.paths, use_gpu=use_gpu, timeout_s=EVALUATE_TIMEOUT_S, texts=chosen.texts
+        ),
         out,
         limit=done.samples,
     )

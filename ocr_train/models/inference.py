@@ -77,8 +77,10 @@ class ReadingProcess:
         rec: Model | None = None,
         nice: int = 0,
         use_gpu: bool = False,
+        texts: Sequence[str] = (),
     ) -> ReadingProcess:
-        """Start it; with `rec`, `model` finds the lines and `rec` reads them.
+        """Start it; with `rec`, `model` finds the lines and `rec` reads them. `texts`, one for each image, are what a
+        recognition model is asked the probability of.
 
         Raises `DataError` for weights that are not harmless, `SetupError` where it cannot start.
         """
@@ -89,7 +91,14 @@ class ReadingProcess:
         folder = Path(tempfile.mkdtemp(prefix="reading-"))
         guard = Guard.start()
         try:
-            process = _launch(models, images, folder, guard, nice=nice, use_gpu=use_gpu)
+            job = {
+                "models": [_plain(one) for one in models],
+                "images": [str(path.absolute()) for path in images],
+                "gpu": use_gpu,
+                "nice": nice,
+                "texts": list(texts),
+            }
+            process = _launch(model, job, folder, guard)
         except BaseException:
             guard.close()
             shutil.rmtree(folder, ignore_errors=True)
@@ -112,6 +121,10 @@ class ReadingProcess:
         except subprocess.TimeoutExpired:
             return False
         return True
+
+    def count_answers(self) -> int:
+        """How many images it has read until now."""
+        return (self._folder / "answers.jsonl").read_bytes().count(b"\n")
 
     def result(self) -> list[Reading]:
         """One reading for each image, in their order.
@@ -148,19 +161,10 @@ class ReadingProcess:
         return f"it ended with {how}: {reason_in(text.splitlines()) or 'it said nothing'}"
 
 
-def _launch(
-    models: Sequence[Model], images: Sequence[Path], folder: Path, guard: Guard, *, nice: int, use_gpu: bool
-) -> subprocess.Popen[bytes]:
-    job = {
-        "models": [_plain(one) for one in models],
-        "images": [str(path.absolute()) for path in images],
-        "gpu": use_gpu,
-        "nice": nice,
-    }
-    model = models[0]
+def _launch(model: Model, job: Mapping[str, Any], folder: Path, guard: Guard) -> subprocess.Popen[bytes]:
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
     env = {**model.env, **guard.env, "PYTHONIOENCODING": "utf-8", "NO_ALBUMENTATIONS_UPDATE": "1"}
-    if not use_gpu:
+    if not job["gpu"]:
         env.setdefault("OMP_NUM_THREADS", "1")
     try:
         # Files, not pipes: a reading that nobody looks at for minutes is not held up.
@@ -202,6 +206,7 @@ def read_images(
     nice: int = 0,
     use_gpu: bool = False,
     timeout_s: float = 600,
+    texts: Sequence[str] = (),
 ) -> list[Reading]:
     """What `model` says of each of `images`, in their order; an image that fails has an `error`.
 
@@ -210,7 +215,7 @@ def read_images(
     """
     if not images:
         return []
-    with ReadingProcess.start(model, images, rec=rec, nice=nice, use_gpu=use_gpu) as process:
+    with ReadingProcess.start(model, images, rec=rec, nice=nice, use_gpu=use_gpu, texts=texts) as process:
         if not process.wait(timeout_s):
             raise SetupError(
                 f"{model.path} has not read {len(images)} image(s) within {timeout_s:g} s.",
@@ -269,7 +274,13 @@ def _reading(path: Path, answer: Mapping[str, Any]) -> Reading:
         label=str(answer.get("label", "")),
         lines=tuple(_line(line) for line in answer.get("lines", ())),
         error=str(answer.get("error", "")),
+        text_logp=_number(answer.get("text_logp")),
+        label_logp=_number(answer.get("label_logp")),
     )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _line(values: Mapping[str, Any]) -> TextLine:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+from .ctc import log_probability
 from .errors import EngineError
 
 UNSCORED = 1.0
@@ -25,14 +27,36 @@ class Answers:
             for name in ("boxes_from_bitmap", "polygons_from_bitmap"):
                 self._keep_scores(name)
 
-    def __call__(self, preds: Any, shapes: Any) -> Any:
-        """One dictionary for each image of the batch."""
+    def __call__(self, preds: Any, shapes: Any, texts: Sequence[str] = ()) -> Any:
+        """One dictionary for each image of the batch.
+
+        With `texts`, one for each, and a CTC head: `text_logp` and `label_logp`, the natural logarithms of how
+        probable what is read is and how probable the given text is; None where the dictionary lacks a character.
+        """
         if self._task == "det":
             return self._boxes(preds, shapes)
         found = self._of_interest(self._post(preds))
         if self._task == "cls":
             return [{"label": str(label), "score": _score(score)} for label, score, *_ in found]
-        return [_text(one) for one in found]
+        answers = [_text(one) for one in found]
+        if texts and "CTC" in type(self._post).__name__:
+            self._add_logarithms(answers, preds, texts)
+        return answers
+
+    def _add_logarithms(self, answers: Any, preds: Any, texts: Sequence[str]) -> None:
+        import numpy as np
+
+        while isinstance(preds, dict):
+            preds = preds["ctc"] if "ctc" in preds else self._of_interest(preds)
+        steps = np.asarray(preds[-1] if isinstance(preds, (list, tuple)) else preds)
+        if steps.ndim != 3 or len(steps) != len(answers):
+            return
+        classes = {char: number for number, char in enumerate(self._post.character)}
+        for place, answer in enumerate(answers):
+            for name, text in (("text_logp", answer["text"]), ("label_logp", texts[place])):
+                known = all(char in classes for char in text)
+                found = log_probability(steps[place], [classes[char] for char in text]) if known else None
+                answer[name] = found
 
     def _boxes(self, preds: Any, shapes: Any) -> Any:
         self._scores.clear()

@@ -33,19 +33,21 @@ class Engine:
         self._network = network
         self._answers = Answers(settings, post_process)
 
-    def read(self, images: Sequence[Any]) -> list[dict[str, Any]]:
+    def read(self, images: Sequence[Any], texts: Sequence[str] = ()) -> list[dict[str, Any]]:
         """One answer for each of `images`, BGR uint8 of shape (height, width, 3), in their order.
 
         det: `{"boxes": [[[x, y], ...], ...], "scores": [...]}` in pixels of the given picture; rec: `{"text",
         "score"}`; cls: `{"label", "score"}`; scores from 0 to 1. A picture that cannot be read:
-        `{"error": why}`; it costs the others nothing.
+        `{"error": why}`; it costs the others nothing. With `texts`, one for each image, a CTC head also tells how
+        probable each is: `Answers`.
         """
         answers: list[dict[str, Any]] = []
         for start in range(0, len(images), self.batch_size):
-            answers += self._read_some(images[start : start + self.batch_size])
+            end = start + self.batch_size
+            answers += self._read_some(images[start:end], texts[start:end])
         return answers
 
-    def _read_some(self, images: Sequence[Any]) -> list[dict[str, Any]]:
+    def _read_some(self, images: Sequence[Any], texts: Sequence[str]) -> list[dict[str, Any]]:
         answers: list[dict[str, Any]] = [{} for _ in images]
         same: dict[Any, list[tuple[int, PreparedImage]]] = {}
         for number, image in enumerate(images):
@@ -61,20 +63,21 @@ class Engine:
                 count = max(1, self.max_pixels // pixels_of(group[0][1].image))
             for start in range(0, len(group), count):
                 some = group[start : start + count]
-                found = self._run_group([prepared for _, prepared in some])
+                labels = [texts[number] for number, _ in some] if texts else []
+                found = self._run_group([prepared for _, prepared in some], labels)
                 for place, (number, _) in enumerate(some):
                     answers[number] = found[place]
         return answers
 
-    def _run_group(self, group: list[PreparedImage]) -> list[dict[str, Any]]:
+    def _run_group(self, group: list[PreparedImage], texts: list[str]) -> list[dict[str, Any]]:
         try:
-            return self._run(group)
+            return self._run(group, texts)
         except Exception as exc:  # noqa: BLE001 - Paddle's own, of any kind: it is the answer for one image
             if len(group) == 1:
                 return [{"error": reason(exc)}]
-        return [self._run_group([one])[0] for one in group]
+        return [self._run_group([one], texts[place : place + 1])[0] for place, one in enumerate(group)]
 
-    def _run(self, group: list[PreparedImage]) -> list[dict[str, Any]]:
+    def _run(self, group: list[PreparedImage], texts: list[str]) -> list[dict[str, Any]]:
         import numpy as np
 
         images = np.stack([one.image for one in group]).astype(np.float32, copy=False)
@@ -82,7 +85,7 @@ class Engine:
         extras = [np.stack([np.asarray(one.extras[place]) for one in group]) for place in range(count)]
         preds = self._network(np.ascontiguousarray(images), extras)
         shapes = np.stack([one.shape for one in group]) if self.task == "det" else None
-        found = list(self._answers(preds, shapes))
+        found = list(self._answers(preds, shapes, texts))
         if len(found) != len(group):
             raise EngineError(f"{len(found)} answers for {len(group)} images")
         return found

@@ -3,7 +3,8 @@
     PYTHON -B worker.py JOB.json
 
 JOB.json: `{"models": [{"kind": "checkpoint"|"exported"|"onnx", "path", "config", "root"}, ...], "images": [...],
-"gpu", "nice"}`; two models are detection and recognition.
+"gpu", "nice"}`; two models are detection and recognition. "texts" is optional: one for each image, whose probability a
+recognition model is asked for (`Engine.read`).
 Output, one JSON line each, as it goes: `{"image": N, ...}` with the answer for the N-th image (`Engine.read`, `Reader.read`);
 `{"failed": why, "of": "model"|"setup", "hint": what to do}` where the model cannot be used at all; `{"done": n}`.
 Nothing else comes on stdout: what PaddleOCR prints there goes to stderr.
@@ -34,10 +35,10 @@ def main(argv: list[str]) -> None:
         message = str(exc) if of == "model" else f"{type(exc).__name__}: {str(exc).strip()}"
         _echo(out, {"failed": message, "of": of, "hint": getattr(exc, "hint", "")})
         return
-    _read_all(engine, job["images"], out)
+    _read_all(engine, job["images"], job.get("texts") or [], out)
 
 
-def _read_all(engine: Any, images: list[str], out: Any) -> None:
+def _read_all(engine: Any, images: list[str], texts: list[str], out: Any) -> None:
     from ocr_engine.images import ImageError, read_image  # type: ignore[import-not-found]
 
     for start in range(0, len(images), engine.batch_size):
@@ -50,7 +51,9 @@ def _read_all(engine: Any, images: list[str], out: Any) -> None:
             else:
                 pictures.append(picture)
                 numbers.append(number)
-        found = engine.read(pictures)
+        found = (
+            engine.read(pictures, [texts[number] for number in numbers]) if texts else engine.read(pictures)
+        )
         for place, number in enumerate(numbers):
             _echo(out, dict(found[place], image=number))
     _echo(out, {"done": len(images)})

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from ocr_train.analysis.predictions import Reading
 from ocr_train.analysis.report import FOLDER, AnalysisReport, analyse_validation
+from ocr_train.analysis.sampling import ValidationSet
 from ocr_train.checkpoints.manifest import BEST
 from ocr_train.checkpoints.reader import alias_values
 from ocr_train.checkpoints.states_file import read_states
@@ -172,7 +173,7 @@ def _evaluate(work: _Work) -> AnalysisReport:
     done = analyse_validation(
         run.config,
         run.task,
-        lambda images: _read(work, images),
+        lambda chosen: _read(work, chosen),
         work.tracker.folder / "evaluation",
         limit=_limit(work),
     )
@@ -190,12 +191,14 @@ def _limit(work: _Work) -> int:
     return min(wanted, CPU_PAGES) if slow else wanted
 
 
-def _read(work: _Work, images: Sequence[Path]) -> Sequence[Reading]:
-    """Read `images` with the checkpoint, but no longer than until we are asked to stop."""
+def _read(work: _Work, chosen: ValidationSet) -> Sequence[Reading]:
+    """Read the images with the checkpoint, but no longer than until we are asked to stop."""
     model = work.source.model(
         work.setup.launch.python, work.setup.launch.paddleocr.root, work.setup.launch.env
     )
-    process = ReadingProcess.start(model, images, use_gpu=bool(work.setup.launch.device.gpus))
+    process = ReadingProcess.start(
+        model, chosen.paths, use_gpu=bool(work.setup.launch.device.gpus), texts=chosen.texts
+    )
     deadline = time.monotonic() + READ_TIMEOUT_S
     try:
         while not process.poll():

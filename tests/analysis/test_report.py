@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from PIL import Image
 
 from ocr_train.analysis.predictions import Reading
 from ocr_train.analysis.report import FOLDER, AnalysisReport, analyse_validation, evenly
+from ocr_train.analysis.sampling import ValidationSet
 from tests.analysis.builders import answer, box_at, write_validation
 
 
@@ -22,8 +22,8 @@ def evaluate(
     """Evaluate with these answers by image name."""
     config = write_validation(folder / "data", truths)
 
-    def read(images: Sequence[Path]) -> list[Reading]:
-        return [answers[path.name] for path in images]
+    def read(chosen: ValidationSet) -> list[Reading]:
+        return [answers[path.name] for path in chosen.paths]
 
     return analyse_validation(config, task, read, folder / FOLDER, **options)
 

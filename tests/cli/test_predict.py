@@ -76,6 +76,26 @@ def test_a_checkpoint_s_texts_go_to_a_file(kit: Kit, tmp_path: Path) -> None:
     assert [set(json.loads(line)) for line in lines] == [{"image", "text", "score"}] * 2
 
 
+@pytest.mark.slow
+def test_labels_that_look_wrong_are_listed_with_their_lines(kit: Kit, tmp_path: Path) -> None:
+    """The model's own answers as labels: only the one that is changed is a suspect; a missing image is named."""
+    model, images = kit.folder / "rec" / "model", kit.images["rec"][:6]
+    env = {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
+    read = ocr_train_here("predict", model, *images, cwd=tmp_path, env=env)
+    texts = [json.loads(line)["text"] for line in read.stdout.splitlines()]
+    lines = [f"{image.name}\t{text or '0'}\n" for image, text in zip(images, texts, strict=True)]
+    lines[2] = f"{images[2].name}\tXYZXYZ\n"
+    (tmp_path / "val.txt").write_text("".join(lines) + "gone.png\tA\n", encoding="utf-8")
+    words = ("--labels", tmp_path / "val.txt", "--images", images[0].parent, "--suspects", "-")
+    done = ocr_train_here("predict", model, *words, cwd=tmp_path, env=env)
+    assert done.returncode == 3
+    assert "val.txt:7 gone.png: it cannot be read" in done.stderr
+    assert "7 labels: acc" in done.stderr
+    header, *rows = done.stdout.splitlines()
+    assert header == "rank,line,image,label,read,confidence,suspicion,why"
+    assert {row.split(",")[1] for row in rows} <= {"val.txt:3"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -88,6 +108,11 @@ def test_a_checkpoint_s_texts_go_to_a_file(kit: Kit, tmp_path: Path) -> None:
         ),
         (("{folder}/det", "{page}", "--onnx"), 2, "has no model.onnx"),
         (("{folder}/det", "{page}", "--json", "{page}"), 2, "would be overwritten"),
+        (("{folder}/det",), 2, "needs images to read, or labels"),
+        (("{folder}/det", "{page}", "--labels", "{page}"), 2, "needs images to read, or labels"),
+        (("{folder}/det", "{page}", "--suspects", "x.csv"), 2, "--suspects need --labels"),
+        (("{folder}/det", "--labels", "{page}", "--rec", "{folder}/det"), 2, "neither --out nor --rec"),
+        (("{folder}/det", "--labels", "{page}", "--suspects", "{page}"), 2, "would be overwritten"),
         (("{folder}/nowhere", "{page}"), 2, "neither a checkpoint nor an exported model"),
         (("{folder}/det", "{page}", "--trainer-python", "{folder}/python"), 5, "cannot be started"),
     ],

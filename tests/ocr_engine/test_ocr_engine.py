@@ -293,7 +293,9 @@ def test_a_group_has_at_most_so_many_pixels(limit: int, groups: list[int]) -> No
     engine.task, engine.batch_size, engine.max_pixels = "rec", 4, limit
     picture = PreparedImage(np.zeros((3, 10, 15), np.float32), None, [])
     vars(engine).update(
-        _prepare=lambda *_: picture, _network=network, _answers=lambda preds, _: [{"text": ""} for _ in preds]
+        _prepare=lambda *_: picture,
+        _network=network,
+        _answers=lambda preds, *_: [{"text": ""} for _ in preds],
     )
     assert len(engine.read([None] * 6)) == 6
     assert sizes == groups

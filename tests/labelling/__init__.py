@@ -1,0 +1,1 @@
+"""Pre-labels, what to label next, and labels that look wrong."""
