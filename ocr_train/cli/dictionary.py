@@ -49,7 +49,7 @@ def add_commands(commands: Commands) -> None:
     add("--base", type=Path, metavar="FILE", help="a dictionary whose lines are kept, in their order")
     add("--force", action="store_true", help="replace FILE where it has another content")
     add_label_format(parser)
-    add_label_choices(parser, ["text_from", "difficult", "images", "strip"])
+    add_label_choices(parser, ["text_from", "difficult", "normalize", "images", "strip"])
     add_json(parser)
 
 
@@ -84,7 +84,7 @@ def _read(arguments: argparse.Namespace, echo: Echo) -> LabelCharacters:
     fetch = partial(fetch_for_training, stream=stream_for(arguments))
     place, _ = locate_data(arguments.data, output_folder() / "cache", fetch, echo)
     if place.is_file():
-        return read_characters([place])
+        return read_characters([place], arguments.normalize)
     if not place.is_dir():
         raise DataError(
             f"data: there is no folder and no label file {str(place)!r}.",
@@ -100,7 +100,7 @@ def _read(arguments: argparse.Namespace, echo: Echo) -> LabelCharacters:
         )
         echo_source(source, echo)
         layout = find_layout(source.folder, "rec", source.choices_for(label_choices(arguments)))
-        return read_characters((*layout.train, *layout.val))
+        return read_characters((*layout.train, *layout.val), arguments.normalize)
 
 
 def _write(out: Path, content: bytes, *, force: bool) -> bool:

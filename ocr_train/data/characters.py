@@ -17,6 +17,7 @@ from ocr_train.data.checks.problems import ERROR
 from ocr_train.data.checks.recognition import PLACEHOLDERS_REC, text_for_trainer
 from ocr_train.data.dictionary import Dictionary
 from ocr_train.data.samples import read_samples, refuse_tables
+from ocr_train.data.spelling import spelled
 from ocr_train.errors import DataError
 
 _SPELLED = re.compile("[\u0600-\u08ff\u0900-\u0dff][\u200c\u200d]+")
@@ -63,18 +64,18 @@ class NewDictionary:
         return "".join(f"{entry}\n" for entry in self.entries).encode()
 
 
-def read_characters(label_files: Iterable[Path]) -> LabelCharacters:
-    """The characters of the texts that a trainer gets from these files.
+def read_characters(label_files: Iterable[Path], normalize: str = "none") -> LabelCharacters:
+    """The characters of the texts that a trainer gets from these files, spelled as `normalize` asks.
 
     Raises `DataError` where a file cannot be read or its labels are lists of boxes.
     """
     seen: Counter[str] = Counter()
-    spelled: set[str] = set()
+    joiners: set[str] = set()
     labels = with_space = placeholders = bad_lines = 0
     for path in label_files:
         lines, bad = read_samples(path)
         refuse_tables(path, lines, "a dictionary is made")
-        texts = [text_for_trainer(line.label) for line in lines]
+        texts = [text_for_trainer(spelled(line.label, normalize)) for line in lines]
         _refuse_boxes(path, texts)
         labels, bad_lines = labels + len(texts), bad_lines + len(bad)
         for text in texts:
@@ -82,9 +83,9 @@ def read_characters(label_files: Iterable[Path]) -> LabelCharacters:
                 placeholders += 1
                 continue
             seen.update(text)
-            spelled.update(char for match in _SPELLED.findall(text) for char in match[1:])
+            joiners.update(char for match in _SPELLED.findall(text) for char in match[1:])
             with_space += " " in text
-    invisible = {char for char in seen if _has_no_picture(char) and char not in spelled}
+    invisible = {char for char in seen if _has_no_picture(char) and char not in joiners}
     return LabelCharacters(
         labels=labels,
         characters={char: seen[char] for char in sorted(seen) if char not in invisible},

@@ -46,6 +46,14 @@ def test_a_dictionary_of_the_labels_that_training_reads(capsys: Capsys, tmp_path
     assert command(capsys, "validate", data / "train.txt", *options).code == 0
 
 
+def test_a_dictionary_of_texts_in_their_one_spelling(capsys: Capsys, tmp_path: Path) -> None:
+    """What a training with normalize=thai never sees gets no class."""
+    labels = rec_data(tmp_path / "data", ["เเม่", "น\u0e4dา"])
+    out = tmp_path / "dict.txt"
+    assert make(capsys, labels, out, "--normalize", "thai").code == 0
+    assert out.read_text(encoding="utf-8") == "น\nม\nำ\nแ\n่\n"
+
+
 def test_a_base_comes_first_and_what_is_new_or_unused_is_said(capsys: Capsys, tmp_path: Path) -> None:
     """By people's words and as JSON, all of them."""
     labels = rec_data(tmp_path / "data", ["ba\u200b", "d"])

@@ -21,6 +21,11 @@ VARIANTS = {
     "รู้ ้": "รู้",
     "กๅ": "กา",
     "ศิลป์ิ": "ศิลปิ์",
+    "กา่": "ก่า",
+    "กะ่": "ก่ะ",
+    "่กา": "กา",
+    "A ่ข": "A ข",
+    "2่": "2",
 }
 
 
@@ -33,7 +38,7 @@ def test_variants_become_the_one_spelling(written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["น้ำดื่ม", "กรุงเทพฯ", "สวัสดี ครับ", "ปี 2567", "ฤๅษี", "abc", "é", "ไทย\u200c"[:3]]
+    "text", ["น้ำดื่ม", "่", "◌่", "กรุงเทพฯ", "สวัสดี ครับ", "ปี 2567", "ฤๅษี", "abc", "é", "ไทย\u200c"[:3]]
 )
 def test_right_texts_stay(text: str) -> None:
     """Thai or not."""
@@ -51,3 +56,11 @@ def test_the_note_says_the_right_spelling_and_the_code_points() -> None:
 def test_a_zero_width_character_is_no_second_note() -> None:
     """It has a kind of its own."""
     assert [finding.kind for finding in check_text("ไทย\u200b")] == ["control_characters"]
+
+
+@pytest.mark.parametrize(("text", "marks"), [("่กา", "◌่ (U+0E48)"), ("A ู", "◌ู (U+0E39)")])
+def test_a_mark_that_no_consonant_carries_is_named(text: str, marks: str) -> None:
+    """It has no right spelling: somebody has to look at the image."""
+    (finding,) = check_text(text)
+    assert finding.kind == "dangling_mark"
+    assert f"no consonant carries {marks}:" in finding.hint

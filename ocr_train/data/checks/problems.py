@@ -132,6 +132,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "lookalike": _both(
             NOTE, "one picture, two spellings: a model learns both, and scores count them as errors"
         ),
+        "dangling_mark": _both(NOTE, "nothing can be drawn so: the text is not what the image shows"),
         "unknown_class": _both(
             ERROR, "PaddleOCR skips labels of a class that it does not know, or fails on them"
         ),

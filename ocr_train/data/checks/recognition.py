@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from ocr_train.data.character_classes import char_code, visible
 from ocr_train.data.checks.problems import Finding
 from ocr_train.data.labels import shorten
-from ocr_train.data.spelling import THAI, spelled
-from ocr_train.data.thai_spelling import without_zero_width
+from ocr_train.data.spelling import NFC, spelled
+from ocr_train.data.thai_spelling import dangling_marks, thai_order, without_zero_width
 
 SPACES = " \u00a0\u3000"
 """What counts as a space around a text: the plain, the no-break and the ideographic one."""
@@ -62,7 +63,7 @@ def check_text(
         findings += invisible_characters(text, charset)
     if text in PLACEHOLDERS_REC:
         findings.append(placeholder(text))
-    findings += _lookalike(text)
+    findings += _lookalike(text) + _dangling(text)
     if max_text_length is not None and len(text) > max_text_length:
         hint = f"{len(text)} characters; max_text_length is {max_text_length}: raise it or remove the line"
         findings.append(Finding("too_long", escape(text), hint))
@@ -121,11 +122,20 @@ def placeholder(text: str) -> Finding:
 
 def _lookalike(text: str) -> list[Finding]:
     """The note for a text that looks like its one spelling and is another; zero-width characters have a kind of their own."""
-    right = spelled(text, THAI)
+    right = thai_order(spelled(text, NFC))
     if right == without_zero_width(text):
         return []
     hint = f"looks like {right!r} and has other characters ({_code_points(text, right)}): write one spelling everywhere, or normalize=thai (nfc)"
     return [Finding("lookalike", escape(text), hint)]
+
+
+def _dangling(text: str) -> list[Finding]:
+    marks = dangling_marks(text)
+    if not marks:
+        return []
+    named = ", ".join(f"{visible(mark)} ({char_code(mark)})" for mark in dict.fromkeys(marks))
+    hint = f"no consonant carries {named}: type what the image shows, or leave it out with normalize=thai"
+    return [Finding("dangling_mark", escape(text), hint)]
 
 
 def _code_points(text: str, right: str) -> str:
