@@ -25,6 +25,7 @@ from ocr_train.config.trainer_settings import (
     RATE,
     check_trainer,
     settle_batch,
+    settle_evaluations,
     settle_rate,
     settle_workers,
 )
@@ -313,6 +314,8 @@ def _trainer(
     config, found = with_overrides(config, values)
     problems += found
     named = [key.removeprefix("+") for key in values]
+    of_file = file.get("overrides")
+    settle_evaluations(config, [*named, *(of_file if isinstance(of_file, dict) else ())])
     problems += settle_batch(config, given.get("batch_size"), named)
     settle_workers(config, given.get("num_workers"), named)
     problems += settle_rate(config, given.get("learning_rate"), named)

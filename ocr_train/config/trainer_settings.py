@@ -21,6 +21,7 @@ from ocr_train.config.epoch_steps import (
 from ocr_train.config.overrides import get_key, set_key
 from ocr_train.errors import ConfigError
 
+EVAL_STEPS, EVAL_EPOCHS = "Global.eval_batch_step", "Global.eval_batch_epoch"
 RATE = "Optimizer.lr.learning_rate"
 WORKERS = "Train.loader.num_workers"
 PEAK = "Optimizer.lr.max_lr"
@@ -61,6 +62,14 @@ def settle_workers(config: dict[str, Any], chosen: int | None, overridden: Itera
     """Put `chosen` (num_workers) where the loader of the training reads it; an override outweighs it."""
     if chosen is not None and WORKERS not in set(overridden):
         set_key(config, WORKERS, chosen)
+
+
+def settle_evaluations(config: dict[str, Any], overridden: Iterable[str]) -> None:
+    """Let an interval in steps that was asked for count: PaddleOCR goes by `eval_batch_epoch` where that is set, and passes
+    over the steps (tools/program.py)."""
+    named = set(overridden)
+    if EVAL_STEPS in named and EVAL_EPOCHS not in named and get_key(config, EVAL_EPOCHS, None) is not None:
+        set_key(config, EVAL_EPOCHS, None)
 
 
 def settle_rate(config: dict[str, Any], chosen: float | None, overridden: Iterable[str]) -> list[str]:

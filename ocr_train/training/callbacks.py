@@ -64,7 +64,12 @@ def make_callbacks(
         ),
         *((NodesCallback(services.leader.problem),) if services.leader else ()),
         *((SupervisorCallback(services.supervisor),) if services.supervisor else ()),
-        LimitsCallback(experiment.limits, started=services.started, usd_an_hour=experiment.usd_an_hour),
+        LimitsCallback(
+            experiment.limits,
+            started=services.started,
+            usd_an_hour=experiment.usd_an_hour,
+            report=services.echo,
+        ),
         WatchdogCallback(stall_timeout_s=experiment.stall_timeout_s, nan_windows=experiment.nan_windows),
     ]
 

@@ -122,6 +122,15 @@ def test_piecewise_in_an_override_is_seen() -> None:
     assert get_key(load(overrides, data="d").trainer, "Optimizer.lr.learning_rate", None) is None
 
 
+def test_an_interval_in_steps_that_was_asked_for_counts() -> None:
+    """The experiment evaluates each epoch, which PaddleOCR would go by; where both are asked for, so it does."""
+    asked = "Global.eval_batch_step=[0,70]"
+    assert get_key(load("", data="d").trainer, "Global.eval_batch_epoch") == 1
+    assert get_key(load(asked, data="d").trainer, "Global.eval_batch_epoch") is None
+    both = load(f"{asked} Global.eval_batch_epoch=2", data="d").trainer
+    assert get_key(both, "Global.eval_batch_epoch") == 2
+
+
 @pytest.mark.parametrize(
     "setting",
     [
