@@ -55,7 +55,7 @@ ROOMS: dict[str, set[str]] = {
         )
     },
     # Values in and out, as analysis; it writes the folder that people correct in.
-    "labelling": {"analysis", "data"},
+    "labelling": {"analysis", "data", "drawing", "ocr_engine"},
     # What can be checked before a training: it looks at what the parts below need, and starts none of them.
     "doctor": {"config", "data", "ocr_engine", "redaction", "storage", "tracking", "trainer", "weights"},
     # Short trainings: what would be set for a training, and who would start it.

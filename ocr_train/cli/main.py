@@ -22,6 +22,7 @@ from ocr_train.cli import (
     evaluate,
     export,
     kubernetes,
+    label,
     models,
     new,
     predict,
@@ -49,7 +50,7 @@ from ocr_train.trainer.stop_signals import StopRequested
 
 COMMANDS = (
     *(new, doctor, tune, prepare, validate, dictionary, turn, convert, transfer, data, draw),
-    *(runs, runs_sync, evaluate, export, models, predict, compare),
+    *(runs, runs_sync, evaluate, export, models, predict, label, compare),
     *(sweep, sagemaker, kubernetes),
 )
 """Who adds commands, in the order of `--help`, after `train` and `server`."""

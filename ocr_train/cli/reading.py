@@ -38,6 +38,11 @@ class ReadingModels:
         return "lines" if self.rec else self.model.task
 
     @property
+    def description(self) -> str:
+        """One line for people."""
+        return self.model.description + (f" and {self.rec.description}" if self.rec else "")
+
+    @property
     def identity(self) -> str:
         """The same for the same weights."""
         sources = [source for source in (self.model, self.rec) if source is not None]
@@ -56,6 +61,17 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--onnx", action="store_true", help="an exported model through its model.onnx")
     add("--gpu", action="store_true", help="use the first GPU (default: the CPU)")
     add_trainer(parser)
+
+
+def add_stall_option(parser: argparse.ArgumentParser) -> None:
+    """Add when to give up."""
+    parser.add_argument(
+        "--timeout-s",
+        type=float,
+        default=600,
+        metavar="N",
+        help="give up where no image is read for so many seconds (default: 600)",
+    )
 
 
 def find_models(
@@ -148,7 +164,12 @@ def images_below(given: Sequence[Path]) -> dict[Path, str]:
 
 
 def read_with_progress(
-    arguments: argparse.Namespace, models: ReadingModels, images: Sequence[Path], *, texts: Sequence[str] = ()
+    arguments: argparse.Namespace,
+    models: ReadingModels,
+    images: Sequence[Path],
+    *,
+    texts: Sequence[str] = (),
+    chunk: int = 500,
 ) -> Iterator[Reading]:
     """The answers in the order of `images`, with a line on stderr that says how far it is; `texts` as `read_many`."""
     from ocr_train.models.reading_many import read_many
@@ -165,6 +186,7 @@ def read_with_progress(
             stall_s=arguments.timeout_s,
             progress=progress,
             texts=texts,
+            chunk=chunk,
         )
 
 

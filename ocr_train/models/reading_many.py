@@ -1,4 +1,4 @@
-"""Reads any number of images: a process for some hundreds of them, so that memory stays the same, and how far it is."""
+"""Reads any number of images: a process for `chunk` of them, so that memory stays the same, and how far it is."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from ocr_train.analysis.predictions import Reading
 from ocr_train.errors import SetupError
 from ocr_train.models.inference import Model, ReadingProcess
 
-CHUNK = 500
-"""Images a process; each start takes some seconds."""
 _POLL_S = 0.5
 
 
@@ -23,7 +21,7 @@ def read_many(
     use_gpu: bool = False,
     stall_s: float = 600,
     progress: Callable[[int], None],
-    chunk: int = CHUNK,
+    chunk: int = 500,
     texts: Sequence[str] = (),
 ) -> Iterator[Reading]:
     """What `model` says of each of `images`, in their order, as `read_images`; `progress` is told how many are read.
