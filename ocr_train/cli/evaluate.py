@@ -146,7 +146,7 @@ def _log(
 def _new_run(
     source: ModelSource, data: ValidationData, done: EvaluationResult, metrics: dict[str, float]
 ) -> str:
-    from ocr_train.tracking.dataset_names import data_name
+    from ocr_train.redaction.dataset_names import data_name
     from ocr_train.tracking.experiments import experiment_name
     from ocr_train.tracking.tracker import Tracker
 

@@ -162,9 +162,11 @@ def _back_up(dataset: Dataset, target: str) -> Backup:
         lambda on_progress: backup(
             dataset.manifest,
             images=dataset.images,
-            labels={"train": dataset.train, "val": dataset.val},
-            source_uri=dataset.source,
+            labels=dataset.label_files,
+            # What people are told of several sources is no address.
+            source_uri="" if dataset.sources else dataset.source,
             target=target,
+            parts={one.link: (one.images, one.origin) for one in dataset.sources},
             on_progress=on_progress,
         ),
     )

@@ -14,13 +14,14 @@ from typing import Any
 from ocr_train.config import epoch_steps
 from ocr_train.config import parameter_values as read
 from ocr_train.config.auto_values import AUTOMATIC, automatic, is_auto
+from ocr_train.config.data_sources import parse_sources, settle_ratios, sources_text
 from ocr_train.config.experiment_file import EXPERIMENT_KEYS, available_models, read_experiment_file
 from ocr_train.config.fine_tune import NONE, FreezeRule, freeze_of, is_of_a_run, parse_freeze, pretrained_of
 from ocr_train.config.limits import TrainingLimits, parse_limits
 from ocr_train.config.nodes import Nodes, parse_nodes
 from ocr_train.config.overrides import get_key, nearest, parse_overrides, set_key, with_overrides
 from ocr_train.config.parameters import PARAMETERS, Launch
-from ocr_train.config.requests import DataRequest, Demo, LabelChoices, dictionary_of
+from ocr_train.config.requests import DataRequest, DataSource, Demo, LabelChoices, dictionary_of
 from ocr_train.config.trainer_settings import (
     RATE,
     check_trainer,
@@ -77,7 +78,7 @@ class Experiment:
     task: str
     description: str
     trainer: Mapping[str, Any]
-    data: str
+    sources: tuple[DataSource, ...]
     demo: Demo | None
     resume: str
     weights_only: bool
@@ -108,6 +109,11 @@ class Experiment:
     rate_batch: int | None
     automatic: tuple[str, ...]
     launch: Launch = field(repr=False)
+
+    @property
+    def data(self) -> str:
+        """The sources of the data as text, with their ratios where there are any; empty for the demo set."""
+        return sources_text(self.sources)
 
     @property
     def epochs(self) -> int:
@@ -152,13 +158,15 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
     demo = _demo(file, launch, source, problems)
     trainer = _trainer(file, demo, launch, source, problems)
     resume, weights_only = _resume(launch, problems)
+    sources = parse_sources(launch.data, problems)
+    settle_ratios(trainer, sources, parse_overrides(launch.overrides)[0], problems)
     experiment = Experiment(
         name=file["name"],
         source=source,
         task=file["task"],
         description=file["description"],
         trainer=trainer,
-        data=read.address(launch.data),
+        sources=sources,
         demo=_demo_values(demo, source, problems),
         resume=resume,
         weights_only=weights_only,

@@ -25,7 +25,8 @@ class Launch:
     )
     data: str = _parameter(
         "",
-        "a folder, an archive or `s3://bucket/prefix` with label files and images; empty: the demo set",
+        "a folder, an archive or `s3://bucket/prefix` with label files and images; several with the ratio of each: "
+        "`s3://own 1.0, s3://general 0.2`; empty: the demo set",
     )
     resume: str = _parameter(
         "",

@@ -49,15 +49,28 @@ class LabelChoices:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DataSource:
+    """A folder, an archive or an S3 `address` (s3://...), and the share of its training samples that an epoch takes."""
+
+    address: str
+    ratio: float = 1.0
+
+    @property
+    def is_s3(self) -> bool:
+        """Whether it has to be fetched."""
+        return self.address.startswith("s3://")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataRequest:
     """Which data to prepare, and what their labels must keep to.
 
-    `data` is a folder, an archive or s3://..., empty where `demo` is to be drawn; `trainer` is the PaddleOCR
-    configuration; `dictionary_fixed` says that a dict.txt beside the data does not count.
+    `sources` are where they come from, the team's own first; there is none where `demo` is to be drawn. `trainer` is the
+    PaddleOCR configuration; `dictionary_fixed` says that a dict.txt beside the data does not count.
     """
 
     task: str
-    data: str
+    sources: tuple[DataSource, ...]
     demo: Demo | None
     seed: int
     val_fraction: float

@@ -76,19 +76,24 @@ def backup(
     labels: Mapping[str, Path],
     source_uri: str,
     target: str,
+    parts: Mapping[str, tuple[Path, str]] | None = None,
     on_progress: OnProgress | None = None,
     workers: int = 16,
 ) -> Backup:
     """Keep every file of `manifest` below `target`/<digest>, unless that is already done.
 
-    `images` is the folder that the manifest's paths are relative to, `labels` maps a set's name to its label
-    file, `source_uri` is where `images` was fetched from (or any folder). What was fetched and not touched since
+    `images` is the folder that the manifest's paths are relative to, `labels` maps a set's name, or a label file's path in the
+    manifest, to its label file, `source_uri` is where `images` was fetched from (or any folder). Of several sources `parts`
+    has for each folder below `images` where it really is, and where that was fetched from. What was fetched and not touched since
     is copied by the store, if the object is still the one that was fetched; everything else is uploaded.
 
     Raises `ConfigError` for a bad `target`, `DataError` for files outside of `images` or changed since the
     manifest was made, `StorageError` otherwise; a second call goes on where one was cut off.
     """
     bucket_name, prefix = check_target(target, source_uri)
+    origins = {"": (images, source_uri), **{f"{name}/": part for name, part in (parts or {}).items()}}
+    for _, uri in origins.values():
+        check_target(target, uri)
     folder = f"{prefix}/{manifest.digest}" if prefix else manifest.digest
     items = _items(manifest, images, labels)
     stop = threading.Event()
@@ -99,7 +104,9 @@ def backup(
         )
         if job.is_done(manifest.digest):
             return Backup(uri=job.uri, copied=0, uploaded=0, already=True)
-        kept = job.run(_with_origins(items, images, source_uri), source_uri, workers=workers)
+        for start, (place, uri) in origins.items():
+            items = _with_origins(items, start, place, uri)
+        kept = job.run(items, workers=workers)
         job.finish(manifest)
     finally:
         bucket.close()
@@ -115,7 +122,7 @@ def _items(manifest: DatasetManifest, images: Path, labels: Mapping[str, Path]) 
     """Every file of the manifest once, with its place on this machine."""
     items: dict[str, Item] = {}
     for entry in manifest.entries:
-        path = images / entry.path if entry.kind == IMAGE else labels[entry.split]
+        path = images / entry.path if entry.kind == IMAGE else labels.get(entry.path) or labels[entry.split]
         items[entry.path] = Item(entry.path, path, entry.size_bytes, entry.sha256)
     outside = [name for name in items if name.startswith("../") or Path(name).is_absolute()]
     if outside:
@@ -129,17 +136,33 @@ def _items(manifest: DatasetManifest, images: Path, labels: Mapping[str, Path]) 
     return list(items.values())
 
 
-def _with_origins(items: Sequence[Item], images: Path, source_uri: str) -> list[Item]:
-    """`items` with the objects that they were fetched from, where the files are as they were fetched."""
+def _with_origins(items: Sequence[Item], start: str, images: Path, source_uri: str) -> list[Item]:
+    """`items` with the objects that they were fetched from, where the files are as they were fetched: those whose names
+    begin with `start`, and are below `images` then."""
     if not is_s3_uri(source_uri):
         return list(items)
     bucket, prefix = parse_s3_uri(source_uri)
-    start = Path(os.path.normpath(images.absolute()))
-    for folder in (start, *start.parents):
+    lowest = Path(os.path.normpath(images.absolute()))
+    for folder in (lowest, *lowest.parents):
         state = SyncState(folder, f"s3://{bucket}/{prefix}", kind="fetched")
-        if state.entries:
-            return [replace(item, origin=_origin(item, folder, prefix, state)) for item in items]
+        if not state.entries:
+            continue
+        return [
+            replace(
+                item,
+                origin=_origin(_at(item, start, images), folder, prefix, state),
+                origin_bucket=bucket,
+            )
+            if item.name.startswith(start)
+            else item
+            for item in items
+        ]
     return list(items)
+
+
+def _at(item: Item, start: str, images: Path) -> Item:
+    """The item where its source has it, and not where a link leads there."""
+    return replace(item, path=images / item.name[len(start) :]) if start else item
 
 
 def _origin(item: Item, folder: Path, prefix: str, state: SyncState) -> RemoteObject | None:
@@ -195,13 +218,12 @@ class _BackupJob:
             )
         return True
 
-    def run(self, items: Sequence[Item], source_uri: str, *, workers: int) -> list[Kept]:
+    def run(self, items: Sequence[Item], *, workers: int) -> list[Kept]:
         """Bring every item there, then look whether all are."""
         there = self._listed()
         items = [replace(item, there=there.get(item.name)) for item in items]
         self.meter.begin("transferring", files_total=len(items), bytes_total=sum(item.size for item in items))
-        source_bucket = parse_s3_uri(source_uri)[0] if is_s3_uri(source_uri) else ""
-        keeper = ItemKeeper(self.bucket, self.folder, source_bucket=source_bucket, meter=self.meter)
+        keeper = ItemKeeper(self.bucket, self.folder, meter=self.meter)
         kept: list[Kept] = []
 
         def note(result: Kept) -> None:
@@ -224,9 +246,9 @@ class _BackupJob:
         with tempfile.TemporaryDirectory() as made:
             path = Path(made) / MANIFEST
             write_manifest(manifest, path)
-            ItemKeeper(
-                self.bucket, self.folder, source_bucket="", meter=Meter(None, clock=time.monotonic)
-            ).upload(Item(MANIFEST, path, path.stat().st_size, ""))
+            ItemKeeper(self.bucket, self.folder, meter=Meter(None, clock=time.monotonic)).upload(
+                Item(MANIFEST, path, path.stat().st_size, "")
+            )
         self.meter.tick(now=True)
 
     def _verify(self, kept: Sequence[Kept]) -> None:

@@ -20,7 +20,7 @@ _READ_BYTES = 1024 * 1024
 class Item:
     """A file to keep as `name`: `size` in bytes and SHA-256 as the manifest has them ("": not in it).
 
-    `origin` is the object that it was fetched from, `there` what is already in its place.
+    `origin` is the object that it was fetched from, in the bucket `origin_bucket`; `there` is what is already in its place.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Item:
     size: int
     sha256: str
     origin: RemoteObject | None = None
+    origin_bucket: str = ""
     there: RemoteObject | None = None
 
 
@@ -43,10 +44,9 @@ class Kept:
 class ItemKeeper:
     """Brings items to their places; `__call__` may run in many threads."""
 
-    def __init__(self, bucket: S3Bucket, folder: str, *, source_bucket: str, meter: Meter) -> None:
+    def __init__(self, bucket: S3Bucket, folder: str, *, meter: Meter) -> None:
         self._bucket = bucket
         self._folder = folder
-        self._source_bucket = source_bucket
         self._meter = meter
 
     def __call__(self, item: Item) -> Kept:
@@ -84,7 +84,7 @@ class ItemKeeper:
         if origin is None or item.size > LONGEST_COPY_BYTES:
             return None
         try:
-            etag = self._bucket.copy(self._source_bucket, origin, self._key(item))
+            etag = self._bucket.copy(item.origin_bucket, origin, self._key(item))
         except TransientStorageError:
             raise
         except StorageError:

@@ -8,10 +8,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from ocr_train.config.data_sources import source_names
 from ocr_train.config.overrides import get_key
-from ocr_train.config.requests import DataRequest, Demo
+from ocr_train.config.requests import DataRequest, DataSource, Demo
 from ocr_train.config.started import this_start
 from ocr_train.data.checks.duplicates import KEEP
 from ocr_train.data.checks.policy import decide_on_findings, echo_source, write_findings, write_quarantine
@@ -26,8 +28,17 @@ from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_s
 from ocr_train.data.formats.table import PADDLEOCR
 from ocr_train.data.layout import Layout, find_layout, say_layout
 from ocr_train.data.manifest import DatasetManifest, build_manifest
+from ocr_train.data.mixing import (
+    MIXED,
+    DatasetPart,
+    FoundSource,
+    link_name,
+    mix_sources,
+    parts_of_dataset,
+    require_folders,
+)
 from ocr_train.data.rare_characters import character_use_of
-from ocr_train.data.ratios import files_by_share, say_shares
+from ocr_train.data.ratios import Groups, LabelPart, label_groups, say_taken
 from ocr_train.data.sets import clean_sets, labels_text
 from ocr_train.data.table_files import place_tables
 from ocr_train.errors import DataError
@@ -39,21 +50,13 @@ REPORTS = ("problems.json", "report.html", "quarantine.tsv")
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelPart:
-    """The samples of a set that came from one of its label files, in a file of their own."""
-
-    path: Path
-    samples: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Checked labels, ready to train on; image paths in `train` and `val` are relative to `images`.
 
     `was_split` says that the data named no validation samples, and these were split off; `leaked` validation samples have
     an image that is trained on, which was asked for (`leaks=keep`). `train_parts` and `val_parts`
     are what the trainer reads: `train` and `val` themselves, or, where `ratio_list` has a share for each label file of
-    the data, the same samples file by file.
+    the data, the same samples file by file. `sources` are the parts of data that several sources have, empty for one.
     """
 
     source: str
@@ -70,6 +73,16 @@ class Dataset:
     leaked: int = 0
     train_parts: tuple[LabelPart, ...] = ()
     val_parts: tuple[LabelPart, ...] = ()
+    sources: tuple[DatasetPart, ...] = ()
+
+    @property
+    def label_files(self) -> dict[str, Path]:
+        """The label files by their paths in the manifest, or by their sets."""
+        parts = {
+            f"train_{number}.txt": part.path
+            for number, (part, _) in enumerate(zip(self.train_parts, self.sources, strict=False), start=1)
+        }
+        return {"train": self.train, "val": self.val, **parts}
 
 
 def prepare(request: DataRequest, work: Path, cache: Path, *, fetch: Fetch, echo: Echo) -> Dataset:
@@ -78,13 +91,10 @@ def prepare(request: DataRequest, work: Path, cache: Path, *, fetch: Fetch, echo
     Raises `DataError` with every problem of the labels, `StorageError` where the data cannot be had.
     """
     work.mkdir(parents=True, exist_ok=True)
-    folder, origin = _locate(request, cache, fetch, echo)
-    source = _as_paddleocr(request, folder, work, echo)
-    layout = find_layout(source.folder, request.task, source.choices_for(request.choices))
-    if not source.converted and request.demo is None:
-        say_layout(layout, echo)
-    if request.task == "table":
-        layout, source = place_tables(layout, source, work / "tables", echo)
+    found = _find_sources(request, work, cache, fetch, echo)
+    layout, source = found[0].layout, found[0].labels
+    if len(found) > 1:
+        layout, source = mix_sources(found, work / MIXED, echo)
     dictionary = dictionary_for(request, layout)
     if dictionary is not None:
         echo(
@@ -92,12 +102,15 @@ def prepare(request: DataRequest, work: Path, cache: Path, *, fetch: Fetch, echo
         )
     checked = _check(request, layout, source, work, echo)
     train, val = work / "train.txt", work / "val.txt"
-    shares = _by_share(request, layout)
-    written = _write_labels(request, layout, shares, checked.report, work, echo)
-    manifest = build_manifest(layout.images, {"train": train, "val": val}, workers=os.cpu_count() or 1)
-    counts = [sum(part.samples for part in parts) for parts in written]
+    groups = label_groups(request.trainer, layout, found)
+    written = _write_labels(request, layout, groups, checked.report, work, echo)
+    labels = [part.path for part in written[0]] if len(found) > 1 else [train]
+    manifest = build_manifest(layout.images, {"train": labels, "val": [val]}, workers=os.cpu_count() or 1)
+    parts = parts_of_dataset(found, [part.samples for part in written[0]], manifest)
+    counts = [sum(part.samples for part in some) for some in written]
+    origin = " and ".join(one.origin for one in found)
     echo(f"data: {counts[0]} training and {counts[1]} validation samples from {origin}")
-    _say_shares(request, shares, written, echo)
+    say_taken(request.trainer, groups, written, parts, echo)
     if dictionary is not None and request.demo is None:
         _say_rare(request, dictionary, train, val, echo)
     return Dataset(
@@ -115,6 +128,7 @@ def prepare(request: DataRequest, work: Path, cache: Path, *, fetch: Fetch, echo
         leaked=_kept_leaks(checked.report),
         train_parts=written[0],
         val_parts=written[1],
+        sources=parts,
     )
 
 
@@ -141,11 +155,56 @@ def _as_paddleocr(request: DataRequest, folder: Path, work: Path, echo: Echo) ->
     return source
 
 
-def _locate(request: DataRequest, cache: Path, fetch: Fetch, echo: Echo) -> tuple[Path, str]:
-    """The folder with the data on this machine, and where it came from, for people."""
+def _find_sources(
+    request: DataRequest, work: Path, cache: Path, fetch: Fetch, echo: Echo
+) -> tuple[FoundSource, ...]:
+    """Every source on this machine, with its label files."""
     if request.demo is not None:
-        return draw_demo(request.task, request.demo, request.seed, cache, echo), "the built-in demo set"
-    return locate_data(request.data, cache, fetch, echo)
+        folder = draw_demo(request.task, request.demo, request.seed, cache, echo)
+        return (_found(request, None, "", folder, "the built-in demo set", work, echo),)
+    if len(request.sources) == 1:
+        source = request.sources[0]
+        folder, origin = locate_data(source.address, cache, fetch, echo)
+        return (_found(request, source, "", folder, origin, work, echo),)
+    if not is_checked(request.task, request.trainer):
+        raise DataError(
+            f"data names {len(request.sources)} sources, and the labels of this model are not known: they cannot be put together.",
+            hint="Give one source; labels of det, rec, cls, table and kie models can be mixed.",
+        )
+    require_folders(request.sources)
+    found = []
+    for number, (source, name) in enumerate(
+        zip(request.sources, source_names(request.sources), strict=True), start=1
+    ):
+        say = partial(_say_of, name, echo)
+        folder, origin = locate_data(source.address, cache, fetch, say)
+        found.append(_found(request, source, name, folder, origin, work / link_name(number), say))
+    return tuple(found)
+
+
+def _say_of(name: str, echo: Echo, text: str) -> None:
+    echo(f"{name}: {text}")
+
+
+def _found(
+    request: DataRequest,
+    source: DataSource | None,
+    name: str,
+    folder: Path,
+    origin: str,
+    work: Path,
+    echo: Echo,
+) -> FoundSource:
+    """What is in the folder of a source; what has to be written for it goes to `work`."""
+    labels = _as_paddleocr(request, folder, work, echo)
+    layout = find_layout(labels.folder, request.task, labels.choices_for(request.choices))
+    if not labels.converted and request.demo is None:
+        say_layout(layout, echo)
+    if request.task == "table":
+        layout, labels = place_tables(layout, labels, work / "tables", echo)
+    return FoundSource(
+        source=source or DataSource(address=""), name=name, origin=origin, layout=layout, labels=labels
+    )
 
 
 def locate_data(data: str, cache: Path, fetch: Fetch, echo: Echo) -> tuple[Path, str]:
@@ -231,7 +290,7 @@ def _check(
     write_findings(work, shown, source, layout.images)
     quarantined = decide_on_findings(report, shown, source, request.on_bad_sample, echo)
     if quarantined:
-        write_quarantine(files, work / "quarantine.tsv", report.bad_lines, source.origins)
+        write_quarantine(files, work / "quarantine.tsv", report.bad_lines, source)
         echo(f"data: {quarantined} bad samples are left out; the run has the list (dataset/quarantine.tsv)")
     return _Checked(report=report, quarantined=quarantined)
 
@@ -241,39 +300,15 @@ def _kept_leaks(report: ValidationReport | None) -> int:
     return leaks.val_lines if leaks and leaks.choice == KEEP else 0
 
 
-_SECTIONS = {"train": "Train.dataset", "val": "Eval.dataset"}
-
-
-def _by_share(request: DataRequest, layout: Layout) -> dict[str, tuple[Path, ...]]:
-    """The label files that `ratio_list` has shares for, in its order, by set; none where one file will do."""
-    files = {"train": layout.train, "val": layout.val}
-    sections = {name: get_key(request.trainer, key, None) or {} for name, key in _SECTIONS.items()}
-    return {
-        name: files_by_share(sections[name], files[name], f"{_SECTIONS[name]}.ratio_list") for name in files
-    }
-
-
-def _say_shares(
-    request: DataRequest,
-    shares: Mapping[str, Sequence[Path]],
-    written: Sequence[Sequence[LabelPart]],
-    echo: Echo,
-) -> None:
-    for name, parts in zip(("train", "val"), written, strict=True):
-        if shares[name]:
-            ratios = get_key(request.trainer, f"{_SECTIONS[name]}.ratio_list")
-            echo(say_shares(ratios, [part.path for part in parts], [part.samples for part in parts]))
-
-
 def _write_labels(
     request: DataRequest,
     layout: Layout,
-    shares: Mapping[str, tuple[Path, ...]],
+    groups: Groups,
     report: ValidationReport | None,
     work: Path,
     echo: Echo,
 ) -> tuple[tuple[LabelPart, ...], tuple[LabelPart, ...]]:
-    """Write train.txt, val.txt and, where `shares` names label files, one file for each; what the trainer reads."""
+    """Write train.txt, val.txt and, where `groups` has label files, one file for each; what the trainer reads."""
     if report is None:
         content = {
             name: {path: _lines_of(path) for path in files}
@@ -281,7 +316,7 @@ def _write_labels(
         }
     else:
         content = _clean_content(request, layout, report, work, echo)
-    train, val = (_write_set(name, content[name], shares[name], work) for name in ("train", "val"))
+    train, val = (_write_set(name, content[name], groups[name], work) for name in ("train", "val"))
     return train, val
 
 
@@ -318,9 +353,12 @@ def _clean_content(
 
 
 def _write_set(
-    name: str, content: Mapping[Path, Sequence[bytes]], files: Sequence[Path], work: Path
+    name: str,
+    content: Mapping[Path, Sequence[bytes]],
+    groups: Sequence[tuple[str, Sequence[Path]]],
+    work: Path,
 ) -> tuple[LabelPart, ...]:
-    """All lines of a set in one file, and those of `files` in files of their own, by the same names."""
+    """All lines of a set in one file, and those of each group in a file of its own."""
     lines = [line for part in content.values() for line in part]
     if not lines:
         raise DataError(
@@ -328,9 +366,12 @@ def _write_set(
         )
     whole = work / f"{name}.txt"
     whole.write_bytes(b"".join(lines))
-    if not files:
+    if not groups:
         return (LabelPart(path=whole, samples=len(lines)),)
     (work / name).mkdir(exist_ok=True)
-    for path in files:
-        (work / name / path.name).write_bytes(b"".join(content[path]))
-    return tuple(LabelPart(path=work / name / path.name, samples=len(content[path])) for path in files)
+    parts = []
+    for file, paths in groups:
+        own = [line for path in paths for line in content[path]]
+        (work / name / file).write_bytes(b"".join(own))
+        parts.append(LabelPart(path=work / name / file, samples=len(own)))
+    return tuple(parts)

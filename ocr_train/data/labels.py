@@ -76,12 +76,15 @@ def read_labels(path: Path) -> Iterator[LabelLine | BadLine]:
 
     Raises `OSError` where the file cannot be read.
     """
+    return (entry for entry, _ in raw_labels(path) if entry is not None)
+
+
+def raw_labels(path: Path) -> Iterator[tuple[LabelLine | BadLine | None, bytes]]:
+    """The same with the bytes of each line, blank ones (None) among them: all of the file."""
     with open_regular(path) as lines:
         for number, raw in enumerate(lines, start=1):
             bom = number == 1 and raw.startswith(b"\xef\xbb\xbf")
-            parsed = _parse_line(path, number, raw[3:] if bom else raw, bom=bom)
-            if parsed is not None:
-                yield parsed
+            yield _parse_line(path, number, raw[3:] if bom else raw, bom=bom), raw
 
 
 def _parse_line(path: Path, number: int, raw: bytes, *, bom: bool) -> LabelLine | BadLine | None:

@@ -61,6 +61,16 @@ class Layout:
     strip: str = ""
     passed: tuple[PassedOver, ...] = ()
 
+    @property
+    def split_from(self) -> tuple[Path, ...]:
+        """The training label files that validation samples are split off, where no label file is for these."""
+        return self.train
+
+    @property
+    def split_below(self) -> str:
+        """What the paths of their images begin with that says nothing about which set a sample is for."""
+        return ""
+
     @cached_property
     def paths(self) -> ImagePaths:
         """Finds the images that the label files name; one for all, as it remembers what was found by another spelling."""

@@ -14,7 +14,7 @@ import json
 import os
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -79,8 +79,10 @@ class DatasetManifest:
         return sum({entry.path: entry.size_bytes for entry in self.entries}.values())
 
 
-def build_manifest(folder: Path, splits: Mapping[str, Path], *, workers: int) -> DatasetManifest:
-    """Hash the label files `splits` (set name to path) and every image they name, with `workers` threads.
+def build_manifest(
+    folder: Path, splits: Mapping[str, Path | Sequence[Path]], *, workers: int
+) -> DatasetManifest:
+    """Hash the label files `splits` (set name to path, or to several) and every image they name, with `workers` threads.
 
     Paths in a label file are relative to its own folder or, where the image is not there, to `folder`; both
     kinds of path come out relative to `folder`. Files are read in blocks, so memory does not grow with them.
@@ -91,8 +93,8 @@ def build_manifest(folder: Path, splits: Mapping[str, Path], *, workers: int) ->
         raise ConfigError(f"workers={workers!r} must be at least 1", hint="Give the number of CPU cores.")
     wanted: dict[tuple[str, str], tuple[str, Path]] = {}
     missing: list[str] = []
-    for name, labels in splits.items():
-        wanted[_label_path(labels, folder, name), name] = (LABELS, labels)
+    for name, labels, own in _label_files(splits):
+        wanted[_label_path(labels, folder, own), name] = (LABELS, labels)
         lines, _ = read_samples(labels)
         for line in lines:
             for image in image_names(line.image):
@@ -111,6 +113,14 @@ def build_manifest(folder: Path, splits: Mapping[str, Path], *, workers: int) ->
             for (path, name), (kind, file) in sorted(wanted.items(), key=lambda item: item[0])
         )
     )
+
+
+def _label_files(splits: Mapping[str, Path | Sequence[Path]]) -> Iterator[tuple[str, Path, str]]:
+    """Each label file with its set, and what it is called: after the set, and numbered where that has several."""
+    for name, labels in splits.items():
+        files = [labels] if isinstance(labels, Path) else labels
+        for number, path in enumerate(files, start=1):
+            yield name, path, name if len(files) == 1 else f"{name}_{number}"
 
 
 def _label_path(labels: Path, folder: Path, name: str) -> str:

@@ -190,7 +190,7 @@ def _prepare(
         put_findings(work / "findings", out)
         raise DataError(exc.problem, hint=f"{exc.hint}\nWith pictures: {out / 'report.html'}") from exc
     if quarantined:
-        write_quarantine(files, work / "findings" / "quarantine.tsv", report.bad_lines, source.origins)
+        write_quarantine(files, work / "findings" / "quarantine.tsv", report.bad_lines, source)
     sets = clean_sets(
         layout,
         report,

@@ -8,15 +8,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ocr_train.data.checks.policy import write_clean
 from ocr_train.data.checks.validation_report import ValidationReport
+from ocr_train.data.files.contents import SameImages, image_id
 from ocr_train.data.files.image_paths import ImagePaths
 from ocr_train.data.labels import LabelLine, format_sample
 from ocr_train.data.layout import Layout
 from ocr_train.data.samples import image_names, read_samples
 from ocr_train.data.splits.split import split
 from ocr_train.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +61,16 @@ def clean_sets(
     Where the layout has no validation labels, `val` is their share (0: none). `work` is a folder for
     temporary files. Raises `DataError` where a set that is needed has no sample.
     """
-    parts = [_clean(path, report, task, work, layout.paths) for path in layout.train]
+    parts = {path: _clean(path, report, task, work, layout.paths) for path in layout.train}
     held_parts = [_clean(path, report, task, work, layout.paths) for path in layout.val]
-    train, held = list(chain.from_iterable(parts)), list(chain.from_iterable(held_parts))
+    train, held = list(chain.from_iterable(parts.values())), list(chain.from_iterable(held_parts))
+    own = [line for path in layout.split_from for line in parts[path]]
     notes: tuple[str, ...] = ()
-    if not layout.val and val and train:
-        done = split(train, val=val, seed=seed, group_by=group_by, same=report.same)
-        train, held, notes = list(done.train), list(done.val), done.notes
+    if not layout.val and val and own:
+        done = split(own, val=val, seed=seed, group_by=group_by, same=report.same, below=layout.split_below)
+        others = [line for path in layout.train if path not in layout.split_from for line in parts[path]]
+        kept_others, note = _without_held(others, done.val, report.same)
+        train, held, notes = [*done.train, *kept_others], list(done.val), (*done.notes, *note)
     _require_samples(train, held, wanted=bool(val or layout.val), notes=notes)
     kept = {id(line) for line in train}
     return Sets(
@@ -69,9 +78,40 @@ def clean_sets(
         val=tuple(held),
         was_split=not layout.val,
         notes=notes,
-        train_parts=tuple(tuple(line for line in part if id(line) in kept) for part in parts),
+        train_parts=tuple(tuple(line for line in part if id(line) in kept) for part in parts.values()),
         val_parts=tuple(map(tuple, held_parts)),
     )
+
+
+def _without_held(
+    others: Sequence[LabelLine], held: Iterable[LabelLine], same: SameImages
+) -> tuple[list[LabelLine], tuple[str, ...]]:
+    """The samples of other sources whose images are not among those that were split off, and a note about the rest."""
+    import numpy as np
+
+    if not others:
+        return [], ()
+    images, owners = _images_of(others, same)
+    taken, _ = _images_of(held, same)
+    lost_ones = set(owners[np.isin(images, taken)].tolist())
+    kept = [line for number, line in enumerate(others) if number not in lost_ones]
+    lost = len(others) - len(kept)
+    note = (
+        f"{lost} sample{'s' * (lost > 1)} of the other sources {'are' if lost > 1 else 'is'} left out of training: "
+        "the images were split off to validate on"
+    )
+    return kept, (note,) if lost else ()
+
+
+def _images_of(lines: Iterable[LabelLine], same: SameImages) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The images that samples name, each as the id of the first one with its bytes, and the number of its sample."""
+    import numpy as np
+
+    named = [
+        (image_id(name), number) for number, line in enumerate(lines) for name in image_names(line.image)
+    ]
+    table = np.array(named, dtype=np.int64).reshape(-1, 2)
+    return same.first_ids(np.ascontiguousarray(table[:, 0])), table[:, 1]
 
 
 def _clean(

@@ -14,17 +14,17 @@ from typing import Any
 from ocr_train.config.experiment import Experiment
 from ocr_train.cost import Estimate
 from ocr_train.doctor.before_training import disk_row, machine_rows
-from ocr_train.doctor.data_sample import DataFound, look_at_folder
+from ocr_train.doctor.data_sample import DataFound
+from ocr_train.doctor.data_sources import join_found, look_at_source
 from ocr_train.doctor.interpreter import paddle_rows, paddleocr_row, run_paddle
 from ocr_train.doctor.packages import packages_row, python_row
-from ocr_train.doctor.rows import PROBLEM, CheckRow, fine, problem, warning
+from ocr_train.doctor.rows import CheckRow, fine, problem, warning
 from ocr_train.doctor.s3 import s3_rows
-from ocr_train.doctor.s3_sample import look_at_s3
 from ocr_train.doctor.tracking import tracking_rows
 from ocr_train.doctor.trial import estimate_rows, trial_problem, try_training
 from ocr_train.doctor.weights import weights_rows
 from ocr_train.errors import ConfigError, DataError, OcrTrainError, SetupError, TrainingFailed
-from ocr_train.storage.rights import READING, WRITING
+from ocr_train.storage.rights import WRITING
 from ocr_train.tracking.run_folder import require_writable
 from ocr_train.tracking.tracker import checkpoint_bytes_of
 from ocr_train.trainer.device import choose_device
@@ -62,8 +62,6 @@ class Checkup:
         yield from self._machine_rows()
         with tempfile.TemporaryDirectory(prefix="ocr-train-doctor-") as folder:
             work = Path(folder)
-            if experiment.data.startswith("s3://"):
-                self.say(f"S3: {experiment.data}")
             yield from self._data_rows(work)
             if experiment.backup:
                 self.say(f"S3: {experiment.backup}")
@@ -142,16 +140,15 @@ class Checkup:
             self.data = DataFound(rows=(), train=experiment.demo.train, val=experiment.demo.val)
             yield fine("data", f"none given: the demo set ({experiment.demo.train} samples) is drawn")
             return
-        if experiment.data.startswith("s3://"):
-            rows = s3_rows("data in S3", experiment.data, READING)
+        found = []
+        for number, source in enumerate(experiment.sources, start=1):
+            rows, one = look_at_source(request, source, work / f"source_{number}", self.say)
             yield from rows
-            if any(row.status == PROBLEM for row in rows):
-                return
-            self.data = look_at_s3(request, work)
-        else:
-            self.say(f"data in {experiment.data}")
-            self.data = look_at_folder(request, Path(experiment.data).expanduser().absolute(), work)
-        yield from self.data.rows
+            found.append(one)
+        reached = [one for one in found if one is not None]
+        if len(reached) == len(found):
+            self.data = join_found(experiment.sources, reached)
+            yield from self.data.rows if len(found) > 1 else ()
 
     def _weights_rows(self) -> Iterator[CheckRow]:
         if self.experiment.resume:
@@ -187,6 +184,7 @@ class Checkup:
             processes=device.processes,
             machines=experiment.machines,
             about=data.about,
+            parts=data.parts,
         )
         yield from rows
 

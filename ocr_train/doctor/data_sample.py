@@ -32,13 +32,16 @@ _SHOWN = 3
 @dataclass(frozen=True, kw_only=True)
 class DataFound:
     """What was found of the data: `train` and `val` count their samples, 0 where that is not known; `about` says that they
-    were not counted to the end. `layout` has the first samples of each label file, on this machine."""
+    were not counted to the end. `layout` has the first samples of each label file, on this machine. `has_val` says that label
+    files are for validation; `parts` are the training samples of several sources."""
 
     rows: tuple[CheckRow, ...]
     train: int = 0
     val: int = 0
     about: bool = False
     layout: Layout | None = None
+    has_val: bool = False
+    parts: tuple[int, ...] = ()
 
 
 def look_at_folder(request: DataRequest, folder: Path, work: Path) -> DataFound:
@@ -59,11 +62,18 @@ def look_at_folder(request: DataRequest, folder: Path, work: Path) -> DataFound:
     except OcrTrainError as exc:
         return DataFound(rows=(problem(SUBJECT, exc),))
     counts = [sum(map(_count, files)) for files in (layout.train, layout.val)]
+    has_val = bool(layout.val)
     if not counts[1]:
         held = round(counts[0] * request.val_fraction)
         counts = [counts[0] - held, held]
     said = f"{folder}: {counts[0]} samples to train on, {counts[1]} to validate"
-    return DataFound(rows=(_report_row(report, said, layout),), train=counts[0], val=counts[1], layout=heads)
+    return DataFound(
+        rows=(_report_row(report, said, layout),),
+        train=counts[0],
+        val=counts[1],
+        layout=heads,
+        has_val=has_val,
+    )
 
 
 def copy_samples(layout: Layout, out: Path, *, train: int, val: int) -> int:

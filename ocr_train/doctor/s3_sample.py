@@ -42,24 +42,22 @@ class _Labels:
         )
 
 
-def look_at_s3(request: DataRequest, work: Path) -> DataFound:
-    """Read the first samples of each label file below `request.data`; they are written to `work`."""
+def look_at_s3(request: DataRequest, address: str, work: Path) -> DataFound:
+    """Read the first samples of each label file below the S3 `address`; they are written to `work`."""
     try:
-        with closing(S3Peek(request.data)) as peek:
-            return _look(request, peek, work)
+        with closing(S3Peek(address)) as peek:
+            return _look(request, address, peek, work)
     except OcrTrainError as exc:
         return DataFound(rows=(problem(SUBJECT, exc),))
 
 
-def _look(request: DataRequest, peek: S3Peek, work: Path) -> DataFound:
+def _look(request: DataRequest, address: str, peek: S3Peek, work: Path) -> DataFound:
     if is_archive(peek.prefix):
-        return DataFound(
-            rows=(fine(SUBJECT, f"{request.data}: an archive; a training fetches and checks it"),)
-        )
+        return DataFound(rows=(fine(SUBJECT, f"{address}: an archive; a training fetches and checks it"),))
     names, more = peek.names()
     if not names:
         error = DataError(
-            f"there is no object below {request.data}.", hint="Check the prefix, upper and lower case too."
+            f"there is no object below {address}.", hint="Check the prefix, upper and lower case too."
         )
         return DataFound(rows=(problem(SUBJECT, error),))
     # PPOCRLabel's image paths begin with the folder's own name.
@@ -70,17 +68,17 @@ def _look(request: DataRequest, peek: S3Peek, work: Path) -> DataFound:
             rows=(
                 warning(
                     SUBJECT,
-                    f"no PaddleOCR label file (.txt) was found in {request.data} and its folders",
+                    f"no PaddleOCR label file (.txt) was found in {address} and its folders",
                     "Nothing, where these are another tool's files or labels have other names: the training looks at all of them.",
                 ),
             )
         )
-    checked = look_at_folder(replace(request, data=str(folder)), folder, work)
+    checked = look_at_folder(request, folder, work)
     train, val = (sum(one.samples for one in labels if one.validates == side) for side in (False, True))
     if not val:
         val = round(train * request.val_fraction)
         train -= val
-    counts = f"about {train} samples to train on and {val} to validate in {request.data}; "
+    counts = f"about {train} samples to train on and {val} to validate in {address}; "
     rows = tuple(replace(row, found=counts + row.found.partition("; ")[2]) for row in checked.rows)
     return replace(checked, rows=rows if checked.layout else checked.rows, train=train, val=val, about=True)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from ocr_train.config.epoch_steps import most_samples, steps_per_epoch
+from ocr_train.config.epoch_steps import most_samples, samples_per_epoch, steps_per_epoch
 from ocr_train.config.experiment import Experiment
 from ocr_train.config.overrides import get_key, set_key
 from ocr_train.config.started import with_own_package
@@ -122,7 +122,8 @@ def trial_config(trainer: Mapping[str, Any]) -> dict[str, Any]:
         ("Global.checkpoints", None),
     ):
         set_key(config, key, value)
-    if isinstance(get_key(config, "Train.dataset.ratio_list", None), list):
+    if get_key(config, "Train.dataset.ratio_list", None) is not None:
+        # As many samples as the trial needs are written for it.
         set_key(config, "Train.dataset.ratio_list", [1.0])
     return config
 
@@ -157,19 +158,22 @@ def estimate_rows(
     processes: int,
     machines: int,
     about: bool,
+    parts: Sequence[int] = (),
 ) -> tuple[list[CheckRow], Estimate | None]:
     """What the whole training takes, for people and as a value; None where the number of samples is not known.
 
     `processes` are those of one machine, on which the trial ran; several `machines` are taken to share the work evenly.
+    `parts` are the training samples of several sources, of which an epoch takes what `ratio_list` says.
     """
     price = experiment.hourly_usd
     speed = f"{trial.seconds_per_sample:.3g} s a sample (mean of {trial.steps} steps of {trial.batch})"
     if not train:
         return [fine(SUBJECT, f"{speed}; how many samples there are is not known")], None
-    steps = max(1, steps_per_epoch(experiment.trainer, [train], processes * machines))
+    counts = parts or [train]
+    steps = max(1, steps_per_epoch(experiment.trainer, counts, processes * machines))
     found = estimate(
         seconds_per_sample=trial.seconds_per_sample / machines,
-        samples=train,
+        samples=max(1, samples_per_epoch(experiment.trainer, counts)),
         epochs=experiment.epochs,
         hourly_usd=price,
         batch_size=trial.batch * machines,

@@ -115,7 +115,8 @@ def evaluate_config(
     if dataset.get("name") == "LMDBDataSet":
         # Our data are label files.
         dataset["name"] = "SimpleDataSet"
-    if isinstance(dataset.get("ratio_list"), list):
+    if dataset.get("ratio_list") is not None:
+        # Every sample is evaluated, whatever share a training took.
         dataset["ratio_list"] = [1.0]
     return document
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_train.config import parameter_values as read
+from ocr_train.config.data_sources import parse_sources
 from ocr_train.config.experiment import EXPERIMENTS, Launch, load_experiment
 from ocr_train.config.overrides import get_key, set_key
 from ocr_train.config.requests import DataRequest
@@ -150,7 +151,7 @@ def _request(source: ModelSource, client: Callable[[], Any], data: str) -> DataR
     seed = get_key(config, "Global.seed", None)
     request = DataRequest(
         task=source.task,
-        data=read.address(data or launch.data),
+        sources=parse_sources(data or launch.data, problems),
         demo=demo,
         seed=read.parse_number(
             str(launch.seed or 0 if seed is None else seed), "seed", int, problems, least=0
@@ -210,10 +211,11 @@ def _launch(record: Mapping[str, Any]) -> Launch:
 
 
 def _require_there(request: DataRequest, source: ModelSource) -> None:
-    data = request.data
-    if request.demo is None and not data.startswith("s3://") and not Path(data).expanduser().exists():
+    missing = [one.address for one in request.sources if not one.is_s3]
+    missing = [path for path in missing if not Path(path).expanduser().exists()]
+    if missing:
         raise ConfigError(
-            f"the run {source.run_id} was trained on {data!r}, which is not here.",
+            f"the run {source.run_id} was trained on {' and '.join(map(repr, missing))}, which is not here.",
             hint="Start in the folder that the run was started in, or give the data: --data FOLDER or s3://...",
         )
 

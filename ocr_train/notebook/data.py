@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ocr_train.config.data_sources import sources_text
 from ocr_train.config.experiment import EXPERIMENTS, Experiment, load_experiment
 from ocr_train.data.checks.problems import Problem
 from ocr_train.data.checks.validate import Rules
@@ -39,14 +40,14 @@ class LabelSet:
 
 
 def get_data(choices: Choices) -> LabelSet:
-    """Fetch, unpack or draw the data, and show what is there. Raises `ConfigError`, `DataError`, `StorageError`."""
+    """Fetch, unpack or draw the data, of several sources the first, and show what is there. Raises `ConfigError`, `DataError`, `StorageError`."""
     experiment = load_experiment(launch_with(parameters(choices)), EXPERIMENTS)
     cache = choices.output / "cache"
     if experiment.demo is not None:
         folder = draw_demo(experiment.task, experiment.demo, experiment.seed, cache, print)
         origin = "the built-in demo set"
     else:
-        folder, origin = locate_data(experiment.data, cache, _fetcher(choices), print)
+        folder, origin = locate_data(experiment.sources[0].address, cache, _fetcher(choices), print)
     read = experiment.choices
     source = as_paddleocr(folder, experiment.task, choices.work / "converted", options=read.of_formats)
     found = find_layout(source.folder, experiment.task, source.choices_for(read))
@@ -55,6 +56,9 @@ def get_data(choices: Choices) -> LabelSet:
     rows += [("images", str(labels.images))]
     if experiment.task == "rec":
         rows.append(("dictionary", str(dictionary_for(experiment.data_request, found) or "0-9a-z")))
+    if len(experiment.sources) > 1:
+        others = " and ".join(sources_text([one]) for one in experiment.sources[1:])
+        rows.append(("other sources", f"{others}: training mixes them in, and checks all of them"))
     if not found.val:
         rows.append(
             ("validation", f"no label file for it: training splits off {experiment.val_fraction:.0%}")

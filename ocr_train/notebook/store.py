@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 
+from ocr_train.config.data_sources import parse_sources
 from ocr_train.doctor.rows import WARNING, CheckRow, fine
 from ocr_train.doctor.s3 import s3_rows
 from ocr_train.notebook.choices import ENDPOINT, Choices
@@ -18,7 +19,8 @@ def check_store(choices: Choices) -> None:
     """Show where S3 is and try the rights that are needed; a sentence where neither data nor backup are there."""
     if choices.endpoint:
         os.environ[ENDPOINT] = choices.endpoint
-    wanted = [("backup", choices.bucket, WRITING), ("data", choices.data, READING)]
+    sources = parse_sources(choices.data, [])
+    wanted = [("backup", choices.bucket, WRITING), *(("data", one.address, READING) for one in sources)]
     asked = [(subject, uri, actions) for subject, uri, actions in wanted if uri.startswith("s3://")]
     if not asked:
         show_table((), [("S3", "not used: BUCKET is empty, and DATA is not an s3:// address")])

@@ -159,6 +159,7 @@ def _moved(dataset: Dataset, old: Path, new: Path) -> Dataset:
         reports=tuple(place(path) for path in dataset.reports),
         train_parts=tuple(replace(part, path=place(part.path)) for part in dataset.train_parts),
         val_parts=tuple(replace(part, path=place(part.path)) for part in dataset.val_parts),
+        sources=tuple(replace(part, images=place(part.images)) for part in dataset.sources),
     )
 
 

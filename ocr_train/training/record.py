@@ -27,6 +27,7 @@ from ocr_train.tracking.mlflow_client import get_run
 from ocr_train.tracking.run_folder import CLEAN_CONFIG
 from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer.paddleocr import git_commit, git_version
+from ocr_train.training.data_parts import PARTS, log_parts_as_inputs, spell_parts, write_parts
 from ocr_train.training.run_name import dataset_name
 from ocr_train.training.services import LaunchRequest, Rendered
 from ocr_train.weights.start import Settled
@@ -134,6 +135,8 @@ def log_start(
     params["effective_batch"] = rendered.effective_batch
     params["data/train_samples"] = dataset.train_samples
     params["data/val_samples"] = dataset.val_samples
+    if dataset.sources:
+        params["data/parts"] = spell_parts(dataset)
     params["data/quarantined"] = dataset.quarantined
     params["data/leaked_val_samples"] = dataset.leaked
     params[STEPS_METRIC] = run.steps_per_epoch
@@ -160,11 +163,12 @@ def log_start(
             source=dataset.source,
             profile=f'{{"train": {dataset.train_samples}, "val": {dataset.val_samples}}}',
         )
+        log_parts_as_inputs(dataset, tracker, before.digests if before else ())
     for path, folder in (
         (resolved, "config"),
         (tracker.folder / CLEAN_CONFIG, "config"),
         (manifest, "dataset"),
-        *((path, "dataset") for path in dataset.reports),
+        *((path, "dataset") for path in (*dataset.reports, *write_parts(dataset, manifest.with_name(PARTS)))),
     ):
         if path.is_file():
             tracker.log_file(path, folder)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import time
 
+from ocr_train.config.data_sources import joined_name
 from ocr_train.config.experiment import Experiment
 from ocr_train.config.overrides import flatten, parse_overrides
 from ocr_train.redaction.redactor import redactor
-from ocr_train.tracking.dataset_names import data_name
 
 LIMIT = 60
 """Characters of a name: MLflow's table shows about as many."""
@@ -34,7 +34,7 @@ _VALUE = 14
 
 def run_name(experiment: Experiment) -> str:
     """Such as rec-wires-lr0.001-bs8-1126-230102: of what does not fit, a `+` says that there is more."""
-    begins = f"{experiment.name}-{'demo' if experiment.demo else data_name(experiment.data)}"
+    begins = f"{experiment.name}-{'demo' if experiment.demo else joined_name(experiment.sources)}"
     ends = ("-resumed" if experiment.resume not in ("", "auto") else "") + time.strftime("-%m%d-%H%M%S")
     name = begins
     for change in _changes(experiment):
@@ -47,7 +47,7 @@ def run_name(experiment: Experiment) -> str:
 
 def dataset_name(experiment: Experiment) -> str:
     """What MLflow calls the data: after the folder, the archive or the prefix in the bucket."""
-    return f"demo-{experiment.name}" if experiment.demo else data_name(experiment.data)
+    return f"demo-{experiment.name}" if experiment.demo else joined_name(experiment.sources)
 
 
 def _changes(experiment: Experiment) -> list[str]:

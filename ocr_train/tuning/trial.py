@@ -149,7 +149,8 @@ def run_trial(
     write_samples(bench.labels, labels, lines_for(config, steps, bench.device))
     dataset = config["Train"]["dataset"]
     dataset["label_file_list"] = [str(labels)]
-    if isinstance(dataset.get("ratio_list"), list):
+    if dataset.get("ratio_list") is not None:
+        # As many samples as the trial needs are written for it.
         dataset["ratio_list"] = [1.0]
     set_key(config, "Global.save_model_dir", str(bench.folder / "trainer"))
     path = bench.folder / f"{name}.yml"

@@ -319,10 +319,8 @@ def test_a_copy_of_other_content_is_replaced(prefix: Prefix, tmp_path: Path) -> 
     listed = RemoteObject(key=f"{prefix.prefix}/1.jpg", size=7, etag="0" * 32)
     bucket = CarelessBucket(prefix.bucket)
     try:
-        keeper = ItemKeeper(
-            bucket, f"{prefix.prefix}/kept", source_bucket=prefix.bucket, meter=Meter(None, clock=lambda: 0.0)
-        )
-        kept = keeper(Item("1.jpg", path, 7, "", origin=listed))
+        keeper = ItemKeeper(bucket, f"{prefix.prefix}/kept", meter=Meter(None, clock=lambda: 0.0))
+        kept = keeper(Item("1.jpg", path, 7, "", origin=listed, origin_bucket=prefix.bucket))
     finally:
         bucket.close()
     assert kept.how == "uploaded"
@@ -336,9 +334,9 @@ def test_a_store_that_refuses_to_copy_is_sent_the_file(fake: FakeS3, tmp_path: P
     fake.faults["kept/1.jpg"] = ["403"]
     bucket = S3Bucket(BUCKET, sleep=threading.Event().wait)
     try:
-        keeper = ItemKeeper(bucket, "kept", source_bucket=BUCKET, meter=Meter(None, clock=lambda: 0.0))
+        keeper = ItemKeeper(bucket, "kept", meter=Meter(None, clock=lambda: 0.0))
         origin = RemoteObject(key="1.jpg", size=7, etag="0" * 32)
-        kept = keeper(Item("1.jpg", path, 7, "", origin=origin))
+        kept = keeper(Item("1.jpg", path, 7, "", origin=origin, origin_bucket=BUCKET))
     finally:
         bucket.close()
     assert kept.how == "uploaded"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,7 +69,7 @@ def test_data_in_s3_are_sampled(
     for path in data.rglob("*"):
         if path.is_file():
             prefix.put(path.relative_to(data).as_posix(), path.read_bytes())
-    found = look_at_s3(replace(request_for_rec, data=prefix.uri), tmp_path)
+    found = look_at_s3(request_for_rec, prefix.uri, tmp_path)
     assert [row.status for row in found.rows] == [OK], found.rows
     assert (found.train, found.val, found.about) == (16, 4, True)
     fetched = [path for path in tmp_path.rglob("*") if path.suffix in (".png", ".jpg")]
@@ -82,15 +81,15 @@ def test_an_image_that_s3_does_not_have_is_a_problem(
 ) -> None:
     """The label file came without its images."""
     prefix.put("train.txt", b"a.jpg\tword\nb.jpg\tother\n")
-    (row,) = look_at_s3(replace(request_for_rec, data=prefix.uri), tmp_path).rows
+    (row,) = look_at_s3(request_for_rec, prefix.uri, tmp_path).rows
     assert (row.status, row.code) == (PROBLEM, 3)
     assert "image_missing 'a.jpg'" in row.found
 
 
 def test_an_empty_prefix_is_a_problem(prefix: Prefix, tmp_path: Path, request_for_rec: DataRequest) -> None:
     """A word is mistyped, as a rule."""
-    (row,) = look_at_s3(replace(request_for_rec, data=f"{prefix.uri}/none"), tmp_path).rows
+    (row,) = look_at_s3(request_for_rec, f"{prefix.uri}/none", tmp_path).rows
     assert (row.status, row.code) == (PROBLEM, 3)
     prefix.put("images/a.jpg", b"x")
-    (row,) = look_at_s3(replace(request_for_rec, data=prefix.uri), tmp_path).rows
+    (row,) = look_at_s3(request_for_rec, prefix.uri, tmp_path).rows
     assert row.status == WARNING

@@ -9,7 +9,7 @@ import pytest
 
 from ocr_train.config.experiment import EXPERIMENTS, load_experiment
 from ocr_train.config.parameters import Launch
-from ocr_train.tracking.dataset_names import data_name
+from ocr_train.redaction.dataset_names import data_name
 from ocr_train.training.run_name import LIMIT, dataset_name, run_name
 
 

@@ -84,7 +84,7 @@ def decide_on_findings(
     for line in list_problems(source.problems):
         echo(f"  {line}")
     echo(f"checked: {shown.summary(LISTED)}")
-    return count_quarantined(report)
+    return count_quarantined(report, source)
 
 
 def _hint(report: ValidationReport, source: LabelSource) -> str:
@@ -156,21 +156,27 @@ def _not_tables(report: ValidationReport) -> str:
     return ""
 
 
-def count_quarantined(report: ValidationReport) -> int:
-    """How many lines are left out.
+def count_quarantined(report: ValidationReport, source: LabelSource | None = None) -> int:
+    """How many lines are left out; `source` knows what users call the label files, where these are only ours.
 
     Raises `DataError` where nothing would be left of a file, and for errors that are of no line (an empty file, a
     broken dictionary), since no quarantine helps against those.
     """
     whole = [problem for problem in report.problems if is_of_no_sample(problem)]
     if whole:
-        places = "\n".join(f"{problem.file}: {problem.kind}: {problem.hint}" for problem in whole)
+        places = "\n".join(
+            f"{_name(problem.file, source)}: {problem.kind}: {problem.hint}" for problem in whole
+        )
         raise DataError(f"quarantine does not help here:\n{places}", hint="fix these first")
     for file, lines in report.statistics.lines.items():
         if sum(1 for _ in report.bad_lines.of(file)) >= lines:
             hint = _LEAKS if "leak" in report.counts else "fix the file"
-            raise DataError(f"no good sample is left in {file}: {report.summary()}", hint=hint)
+            raise DataError(f"no good sample is left in {_name(file, source)}: {report.summary()}", hint=hint)
     return len(report.bad_lines)
+
+
+def _name(file: str, source: LabelSource | None) -> str:
+    return source.place(file, 0)[0] if source else file
 
 
 def is_of_no_sample(problem: Problem) -> bool:
@@ -181,19 +187,20 @@ def write_quarantine(
     label_files: Sequence[Path],
     out: Path,
     bad_lines: BadLines,
-    origins: Mapping[tuple[str, int], str] | None = None,
+    source: LabelSource | None = None,
 ) -> int:
     """List every bad line as `file:line<tab>kind<tab>the line as it was`; the number of lines comes back.
 
-    `kind` is the first error that was found; the report has them all. `origins` has the places that users know,
+    `kind` is the first error that was found; the report has them all. `source` knows the places that users know,
     where the label files are only ours.
     """
     with _whole_text(out) as listing:
         count = 0
         for path in label_files:
             for line, kind, text in _bad_texts(path, bad_lines.of(str(path))):
-                place = (origins or {}).get((str(path), line), f"{path}:{line}")
-                listing.write(f"{place}\t{kind}\t{text}\n")
+                file, number = source.place(str(path), line) if source else (str(path), line)
+                shown = source.shown(str(path), text) if source else text
+                listing.write(f"{file}{f':{number}' if number else ''}\t{kind}\t{shown}\n")
                 count += 1
     return count
 

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -53,6 +53,29 @@ class LabelSource:
     def converted(self) -> bool:
         """Whether the label files are ours and not the user's."""
         return self.format != PADDLEOCR
+
+    @property
+    def knows_better(self) -> bool:
+        """Whether lines have other places than those in the label files that are read."""
+        return bool(self.origins)
+
+    def place(self, file: str, line: int) -> tuple[str, int]:
+        """The place that the user knows for a line of a label file (0: the whole file); its line is 0 where it has none."""
+        origin = self.origins.get((file, line))
+        return (origin, 0) if origin else (file, line)
+
+    def title(self, file: str) -> str:
+        """What the label file is called in a table of all."""
+        return f"{self.origin} ({format_title(self.format)})" if self.origins else file
+
+    def shown(self, file: str, value: str) -> str:
+        """`value` of a problem in that label file as the user has it."""
+        return value
+
+    def told(self) -> set[str]:
+        """The kinds of problems of the check that the conversion has told already, with a better place."""
+        kinds = {problem.kind for problem in self.problems}
+        return {kind for kind, own in _TOLD_BY.items() if own & kinds}
 
     def choices_for(self, choices: LabelChoices) -> LabelChoices:
         """`choices` for the label files of `folder`: paths in converted ones are ours, and right as they are."""
@@ -224,17 +247,11 @@ def map_to_source_lines(report: ValidationReport, source: LabelSource) -> Valida
 
     What the conversion has told already, with a better place, is not reported again.
     """
-    if not source.origins:
+    if not source.knows_better:
         return report
-
-    def place(file: str, line: int) -> tuple[str, int]:
-        origin = source.origins.get((file, line))
-        return (origin, 0) if origin else (file, line)
-
-    told = {problem.kind for problem in source.problems}
-    again = {kind for kind, own in _TOLD_BY.items() if own & told}
+    again = source.told()
     problems = tuple(
-        _moved(_other_moved(problem, place), place)
+        _moved(_other_moved(problem, source), source)
         for problem in report.problems
         if problem.kind not in again
     )
@@ -242,21 +259,24 @@ def map_to_source_lines(report: ValidationReport, source: LabelSource) -> Valida
     errors = report.errors - sum(
         report.counts.get(kind, 0) for kind in again if KINDS[kind].severity(report.task) == ERROR
     )
-    examples = [_moved(one, place) for one in report.statistics.examples if one.kind not in again]
+    examples = [_moved(one, source) for one in report.statistics.examples if one.kind not in again]
     outside = {
-        character: dataclasses.replace(found, lines=[place(*where) for where in found.lines])
+        character: dataclasses.replace(found, lines=[source.place(*where) for where in found.lines])
         for character, found in report.statistics.outside.items()
     }
-    lines = Counter({f"{source.origin} ({format_title(source.format)})": report.labels})
+    lines: Counter[str] = Counter()
+    for file, count in report.statistics.lines.items():
+        lines[source.title(file)] += count
     statistics = dataclasses.replace(report.statistics, lines=lines, examples=examples, outside=outside)
     return dataclasses.replace(report, problems=problems, counts=counts, errors=errors, statistics=statistics)
 
 
-def _other_moved(problem: Problem, place: Callable[[str, int], tuple[str, int]]) -> Problem:
-    """The problem with the other place that its hint names as users know it."""
+def _other_moved(problem: Problem, source: LabelSource) -> Problem:
+    """The problem with its value, and the other place that its hint names, as users know them."""
+    problem = dataclasses.replace(problem, value=source.shown(problem.file, problem.value))
     if problem.other is None:
         return problem
-    file, line = place(*problem.other)
+    file, line = source.place(*problem.other)
     known = f"{file}:{line}" if line else file
     # With the name that our copy of its image has.
     written = re.escape(f"{problem.other[0]}:{problem.other[1]}") + r"(?: '[^']*')?"
@@ -265,6 +285,6 @@ def _other_moved(problem: Problem, place: Callable[[str, int], tuple[str, int]])
     )
 
 
-def _moved(found: _Placed, place: Callable[[str, int], tuple[str, int]]) -> _Placed:
-    file, line = place(found.file, found.line)
+def _moved(found: _Placed, source: LabelSource) -> _Placed:
+    file, line = source.place(found.file, found.line)
     return dataclasses.replace(found, file=file, line=line)

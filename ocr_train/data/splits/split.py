@@ -80,6 +80,7 @@ def split(
     group_by: str | None = None,
     earlier: Split | None = None,
     same: SameImages | None = None,
+    below: str = "",
 ) -> Split:
     """Split `lines` into shares of about `val` and `test` of the groups; nothing is left out.
 
@@ -87,7 +88,7 @@ def split(
     one group each where there are two (test, too, where there are three). Where labels are texts, val ends
     without a character that train lacks, unless that would empty it; a detector reads no text, so detection
     labels are never moved for one. Samples that `earlier` names by the same image path stay in their set. `same` knows
-    which images have the same bytes.
+    which images have the same bytes. `below` is what all paths begin with that counts for nothing.
 
     Raises `ConfigError` for impossible shares or a wrong `group_by`, `DataError` where there are no samples.
     """
@@ -96,6 +97,7 @@ def split(
         _Asked(val=val, test=test, seed=seed, group_by=group_by),
         earlier=sides_of(earlier.named()) if earlier is not None else None,
         same=same,
+        below=below,
     )
     sets: dict[str, list[LabelLine]] = {name: [] for name in SETS}
     for line, side in zip(lines, plan.sides, strict=True):
@@ -126,13 +128,18 @@ def _plan(
     earlier: EarlierSets | None = None,
     folder: Path | None = None,
     same: SameImages | None = None,
+    below: str = "",
 ) -> Plan:
     pattern = _compile(asked.group_by)
-    key = partial(group_key, group_by=pattern)
+    key = partial(_key_below, group_by=pattern, below=below)
     shares = Shares(val=asked.val, test=asked.test, seed=asked.seed)
     plan = plan_split(lines, shares, key, earlier=earlier, folder=folder, same=same)
     note = suggest_group_by(lines, plan.sides, key) if pattern is None else _unmatched(lines, pattern)
     return Plan(sides=plan.sides, notes=(*plan.notes, note)) if note else plan
+
+
+def _key_below(image: str, *, group_by: re.Pattern[str] | None, below: str) -> str:
+    return group_key(image_names(image)[0].removeprefix(below) if below else image, group_by)
 
 
 def _check_shares(val: float, test: float) -> None:

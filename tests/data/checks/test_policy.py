@@ -117,7 +117,9 @@ def test_quarantine_counts_the_bad_lines_and_lists_them(labels: Path) -> None:
     assert decide(labels, report, "quarantine") == 2
     assert write_quarantine([labels], out, report.bad_lines) == 2
     assert out.read_text() == f"{labels}:2\timage_missing\tno.jpg\t\n{labels}:3\tno_tab\tb.jpg 1\n"
-    write_quarantine([labels], out, report.bad_lines, {(str(labels), 3): "page, box 3"})
+    origins = {(str(labels), 3): "page, box 3"}
+    source = LabelSource(folder=labels.parent, origin=labels.parent, format="labelme", origins=origins)
+    write_quarantine([labels], out, report.bad_lines, source)
     assert out.read_text() == f"{labels}:2\timage_missing\tno.jpg\t\npage, box 3\tno_tab\tb.jpg 1\n"
 
 
