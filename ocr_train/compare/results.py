@@ -14,6 +14,9 @@ from ocr_train.compare.values import RunData, better, label_of
 _BESIDE = ("precision", "recall", "norm_edit_dis")
 """Evaluation metrics that the table has room for, where runs have them."""
 
+_AT_END = {"cer": ("CER", -1), "kept": ("Kept", 1)}
+"""Titles of figures of the best checkpoint, and whether more (1) or less (-1) is better."""
+
 
 class Tile(NamedTuple):
     """A figure of the first screen: what it is, whose, and why it counts."""
@@ -104,6 +107,7 @@ def columns(scores: Sequence[Score], goal: ScoreTarget | None) -> list[Column]:
     epochs = {one.run_id: f"epoch {one.epochs:g}" for one in scores if one.epochs is not None}
     return [
         *_score_columns(scores),
+        *_end_columns(scores),
         Column(title="Last loss", values=values(lambda one: one.last_loss), show=format_number, notes=losses),
         Column(title="Steps", values=values(lambda one: one.last_step), show="{:,.0f}".format, notes=epochs),
         Column(title="Duration", values=values(lambda one: one.hours), show=duration),
@@ -139,6 +143,17 @@ def _score_columns(scores: Sequence[Score]) -> list[Column]:
         )
         for title, values in found.items()
     ]
+
+
+def _end_columns(scores: Sequence[Score]) -> list[Column]:
+    """What the best checkpoints were found to read at the end, where any was."""
+    found = []
+    for name, (title, sign) in _AT_END.items():
+        values = {one.run_id: one.at_end.get(name) for one in scores}
+        if any(value is not None for value in values.values()):
+            top = leaders_of_groups(scores, values, sign)
+            found.append(Column(title=title, values=values, show=format_score, top=top))
+    return found
 
 
 def _time_to(goal: ScoreTarget) -> Column:

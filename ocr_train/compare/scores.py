@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ocr_train.compare.axes import COST, TIME, curve
-from ocr_train.compare.values import RunData, Series, better
+from ocr_train.compare.values import RunData, Series, better, is_finite
 
 _ALL = 10_000_000
 _RATES = ("time/images_per_s", "train/ips")
@@ -16,7 +17,8 @@ _RATES = ("time/images_per_s", "train/ips")
 @dataclass(frozen=True, kw_only=True)
 class Score:
     """What a run came to. `best` is the run's own best of its main metric at `best_step`, and `beside` the other
-    evaluation metrics at that step; None where there is none. `group` are runs whose scores can be compared:
+    evaluation metrics at that step; None where there is none. `at_end` are figures of the best checkpoint that were read at
+    the end of the run: `cer`, and `kept`, the main metric on the set that is to be kept. `group` are runs whose scores can be compared:
     same main metric, same data."""
 
     run_id: str
@@ -26,6 +28,7 @@ class Score:
     best_step: int | None
     last: float | None
     beside: Mapping[str, float] = field(default_factory=dict)
+    at_end: Mapping[str, float] = field(default_factory=dict)
     lowest_loss: float | None = None
     last_loss: float | None = None
     last_step: int | None = None
@@ -63,6 +66,7 @@ def _score(run: RunData) -> Score:
         best_step=best_step,
         last=_last(series),
         beside=_beside(run, metric, best_step),
+        at_end=_at_end(run, metric),
         lowest_loss=_best(loss, -1)[1],
         last_loss=_last(loss),
         last_step=_last_step(run),
@@ -99,6 +103,11 @@ def _beside(run: RunData, metric: str, step: int | None) -> dict[str, float]:
     }
 
 
+def _at_end(run: RunData, metric: str) -> dict[str, float]:
+    keys = {"cer": "evaluation/cer", "kept": f"keep/{metric}"}
+    return {name: run.last[key] for name, key in keys.items() if is_finite(run.last.get(key, math.nan))}
+
+
 def _rate(run: RunData) -> float | None:
     """Samples per second: the median of what the trainer printed."""
     rates = (run.series.get(key, Series()).finite.values() for key in _RATES)
@@ -110,12 +119,14 @@ def winners(found: Sequence[Score]) -> set[str]:
     return leaders_of_groups(found, {one.run_id: one.best for one in found})
 
 
-def leaders_of_groups(found: Sequence[Score], values: Mapping[str, float | None]) -> set[str]:
-    """The runs whose value (a score, by run id) is the best of their group."""
+def leaders_of_groups(
+    found: Sequence[Score], values: Mapping[str, float | None], sign: int | None = None
+) -> set[str]:
+    """The runs whose value (by run id) is the best of their group; `sign`: as in `leaders`, None for the main metric's."""
     best: set[str] = set()
     for group in dict.fromkeys(score.group for score in found):
         members = {one.run_id: values[one.run_id] for one in found if one.group == group}
-        best |= leaders(members, better(group[0]) or 1)
+        best |= leaders(members, sign or better(group[0]) or 1)
     return best
 
 
