@@ -3,7 +3,7 @@
 A text (recognition), with g = log P(what is read) - log P(label), P(what is read), d characters that differ, and n: how often
 the model mixes up these very characters in other samples:
 
-    suspicion = g * sqrt(P / d) / (1 + n) ** 0.25          listed from 5 on
+    suspicion = g * sqrt(P / d) / (1 + n) ** 0.25          listed from 4 on
 
 Where the probabilities of whole texts are not known (another head than CTC, classes), with the odds of the score s:
 
@@ -27,7 +27,7 @@ from ocr_train.analysis.predictions import Scored
 from ocr_train.analysis.text_scores import Pair, TextScore
 from ocr_train.data.character_classes import visible
 
-LIKELY, SURE, BOXES = 5.0, 3.0, 0.8
+LIKELY, SURE, BOXES = 4.0, 3.0, 0.8
 """From which suspicion on a label is listed: by the probabilities, by the score alone, and for boxes."""
 COLUMNS = ("rank", "line", "image", "label", "read", "confidence", "suspicion", "why")
 _SHOWN_PAIRS = 3

@@ -17,6 +17,7 @@ from ocr_train.cli.reading import (
     add_stall_option,
     find_models,
     images_below,
+    local_places,
     progress_line,
     read_with_progress,
 )
@@ -45,7 +46,12 @@ def add_commands(commands: Commands) -> None:
         "could not be read.",
     )
     add = parser.add_argument
-    add("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them at any depth")
+    add(
+        "images",
+        nargs="+",
+        metavar="IMAGES",
+        help="folders of images at any depth, image files, archives, or s3://bucket/prefix",
+    )
     add("--with", dest="model", required=True, metavar="MODEL", help=MODEL_HELP)
     add("--out", type=Path, required=True, metavar="DIR", help="the folder to write, for PPOCRLabel to open")
     add(
@@ -66,7 +72,7 @@ def _label(arguments: argparse.Namespace) -> int:
     echo = echo_for(arguments)
     out = arguments.out.absolute()
     _require_name(out)
-    images = images_below(arguments.images)
+    images = images_below(local_places(arguments.images, echo))
     _require_outside(list(images), out)
     require_new_or_untouched(out, overwrite=arguments.overwrite)
     part = out.with_name(f".{out.name}.part")

@@ -30,6 +30,7 @@ from ocr_train.cli import (
     runs,
     runs_sync,
     sagemaker,
+    select,
     sweep,
     train,
     transfer,
@@ -50,7 +51,7 @@ from ocr_train.trainer.stop_signals import StopRequested
 
 COMMANDS = (
     *(new, doctor, tune, prepare, validate, dictionary, turn, convert, transfer, data, draw),
-    *(runs, runs_sync, evaluate, export, models, predict, label, compare),
+    *(runs, runs_sync, evaluate, export, models, predict, label, select, compare),
     *(sweep, sagemaker, kubernetes),
 )
 """Who adds commands, in the order of `--help`, after `train` and `server`."""

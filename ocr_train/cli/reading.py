@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_train.cli.options import add_trainer, client
+from ocr_train.cli.options import add_trainer, client, output_folder
 from ocr_train.data.files.image_files import IMAGE_SUFFIXES
 from ocr_train.errors import ConfigError
 from ocr_train.live_line import LiveLine
+from ocr_train.run import Echo
 
 if TYPE_CHECKING:
     from ocr_train.analysis.predictions import Reading
@@ -136,6 +137,20 @@ def list_images(given: Sequence[Path]) -> list[Path]:
             )
         found.update(dict.fromkeys(inside))
     return list(found)
+
+
+def local_places(given: Sequence[str], echo: Echo) -> list[Path]:
+    """Each as a path on this machine: what is in S3 or in an archive is brought into the cache as the data of a training are."""
+    from ocr_train.cli.transfer import fetch_for_training
+    from ocr_train.data.files.archive_source import is_archive_path
+    from ocr_train.data.for_training import locate_data
+
+    def place(text: str) -> Path:
+        if text.startswith("s3://") or is_archive_path(Path(text)):
+            return locate_data(text, output_folder() / "cache", fetch_for_training, echo)[0]
+        return Path(text)
+
+    return [place(text) for text in given]
 
 
 def images_below(given: Sequence[Path]) -> dict[Path, str]:

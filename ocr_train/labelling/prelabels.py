@@ -36,7 +36,7 @@ def rank_prelabels(
     ordered = map(_in_order, readings)
     judged = [(reading, confidence_of(reading, task)) for reading in ordered]
     judged.sort(key=lambda one: (bool(one[0].error), one[1].least, one[1].mean, str(one[0].image)))
-    taken = _taken(names)
+    taken = names_of_copies(names)
     width = len(str(len(judged)))
     return [
         PreLabel(
@@ -58,7 +58,7 @@ def _in_order(reading: Reading) -> Reading:
     return replace(reading, boxes=boxes, scores=tuple(reading.scores[place] for place in order))
 
 
-def _taken(names: Mapping[Path, str]) -> dict[Path, str]:
+def names_of_copies(names: Mapping[Path, str]) -> dict[Path, str]:
     """A name for the copy of each image: PPOCRLabel shows one folder and none below it, so folders go into the name.
 
     Names differ without their endings, too: crops are called after the page without it.
