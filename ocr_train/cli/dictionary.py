@@ -16,6 +16,7 @@ from ocr_train.cli.label_options import add_label_choices, label_choices
 from ocr_train.cli.options import output_folder
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json, require_apart, stream_for
 from ocr_train.cli.transfer import fetch_for_training
+from ocr_train.config.data_sources import require_one_source
 from ocr_train.errors import ConfigError, DataError
 from ocr_train.ocr_engine.files import read_regular
 from ocr_train.run import Echo
@@ -59,6 +60,11 @@ def _dict(arguments: argparse.Namespace) -> int:
 
     if not arguments.data.strip():
         raise ConfigError("DATA is empty.", hint="Give a folder, a label file or s3://bucket/prefix.")
+    require_one_source(
+        arguments.data,
+        "DATA",
+        "Run it on the first source, then on each other one with --base on the file that came out: it keeps what is there.",
+    )
     inputs = [arguments.base] if arguments.base else []
     require_apart([*inputs, Path(arguments.data)], [arguments.out, arguments.json])
     require_apart([arguments.out], [arguments.json])

@@ -107,6 +107,9 @@ def _neighbours(path: Path) -> str:
     """What stands where the file was looked for."""
     from ocr_train.config.overrides import nearest
 
+    first = str(path).partition(",")[0].strip()
+    if first != str(path) and Path(first).exists():
+        return "Label files stand one after the other, with blanks between them and no commas; ratios are for `train`."
     if not path.parent.is_dir():
         return f"There is no folder {str(path.parent)!r} either: check the path."
     names = sorted(found.name for found in path.parent.glob("*.txt"))

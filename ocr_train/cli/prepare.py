@@ -12,6 +12,7 @@ from ocr_train.cli.label_options import add_label_choices, add_rules, label_opti
 from ocr_train.cli.options import add_split_options, share
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json, require_apart, stream_for
 from ocr_train.cli.transfer import fetch_exactly
+from ocr_train.config.data_sources import require_one_source
 from ocr_train.errors import ConfigError
 from ocr_train.ocr_engine.settings import TASKS
 from ocr_train.run import Echo
@@ -88,6 +89,11 @@ def _options(arguments: argparse.Namespace) -> PrepareOptions:
 
     if not arguments.data.strip():
         raise ConfigError("--data is empty.", hint="Give a folder or s3://bucket/prefix.")
+    require_one_source(
+        arguments.data,
+        "--data",
+        "Prepare each into a folder of its own, and give `train` all of them: --data 'DIR1 1.0, DIR2 0.2'.",
+    )
     asked = label_options(arguments)
     return PrepareOptions(
         data=arguments.data,

@@ -80,6 +80,13 @@ def _add_policies(commands: Commands) -> None:
     parser.add_argument("--bucket", required=True, help="the bucket with the data and for the results")
     parser.add_argument("--prefix", default="", help="the prefix of the data in it (default: all of it)")
     parser.add_argument(
+        "--more-data",
+        action="append",
+        default=[],
+        metavar="s3://...",
+        help="another source of the data, where they are mixed; may be repeated",
+    )
+    parser.add_argument(
         "--output-s3", default="", help="where results go (default: sagemaker/ in that bucket), as for submit"
     )
     parser.add_argument("--artifacts-s3", default="", help="where the MLflow server keeps artifacts on S3")
@@ -233,7 +240,7 @@ def _policies(arguments: argparse.Namespace) -> int:
         Access(
             role=arguments.role,
             image=arguments.image,
-            data=(f"{bucket}/{arguments.prefix.strip('/')}",),
+            data=(f"{bucket}/{arguments.prefix.strip('/')}", *arguments.more_data),
             output=arguments.output_s3 or f"{bucket}/sagemaker",
             artifacts=arguments.artifacts_s3,
             region=arguments.region,

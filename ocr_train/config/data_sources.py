@@ -17,6 +17,7 @@ from typing import Any
 from ocr_train.config.overrides import get_key, set_key
 from ocr_train.config.parameter_values import address as written
 from ocr_train.config.requests import DataSource
+from ocr_train.errors import ConfigError
 from ocr_train.redaction.dataset_names import LIMIT, data_name
 
 RATIOS = "Train.dataset.ratio_list"
@@ -63,6 +64,18 @@ def source_names(sources: Sequence[DataSource]) -> tuple[str, ...]:
     return tuple(
         f"{name}-{number}" if often[name] > 1 else name for number, name in enumerate(names, start=1)
     )
+
+
+def require_one_source(text: str, name: str, hint: str) -> None:
+    """Raise `ConfigError` where `text`, the value of `name`, is several sources, or has a ratio: only a training mixes."""
+    problems: list[str] = []
+    sources = parse_sources(text, problems)
+    if len(sources) > 1 or problems or any(one.ratio != 1 for one in sources):
+        raise ConfigError(
+            f"{name}: {text!r} was read as {len(sources)} source(s) with ratios "
+            f"({', '.join(f'{one.address!r} {one.ratio:g}' for one in sources)}); one source and no ratio is taken here.",
+            hint=hint,
+        )
 
 
 def joined_name(sources: Sequence[DataSource]) -> str:

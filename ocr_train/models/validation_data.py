@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_train.config import parameter_values as read
-from ocr_train.config.data_sources import parse_sources
+from ocr_train.config.data_sources import parse_sources, require_one_source
 from ocr_train.config.experiment import EXPERIMENTS, Launch, load_experiment
 from ocr_train.config.overrides import get_key, set_key
 from ocr_train.config.requests import DataRequest
@@ -86,7 +86,8 @@ def find_validation_data(
         labels=labels,
         samples=samples,
         digest=dataset.manifest.digest,
-        origin=dataset.source,
+        # Of several sources the first alone is validated on.
+        origin=dataset.sources[0].origin if dataset.sources else dataset.source,
         own=own,
         whole=whole,
     )
@@ -134,6 +135,8 @@ def _beside(source: ModelSource) -> list[Path]:
 
 def _request(source: ModelSource, client: Callable[[], Any], data: str) -> DataRequest:
     """What the run trained on, with the checkpoint's dictionary, and `data` in place of its data."""
+    if data:
+        require_one_source(data, "data", "Give one after the other: what is evaluated is never mixed.")
     record = _record(source, client, required=not data)
     launch = _launch(record)
     trainer = record.get("paddleocr")

@@ -415,3 +415,30 @@ def test_an_archive_is_prepared_as_its_folder_is(capsys: Capsys, tmp_path: Path)
     assert (packed["digest"], packed["images"]) == (folder["digest"], 6)
     ran = prepare(capsys, "det", tmp_path / "no.zip", tmp_path / "three")
     assert (ran.code, "no.zip' cannot be read" in ran.err) == (3, True)
+
+
+def test_several_sources_are_for_a_training(capsys: Capsys, tmp_path: Path) -> None:
+    """They are named as they were read, with what to do."""
+    for name in ("own", "general"):
+        rec_data(tmp_path / name, ["a", "b"])
+    both = f"{tmp_path / 'own'} 1.0, {tmp_path / 'general'} 0.2"
+    for words in (
+        ("prepare", "--task", "rec", "--data", both, "--out", tmp_path / "out"),
+        ("dict", both, "--out", tmp_path / "dict.txt"),
+    ):
+        ran = command(capsys, *words)
+        assert ran.code == 2
+        assert f"'{tmp_path / 'general'}' 0.2" in ran.err
+        assert "one source and no ratio is taken here" in ran.err
+    ran = command(capsys, "validate", "--task", "rec", f"{tmp_path / 'own' / 'Label.txt'}, more.txt")
+    assert (ran.code, "no commas" in ran.err) == (3, True)
+
+
+def test_a_dictionary_of_several_sources_is_made_one_after_the_other(capsys: Capsys, tmp_path: Path) -> None:
+    """As the hint says: what the first one gave is kept."""
+    rec_data(tmp_path / "own", ["b"])
+    rec_data(tmp_path / "general", ["a"])
+    first, both = tmp_path / "first.txt", tmp_path / "dict.txt"
+    assert command(capsys, "dict", tmp_path / "own", "--out", first).code == 0
+    assert command(capsys, "dict", tmp_path / "general", "--base", first, "--out", both).code == 0
+    assert both.read_text(encoding="utf-8") == "b\na\n"

@@ -138,3 +138,9 @@ def test_what_a_run_was_launched_with_is_no_configuration_of_paddleocrs(tmp_path
     path.write_text(yaml.safe_dump({"launch": launch, "paddleocr": {"Architecture": {"act": "print(1)"}}}))
     with pytest.raises(DataError, match="act"):
         read_config(path, ours=("launch",))
+
+
+def test_other_data_are_not_mixed(tmp_path: Path) -> None:
+    """A score of two sets at once says nothing about either."""
+    with pytest.raises(ConfigError, match="one source and no ratio is taken here"):
+        recorded(tmp_path, "s3://own 1.0, s3://general 0.2")

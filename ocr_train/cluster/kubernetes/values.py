@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from ocr_train.config.auto_values import several_machines_problems
+from ocr_train.config.data_sources import parse_sources
 from ocr_train.config.fine_tune import is_of_a_run
 from ocr_train.config.parameters import Launch
 from ocr_train.errors import ConfigError
@@ -159,15 +160,17 @@ def _parameter_problems(job: KubernetesJob) -> list[str]:
         problems += several_machines_problems(launch)
     if launch.cpus and job.gpus:
         problems.append(f"cpus={launch.cpus} and --gpus-per-node {job.gpus}: give one of them")
-    local = launch.data and not launch.data.lower().startswith("s3://")
-    if local and not job.pvc:
-        problems.append(
-            f"data={launch.data} is a folder: name the claim that has it with --pvc, or give s3://..."
-        )
-    if local and job.pvc and not PurePosixPath(launch.data).is_relative_to(DATA_FOLDER):
-        problems.append(
-            f"data={launch.data}: the claim is at {DATA_FOLDER} in the pod, so give {DATA_FOLDER}/..."
-        )
+    # What exists here says nothing about the pod's disk.
+    sources = parse_sources(launch.data, problems, is_there=lambda _: False)
+    for path in (one.address for one in sources if not one.is_s3):
+        if not job.pvc:
+            problems.append(
+                f"data={path} is a folder: name the claim that has it with --pvc, or give s3://..."
+            )
+        elif not PurePosixPath(path).is_relative_to(DATA_FOLDER):
+            problems.append(
+                f"data={path}: the claim is at {DATA_FOLDER} in the pod, so give {DATA_FOLDER}/..."
+            )
     if launch.offline.lower() in ("true", "yes", "1"):
         problems.append(
             "offline=true: a pod that is started again finds its run on an MLflow server; leave it out"

@@ -10,6 +10,7 @@ from ocr_train.cluster.sagemaker.options import JobOptions
 from ocr_train.cluster.sagemaker.plan import OURS
 from ocr_train.config.parameter_values import choice
 from ocr_train.config.parameters import PARAMETERS, Launch, option_name
+from ocr_train.config.requests import DataSource
 from ocr_train.redaction.redactor import redactor
 
 
@@ -60,18 +61,22 @@ def check_device(launch: Launch, options: JobOptions, problems: list[str], notes
 
 
 def check_parameters(
-    launch: Launch, data: str, channels: Sequence[Mapping[str, Any]], problems: list[str]
+    launch: Launch,
+    sources: Sequence[DataSource],
+    channels: Sequence[Mapping[str, Any]],
+    problems: list[str],
 ) -> None:
     """What the job decides itself, and data that it cannot see."""
     for name in OURS:
         if getattr(launch, name) != getattr(Launch(), name):
             problems.append(f"{option_name(name)}: inside a job, SageMaker and the image decide it")
-    if data and not data.startswith("s3://"):
-        problems.append(
-            f"--data: {data!r} is on this machine, which the job does not see: send it with "
-            f"`python -m ocr_train push {data} s3://bucket/prefix` and give that address"
-        )
-    if data and channels:
+    problems += [
+        f"--data: {one.address!r} is on this machine, which the job does not see: send it with "
+        f"`python -m ocr_train push {one.address} s3://bucket/prefix` and give that address"
+        for one in sources
+        if not one.is_s3
+    ]
+    if sources and channels:
         problems.append(
             f"--data and --channel {channels[0]['ChannelName']}=...: both name the data: give one of them"
         )

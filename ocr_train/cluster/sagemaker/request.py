@@ -21,6 +21,7 @@ from ocr_train.cluster.sagemaker.metrics import METRIC_DEFINITIONS
 from ocr_train.cluster.sagemaker.options import JobOptions
 from ocr_train.cluster.sagemaker.tracking_address import check_tracking
 from ocr_train.config.auto_values import several_machines_problems
+from ocr_train.config.data_sources import parse_sources, sources_text
 from ocr_train.config.parameter_values import TRUTHS, address, choice, parse_number
 from ocr_train.config.parameters import PARAMETERS, Launch
 from ocr_train.errors import ConfigError
@@ -87,15 +88,17 @@ def build(
     already. Raises `ConfigError` with every problem."""
     found = [*problems, *_missing(options)]
     notes: list[str] = []
-    data = address(launch.data)
+    sources = parse_sources(launch.data, found)
+    data = sources_text(sources)
     channels = _channels(options, data, found, notes)
     check_device(launch, options, found, notes)
-    check_parameters(launch, data, channels, found)
+    check_parameters(launch, sources, channels, found)
     name = options.job_name or _job_name(launch.model, now)
     count = parse_number(options.count, "--count", int, found, least=1)
     if count > 1:
         found += several_machines_problems(launch)
-    output = _output(options, data, channels, found, notes)
+    places = [source.address for source in sources if source.is_s3]
+    output = _output(options, places, channels, found, notes)
     request: dict[str, Any] = {
         "TrainingJobName": name,
         "AlgorithmSpecification": {
@@ -203,7 +206,7 @@ def _hyperparameters(launch: Launch, options: JobOptions, data: str) -> dict[str
 
 def _output(
     options: JobOptions,
-    data: str,
+    places: Sequence[str],
     channels: Sequence[Mapping[str, Any]],
     problems: list[str],
     notes: list[str],
@@ -212,7 +215,7 @@ def _output(
         if not given.startswith("s3://"):
             problems.append(f"--output-s3: {given!r} is not s3://bucket/prefix")
         return given.rstrip("/")
-    source = data or next((one["DataSource"]["S3DataSource"]["S3Uri"] for one in channels), "")
+    source = next(iter([*places, *(one["DataSource"]["S3DataSource"]["S3Uri"] for one in channels)]), "")
     bucket = urllib.parse.urlsplit(source).netloc if source.startswith("s3://") else ""
     if not bucket:
         problems.append("--output-s3: without data on S3, say where the model goes: s3://bucket/prefix")

@@ -108,6 +108,17 @@ def test_a_claim_has_data_and_runs_and_each_pod_its_own_folder(capsys: pytest.Ca
     assert {"name": "data", "persistentVolumeClaim": {"claimName": "words"}} in pod["volumes"]
 
 
+def test_each_source_of_mixed_data_must_be_in_reach_of_the_pod(capsys: pytest.CaptureFixture[str]) -> None:
+    """S3, or below the claim."""
+    server = ("--env", "MLFLOW_TRACKING_URI=http://mlflow:5000")
+    both = "s3://own/words 1.0, /data/general 0.2"
+    _, _, options = pod_of(rendered(capsys, *BASE, "--data", both, "--pvc", "words", *server))
+    assert options["data"] == both
+    ran = command(capsys, *BASE, "--data", f"{both}, ./more", "--pvc", "words", *server)
+    assert ran.code == 2
+    assert "data=./more: the claim is at /data in the pod" in ran.err
+
+
 def test_text_that_looks_like_a_variable_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     """Kubernetes would put a value in its place."""
     _, _, options = pod_of(rendered(capsys, *S3, "--overrides", "+Global.note=$(HOME)"))

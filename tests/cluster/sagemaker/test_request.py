@@ -199,3 +199,18 @@ def test_the_file_that_the_guide_shows_is_taken() -> None:
     problems: list[str] = []
     found = build(LAUNCH, read_options(json.loads(block), problems), {}, NOW, problems)
     assert found.request["StoppingCondition"]["MaxRuntimeInSeconds"] == 43_200
+
+
+def test_several_sources_on_s3_are_one_parameter() -> None:
+    """The job fetches and mixes them; results go beside the first."""
+    found = job(replace(LAUNCH, data="S3://wires/rec, s3://general/rec 0.1"))
+    assert found.request["HyperParameters"]["data"] == "s3://wires/rec 1, s3://general/rec 0.1"
+    assert found.request["OutputDataConfig"]["S3OutputPath"] == "s3://wires/sagemaker"
+
+
+def test_each_source_that_the_job_does_not_see_is_named() -> None:
+    """With what sends it; a ratio that is none is said with the rest."""
+    said = refused(replace(LAUNCH, data="s3://wires/rec, ./words 0.5, ./more 2"))
+    assert "python -m ocr_train push ./words s3://bucket/prefix" in said
+    assert "python -m ocr_train push ./more s3://bucket/prefix" in said
+    assert "the ratio '2' of './more'" in said
