@@ -10,7 +10,8 @@ Where the probabilities of whole texts are not known (another head than CTC, cla
     suspicion = log(s / (1 - s)) * sqrt(d / (1 + n))       listed from 3 on
 
 Both were chosen out of some forty ways to rank, on wrong labels that were planted (docs/labelling.md).
-A box: how often the model is right where it is as sure of a box as here, or finds what is labelled; listed from 0.8 on.
+A box: how often the model is right where it is as sure of a box as here (listed from 0.8 on), or how much it finds of what is
+labelled (from 0.9 on).
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from ocr_train.analysis.predictions import Scored
 from ocr_train.analysis.text_scores import Pair, TextScore
 from ocr_train.data.character_classes import visible
 
-LIKELY, SURE, BOXES = 4.0, 3.0, 0.8
-"""From which suspicion on a label is listed: by the probabilities, by the score alone, and for boxes."""
+LIKELY, SURE, UNLABELLED, UNSEEN = 4.0, 3.0, 0.8, 0.9
+"""From which suspicion on a label is listed: by the probabilities, by the score alone, a box without a label, and a label at
+which nothing is found: a detector that misses every tenth text says little of any."""
 COLUMNS = ("rank", "line", "image", "label", "read", "confidence", "suspicion", "why")
 _SHOWN_PAIRS = 3
 
@@ -153,7 +155,7 @@ def _without_label(one: Scored, score: BoxScore, scores: Sequence[tuple[float, b
         others = [right for value, right in scores if value >= confidence]
         # This box itself says nothing of how right such boxes are.
         rate = _rate(sum(others), len(others) - 1)
-        if rate >= BOXES:
+        if rate >= UNLABELLED:
             why = f"the model is sure of a box here and no label has one; {rate:.0%} of its boxes that are as sure are right"
             yield Suspect(
                 name=one.sample.name,
@@ -172,7 +174,7 @@ def _not_found(one: Scored, score: BoxScore, truth: Counter[str]) -> Iterator[Su
         found, wanted = truth[MATCHED] - score.matched, truth[MATCHED] + truth[ALONE]
         rate = _rate(found, wanted - score.matched - score.missed)
         here = min(1.0, (score.matched + 1) / (score.matched + score.missed))
-        if rate * here >= BOXES:
+        if rate * here >= UNSEEN:
             text = f" ({box.transcription})" if box.transcription else ""
             yield Suspect(
                 name=one.sample.name,

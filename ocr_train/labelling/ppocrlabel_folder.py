@@ -109,7 +109,7 @@ def write_prelabels(
     *,
     name: str,
     progress: Callable[[int], None],
-    seen: Callable[[PreLabel, Any, ScoredBoxes], None],
+    seen: Callable[[PreLabel, Any, ScoredBoxes], object],
 ) -> WrittenPrelabels:
     """Write everything to `folder`, which is called `name` when it is done; `seen` is given each image with its picture and
     boxes. An image that could not be read, or is gone, is in confidence.csv alone. Raises `OSError`.

@@ -52,7 +52,8 @@ def write_card(folder: Path, one: PreLabel, picture: Any, boxes: ScoredBoxes, ta
         outline_box(
             pen, [(x * scale, y * scale) for x, y in box.points], small.size, _COLOURS[level_of(score)]
         )
-    target = folder / "review" / f"{Path(one.name).stem}.jpg"
+    # Another name than the image has: images are looked for by name where a folder was called something else.
+    target = folder / "review" / f"{Path(one.name).stem}_review.jpg"
     target.parent.mkdir(parents=True, exist_ok=True)
     small.save(target, "JPEG", quality=80)
     read = [(box.transcription, score) for box, score in boxes if task != "det"]

@@ -124,7 +124,9 @@ class ReadingProcess:
 
     def count_answers(self) -> int:
         """How many images it has read until now."""
-        return (self._folder / "answers.jsonl").read_bytes().count(b"\n")
+        lines = (self._folder / "answers.jsonl").read_bytes().count(b"\n")
+        # The last line says that it is done.
+        return min(lines, len(self._images))
 
     def result(self) -> list[Reading]:
         """One reading for each image, in their order.

@@ -23,6 +23,7 @@ from ocr_train.labelling.ppocrlabel_folder import (
     write_record,
 )
 from ocr_train.labelling.prelabels import rank_prelabels
+from ocr_train.labelling.review import write_card
 from tests.labelling.builders import draw_page, read_lines, text_line
 
 
@@ -85,6 +86,25 @@ class TestRoundTrip:
         (line,) = lines_of(labels)
         points = json.loads(line.split("\t")[1])[0]["points"]
         assert {(x, y) for x, y in points} == {(0, 0), (60, 0), (60, 20), (0, 20)}
+
+    def test_a_folder_that_was_renamed_is_read_back_too(self, tmp_path: Path) -> None:
+        """Label.txt has its old name; the small pictures of the review page are no pages."""
+        readings = pages(tmp_path)
+        ranked = rank_prelabels(
+            readings, {one.image: one.image.name for one in readings}, "lines", number=False
+        )
+        write_prelabels(
+            tmp_path / "out",
+            ranked,
+            "lines",
+            name="out",
+            progress=lambda _: None,
+            seen=lambda one, picture, boxes: write_card(tmp_path / "out", one, picture, boxes, "lines"),
+        )
+        (tmp_path / "out").rename(tmp_path / "renamed")
+        back = convert_ppocrlabel(tmp_path / "renamed", tmp_path / "back")
+        assert back.images == 2
+        assert {problem.kind for problem in back.problems} == {"unconfirmed"}
 
     def test_only_what_is_confirmed_comes_back_where_that_is_asked(self, tmp_path: Path) -> None:
         """As PPOCRLabel notes it."""

@@ -25,8 +25,8 @@ def test_the_page_shows_pictures_with_their_least_sure_lines(tmp_path: Path) -> 
     text = page.read_text(encoding="utf-8")
     assert "&lt;b&gt;" in text
     assert "<b>" not in text
-    assert 'src="review/a.jpg"' in text
-    assert (tmp_path / "review" / "a.jpg").is_file()
+    assert 'src="review/a_review.jpg"' in text
+    assert (tmp_path / "review" / "a_review.jpg").is_file()
     assert "torn.png" in text
     assert "The 1 least sure of 5 images are shown" in text
 
