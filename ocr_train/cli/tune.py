@@ -181,7 +181,7 @@ def _search(
     speed_s = seconds * (1 - RATE_SHARE if RATE in wanted else 1)
     decision = decide(
         bench,
-        setup.dataset.train_samples,
+        _epoch_samples(bench, setup),
         Wish(
             names=tuple(name for subject, name in names.items() if subject in wanted),
             batch_sizes=arguments.batch_sizes,
@@ -207,6 +207,13 @@ def _search(
     return decision, found
 
 
+def _epoch_samples(bench: Bench, setup: TrainingSetup) -> int:
+    """The samples that an epoch takes: of each label file its share."""
+    from ocr_train.config.epoch_steps import samples_per_epoch
+
+    return samples_per_epoch(bench.config, [part.samples for part in setup.dataset.train_parts])
+
+
 def _report(
     arguments: argparse.Namespace,
     launch: Launch,
@@ -222,7 +229,7 @@ def _report(
     from ocr_train.tuning.advice import advise, epoch_seconds, tuning_json
 
     advice = advise(experiment, bench, decision, found)
-    samples = setup.dataset.train_samples
+    samples = _epoch_samples(bench, setup)
     cells = [(one.name, one.now, one.better, one.why) for one in advice]
     echo("")
     for text in table([("parameter", "now", "better", "why"), *cells]):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.config.auto_values import BATCH, LOADER, is_rate_given
-from ocr_train.config.epoch_steps import batch_key
+from ocr_train.config.epoch_steps import batch_key, samples_per_epoch
 from ocr_train.config.experiment import Experiment
 from ocr_train.config.overrides import get_key
 from ocr_train.config.trainer_settings import RATE, WORKERS, settle_batch, settle_workers
@@ -81,11 +81,16 @@ def _with_first_batch(experiment: Experiment, dataset: Dataset, device: Device) 
         return experiment
     shared = not device.gpus
     own = experiment.batch_size
-    first = first_batch(dataset.train_samples, own, 1 if shared else device.processes)
+    first = first_batch(_epoch_samples(experiment.trainer, dataset), own, 1 if shared else device.processes)
     if shared:
         # Processes on the CPU share it evenly.
         first = max(1, first // device.processes) * device.processes
     return experiment if first == own else _with_batch(experiment, first, device)
+
+
+def _epoch_samples(config: Mapping[str, Any], dataset: Dataset) -> int:
+    """The samples that an epoch takes: of each label file its share."""
+    return samples_per_epoch(config, [part.samples for part in dataset.train_parts])
 
 
 def with_measured(
@@ -117,7 +122,7 @@ def with_measured(
         if disturbed:
             echo(f"WARNING: {disturbed}")
         try:
-            known = _measure(bench, dataset.train_samples, experiment.automatic, echo)
+            known = _measure(bench, _epoch_samples(config, dataset), experiment.automatic, echo)
         finally:
             shutil.rmtree(bench.folder, ignore_errors=True)
         # The next start may find the machine quiet.

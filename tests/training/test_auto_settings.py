@@ -32,7 +32,7 @@ def taken(wanted: Experiment, point: ResumePoint | None, samples: int = 1000) ->
     """The experiment after the run before was looked at, and what is said."""
     said: list[str] = []
     tracker: Any = SimpleNamespace(set_tags=lambda _: None)
-    dataset: Any = SimpleNamespace(train_samples=samples)
+    dataset: Any = SimpleNamespace(train_parts=(SimpleNamespace(samples=samples),))
     return taken_over(wanted, point, dataset, CPU, tracker, said.append), said
 
 
@@ -66,6 +66,12 @@ def test_a_batch_that_the_data_do_not_fill_is_where_nothing_begins() -> None:
     found, _ = taken(experiment(batch_size="auto"), None, samples=20)
     assert found.batch_size == 2
     assert found.automatic == ("batch_size",)
+
+
+def test_a_batch_is_chosen_for_what_an_epoch_takes() -> None:
+    """Of 1000 samples with a ratio there are 20."""
+    wanted = experiment(batch_size="auto", overrides="Train.dataset.ratio_list=[0.02]")
+    assert taken(wanted, None, samples=1000)[0].batch_size == 2
 
 
 @pytest.mark.parametrize(

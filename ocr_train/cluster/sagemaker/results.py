@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from ocr_train.data.mixing import MIXED
 from ocr_train.errors import DataError
 from ocr_train.tracking.outbox import Outbox
 from ocr_train.tracking.run_folder import FACTS, PENDING, read_facts, run_folders
@@ -61,8 +62,8 @@ def keep_pending(run_folder: Path, output: Path) -> Path | None:
         return None
     target = output / "ocr-train" / run_folder.name
     _remove(target)
-    # The data are where they came from, and the trainer's last files are in the snapshots.
-    shutil.copytree(run_folder, target, ignore=shutil.ignore_patterns("resume", EXPORT, "copies"))
+    # The data are where they came from (`MIXED` leads to their images), and the trainer's last files are in the snapshots.
+    shutil.copytree(run_folder, target, ignore=shutil.ignore_patterns("resume", EXPORT, "copies", MIXED))
     return target
 
 

@@ -57,7 +57,12 @@ def test_what_mlflow_has_is_not_sent_again(run: Path, tmp_path: Path) -> None:
 def test_what_mlflow_does_not_have_goes_to_the_output(run: Path, tmp_path: Path) -> None:
     """`sync` brings it from there."""
     Outbox(run / PENDING).add(File(path="train.log", folder="logs"))
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.jpg").write_bytes(b"a picture of many")
+    (run / "data" / "mixed").mkdir(parents=True)
+    (run / "data" / "mixed" / "source_1").symlink_to(tmp_path / "images")
     kept = keep_pending(run, tmp_path / "data")
+    assert list((tmp_path / "data").rglob("*.jpg")) == []
     assert kept == tmp_path / "data" / "ocr-train" / run.name
     assert (kept / "run.json").is_file()
     assert not (kept / "export").exists()
