@@ -24,7 +24,11 @@ def set_up_bench(
     weights' cache is that of `output`. Raises `OcrTrainError` for what would keep it from starting."""
     tracker = Tracker.start(services.client, scratch, name="tune", offline=True)
     experiment = replace(experiment, offline=True, backup="")
-    setup = set_up(experiment, output, StartedRun(tracker=tracker), services)
+    try:
+        setup = set_up(experiment, output, StartedRun(tracker=tracker), services)
+    finally:
+        # There is no run: its files are closed before their folder is removed.
+        tracker.finish("FINISHED", timeout_s=0)
     return bench_of(setup), setup
 
 
