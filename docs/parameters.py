@@ -32,6 +32,7 @@ SEE = {
     "text_from": "[Labels of other tools](data.md#labels-of-other-tools)",
     "leaks": "[Images in both sets](data.md#images-in-training-and-in-validation)",
     "backup": "[Backup](data.md#backup)",
+    "keep": "[What a fine-tune forgets](finetune.md#what-a-fine-tune-forgets-keep)",
 }
 """Where the English guide says more about a parameter; the Thai sentences have such links in them."""
 

@@ -69,6 +69,7 @@ CASES = {
     "character outside the dictionary": Case(
         3, ("val.txt:1", "ก"), spoil=edit("val.txt", lambda text: text.replace("\t", "\tก", 1))
     ),
+    "no set to keep": Case(2, ("keep: there is nothing at", "nowhere", "or none"), ("--keep", "nowhere")),
     "unknown model": Case(2, ("'recc'", "Did you mean 'rec'?"), ("--model", "recc")),
     "unknown override": Case(
         2,

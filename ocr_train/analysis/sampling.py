@@ -9,7 +9,7 @@ validation file in the data), another seed makes another validation file, and it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,14 @@ def validation_set(config: Path, task: str, *, limit: int) -> ValidationSet:
     """
     document = _read(config)
     folder, files = _labels(document, config)
+    return choose_samples(files, folder, task, text_rules(document, task), limit=limit)
+
+
+def choose_samples(
+    files: Sequence[Path], folder: Path, task: str, rules: TextRules, *, limit: int
+) -> ValidationSet:
+    """At most `limit` samples of the label `files`, whose images are in `folder`; raises `DataError` for what is no label
+    file."""
     chosen: dict[str, LabelLine] = {}
     for path in files:
         for line in read_samples(path)[0]:
@@ -77,7 +85,7 @@ def validation_set(config: Path, task: str, *, limit: int) -> ValidationSet:
         task=task,
         samples=tuple(_sample(name, chosen[name], folder, task) for name in names),
         total=len(chosen),
-        rules=text_rules(document, task),
+        rules=rules,
     )
 
 

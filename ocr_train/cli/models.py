@@ -86,7 +86,25 @@ def _add_promote(commands: Commands) -> None:
         "--name", default="", help="the registered model, where the run is registered under several"
     )
     parser.add_argument("--alias", default="champion", help="the alias that moves (default: champion)")
+    parser.add_argument(
+        "--keep-tolerance",
+        type=_tolerance,
+        metavar="SHARE",
+        help="move it only if it still reads what could be read before: its score on the keep set of its training may "
+        "be less by this than before, and than the champion's on the same set, such as 0.01 (default: not asked)",
+    )
     add_json(parser)
+
+
+def _tolerance(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1, such as 0.01")
+    return value
 
 
 def _promote(arguments: argparse.Namespace) -> int:
@@ -99,6 +117,7 @@ def _promote(arguments: argparse.Namespace) -> int:
         metric=arguments.if_better,
         name=arguments.name,
         alias=arguments.alias,
+        keep_tolerance=arguments.keep_tolerance,
     )
     moved = f"is {decision.alias} now" if decision.moved else f"is not {decision.alias}; nothing was moved"
     if decision.version == decision.champion:

@@ -21,8 +21,8 @@ from ocr_train.tracking import heartbeat
 from ocr_train.tracking.artifacts import RunArtifacts
 from ocr_train.tracking.metric_names import plain_name
 
-MEASURED = ("data/", "base/")
-"""Params that are figures of the data and of the weights to start from; runs of before have them as metrics."""
+MEASURED = ("data/", "base/", "keep/")
+"""Params that are figures of the data and of the weights to start from, also on what these could read; runs of before have them as metrics."""
 READ_PREFIXES = ("train/", "eval/", "best/", "time/", "cost/", "sample/")
 """Metrics with a curve worth reading; system metrics count samples of a clock, not steps."""
 MAX_KEYS = 60

@@ -17,6 +17,8 @@ _BESIDE = ("precision", "recall", "norm_edit_dis")
 _AT_END = {"cer": ("CER", -1), "kept": ("Kept", 1)}
 """Titles of figures of the best checkpoint, and whether more (1) or less (-1) is better."""
 
+_DIGEST_SHOWN = 6
+
 
 class Tile(NamedTuple):
     """A figure of the first screen: what it is, whose, and why it counts."""
@@ -151,9 +153,24 @@ def _end_columns(scores: Sequence[Score]) -> list[Column]:
     for name, (title, sign) in _AT_END.items():
         values = {one.run_id: one.at_end.get(name) for one in scores}
         if any(value is not None for value in values.values()):
-            top = leaders_of_groups(scores, values, sign)
-            found.append(Column(title=title, values=values, show=format_score, top=top))
+            notes = _of_keep_sets(scores) if name == "kept" else {}
+            # Runs that read several sets have no best one.
+            several = any("set " in note for note in notes.values())
+            top = leaders_of_groups(scores, values, sign) if not several else set[str]()
+            found.append(Column(title=title, values=values, show=format_score, notes=notes, top=top))
     return found
+
+
+def _of_keep_sets(scores: Sequence[Score]) -> dict[str, str]:
+    """What each run's weights read of its keep set before training, and which set that was, where runs had several."""
+    several = len({one.keep_digest for one in scores if "kept" in one.at_end}) > 1
+    notes = {}
+    for one in scores:
+        before = [] if one.kept_before is None else [f"before {format_score(one.kept_before)}"]
+        which = [f"set {one.keep_digest[:_DIGEST_SHOWN]}"] if several else []
+        if "kept" in one.at_end:
+            notes[one.run_id] = ", ".join([*before, *which])
+    return notes
 
 
 def _time_to(goal: ScoreTarget) -> Column:

@@ -18,8 +18,8 @@ _RATES = ("time/images_per_s", "train/ips")
 class Score:
     """What a run came to. `best` is the run's own best of its main metric at `best_step`, and `beside` the other
     evaluation metrics at that step; None where there is none. `at_end` are figures of the best checkpoint that were read at
-    the end of the run: `cer`, and `kept`, the main metric on the set that is to be kept. `group` are runs whose scores can be compared:
-    same main metric, same data."""
+    the end of the run: `cer`, and `kept`, the main metric on the set `keep_digest`, of which `kept_before` is that before training. `group` are
+    runs whose scores can be compared: same main metric, same data."""
 
     run_id: str
     metric: str
@@ -36,6 +36,8 @@ class Score:
     hours: float = 0.0
     cost_usd: float | None = None
     samples_per_s: float | None = None
+    kept_before: float | None = None
+    keep_digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,8 @@ def _score(run: RunData) -> Score:
         hours=run.hours,
         cost_usd=run.cost_usd,
         samples_per_s=_rate(run),
+        kept_before=run.last.get(f"keep/base_{metric}"),
+        keep_digest=run.tags.get("keep_digest", ""),
     )
 
 

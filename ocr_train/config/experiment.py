@@ -65,7 +65,8 @@ class Experiment:
     CPU, `nodes` the machines that train together, None for this one alone; `dictionary_fixed` says that
     a dict.txt beside the data does not count, because an override or a plain PaddleOCR file named one;
     `stall_timeout_s` and `nan_windows` are the watchdog's, 0 for never; `sample_images` are looked at in each
-    evaluation and `evaluation_images` at the end, 0 for none; `export` makes the best checkpoint a checked model
+    evaluation and `evaluation_images` at the end, 0 for none; `keep` is what could be read before ("": a drawn set, "none");
+    `export` makes the best checkpoint a checked model
     at the end, `register` (NAME or NAME@ALIAS) puts it into MLflow's registry; `hourly_usd` is what an hour costs; `limits` say when it
     has trained enough.
     `choices` say how labels are read. `freeze` says which layers stay as they are, None where that is left to us; `freeze_bn` that batch normalisation
@@ -98,6 +99,7 @@ class Experiment:
     keep_last: int | None
     sample_images: int
     evaluation_images: int
+    keep: str
     export: bool
     register: str
     hourly_usd: float | None
@@ -179,7 +181,7 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         paddleocr=launch.paddleocr,
         val_fraction=read.fraction(launch.val, problems),
         on_bad_sample=read.choice(launch.on_bad_sample, "on_bad_sample", ("stop", "quarantine"), problems),
-        backup=read.address(launch.backup),
+        backup=_backup(launch, problems),
         stall_timeout_s=read.seconds(launch.stall_timeout_s, "stall_timeout_s", problems),
         nan_windows=read.parse_number(launch.nan_windows, "nan_windows", int, problems, least=0),
         offline=read.truth(launch.offline, "offline", problems),
@@ -188,6 +190,7 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         evaluation_images=read.parse_number(
             launch.evaluation_images or "0", "evaluation_images", int, problems, least=0
         ),
+        keep=_keep(launch, file["task"], problems),
         export=read.truth(launch.export, "export", problems, default=True),
         register=read.parse_register(launch, problems),
         hourly_usd=read.maybe_number(launch.hourly_usd, "hourly_usd", float, problems, least=0),
@@ -201,8 +204,6 @@ def load_experiment(launch: Launch, experiments: Path) -> Experiment:
         launch=launch,
     )
     problems += check_trainer(trainer, source)
-    if launch.backup and not read.address(launch.backup).startswith("s3://"):
-        problems.append(f"backup: {launch.backup!r} is not s3://bucket/prefix")
     if problems:
         raise ConfigError(
             f"{len(problems)} problem(s) in the configuration:\n"
@@ -223,6 +224,20 @@ def _resume(launch: Launch, problems: list[str]) -> tuple[str, bool]:
             f"pretrained={launch.pretrained} and resume={launch.resume} both name a checkpoint: give one"
         )
     return launch.pretrained, True
+
+
+def _backup(launch: Launch, problems: list[str]) -> str:
+    """Where the exact dataset is copied to."""
+    if launch.backup and not read.address(launch.backup).startswith("s3://"):
+        problems.append(f"backup: {launch.backup!r} is not s3://bucket/prefix")
+    return read.address(launch.backup)
+
+
+def _keep(launch: Launch, task: str, problems: list[str]) -> str:
+    """Which labels are read before and after training; only models that we can read images with have any."""
+    if task not in TASKS and launch.keep not in ("", NONE):
+        problems.append(f"keep: images are not read with {task!r} models here: leave it out")
+    return read.address(launch.keep)
 
 
 def _rate_batch(

@@ -159,6 +159,11 @@ class Launch:
         "how many validation images are read at most at the end (pages without a GPU: 200), for tables and plots; "
         "`0`: none",
     )
+    keep: str = _parameter(
+        "",
+        "labels of what the model could read before: a folder, an archive or `s3://bucket/prefix`, read before training and "
+        "after it; empty: a small drawn set, where weights are fine-tuned; `none`: not looked at",
+    )
     export: str = _parameter(
         "true",
         "`true`: at the end the best checkpoint is exported, checked against itself and logged as a model",

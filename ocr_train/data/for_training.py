@@ -232,11 +232,11 @@ def draw_demo(task: str, demo: Demo, seed: int, cache: Path, echo: Echo) -> Path
         echo(
             f"data: none given: drawing the demo set ({demo.train} training and {demo.val} validation images) ..."
         )
-        _draw_beside(folder, spec)
+        draw_beside(folder, spec)
     return folder
 
 
-def _draw_beside(folder: Path, spec: DemoSpec) -> None:
+def draw_beside(folder: Path, spec: DemoSpec) -> None:
     """Draw the set under another name, then rename it: of two runs that draw at once neither reads half a set."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:

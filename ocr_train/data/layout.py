@@ -77,17 +77,20 @@ class Layout:
         return ImagePaths(self.images, self.strip)
 
 
-def find_layout(folder: Path, task: str, choices: LabelChoices | None = None) -> Layout:
+def find_layout(
+    folder: Path, task: str, choices: LabelChoices | None = None, *, val_alone: bool = False
+) -> Layout:
     """Find the label files in `folder`, or in its one subfolder that has any (`task`'s by preference).
 
-    `choices` may name the folder of the images (relative to `folder`, or to where we are) and what paths begin with.
-    Raises `DataError` where there is no label file, or where the names do not tell which is which.
+    `choices` may name the folder of the images (relative to `folder`, or to where we are) and what paths begin with;
+    with `val_alone` a validation file without one for training will do. Raises `DataError` where there is no label file,
+    or where the names do not tell which is which.
     """
     choices = choices or LabelChoices()
     require_folder(folder)
     place, files = _label_files(folder, task)
     train, val = sets_by_name(files)
-    if not train:
+    if not train and not (val and val_alone):
         names = ", ".join(path.name for path in files[:_NAMED])
         more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
         raise DataError(

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.config.experiment import Experiment
+from ocr_train.config.fine_tune import NONE
 from ocr_train.cost import Estimate
+from ocr_train.data.keep_set import require_keep_path
 from ocr_train.doctor.before_training import disk_row, machine_rows
 from ocr_train.doctor.data_sample import DataFound
 from ocr_train.doctor.data_sources import join_found, look_at_source
@@ -24,7 +26,7 @@ from ocr_train.doctor.tracking import tracking_rows
 from ocr_train.doctor.trial import estimate_rows, trial_problem, try_training
 from ocr_train.doctor.weights import weights_rows
 from ocr_train.errors import ConfigError, DataError, OcrTrainError, SetupError, TrainingFailed
-from ocr_train.storage.rights import WRITING
+from ocr_train.storage.rights import READING, WRITING
 from ocr_train.tracking.run_folder import require_writable
 from ocr_train.tracking.tracker import checkpoint_bytes_of
 from ocr_train.trainer.device import choose_device
@@ -63,6 +65,7 @@ class Checkup:
         with tempfile.TemporaryDirectory(prefix="ocr-train-doctor-") as folder:
             work = Path(folder)
             yield from self._data_rows(work)
+            yield from self._keep_rows()
             if experiment.backup:
                 self.say(f"S3: {experiment.backup}")
                 yield from s3_rows("backup", experiment.backup, WRITING)
@@ -149,6 +152,22 @@ class Checkup:
         if len(reached) == len(found):
             self.data = join_found(experiment.sources, reached)
             yield from self.data.rows if len(found) > 1 else ()
+
+    def _keep_rows(self) -> Iterator[CheckRow]:
+        """Whether the set of what can be read already is there."""
+        keep = self.experiment.keep
+        if keep in ("", NONE):
+            return
+        if keep.startswith("s3://"):
+            self.say(f"S3: {keep}")
+            yield from s3_rows("keep", keep, READING)
+            return
+        try:
+            require_keep_path(keep)
+        except ConfigError as exc:
+            yield problem("keep", exc)
+        else:
+            yield fine("keep", f"{keep}: read before training and after it")
 
     def _weights_rows(self) -> Iterator[CheckRow]:
         if self.experiment.resume:

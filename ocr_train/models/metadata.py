@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.errors import DataError
+from ocr_train.models.keep_score import NAMES as KEEP_NAMES
+from ocr_train.models.keep_score import KeepScore, read_keep
 from ocr_train.ocr_engine.documents import read_json
 from ocr_train.ocr_engine.files import read_regular
 from ocr_train.ocr_engine.settings import TASKS
@@ -31,7 +33,8 @@ class ModelPart:
     """One exported network: where it comes from and how good it was; `value` is its main metric, NaN unknown.
 
     `requires` are the packages that a PaddleOCR of its own imports, with the versions it was checked with; `characters`
-    is the size of its dictionary, 0 without one.
+    is the size of its dictionary, 0 without one; `keep` is what it reads of what could be read before its training, None
+    where that was not looked at.
     """
 
     task: str
@@ -45,6 +48,7 @@ class ModelPart:
     versions: Mapping[str, str] = field(default_factory=dict)
     requires: Mapping[str, str] = field(default_factory=dict)
     characters: int = 0
+    keep: KeepScore | None = None
 
     @property
     def value(self) -> float:
@@ -99,6 +103,7 @@ def _part(document: Mapping[str, Any]) -> ModelPart:
         metrics=numeric_values(metrics if isinstance(metrics, Mapping) else _EMPTY),
         versions={str(key): str(value) for key, value in dict(versions or {}).items() if value},
         requires=_requirements(requires if isinstance(requires, Mapping) else _EMPTY),
+        keep=read_keep(document.get("keep")),
     )
 
 
@@ -154,6 +159,7 @@ def tags_of(parts: Sequence[ModelPart]) -> dict[str, str]:
             "value": "" if part.main_metric not in part.metrics else repr(part.value),
             "metrics": json.dumps({key: repr(value) for key, value in part.metrics.items()}),
             **{f"version.{key}": value for key, value in part.versions.items()},
+            **(part.keep.tags() if part.keep else {}),
         }
         tags |= {f"{start}{key}": value for key, value in values.items() if value}
     return tags
@@ -189,4 +195,5 @@ def _from_tags(task: str, start: str, tags: Mapping[str, str]) -> ModelPart:
         characters=int(tag("characters")) if tag("characters").isdecimal() else 0,
         main_metric=tag("main_metric"),
         metrics=found,
+        keep=read_keep({name: tag(f"keep.{name}") for name in KEEP_NAMES}),
     )

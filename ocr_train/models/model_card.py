@@ -38,6 +38,7 @@ def _part(part: ModelPart, experiment_id: str) -> str:
         else _TASKS.get(part.task, part.task),
         f"score on its validation data: {scores}" if scores else "",
         f"data digest: `{part.dataset_digest}`" if part.dataset_digest else "",
+        f"what it could read before: {part.keep} (keep set `{part.keep.digest}`)" if part.keep else "",
         f"dictionary: {part.characters} characters" if part.characters else "",
         f"weights (SHA-256): `{part.checkpoint_sha256}`" if part.checkpoint_sha256 else "",
         f"from {_run(part, experiment_id)}" if part.run_id else "",

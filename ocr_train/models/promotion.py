@@ -14,6 +14,8 @@ from typing import Any
 
 from ocr_train.config.registry_names import parse_target
 from ocr_train.errors import ConfigError, DataError, TrackingError
+from ocr_train.models.keep_rule import why_not_kept
+from ocr_train.models.keep_score import keep_of_run
 from ocr_train.models.metadata import ModelPart, numeric_values, parts_of
 from ocr_train.models.registry import find_version
 from ocr_train.redaction.addresses import first_line
@@ -43,16 +45,24 @@ class Decision:
 
 
 def promote(
-    client: Any, run_or_version: str, *, metric: str, name: str = "", alias: str = "champion"
+    client: Any,
+    run_or_version: str,
+    *,
+    metric: str,
+    name: str = "",
+    alias: str = "champion",
+    keep_tolerance: float | None = None,
 ) -> Decision:
     """Move `alias` to the version where its `metric` is greater than the champion's, and say why it did or not.
 
     `run_or_version` is a run id (its newest version), models:/NAME/VERSION or models:/NAME@ALIAS. `best/hmean` and
     `eval/hmean` are the model's own hmean at its checkpoint; `evaluate/hmean` is what the command `evaluate` left
     in its run. Without a champion the alias moves; on a tie it does not; NaN never wins. Of a detection and a
-    recognition together the other part must not be worse.
+    recognition together the other part must not be worse. With `keep_tolerance` it must also read what it could read before
+    (`keep_rule`), but for so much of its score.
     Raises `ConfigError` where there is no such version or metric, `DataError` where the two must not be compared:
-    other tasks, other data, or a champion that nothing is known of.
+    other tasks, other data, or a champion that nothing is known of; and where `keep_tolerance` is given for a version
+    that says nothing of a keep set.
     """
     wanted = _metric(metric)
     challenger = find_version(client, run_or_version, name=name)
@@ -68,13 +78,16 @@ def promote(
         decision = replace(decision, champion=str(champion.version))
     if math.isnan(value):
         return replace(decision, why=f"its {metric} is NaN, which never wins.")
+    if decision.champion == decision.version:
+        return replace(decision, why=f"version {decision.version} is {alias} already.", champion_value=value)
+    theirs = _parts(client, champion, wanted) if champion is not None else ()
+    if champion is not None:
+        _refuse_incomparable(mine, theirs, wanted, champion)
+    if forgotten := why_not_kept(mine, theirs, keep_tolerance, challenger):
+        return replace(decision, why=forgotten)
     if champion is None:
         _move(client, decision)
         return replace(decision, moved=True, why=f"{alias} was free; {metric} is {value:.4f}.")
-    if decision.champion == decision.version:
-        return replace(decision, why=f"version {decision.version} is {alias} already.", champion_value=value)
-    theirs = _parts(client, champion, wanted)
-    _refuse_incomparable(mine, theirs, wanted, champion)
     other = next(one for one in theirs if one.task == part.task).metrics[wanted]
     won, why = _won(mine, theirs, part.task, wanted, value, other)
     if won:
@@ -119,6 +132,7 @@ def _of_run(client: Any, version: Any) -> tuple[ModelPart, ...]:
             run_id=run.info.run_id,
             dataset_digest=tags.get("dataset_digest", ""),
             metrics=numeric_values(metrics),
+            keep=keep_of_run(tags),
         ),
     )
 

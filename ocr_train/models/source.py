@@ -26,6 +26,7 @@ from ocr_train.config.overrides import get_key
 from ocr_train.disk import sha256_of
 from ocr_train.errors import ConfigError, DataError, OcrTrainError, StorageError
 from ocr_train.models.inference import CHECKPOINT, EXPORTED, ONNX, Model
+from ocr_train.models.keep_score import KeepScore, keep_of_run
 from ocr_train.ocr_engine.documents import DocumentError, read_json, read_yaml
 from ocr_train.tracking.mlflow_client import get_run
 from ocr_train.trainer.configurations import require_plain
@@ -46,7 +47,7 @@ class ModelSource:
     `path` is a checkpoint's path without `.pdparams` (`kind` "checkpoint") or an exported folder ("exported",
     "onnx"); `config` is the run's config.yml and `dictionary` what lies or is named with it. `task` is det, rec,
     cls, ...; `name` the experiment's model; `sha256` is that of the .pdparams it comes from. What is not known is
-    empty (`step` and `epoch`: 0). `description` is one line for people.
+    empty (`step` and `epoch`: 0). `keep` is what its run says of a keep set. `description` is one line for people.
     """
 
     kind: str
@@ -62,6 +63,7 @@ class ModelSource:
     versions: Mapping[str, str] = field(default_factory=dict)
     sha256: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
+    keep: KeepScore | None = None
     description: str = ""
 
     def model(self, python: Path, root: Path, env: Mapping[str, str] | None = None) -> Model:
@@ -190,12 +192,14 @@ def _of_run(spec: ResumeSpec, client: Any, folder: Path) -> ModelSource:
             hint="`python -m ocr_train checkpoints RUN` lists those of a run.",
         )
     passed = f"; skipped: {'; '.join(found.passed_over)}" if found.passed_over else ""
-    return _checkpoint(
+    source = _checkpoint(
         found.prefix,
         found.manifest,
         run_id=found.run_id,
         description=f"the checkpoint of run {found.run_id}, step {found.manifest.step}{passed}",
     )
+    # The best of a line may be an earlier run's: the run that was named has read it at its end.
+    return replace(source, keep=keep_of_run(run.data.tags, source.step))
 
 
 def _from_s3(uri: str, folder: Path) -> tuple[ModelSource, ...]:

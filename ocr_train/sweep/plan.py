@@ -37,7 +37,7 @@ OF_THE_MACHINE = frozenset(
             "backup",
             "keep_last",
         ),
-        *("sample_images", "evaluation_images", "export", "stall_timeout_s", "nan_windows"),
+        *("sample_images", "evaluation_images", "keep", "export", "stall_timeout_s", "nan_windows"),
     ]
 )
 """Parameters that leave a trial's score as it is: they may change between two starts of one study."""

@@ -91,7 +91,7 @@ def measure_base(setup: TrainingSetup, services: Services) -> Base | None:
     )
     try:
         found = evaluate(
-            _source(setup.run, settled),
+            source_before(setup.run, settled),
             data,
             trainer=setup.launch.trainer,
             use_gpu=bool(setup.launch.device.gpus),
@@ -110,7 +110,8 @@ def measure_base(setup: TrainingSetup, services: Services) -> Base | None:
     return Base(metrics=metrics, prefix=prefix, source=settled.source)
 
 
-def _source(run: Run, settled: Settled) -> ModelSource:
+def source_before(run: Run, settled: Settled) -> ModelSource:
+    """The weights before training as a model that can be read with."""
     weights = settled.weights or Path()
     return ModelSource(
         kind=CHECKPOINT,

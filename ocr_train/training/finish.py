@@ -12,7 +12,8 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,36 +29,33 @@ from ocr_train.disk import sha256_of
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.models.export.check import choose_images
 from ocr_train.models.export.run import Exported, ExportOptions, export
-from ocr_train.models.inference import CHECKPOINT, ReadingProcess
+from ocr_train.models.inference import CHECKPOINT
 from ocr_train.models.source import ModelSource, find_source
 from ocr_train.ocr_engine.settings import TASKS
 from ocr_train.run import Results
 from ocr_train.tracking.run_folder import ARTIFACTS
 from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer.files import states_of, weights_of
+from ocr_train.training.keep import Keep, KeepResult, compare_keep
+from ocr_train.training.reading import ReadingStopped, read_until_stopped, reading_limit, require_no_stop
 from ocr_train.training.services import Services, TrainingSetup
 
 TAG = "exported"
+KEEP = "keep"
 CHECK_IMAGES = 32
-POLL_S = 0.2
-READ_TIMEOUT_S = 1800.0
-CPU_PAGES = 200
-"""At most this many pages are read where there is no GPU: a page takes a CPU about a second."""
 
 
 _T = TypeVar("_T")
 
 
-class _StopError(Exception):
-    """We were asked to stop: what is left can be done later."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Finishing:
     """What came of it, for the summary: `finding` is the evaluation's sentence, `picture` shows some answers, `example`
-    is an image that was read well, `model` where the model is and `notes` what could not be done and how to do it."""
+    is an image that was read well, `keep` says what became of what could be read before, `model` where the model is and
+    `notes` what could not be done and how to do it."""
 
     finding: str = ""
+    keep: str = ""
     picture: Path | None = None
     example: Path | None = None
     model: str = ""
@@ -73,6 +71,7 @@ class _Work:
     source: ModelSource
     tracker: Tracker
     services: Services
+    keep: Keep | None = None
 
 
 def finish(
@@ -81,6 +80,7 @@ def finish(
     results: Results,
     tracker: Tracker,
     services: Services,
+    keep: Keep | None = None,
 ) -> Finishing:
     """Do what the experiment asks for after its training; never raises for what can be done again later."""
     wanted = (experiment.evaluation_images > 0, experiment.export)
@@ -97,14 +97,21 @@ def finish(
     except Exception as exc:  # noqa: BLE001 - the training is finished and stays so
         tracker.set_tags({TAG: f"failed: {exc}"})
         return Finishing(notes=(f"model: the best checkpoint could not be fetched: {exc}",))
-    work = _Work(experiment=experiment, setup=setup, source=source, tracker=tracker, services=services)
+    work = _Work(
+        experiment=experiment, setup=setup, source=source, tracker=tracker, services=services, keep=keep
+    )
     notes: list[str] = []
     done = _guarded(work, "evaluation", _evaluate, notes) if wanted[0] else None
+    kept = _guarded(work, KEEP, partial(_compare_keep, keep=keep), notes) if keep else None
+    if kept:
+        # What is exported says so, too.
+        work = replace(work, source=replace(source, keep=kept.score))
     model = _guarded(work, TAG, _make_model, notes) if wanted[1] else None
     return Finishing(
         finding=done.sentence if done else "",
         picture=done.picture if done else None,
         example=done.example if done else None,
+        keep=kept.sentence if kept else "",
         model=model or "",
         notes=tuple(notes),
     )
@@ -123,10 +130,11 @@ def not_done(task: str) -> str:
 def _guarded(work: _Work, tag: str, stage: Callable[[_Work], _T], notes: list[str]) -> _T | None:
     """The stage's answer; where it fails, a note and a tag."""
     command = "export" if tag == TAG else "evaluate"
-    later = f"python -m ocr_train {command} {work.tracker.run_id}"
+    data = f" --data {shlex.quote(work.keep.where)}" if tag == KEEP and work.keep else ""
+    later = f"python -m ocr_train {command} {work.tracker.run_id}{data}"
     try:
         return stage(work)
-    except _StopError:
+    except ReadingStopped:
         notes.append(f"{command}: skipped because a stop was requested; run it later: {later}")
         return None
     except OcrTrainError as exc:
@@ -175,7 +183,7 @@ def _evaluate(work: _Work) -> AnalysisReport:
         run.task,
         lambda chosen: _read(work, chosen),
         work.tracker.folder / "evaluation",
-        limit=_limit(work),
+        limit=reading_limit(work.experiment, work.setup.launch),
     )
     for path, folder in done.files:
         work.tracker.log_file(path, folder)
@@ -185,40 +193,24 @@ def _evaluate(work: _Work) -> AnalysisReport:
     return done
 
 
-def _limit(work: _Work) -> int:
-    wanted = work.experiment.evaluation_images
-    slow = work.experiment.task == "det" and not work.setup.launch.device.gpus
-    return min(wanted, CPU_PAGES) if slow else wanted
+def _compare_keep(work: _Work, keep: Keep) -> KeepResult:
+    work.services.echo(f"keep: {work.source.description} and {keep.what} ...")
+
+    def read(images: Sequence[Path]) -> Sequence[Reading]:
+        return read_until_stopped(work.source, images, work.setup.launch, work.services.stop)
+
+    return compare_keep(keep, work.source, read, work.setup.run, work.tracker)
 
 
 def _read(work: _Work, chosen: ValidationSet) -> Sequence[Reading]:
-    """Read the images with the checkpoint, but no longer than until we are asked to stop."""
-    model = work.source.model(
-        work.setup.launch.python, work.setup.launch.paddleocr.root, work.setup.launch.env
+    return read_until_stopped(
+        work.source, chosen.paths, work.setup.launch, work.services.stop, texts=chosen.texts
     )
-    process = ReadingProcess.start(
-        model, chosen.paths, use_gpu=bool(work.setup.launch.device.gpus), texts=chosen.texts
-    )
-    deadline = time.monotonic() + READ_TIMEOUT_S
-    try:
-        while not process.poll():
-            _require_no_stop(work)
-            if time.monotonic() > deadline:
-                raise OcrTrainError(f"the images were not read within {READ_TIMEOUT_S:g} s")
-            time.sleep(POLL_S)
-        return process.result()
-    finally:
-        process.close()
-
-
-def _require_no_stop(work: _Work) -> None:
-    if work.services.stop.number is not None:
-        raise _StopError
 
 
 def _make_model(work: _Work) -> str:
     """Export, check, log and register; where the model is."""
-    _require_no_stop(work)
+    require_no_stop(work.services.stop)
     work.services.echo(f"export: {work.source.description} is exported and compared with the checkpoint ...")
     dataset = work.setup.dataset
     images = choose_images(image_paths(dataset.val, dataset.images), CHECK_IMAGES, 0)
@@ -233,7 +225,7 @@ def _make_model(work: _Work) -> str:
     work.tracker.set_tags({TAG: "agrees"})
     if work.tracker.offline:
         return f"{exported.folder} (offline: after `sync`, `python -m ocr_train register` logs it)"
-    _require_no_stop(work)
+    require_no_stop(work.services.stop)
     return _log(work, exported, images[0])
 
 

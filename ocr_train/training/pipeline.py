@@ -16,6 +16,7 @@ from pathlib import Path
 from callbacks.nodes import HINT, NODE_LOST
 from ocr_train.config.experiment import Experiment
 from ocr_train.cost import spent, starving
+from ocr_train.data.keep_set import require_keep_path
 from ocr_train.disk import refused
 from ocr_train.errors import CheckpointLost, OcrTrainError, TrainingFailed
 from ocr_train.events import RunFinished, RunStarted
@@ -35,6 +36,8 @@ from ocr_train.trainer.stop_signals import StopRequested
 from ocr_train.training.base import Base, measure_base
 from ocr_train.training.callbacks import make_callbacks
 from ocr_train.training.finish import Finishing, finish, not_done
+from ocr_train.training.keep import Keep
+from ocr_train.training.keep_before import find_keep, measure_keep
 from ocr_train.training.nodes import gather
 from ocr_train.training.record import first_tags, say_default_experiment, say_exposed_params
 from ocr_train.training.run_name import run_name
@@ -68,6 +71,7 @@ class Summary:
 
 def train(experiment: Experiment, output: Path, services: Services) -> Summary:
     """Run the whole way; raises `OcrTrainError` for what keeps the trainer from starting."""
+    require_keep_path(experiment.keep)
     name, tags = _called(experiment, services)
     started = _begin(experiment, output, services, name=name, tags=tags)
     tracker = started.tracker
@@ -82,13 +86,15 @@ def train(experiment: Experiment, output: Path, services: Services) -> Summary:
                 name_primary_metric(services.client, tracker.experiment_id, f"best/{experiment.main_metric}")
             say_default_experiment(tracker, experiment.task, services.echo)
             say_exposed_params(tracker, services.echo)
-            setup, base = _before_training(experiment, output, started, services)
+            setup, base, keep = _before_training(experiment, output, started, services)
             with services.stop.deferred():
                 outcome, last_lines, results = _run_trainer(experiment, setup, base, tracker, services)
                 outcome = _with_lost_checkpoints(outcome, results)
                 results = _with_findings(results, setup, base, tracker)
                 finished = outcome.status == "FINISHED"
-                finishing = finish(experiment, setup, results, tracker, services) if finished else Finishing()
+                finishing = (
+                    finish(experiment, setup, results, tracker, services, keep) if finished else Finishing()
+                )
                 _log_costs(experiment, setup, results, tracker, services)
                 log = tracker.folder / "train.log"
                 _log_end(tracker, outcome, last_lines, log, results)
@@ -155,18 +161,20 @@ def _called(experiment: Experiment, services: Services) -> tuple[str, dict[str, 
 
 def _before_training(
     experiment: Experiment, output: Path, started: StartedRun, services: Services
-) -> tuple[TrainingSetup, Base | None]:
+) -> tuple[TrainingSetup, Base | None, Keep | None]:
     """Everything before the trainer starts, the base and the other machines included."""
     if note := not_done(experiment.task):
         services.echo(note)
+    found = find_keep(experiment, output, services)
     setup = set_up(experiment, output, started, services)
     base = measure_base(setup, services)
     if base:
         known = started.reopened.params if started.reopened else {}
         started.tracker.log_params({key: value for key, value in base.params.items() if key not in known})
+    keep = measure_keep(experiment, setup, found, output, started, services)
     if services.leader:
         gather(services.leader, setup, started.tracker, services.echo)
-    return setup, base
+    return setup, base, keep
 
 
 def _with_findings(results: Results, setup: TrainingSetup, base: Base | None, tracker: Tracker) -> Results:

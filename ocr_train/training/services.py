@@ -10,6 +10,7 @@ from typing import Any
 from ocr_train.cluster.leader import Leader
 from ocr_train.data.backup import Backup
 from ocr_train.data.for_training import Dataset, Fetch
+from ocr_train.resume.resolve import ResumePoint
 from ocr_train.run import Echo, Run
 from ocr_train.trainer.device import Device
 from ocr_train.trainer.interpreter import Facts
@@ -75,7 +76,7 @@ class Rendered:
 @dataclass(frozen=True, kw_only=True)
 class TrainingSetup:
     """Everything that must be known before the trainer starts; `script_job` is the file that says what the script around
-    the trainer is to do."""
+    the trainer is to do, `point` the checkpoint that training goes on from, or takes its weights from."""
 
     run: Run
     dataset: Dataset
@@ -84,3 +85,4 @@ class TrainingSetup:
     num_workers: int | None
     script_job: Path | None
     argv: Sequence[str]
+    point: ResumePoint | None = None

@@ -164,7 +164,6 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
 
     _back_up(experiment, dataset, tracker, services)
     run = _run(experiment, dataset, point, started, rendered.steps_per_epoch, launch)
-    argv = _argv(run, launch, job, services)
     log_start(experiment, dataset, rendered, run, started, settled)
     return TrainingSetup(
         run=run,
@@ -173,7 +172,8 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
         settled=settled,
         num_workers=get_key(rendered.config, "Train.loader.num_workers", None),
         script_job=job,
-        argv=argv,
+        argv=_argv(run, launch, job, services),
+        point=point,
     )
 
 

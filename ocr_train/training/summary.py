@@ -116,6 +116,7 @@ def _facts(summary: Summary, started: Started) -> list[tuple[str, str]]:
         facts.append(("checkpoints", f"{results.stored} stored in {_where(summary)}"))
     finishing = summary.finishing
     facts += [("evaluation", finishing.finding)] if finishing.finding else []
+    facts += [("keep", finishing.keep)] if finishing.keep else []
     facts += [("picture", str(finishing.picture))] if finishing.picture else []
     facts += [("model", f"{finishing.model}: gives the checkpoint's answers")] if finishing.model else []
     facts += [("not done", note) for note in finishing.notes]

@@ -302,3 +302,18 @@ def test_a_secret_in_a_param_does_not_reach_the_page(store: Any, monkeypatch: py
     page = page_of(store, one, make_run(store, Made()))
     assert "canary" not in page
     assert "abcdefgh" not in page
+
+
+def test_what_is_still_read_of_a_keep_set_is_a_column(store: Any) -> None:
+    """With what it was before training; runs that had several sets say which. It is no setting that differs."""
+    ids = []
+    for number, kept in enumerate(("0.5", "0.75")):
+        tags, params = {"keep_digest": f"{number}ab1e7777"}, {"keep/base_hmean": "0.875"}
+        ids.append(make_run(store, Made(name=f"run-{number}", tags=tags, params=params)))
+        store.log_metric(ids[-1], "keep/hmean", float(kept), step=120)
+    page = Reader(page_of(store, *ids)).text
+    assert "Kept" in page
+    assert "0.5000 before 0.8750, set 0ab1e7" in page
+    assert "0.7500 before 0.8750, set 1ab1e7" in page
+    assert "keep/base_hmean" not in page
+    assert "Kept" not in Reader(page_of(store, make_run(store, Made(name="bare")))).text

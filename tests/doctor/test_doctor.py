@@ -18,21 +18,22 @@ def test_all_problems_are_said_at_once(store_folder: Path, prefix: Prefix) -> No
     """A wrong key for S3, at both addresses, with exit code 4; nothing is left, and the key is not shown."""
     done = ocr_train_here(
         *("doctor", "--model", "rec", "--data", prefix.uri, "--backup", prefix.uri, "--resume", "latest"),
-        *("--json", "found.json"),
+        *("--json", "found.json", "--keep", prefix.uri),
         cwd=store_folder,
         env={"AWS_SECRET_ACCESS_KEY": "only-a-wrong-secret"},
     )
     assert done.returncode == 4, done.stdout + done.stderr
     assert "problem  data in S3" in done.stdout
     assert "problem  backup" in done.stdout
+    assert "problem  keep  " in done.stdout
     assert "ok       Paddle runs       a convolution forward and backward on cpu" in done.stdout
     assert "only-a-wrong-secret" not in done.stdout
     assert "warning  resume            'latest' is not looked up here" in done.stdout
     found = json.loads((store_folder / "found.json").read_text(encoding="utf-8"))
-    assert (found["problems"], found["exit_code"], found["estimate"]) == (2, 4, None)
+    assert (found["problems"], found["exit_code"], found["estimate"]) == (3, 4, None)
     # The last line counts what the machine has to warn of, whatever that is: its rows are in the answer.
     warnings = sum(row["status"] == "warning" for row in found["rows"])
-    counted = f"2 problems, {warnings} warning{'s' if warnings > 1 else ''} (exit code 4)"
+    counted = f"3 problems, {warnings} warning{'s' if warnings > 1 else ''} (exit code 4)"
     assert done.stdout.splitlines()[-1] == counted, done.stdout
     assert {row["subject"] for row in found["rows"]} >= {
         "Python",

@@ -139,9 +139,15 @@ def test_a_fine_tuned_run_goes_on_whole() -> None:
 
 def test_the_model_and_what_was_not_done_are_said() -> None:
     """What the evaluation found, where the model is, and which command does what could not be done."""
-    finishing = Finishing(finding="On 8 images ...", model="models:/ocr-det/3", notes=("export: no disk.",))
+    finishing = Finishing(
+        finding="On 8 images ...",
+        keep="acc 0.960 before training, 0.540 after it",
+        model="models:/ocr-det/3",
+        notes=("export: no disk.",),
+    )
     text = text_of(replace(SUMMARY, finishing=finishing))
     assert "evaluation   On 8 images ..." in text
+    assert "keep         acc 0.960 before training, 0.540 after it" in text
     assert "model        models:/ocr-det/3: gives the checkpoint's answers" in text
     assert "not done     export: no disk." in text
 

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from ocr_train.config.auto_values import several_machines_problems
 from ocr_train.config.data_sources import parse_sources
-from ocr_train.config.fine_tune import is_of_a_run
+from ocr_train.config.fine_tune import NONE, is_of_a_run
 from ocr_train.config.parameters import Launch
 from ocr_train.errors import ConfigError
 from ocr_train.redaction.redactor import redactor
@@ -162,15 +162,10 @@ def _parameter_problems(job: KubernetesJob) -> list[str]:
         problems.append(f"cpus={launch.cpus} and --gpus-per-node {job.gpus}: give one of them")
     # What exists here says nothing about the pod's disk.
     sources = parse_sources(launch.data, problems, is_there=lambda _: False)
-    for path in (one.address for one in sources if not one.is_s3):
-        if not job.pvc:
-            problems.append(
-                f"data={path} is a folder: name the claim that has it with --pvc, or give s3://..."
-            )
-        elif not PurePosixPath(path).is_relative_to(DATA_FOLDER):
-            problems.append(
-                f"data={path}: the claim is at {DATA_FOLDER} in the pod, so give {DATA_FOLDER}/..."
-            )
+    places = [("data", one.address) for one in sources if not one.is_s3]
+    if launch.keep not in ("", NONE) and not launch.keep.lower().startswith("s3://"):
+        places.append(("keep", launch.keep))
+    problems += [found for name, path in places if (found := _place_problem(name, path, job.pvc))]
     if launch.offline.lower() in ("true", "yes", "1"):
         problems.append(
             "offline=true: a pod that is started again finds its run on an MLflow server; leave it out"
@@ -180,3 +175,12 @@ def _parameter_problems(job: KubernetesJob) -> list[str]:
             "no MLflow server: give --env MLFLOW_TRACKING_URI=http://..., or a --secret that has MLFLOW_TRACKING_URI"
         )
     return problems
+
+
+def _place_problem(name: str, path: str, pvc: str) -> str:
+    """What is wrong with the folder `path`, a value of the parameter `name`, for a pod that has the claim `pvc`."""
+    if not pvc:
+        return f"{name}={path} is a folder: name the claim that has it with --pvc, or give s3://..."
+    if not PurePosixPath(path).is_relative_to(DATA_FOLDER):
+        return f"{name}={path}: the claim is at {DATA_FOLDER} in the pod, so give {DATA_FOLDER}/..."
+    return ""

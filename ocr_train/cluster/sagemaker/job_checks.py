@@ -8,10 +8,14 @@ from typing import Any
 from ocr_train.cluster.sagemaker import instances
 from ocr_train.cluster.sagemaker.options import JobOptions
 from ocr_train.cluster.sagemaker.plan import OURS
-from ocr_train.config.parameter_values import choice
+from ocr_train.config.fine_tune import NONE
+from ocr_train.config.parameter_values import address, choice
 from ocr_train.config.parameters import PARAMETERS, Launch, option_name
 from ocr_train.config.requests import DataSource
 from ocr_train.redaction.redactor import redactor
+
+CHANNELS = "/opt/ml/input/data/"
+"""Where a job has its channels: a parameter may name a folder there."""
 
 
 def check_device(launch: Launch, options: JobOptions, problems: list[str], notes: list[str]) -> None:
@@ -70,11 +74,14 @@ def check_parameters(
     for name in OURS:
         if getattr(launch, name) != getattr(Launch(), name):
             problems.append(f"{option_name(name)}: inside a job, SageMaker and the image decide it")
+    keep = address(launch.keep)
+    hidden = [("--data", one.address) for one in sources if not one.is_s3]
+    if keep not in ("", NONE) and not keep.startswith(("s3://", CHANNELS)):
+        hidden.append(("--keep", keep))
     problems += [
-        f"--data: {one.address!r} is on this machine, which the job does not see: send it with "
-        f"`python -m ocr_train push {one.address} s3://bucket/prefix` and give that address"
-        for one in sources
-        if not one.is_s3
+        f"{option}: {path!r} is on this machine, which the job does not see: send it with "
+        f"`python -m ocr_train push {path} s3://bucket/prefix` and give that address"
+        for option, path in hidden
     ]
     if sources and channels:
         problems.append(

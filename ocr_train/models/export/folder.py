@@ -78,6 +78,8 @@ def _model(folder: Path, facts: ExportFacts, seed: int) -> dict[str, Any]:
         "backends": ["paddle", *(["onnx"] if (folder / "model.onnx").is_file() else [])],
         "files": {path.name: sha256_of(path) for path in files},
     }
+    if source.keep:
+        known["keep"] = source.keep.to_json()
     if facts.carried:
         known["requires"] = requirements_of(facts.trainer.python, folder / CARRIED, model_type=source.task)
     return known

@@ -136,6 +136,8 @@ def test_everything_that_is_wrong_is_said_at_once(capsys: pytest.CaptureFixture[
             "rec",
             "--data",
             "/somewhere",
+            "--keep",
+            "/elsewhere",
             "--image",
             "A B",
             "--name",
@@ -157,7 +159,7 @@ def test_everything_that_is_wrong_is_said_at_once(capsys: pytest.CaptureFixture[
     )
     assert (ran.code, ran.out) == (2, "")
     for words in (
-        "10 problem(s)",
+        "11 problem(s)",
         "epochs: 'x' is not a whole number",
         "--name 'My_Job' is not a DNS label",
         "--image 'A B' is not the name of an image",
@@ -166,7 +168,8 @@ def test_everything_that_is_wrong_is_said_at_once(capsys: pytest.CaptureFixture[
         "AWS_SECRET_ACCESS_KEY=...: a secret does not belong into the YAML",
         "PROXY=...: its value has a password",
         "--env 'foo' is not NAME=VALUE",
-        "name the claim that has it with --pvc",
+        "data=/somewhere is a folder: name the claim that has it with --pvc",
+        "keep=/elsewhere is a folder: name the claim that has it with --pvc",
         "no MLflow server",
     ):
         assert words in ran.err

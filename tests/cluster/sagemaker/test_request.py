@@ -130,6 +130,7 @@ def test_what_cannot_work_is_refused(chosen: dict[str, Any], said: str) -> None:
         (replace(LAUNCH, cpus="2"), "--cpus: ml.g5.xlarge has GPUs"),
         (replace(LAUNCH, nodes="10.0.0.1,10.0.0.2"), "--nodes: inside a job"),
         (replace(LAUNCH, data="./words"), "python -m ocr_train push ./words s3://bucket/prefix"),
+        (replace(LAUNCH, keep="./before"), "python -m ocr_train push ./before s3://bucket/prefix"),
         (replace(LAUNCH, data=""), "--output-s3: without data on S3"),
         (
             replace(LAUNCH, overrides="Global.wandb.api_key=abcdefgh1234"),
@@ -144,6 +145,12 @@ def test_a_launch_that_cannot_work_is_refused(launch: Launch, said: str) -> None
     found = refused(launch)
     assert said in found
     assert "abcdefgh1234" not in found
+
+
+def test_a_set_to_keep_is_in_s3_or_in_a_channel() -> None:
+    """A job sees nothing else; it is a hyperparameter like others."""
+    for keep in ("s3://bucket/before", "/opt/ml/input/data/before", "none"):
+        assert job(replace(LAUNCH, keep=keep)).request["HyperParameters"]["keep"] == keep
 
 
 def test_several_machines_measure_nothing() -> None:
