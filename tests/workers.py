@@ -20,7 +20,10 @@ take seconds to make, so that a file stays with one worker."""
 
 
 TOGETHER = {
-    "lively models": ("models/test_mlflow_model.py", "models/test_inference.py", "cli/test_predict.py"),
+    "lively models": (
+        *("models/test_mlflow_model.py", "models/test_inference.py", "models/test_reading_many.py"),
+        *("cli/test_predict.py", "cli/test_label.py"),
+    ),
     "servers": (
         *("test_train_on_s3.py", "data/test_for_training.py", "tracking/test_preflight.py"),
         "doctor/test_tracking.py",

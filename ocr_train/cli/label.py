@@ -137,7 +137,11 @@ def _write(
     """Write everything beside its place and move it there when it is whole; how many images are surely right."""
     from ocr_train.labelling import review
     from ocr_train.labelling.confidence import SURE
-    from ocr_train.labelling.ppocrlabel_folder import write_prelabels, write_record
+    from ocr_train.labelling.ppocrlabel_folder import (
+        require_new_or_untouched,
+        write_prelabels,
+        write_record,
+    )
 
     folder = part / "folder"
     shutil.rmtree(folder, ignore_errors=True)
@@ -165,6 +169,8 @@ def _write(
     )
     write_record(folder, models.task, models.description)
     if out.exists():
+        # Reading takes hours, in which somebody may have begun to correct what is there.
+        require_new_or_untouched(out, overwrite=True)
         shutil.rmtree(out)
     folder.rename(out)
     shutil.rmtree(part, ignore_errors=True)

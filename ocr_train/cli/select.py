@@ -149,6 +149,7 @@ def _candidate(reading: Reading, task: str, looked: _Looked) -> Candidate:
         confidence=sure.least,
         why=sure.why,
         copies=looked.copies[reading.image],
+        empty=task != "rec" and not sure.parts,
     )
 
 

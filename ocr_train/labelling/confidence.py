@@ -42,10 +42,10 @@ def confidence_of(reading: Reading, task: str) -> ImageConfidence:
     if not scores:
         return ImageConfidence(least=0.0, mean=0.0, parts=0, why="no text was found")
     worst = min(range(len(scores)), key=lambda place: scores[place])
-    what = (
-        f"{names[worst]} is the least sure of {len(scores)}" if len(scores) > 1 else f"{names[worst]} alone"
-    )
-    return _of_parts(scores, what)
+    if len(scores) == 1:
+        only = "its only box" if task == "det" else f"its only line {_short(reading.lines[0].text)}"
+        return _of_parts(scores, only)
+    return _of_parts(scores, f"{names[worst]} is the least sure of {len(scores)}")
 
 
 def _of_text(reading: Reading) -> ImageConfidence:

@@ -4,7 +4,7 @@
     kinds       k-means on what images look like and what was read, half as many kinds as images are wanted
     next        the image with the largest uncertainty * 0.7 ** (how many of its kind are chosen already)
 
-An image that is nearly the same as a chosen one is passed over. Everything is the same at every call: the first centres are the
+An image that is nearly the same as a chosen one is passed over; at most a quarter are pages on which nothing was found. Everything is the same at every call: the first centres are the
 least sure image and then the one that is farthest from all before (Gonzalez, 1985), and ties are broken by path.
 """
 
@@ -29,6 +29,8 @@ ALIKE = 0.7
 """So much less is an image wanted for each of its kind that is chosen."""
 NEAR = 2.5
 """Two images are nearly the same where their grey values differ by less on average, brightness aside (of 255)."""
+EMPTY = 0.25
+"""At most this share are pages on which nothing was found, as long as there are others: they may be blank."""
 _NEAR_ASPECT = 0.05
 _NEAR_TEXT = 0.9
 _POOLED = 4
@@ -39,7 +41,8 @@ _ROUNDS = 10
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
     """An image that may be chosen: what it looks like (`ImageLook`), what was read (`text`), how many boxes were found,
-    `confidence` with why, and how many exact `copies` of it there are beside it."""
+    `confidence` with why, how many exact `copies` of it there are beside it, and whether it is a page on which nothing was
+    found (`empty`)."""
 
     image: Path
     grey: NDArray[np.uint8]
@@ -49,6 +52,7 @@ class Candidate:
     confidence: float
     why: str
     copies: int = 0
+    empty: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +92,20 @@ def select_spread(candidates: Sequence[Candidate], count: int) -> ImageSelection
     kinds = _kinds(ranked, -(-count // 2))
     waiting = [(-(1 - one.confidence), place) for place, one in enumerate(ranked)]
     heapq.heapify(waiting)
-    taken, chosen, nearly = Counter[int](), list[int](), 0
-    while waiting and len(chosen) < count:
-        wanted, place = heapq.heappop(waiting)
-        now = -(1 - ranked[place].confidence) * ALIKE ** taken[kinds[place]]
-        if now > wanted + 1e-12:
-            # Others of its kind were chosen since.
-            heapq.heappush(waiting, (now, place))
-            continue
+    taken, chosen, nearly, empty = Counter[int](), list[int](), 0, list[int]()
+    while (waiting or empty) and len(chosen) < count:
+        if not waiting:
+            place = empty.pop(0)
+        else:
+            wanted, place = heapq.heappop(waiting)
+            now = -(1 - ranked[place].confidence) * ALIKE ** taken[kinds[place]]
+            if now > wanted + 1e-12:
+                # Others of its kind were chosen since.
+                heapq.heappush(waiting, (now, place))
+                continue
+            if ranked[place].empty and sum(ranked[other].empty for other in chosen) >= count * EMPTY:
+                empty.append(place)
+                continue
         if any(_nearly_same(ranked[place], ranked[other]) for other in chosen):
             nearly += 1
             continue

@@ -104,6 +104,25 @@ def test_corrections_are_never_written_over(
     assert len(model.asked) == asked
 
 
+def test_corrections_that_begin_while_images_are_read_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was read waits for a call with another folder."""
+    words = ["label", str(pages(tmp_path)), "--with", "RUN", "--out", str(tmp_path / "out"), "--overwrite"]
+    ScriptedModel("lines", lines_by_name).install(monkeypatch, "label")
+    assert run(words) == 0
+    labels = tmp_path / "out" / "Label.txt"
+
+    def corrected_meanwhile(image: Path) -> Reading:
+        labels.write_text("corrected", encoding="utf-8")
+        return lines_by_name(image)
+
+    ScriptedModel("lines", corrected_meanwhile).install(monkeypatch, "label")
+    assert run(words) == 2
+    assert "somebody's work" in capsys.readouterr().err
+    assert labels.read_text(encoding="utf-8") == "corrected"
+
+
 @pytest.mark.parametrize(
     ("images", "out", "said"),
     [

@@ -41,6 +41,13 @@ def test_boxes_alone_have_the_detector_s_scores() -> None:
     assert (found.least, found.why) == (0.6, "box 2 (from the top left) is the least sure of 2")
 
 
+def test_what_is_alone_on_a_page_is_called_so() -> None:
+    """Nothing is compared with it."""
+    assert confidence_of(read_lines(IMAGE, text_line("ก", 0.5)), "lines").why == "its only line 'ก'"
+    one = Reading(image=IMAGE, boxes=(box_at(0, 0).points,), scores=(0.9,))
+    assert confidence_of(one, "det").why == "its only box"
+
+
 def test_a_line_has_the_recogniser_s_score() -> None:
     """What was read is told; nothing read is 0, whatever the score is."""
     found = confidence_of(Reading(image=IMAGE, text="ก", score=0.7), "rec")

@@ -73,6 +73,14 @@ def test_one_kind_does_not_take_all_the_places() -> None:
     assert names[0] == "kind0.png"
 
 
+def test_pages_on_which_nothing_was_found_do_not_take_all_the_places() -> None:
+    """They may be blank: a quarter at most, and more only where nothing else is left."""
+    blank = [candidate(f"blank{place}.png", 0.0, seed=place, boxes=0, empty=True) for place in range(8)]
+    others = [candidate(f"other{place}.png", 0.8, seed=20 + place, text=str(place) * 9) for place in range(4)]
+    assert sum(name.startswith("blank") for name in chosen([*blank, *others], 4)) == 1
+    assert sum(name.startswith("blank") for name in chosen([*blank, *others], 8)) == 4
+
+
 def test_each_choice_says_why() -> None:
     """What was read, how sure the model is, and how many are like it."""
     first = candidate("a.png", 0.41, seed=1, text="ก๑๒", copies=2)
