@@ -80,7 +80,8 @@ def _suspect_texts(scored: Sequence[Scored]) -> Iterator[Suspect]:
     differing = [
         (one, one.score)
         for one in scored
-        if isinstance(one.score, TextScore) and not one.score.right and one.score.prediction
+        # Another spelling of what is read is not another text.
+        if isinstance(one.score, TextScore) and not one.score.right_spelled and one.score.prediction
     ]
     mixed = Counter(pair for one, score in differing for pair in _edits(one, score))
     read_elsewhere = {score.prediction: one.sample.name for one, score in differing}

@@ -37,7 +37,6 @@ from ocr_train.data.mixing import (
     parts_of_dataset,
     require_folders,
 )
-from ocr_train.data.rare_characters import character_use_of
 from ocr_train.data.ratios import Groups, LabelPart, label_groups, say_taken
 from ocr_train.data.sets import clean_sets, labels_text
 from ocr_train.data.table_files import place_tables
@@ -111,8 +110,6 @@ def prepare(request: DataRequest, work: Path, cache: Path, *, fetch: Fetch, echo
     origin = " and ".join(one.origin for one in found)
     echo(f"data: {counts[0]} training and {counts[1]} validation samples from {origin}")
     say_taken(request.trainer, groups, written, parts, echo)
-    if dictionary is not None and request.demo is None:
-        _say_rare(request, dictionary, train, val, echo)
     return Dataset(
         source=origin,
         images=layout.images,
@@ -130,14 +127,6 @@ def prepare(request: DataRequest, work: Path, cache: Path, *, fetch: Fetch, echo
         val_parts=written[1],
         sources=parts,
     )
-
-
-def _say_rare(request: DataRequest, dictionary: Path, train: Path, val: Path, echo: Echo) -> None:
-    """Which characters of the dictionary the training lines hardly have."""
-    use_space_char = bool(get_key(request.trainer, "Global.use_space_char", False))
-    charset = read_dictionary(dictionary, use_space_char=use_space_char).charset
-    for sentence in character_use_of([train], charset, [val]).sentences():
-        echo(f"characters: {sentence}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,12 @@ from ocr_train.training.finish import Finishing, finish, not_done
 from ocr_train.training.keep import Keep
 from ocr_train.training.keep_before import find_keep, measure_keep
 from ocr_train.training.nodes import gather
-from ocr_train.training.record import first_tags, say_default_experiment, say_exposed_params
+from ocr_train.training.record import (
+    first_tags,
+    say_default_experiment,
+    say_exposed_params,
+    say_rare_characters,
+)
 from ocr_train.training.run_name import run_name
 from ocr_train.training.services import Services, TrainingSetup
 from ocr_train.training.setup import look_at_data, resume_request, set_up
@@ -167,6 +172,7 @@ def _before_training(
         services.echo(note)
     found = find_keep(experiment, output, services)
     setup = set_up(experiment, output, started, services)
+    say_rare_characters(experiment, setup.dataset, services.echo)
     base = measure_base(setup, services)
     if base:
         known = started.reopened.params if started.reopened else {}

@@ -10,10 +10,12 @@ import time
 import yaml
 
 from ocr_train.config.experiment import EXPERIMENTS, Experiment
-from ocr_train.config.overrides import flatten
+from ocr_train.config.overrides import flatten, get_key
 from ocr_train.config.started import this_start
+from ocr_train.data.dictionary import read_dictionary
 from ocr_train.data.for_training import Dataset
 from ocr_train.data.manifest import write_manifest
+from ocr_train.data.rare_characters import character_use_of
 from ocr_train.errors import OcrTrainError
 from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.automatic import CONFIG_TAG
@@ -73,6 +75,16 @@ def _description(experiment: Experiment) -> str:
 
 def _command(experiment: Experiment) -> str:
     return this_start().train(experiment.launch.without_secrets(redactor().value))
+
+
+def say_rare_characters(experiment: Experiment, dataset: Dataset, echo: Echo) -> None:
+    """Say which characters of the dictionary the training texts hardly have; nothing of the demo set, or without one."""
+    if dataset.dictionary is None or experiment.demo is not None:
+        return
+    use_space_char = bool(get_key(experiment.trainer, "Global.use_space_char", False))
+    charset = read_dictionary(dataset.dictionary, use_space_char=use_space_char).charset
+    for sentence in character_use_of([dataset.train], charset, [dataset.val]).sentences():
+        echo(f"characters: {sentence}")
 
 
 def say_exposed_params(tracker: Tracker, echo: Echo) -> None:

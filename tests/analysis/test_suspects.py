@@ -73,6 +73,10 @@ class TestTexts:
         scored = scored_texts(("A", read("X", -0.01, -9.0)), ("B", read("Y", -0.01, -20.0)))
         assert names(scored) == ["1", "0"]
 
+    def test_another_spelling_of_what_is_read_is_no_suspect(self) -> None:
+        """The check of the labels names it (`lookalike`): the text is right."""
+        assert names(scored_texts(("น\u0e4dา", read("นำ", -0.01, -30.0)))) == []
+
     def test_what_the_model_mixes_up_often_is_its_own_fault(self) -> None:
         """0 for O on seven images is a habit; the same gap is a suspect where it is the only one."""
         habit = [(f"{number}O", read(f"{number}0", -0.01, -6.0)) for number in range(7)]

@@ -81,6 +81,7 @@ def test_recognition_takes_its_dictionary_along(capsys: Capsys, shared: Path, tm
     ran = prepare(capsys, "rec", source / "rec", out, *options)
     assert (ran.code, ran.json["quarantined"]) == (0, 3 + 17 + 96)
     assert (out / "dict.txt").read_bytes() == (source / "dict.txt").read_bytes()
+    assert "characters of the dictionary stand in no training line" in ran.err
     dataset = trained_on(out, "rec_mv3_none_bilstm_ctc", tmp_path)
     assert dataset.dictionary == out / "dict.txt"
     assert dataset.manifest.digest == ran.json["digest"]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from ocr_train.config.experiment import EXPERIMENTS, Launch, load_experiment
-from ocr_train.training.record import first_tags
+from ocr_train.data.for_training import Dataset
+from ocr_train.training.record import first_tags, say_rare_characters
 
 
 def tags(**launch: str) -> dict[str, str]:
@@ -32,6 +37,27 @@ def test_the_description_has_the_launch_command_in_a_line_that_wraps() -> None:
     assert line.startswith("Launched with: `")
     assert " -m ocr_train train --model det " in line
     assert line.endswith("`")
+
+
+def test_characters_that_no_training_line_has_are_said(tmp_path: Path) -> None:
+    """Of the user's own data: the demo set was drawn from the dictionary."""
+    (tmp_path / "dict.txt").write_text("a\nb\nc\n")
+    (tmp_path / "train.txt").write_text("1.jpg\tab\n" * 5)
+    (tmp_path / "val.txt").write_text("2.jpg\tc\n")
+    said: list[str] = []
+    dataset = cast(
+        Dataset,
+        SimpleNamespace(
+            dictionary=tmp_path / "dict.txt", train=tmp_path / "train.txt", val=tmp_path / "val.txt"
+        ),
+    )
+    say_rare_characters(load_experiment(Launch(model="rec"), EXPERIMENTS), dataset, said.append)
+    assert said == []
+    say_rare_characters(load_experiment(Launch(model="rec", data="d"), EXPERIMENTS), dataset, said.append)
+    assert said == [
+        "characters: 1 of the 3 characters of the dictionary stand in no training line: c",
+        "characters: 1 characters of validation texts stand in no training line: c",
+    ]
 
 
 def test_a_run_says_who_started_what(monkeypatch: pytest.MonkeyPatch) -> None:
