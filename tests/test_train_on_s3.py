@@ -97,7 +97,7 @@ def test_training_on_s3_data_is_tracked_and_resumable(
     assert f"{stored}/manifest.json" in artifacts(servers.tracking_uri, run.info.run_id, "checkpoints")
     assert f"{stored}/model.pdparams" in keys_of_run(servers, run.info.run_id)
 
-    ends = ("--epochs", "2", "--register", f"wires-{model}@challenger", "--hourly-usd", "36")
+    ends = ("--epochs", "2", "--register", f"wires-{model}@challenger", "--hourly-usd", "36", "--keep", uri)
     second = ocr_train_here(*launch, *ends, "--resume", run.info.run_id, cwd=tmp_path, env=env)
     assert second.returncode == 0, second.stdout + second.stderr
     newest = mlflow.search_runs([experiment], order_by=["attributes.start_time DESC"])[0]
@@ -117,10 +117,15 @@ def ends_in_a_model(servers: ServerAddress, run: Any, model: str) -> None:
     assert "evaluation/evaluation.json" in names
     assert "samples/latest.json" in names
     assert ("evaluation/cer" in run.data.metrics) == model.startswith("rec")
+    assert "evaluation/keep_predictions.csv" in names
     assert any(name.startswith("images/val_sample") for name in names)
     assert run.data.tags["exported"] == "agrees"
     version = client(servers.tracking_uri).get_model_version_by_alias(f"wires-{model}", "challenger")
     assert version.run_id == run.info.run_id
+    # A training from nothing has read nothing before it.
+    assert float(version.tags["keep.after"]) == run.data.metrics[f"keep/{version.tags['keep.metric']}"]
+    assert version.tags["keep.digest"] == run.data.tags["keep_digest"]
+    assert "keep.before" not in version.tags
     assert any(
         "inference.pdiparams" in key and version.source.split("/")[-1] in key for key in bucket_keys(servers)
     )

@@ -38,7 +38,9 @@ def ruined(tmp_path_factory: pytest.TempPathFactory, _store_template: Path) -> t
     folder = tmp_path_factory.mktemp("fine_tune")
     copy_store(_store_template, folder)
     make_demo(folder / "words", DemoSpec(task="rec", train=8, val=8))
-    done = launch(folder, "--freeze", "backbone", "--learning-rate", "1.0")
+    make_demo(folder / "before", DemoSpec(task="rec", train=1, val=4, seed=1))
+    kept = ("--keep", folder / "before", "--evaluation-images", "4")
+    done = launch(folder, "--freeze", "backbone", "--learning-rate", "1.0", *map(str, kept))
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, only_run(store(folder)), done.stdout
 
@@ -100,3 +102,17 @@ def test_a_training_that_is_no_better_says_so_and_hands_over_the_base(
     resumed = launch(home, "--resume", f"{run.info.run_id}:best", "--learning-rate", "0.0001")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert "starting from the weights of" in resumed.stdout
+
+
+def test_what_could_be_read_before_is_read_with_the_weights_before_training(
+    ruined: tuple[Path, Any, str], tmp_path: Path
+) -> None:
+    """By our own engine; the best checkpoint is these weights, so that nothing is lost."""
+    home, run, said = ruined
+    before = artifact(home, tmp_path, run, "evaluation/keep_before.json")
+    assert {row["name"] for row in before["samples"]} == {f"val/{number:05}.jpg" for number in range(4)}
+    assert any(row["read"] for row in before["samples"])
+    assert f"{before['figures']['acc']:.6g}" == run.data.params["keep/base_acc"]
+    assert points(store(home), run.info.run_id, "keep/acc") == [(0, before["figures"]["acc"])]
+    assert run.data.tags["keep_fell"] == "no"
+    assert "as before training: the best checkpoint is what training started from" in said
