@@ -116,7 +116,7 @@ def ends_in_a_model(servers: ServerAddress, run: Any, model: str) -> None:
     names = set(artifacts(servers.tracking_uri, run.info.run_id))
     assert "evaluation/evaluation.json" in names
     assert "samples/latest.json" in names
-    assert ("evaluation/cer" in run.data.metrics) == model.startswith("rec")
+    assert ("val/cer" in run.data.metrics) == model.startswith("rec")
     assert "evaluation/keep_predictions.csv" in names
     assert any(name.startswith("images/val_sample") for name in names)
     assert run.data.tags["exported"] == "agrees"

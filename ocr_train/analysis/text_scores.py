@@ -19,6 +19,8 @@ from ocr_train.data.spelling import THAI, spelled
 Pair = tuple[str, str]
 """A character of the truth and what stands for it in the prediction; "" where there is nothing."""
 
+ERROR_RATES = ("cer", "cer_clusters", "acc_spelled")
+"""What `error_rates` says, which PaddleOCR's evaluation does not."""
 _PLAIN = frozenset(string.digits + string.ascii_letters)
 
 

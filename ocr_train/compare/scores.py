@@ -108,7 +108,7 @@ def _beside(run: RunData, metric: str, step: int | None) -> dict[str, float]:
 
 
 def _at_end(run: RunData, metric: str) -> dict[str, float]:
-    keys = {"cer": "evaluation/cer", "kept": f"keep/{metric}"}
+    keys = {"cer": "val/cer", "kept": f"keep/{metric}"}
     return {name: run.last[key] for name, key in keys.items() if is_finite(run.last.get(key, math.nan))}
 
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from ocr_train.analysis.predictions import Reading
-from ocr_train.analysis.report import FOLDER, AnalysisReport, analyse_validation
+from ocr_train.analysis.report import AnalysisReport, analyse_validation
 from ocr_train.analysis.sampling import ValidationSet
+from ocr_train.analysis.text_scores import ERROR_RATES
 from ocr_train.checkpoints.manifest import BEST
 from ocr_train.checkpoints.reader import alias_values
 from ocr_train.checkpoints.states_file import read_states
@@ -188,7 +189,8 @@ def _evaluate(work: _Work) -> AnalysisReport:
     for path, folder in done.files:
         work.tracker.log_file(path, folder)
     work.tracker.set_tags({"evaluation": done.sentence})
-    figures = {f"{FOLDER}/{name}": value for name, value in done.figures.items()}
+    # What PaddleOCR's evaluation says as well is in eval/... already.
+    figures = {f"val/{name}": value for name, value in done.figures.items() if name in ERROR_RATES}
     work.tracker.log_metrics(figures, step=work.source.step, time_ms=int(time.time() * 1000))
     return done
 

@@ -20,12 +20,12 @@ def table(*ends: dict[str, float]) -> dict[str, tuple[dict[str, float | None], s
 
 def test_a_lower_character_error_rate_is_better() -> None:
     """And more of what was kept."""
-    found = table({"evaluation/cer": 0.2, "keep/acc": 0.9}, {"evaluation/cer": 0.1, "keep/acc": 0.4})
+    found = table({"val/cer": 0.2, "keep/acc": 0.9}, {"val/cer": 0.1, "keep/acc": 0.4})
     assert found["CER"] == ({"0" * 32: 0.2, "1" * 32: 0.1}, {"1" * 32})
     assert found["Kept"] == ({"0" * 32: 0.9, "1" * 32: 0.4}, {"0" * 32})
 
 
 def test_runs_without_such_figures_have_no_such_columns() -> None:
     """One that has none stands beside one that has."""
-    assert {"CER", "Kept"}.isdisjoint(table({}, {"evaluation/cer": float("nan")}))
+    assert {"CER", "Kept"}.isdisjoint(table({}, {"val/cer": float("nan")}))
     assert table({}, {"keep/acc": 0.4})["Kept"] == ({"0" * 32: None, "1" * 32: 0.4}, set())
