@@ -266,6 +266,11 @@ def _from_earlier(keep: Keep, setup: TrainingSetup, earlier: Mapping[str, Any], 
     """The same with what the run that this one continues had read of it."""
     before = read_before(earlier, keep.chosen) if earlier.get("digest") == keep.digest else None
     if before is not None:
+        main = deciding_metric(before, setup.run)
+        services.echo(
+            f"keep: {main} {before.figures.get(main, 0.0):.4f} was read of {keep.what} before training, as the run says that "
+            "this one continues"
+        )
         return replace(keep, before=before, sha256=str(earlier.get("weights_sha256") or ""))
     point = setup.point
     why = (

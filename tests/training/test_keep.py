@@ -203,6 +203,7 @@ def test_a_run_that_goes_on_takes_what_was_read_before_from_the_run_that_it_cont
     assert before.before is not None
     assert keep.before.figures == before.before.figures
     assert (keep.sha256, bench.asked, bench.tracker.points) == (before.sha256, 1, [])
+    assert any(line.startswith("keep: acc 1.0000 was read of 3 samples") for line in bench.said)
     (bench.words / "val.txt").write_text("a.jpg\tgag\n", encoding="utf-8")
     assert bench.measured().before is None
     assert "was another set" in bench.said[-1]
