@@ -184,6 +184,7 @@ def _what_next(out: Path, summary: str, written: WrittenPrelabels, task: str) ->
     if written.lost:
         listed = ", ".join(f"{kind}: {count}" for kind, count in sorted(written.lost.items()))
         lines.append(f"boxes that cannot be used and were left out: {listed}")
+    train = "rec" if task == "rec" else "det"
     folder, back = shlex.quote(str(out)), shlex.quote(f"{out}-corrected")
     run = "python -m ocr_train"
     lines += [
@@ -196,6 +197,7 @@ def _what_next(out: Path, summary: str, written: WrittenPrelabels, task: str) ->
         lines.append(f"train:     {run} train --model rec --data {back}/rec")
     if task != "rec":
         lines.append(f"train:     {run} train --model det --data {back}/det")
+    lines.append(f'better:    with earlier labels: --data "EARLIER_FOLDER 1.0, {out}-corrected/{train} 1.0"')
     return lines
 
 
