@@ -62,6 +62,8 @@ def thai_order(text: str) -> str:
 
 def dangling_marks(text: str) -> list[str]:
     """The Thai vowels above or below and tone marks of `text` that no consonant carries: nothing can be drawn so."""
+    if not _DANGLING.search(text):
+        return []
     return [mark for marks in _DANGLING.findall(thai_order(text)) for mark in marks]
 
 

@@ -237,8 +237,9 @@ class _Checker:
             boxes, problems = self._check_boxes(entry.label, facts)
         else:
             label = spelled(entry.label, self.rules.choices.normalize if self.rules.task == "rec" else "")
-            findings += [] if label == entry.label else [respelled(entry.label, label)]
-            entry = replace(entry, label=label)
+            if label != entry.label:
+                findings.append(respelled(entry.label, label))
+                entry = replace(entry, label=label)
             problems = self._check_text(file, entry.line, label)
         findings += problems
         sizes = {fact.name: fact.size_bytes for fact in facts}
