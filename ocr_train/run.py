@@ -54,6 +54,7 @@ class Run:
     epochs_done: int | None = None
     best: float | None = None
     dataset_digest: str = ""
+    val_digest: str = ""
     gpus: tuple[str, ...] = ()
     retention: Retention = Retention()
     logged_until: Mapping[str, int] = field(default_factory=dict)

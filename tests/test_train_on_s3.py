@@ -121,6 +121,7 @@ def ends_in_a_model(servers: ServerAddress, run: Any, model: str) -> None:
     assert any(name.startswith("images/val_sample") for name in names)
     assert run.data.tags["exported"] == "agrees"
     version = client(servers.tracking_uri).get_model_version_by_alias(f"wires-{model}", "challenger")
+    assert version.tags["val_digest"] == run.data.tags["val_digest"] != ""
     assert version.run_id == run.info.run_id
     # A training from nothing has read nothing before it.
     assert float(version.tags["keep.after"]) == run.data.metrics[f"keep/{version.tags['keep.metric']}"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ocr_train.compare.values import RunData, is_finite
+from ocr_train.compare.values import RunData, is_finite, scored_on
 from ocr_train.config.experiment import Launch
 
 CONFIG_PREFIX = "cfg/"
@@ -70,7 +70,7 @@ def differences(runs: Sequence[RunData]) -> list[Topic]:
 
 def digests_differ(runs: Sequence[RunData]) -> bool:
     """Whether scores come from different data."""
-    return len({run.digest for run in runs}) > 1
+    return len(set(scored_on(runs).values())) > 1
 
 
 def _settings(key: str, title: str, what: str, rows: Sequence[Row]) -> Topic:
@@ -137,6 +137,7 @@ def _tag_row(runs: Sequence[RunData], name: str, key: str) -> Row:
 def _data(runs: Sequence[RunData]) -> list[Row]:
     return [
         Row(name=DIGEST, values=[run.digest or None for run in runs]),
+        Row(name="validation digest", values=[run.val_digest or None for run in runs]),
         Row(name="dataset", values=[", ".join(run.datasets) or None for run in runs]),
         *(
             Row(name=name, values=[_count(run, key) for run in runs])

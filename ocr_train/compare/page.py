@@ -14,7 +14,7 @@ from ocr_train.compare.chart import COLOURS, curve_notes, dots_of, panels
 from ocr_train.compare.differences import DIGEST, differences, digests_differ
 from ocr_train.compare.results import columns, ranked, tiles
 from ocr_train.compare.scores import scores, target, winners
-from ocr_train.compare.values import SHORT_ID, Picture, RunData, is_finite, label_of
+from ocr_train.compare.values import SHORT_ID, Picture, RunData, is_finite, label_of, scored_on
 from ocr_train.config.experiment import PARAMETERS, Launch
 from ocr_train.config.parameters import start_of
 from ocr_train.disk import human
@@ -92,8 +92,9 @@ def _lead(runs: Sequence[RunData], source: str, now: float) -> str:
 def _digests(runs: Sequence[RunData]) -> dict[str, str]:
     """Each dataset's digest with the runs that were scored on it; nothing where all were on the same."""
     labels: dict[str, list[str]] = {}
+    digests = scored_on(runs)
     for run in runs if digests_differ(runs) else ():
-        labels.setdefault(run.digest, []).append(run.label)
+        labels.setdefault(digests[run.run_id], []).append(run.label)
     return {digest[:_DIGEST_SHOWN] or "no digest": ", ".join(names) for digest, names in labels.items()}
 
 

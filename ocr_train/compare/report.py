@@ -16,7 +16,7 @@ from ocr_train.compare.scores import Score, scores, target, winners
 from ocr_train.compare.values import RunData, is_finite
 from ocr_train.errors import StorageError
 
-_OTHER_DATA = "The runs were not scored on the same data (dataset digests differ): scores cannot be compared."
+_OTHER_DATA = "The runs were not scored on the same data (digests differ): scores cannot be compared."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +89,7 @@ def _run(run: RunData, score: Score) -> dict[str, Any]:
         "model": run.model,
         "task": run.task,
         "dataset_digest": run.digest,
+        "val_digest": run.val_digest,
         "resumed_from": run.parent,
         "metrics": {key: value if is_finite(value) else None for key, value in sorted(run.last.items())},
         "checkpoints": [

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ocr_train.compare.axes import COST, TIME, curve
-from ocr_train.compare.values import RunData, Series, better, is_finite
+from ocr_train.compare.values import RunData, Series, better, is_finite, scored_on
 
 _ALL = 10_000_000
 _RATES = ("time/images_per_s", "train/ips")
@@ -52,10 +52,11 @@ class ScoreTarget:
 
 def scores(runs: Sequence[RunData]) -> list[Score]:
     """One a run, in their order."""
-    return [_score(run) for run in runs]
+    digests = scored_on(runs)
+    return [_score(run, digests[run.run_id]) for run in runs]
 
 
-def _score(run: RunData) -> Score:
+def _score(run: RunData, digest: str) -> Score:
     metric = run.main_metric
     series = run.series.get(f"eval/{metric}") or run.series.get(f"best/{metric}") or Series()
     best_step, best = _best(series, better(metric) or 1)
@@ -63,7 +64,7 @@ def _score(run: RunData) -> Score:
     return Score(
         run_id=run.run_id,
         metric=metric,
-        group=(metric, run.digest),
+        group=(metric, digest),
         best=best,
         best_step=best_step,
         last=_last(series),

@@ -101,6 +101,11 @@ class RunData:
         return self.tags.get("dataset_digest", "")
 
     @property
+    def val_digest(self) -> str:
+        """The digest of the samples it was scored on; empty for runs of before."""
+        return self.tags.get("val_digest", "")
+
+    @property
     def parent(self) -> str:
         """The run it continued from; empty where there is none."""
         return self.tags.get("resumed_from", "")
@@ -144,6 +149,12 @@ def labelled(runs: Sequence[RunData]) -> list[RunData]:
 def label_of(runs: Sequence[RunData], run_id: str) -> str:
     """The label of that run, or the beginning of the id of a run that is not here."""
     return next((run.label for run in runs if run.run_id == run_id), run_id[:SHORT_ID])
+
+
+def scored_on(runs: Sequence[RunData]) -> dict[str, str]:
+    """The digest of what each run was scored on, by its id: the validation samples, where all runs name them, else all data."""
+    by_samples = all(run.val_digest for run in runs)
+    return {run.run_id: run.val_digest if by_samples else run.digest for run in runs}
 
 
 def is_finite(value: float) -> bool:

@@ -27,7 +27,7 @@ from ocr_train.data.files.archive_source import is_archive_path, unpack_once
 from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_source_lines
 from ocr_train.data.formats.table import PADDLEOCR
 from ocr_train.data.layout import Layout, find_layout, say_layout
-from ocr_train.data.manifest import DatasetManifest, build_manifest
+from ocr_train.data.manifest import DatasetManifest, build_manifest, samples_digest
 from ocr_train.data.mixing import (
     MIXED,
     DatasetPart,
@@ -66,6 +66,7 @@ class Dataset:
     val_samples: int
     dictionary: Path | None
     manifest: DatasetManifest
+    val_digest: str
     quarantined: int
     reports: tuple[Path, ...]
     was_split: bool = False
@@ -119,6 +120,7 @@ def prepare(request: DataRequest, work: Path, cache: Path, *, fetch: Fetch, echo
         val_samples=counts[1],
         dictionary=dictionary,
         manifest=manifest,
+        val_digest=samples_digest(manifest, val, "val"),
         quarantined=checked.quarantined,
         reports=tuple(path for name in REPORTS if (path := work / name).is_file()),
         was_split=not layout.val,

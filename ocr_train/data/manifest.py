@@ -79,6 +79,22 @@ class DatasetManifest:
         return sum({entry.path: entry.size_bytes for entry in self.entries}.values())
 
 
+def samples_digest(manifest: DatasetManifest, labels: Path, split: str) -> str:
+    """32 hexadecimal characters of the samples in the label file of the set `split`: the bytes of their images and their
+    labels. Names do not count, nor what is trained on: scores on the same samples can be compared."""
+    sums = {entry.path: entry.sha256 for entry in manifest.entries if entry.split == split}
+    samples = {
+        "\x00".join(
+            [*(sums.get(posixpath.normpath(name), "") for name in image_names(line.image)), line.label]
+        )
+        for line in read_samples(labels)[0]
+    }
+    total = hashlib.sha256()
+    for sample in sorted(samples):
+        total.update(f"{sample}\n".encode(errors="surrogatepass"))
+    return total.hexdigest()[:_DIGEST_CHARACTERS]
+
+
 def build_manifest(
     folder: Path, splits: Mapping[str, Path | Sequence[Path]], *, workers: int
 ) -> DatasetManifest:

@@ -43,6 +43,7 @@ class ModelPart:
     step: int | None = None
     checkpoint_sha256: str = ""
     dataset_digest: str = ""
+    val_digest: str = ""
     main_metric: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -99,6 +100,7 @@ def _part(document: Mapping[str, Any]) -> ModelPart:
         step=step if type(step) is int and step >= 0 else None,
         checkpoint_sha256=str(document.get("checkpoint_sha256") or ""),
         dataset_digest=str(document.get("dataset_digest") or ""),
+        val_digest=str(document.get("val_digest") or ""),
         main_metric=str(document.get("main_metric") or ""),
         metrics=numeric_values(metrics if isinstance(metrics, Mapping) else _EMPTY),
         versions={str(key): str(value) for key, value in dict(versions or {}).items() if value},
@@ -154,6 +156,7 @@ def tags_of(parts: Sequence[ModelPart]) -> dict[str, str]:
             "checkpoint": part.checkpoint,
             "checkpoint_sha256": part.checkpoint_sha256,
             "dataset_digest": part.dataset_digest,
+            "val_digest": part.val_digest,
             "characters": str(part.characters or ""),
             "main_metric": part.main_metric,
             "value": "" if part.main_metric not in part.metrics else repr(part.value),
@@ -192,6 +195,7 @@ def _from_tags(task: str, start: str, tags: Mapping[str, str]) -> ModelPart:
         step=int(step) if step.isdecimal() else None,
         checkpoint_sha256=tag("checkpoint_sha256"),
         dataset_digest=tag("dataset_digest"),
+        val_digest=tag("val_digest"),
         characters=int(tag("characters")) if tag("characters").isdecimal() else 0,
         main_metric=tag("main_metric"),
         metrics=found,

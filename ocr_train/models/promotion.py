@@ -131,6 +131,7 @@ def _of_run(client: Any, version: Any) -> tuple[ModelPart, ...]:
             task=tags.get("task", ""),
             run_id=run.info.run_id,
             dataset_digest=tags.get("dataset_digest", ""),
+            val_digest=tags.get("val_digest", ""),
             metrics=numeric_values(metrics),
             keep=keep_of_run(tags),
         ),
@@ -196,7 +197,7 @@ def _refuse_incomparable(
         )
     for part in mine:
         other = others[part.task]
-        if not part.dataset_digest or part.dataset_digest != other.dataset_digest:
+        if not _measured_alike(part, other):
             raise DataError(
                 f"not promoted: {who} was measured on other data ({part.task}: "
                 f"{other.dataset_digest or 'unknown'}, here {part.dataset_digest or 'unknown'}): the two "
@@ -205,6 +206,13 @@ def _refuse_incomparable(
             )
     if not any(wanted in part.metrics for part in theirs):
         raise DataError(f"not promoted: {who} has no {wanted!r} to compare with.", hint=by_hand)
+
+
+def _measured_alike(part: ModelPart, other: ModelPart) -> bool:
+    """Whether both were measured on the same samples. What they were trained on may differ: a team adds to it each time."""
+    if part.val_digest and other.val_digest:
+        return part.val_digest == other.val_digest
+    return bool(part.dataset_digest) and part.dataset_digest == other.dataset_digest
 
 
 def _won(

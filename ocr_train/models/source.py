@@ -60,6 +60,7 @@ class ModelSource:
     step: int = 0
     epoch: int = 0
     dataset_digest: str = ""
+    val_digest: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     sha256: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -166,6 +167,7 @@ def _exported(folder: Path, named: str) -> ModelSource:
         step=step,
         epoch=epoch,
         dataset_digest=str(facts.get("dataset_digest") or ""),
+        val_digest=str(facts.get("val_digest") or ""),
         versions=versions,
         sha256=str(facts.get("checkpoint_sha256") or ""),
         metrics=dict(metrics) if isinstance(metrics, dict) else {},

@@ -169,6 +169,7 @@ def _best(experiment: Experiment, setup: TrainingSetup, results: Results, tracke
         step=step,
         epoch=states.epoch,
         dataset_digest=run.dataset_digest,
+        val_digest=run.val_digest,
         versions=run.versions,
         sha256=sha256_of(weights_of(prefix)),
         metrics=dict(states.metrics),

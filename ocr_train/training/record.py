@@ -149,6 +149,7 @@ def log_start(
     params["data/val_samples"] = dataset.val_samples
     if dataset.sources:
         params["data/parts"] = spell_parts(dataset)
+    tracker.set_tags({"val_digest": run.val_digest})
     params["data/quarantined"] = dataset.quarantined
     params["data/leaked_val_samples"] = dataset.leaked
     params[STEPS_METRIC] = run.steps_per_epoch

@@ -292,6 +292,7 @@ def _run(
         epochs_done=point.epoch if point else 0,
         best=point.best if point else None,
         dataset_digest=dataset.manifest.digest,
+        val_digest=dataset.val_digest,
         retention=Retention(experiment.keep_last or 0),
         logged_until=started.reopened.logged_until if started.reopened else {},
         hours_before=started.reopened.hours if started.reopened else 0.0,

@@ -131,6 +131,20 @@ def test_nobody_wins_across_different_data(store: Any) -> None:
     assert "feed : high" in Reader(page).text
 
 
+def test_more_training_data_are_no_other_data(store: Any) -> None:
+    """Runs on the same validation samples are compared; beside one that does not name them, all data decide."""
+    same = {"val_digest": "v" * 32}
+    ids = [
+        make_run(store, Made(name="low", top=0.6, tags=same)),
+        make_run(store, Made(name="high", digest="feed", tags=same)),
+    ]
+    page = page_of(store, *ids)
+    assert "not scored on the same data" not in page
+    assert 'class="winner"' in page
+    old = make_run(store, Made(name="old", digest="feed"))
+    assert "not scored on the same data" in page_of(store, *ids, old)
+
+
 def test_only_settings_that_differ_are_listed(store: Any) -> None:
     """A folder of the run's own is no difference; quotes of `mlflow run` are none; the rest is counted."""
     one = make_run(store, Made(params={"cfg/Optimizer.lr.learning_rate": "0.01", "gpus": "'auto'"}))

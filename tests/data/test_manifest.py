@@ -15,6 +15,7 @@ from ocr_train.data.manifest import (
     ManifestEntry,
     build_manifest,
     read_manifest,
+    samples_digest,
     write_manifest,
 )
 from ocr_train.errors import ConfigError, DataError
@@ -110,6 +111,25 @@ def test_any_change_gives_another_digest(tmp_path: Path, change: str) -> None:
     if change == "set":
         splits = {"train": splits["train"], "test": splits["val"]}
     assert build_manifest(tmp_path, splits, workers=2).digest != before
+
+
+def test_the_digest_of_samples_knows_no_names(tmp_path: Path) -> None:
+    """The same images and labels under other names, in another order, beside other training data."""
+    for folder, names in ((tmp_path / "a", ("x.jpg", "y.jpg")), (tmp_path / "b", ("sub/2.jpg", "sub/1.jpg"))):
+        (folder / "sub").mkdir(parents=True)
+        for name, content in zip(names, (b"one", b"two"), strict=True):
+            (folder / name).write_bytes(content)
+        lines = [f"{name}\t{label}\n" for name, label in zip(names, ("A", "B"), strict=True)]
+        (folder / "val.txt").write_text("".join(sorted(lines)))
+        (folder / "train.txt").write_text(lines[0] if folder.name == "a" else "".join(lines))
+
+    def digest(folder: Path) -> str:
+        labels = {"train": folder / "train.txt", "val": folder / "val.txt"}
+        return samples_digest(build_manifest(folder, labels, workers=1), labels["val"], "val")
+
+    assert digest(tmp_path / "a") == digest(tmp_path / "b")
+    (tmp_path / "b" / "val.txt").write_text("sub/1.jpg\tB\nsub/2.jpg\tC\n")
+    assert digest(tmp_path / "a") != digest(tmp_path / "b")
 
 
 def test_images_may_be_relative_to_the_label_file(tmp_path: Path) -> None:

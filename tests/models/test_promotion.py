@@ -116,6 +116,17 @@ def test_other_data_is_refused(store: Any, tmp_path: Path) -> None:
     assert champion(store) == "1"
 
 
+def test_more_training_data_are_no_other_data(store: Any, tmp_path: Path) -> None:
+    """A team labels more each time, and measures on the same samples; another validation set is other data."""
+    alike = {"val_digest": "f" * 32, "dataset_digest": "of before"}
+    version(store, tmp_path, "champion", metrics={"hmean": 0.1}, **alike)
+    run_id = version(store, tmp_path, metrics={"hmean": 0.9}, val_digest="f" * 32)
+    assert promote(store, run_id, metric="best/hmean").moved
+    other = version(store, tmp_path, metrics={"hmean": 0.95}, val_digest="0" * 32)
+    with pytest.raises(DataError, match="measured on other data"):
+        promote(store, other, metric="best/hmean")
+
+
 def test_another_task_is_refused(store: Any, tmp_path: Path) -> None:
     """Whoever serves the champion expects its columns."""
     version(store, tmp_path, "champion", task="rec", metrics={"hmean": 0.1})

@@ -69,6 +69,7 @@ def _model(folder: Path, facts: ExportFacts, seed: int) -> dict[str, Any]:
         "epoch": source.epoch,
         "checkpoint_sha256": source.sha256,
         "dataset_digest": source.dataset_digest,
+        "val_digest": source.val_digest,
         "versions": dict(facts.trainer.versions),
         "trained_with": dict(source.versions),
         "main_metric": str(get_key(facts.config, "Metric.main_indicator", "acc")),
