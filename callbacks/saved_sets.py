@@ -13,6 +13,7 @@ class SavedSets:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._best = run.best
+        self._base_is_best = False
         self._step = self._epoch = 0
         self._score: float | None = None
 
@@ -31,12 +32,16 @@ class SavedSets:
         return self._run.step_offset + step, epoch
 
     def is_best(self, snapshot: Snapshot | None) -> bool:
-        """Whether a set beats the run's own best, which it then is: after a resume PaddleOCR calls its first score best."""
+        """Whether a set beats the run's own best, which it then is: after a resume PaddleOCR calls its first score best.
+
+        Of equals the later one is, as for PaddleOCR; but the weights that training started from (step 0) give way to a better
+        score only: an equal one has cost what else they could read.
+        """
         metrics = snapshot.metrics if snapshot else {}
         value = metrics.get(self._run.main_metric, self._score)
         if value is None:
             return self._best is None
-        if self._best is not None and value < self._best:
+        if self._best is not None and (value < self._best or (value == self._best and self._base_is_best)):
             return False
-        self._best = value
+        self._best, self._base_is_best = value, self.place(snapshot)[0] == 0
         return True

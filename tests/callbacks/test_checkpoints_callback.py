@@ -165,6 +165,20 @@ def test_the_best_alias_moves_only_for_better_scores(training: Training) -> None
     assert training.callback.stored == set(steps)
 
 
+@pytest.mark.parametrize(
+    ("scores", "best"), [((0.5, 0.5, 0.5), 0), ((0.5, 0.5, 0.6), 20), ((0.5, 0.4, 0.5), 0)]
+)
+def test_the_base_stays_the_best_until_a_score_is_better(
+    training: Training, scores: tuple[float, ...], best: int
+) -> None:
+    """An equal one is no gain, and may have cost what the weights could read besides."""
+    for number, hmean in enumerate(scores):
+        training.save("best", step=10 * number, hmean=hmean)
+    training.callback.close()
+    assert training.artifacts.alias("best")["step"] == best
+    assert training.callback.results(Results()).best_step == best
+
+
 def test_after_a_resume_a_worse_best_does_not_take_the_alias(tmp_path: Path) -> None:
     """PaddleOCR calls the first score after a resume best: below the run's own there is no best.json."""
     training = Training(tmp_path, best=0.6, step_offset=100)
