@@ -15,6 +15,7 @@ from ocr_train.models.metadata import ModelPart
 
 PADDLEOCR = "unstructured-paddleocr"
 _PADDLE = "paddlepaddle"
+ONNX_RUNTIME = "onnxruntime"
 # Paddle 3.0.0 imports setuptools and does not ask for it.
 _ALWAYS = ("mlflow", "numpy", "setuptools")
 _OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-python-headless")
@@ -46,8 +47,10 @@ class ModelEnvironment:
         ]
 
 
-def model_environment(parts: Sequence[ModelPart], *, own_paddleocr: bool = False) -> ModelEnvironment:
-    """What a model of these parts needs to run on CPU.
+def model_environment(
+    parts: Sequence[ModelPart], *, own_paddleocr: bool = False, onnx: bool = False
+) -> ModelEnvironment:
+    """What a model of these parts needs to run on CPU; with `onnx` one of them is read by onnxruntime.
 
     Paddle is of the newest version that exported a part: what a newer one wrote may not load in an older one.
     `own_paddleocr`: the model brings a PaddleOCR checkout along, so the package is left out, and what that imports
@@ -63,7 +66,9 @@ def model_environment(parts: Sequence[ModelPart], *, own_paddleocr: bool = False
     if _order(paddle) < _order(_FIRST_PADDLE):
         notes.append(f"there is no {_PADDLE} {paddle} for a CPU: {_FIRST_PADDLE} is used instead")
         paddle = _FIRST_PADDLE
-    names = _ALWAYS if own_paddleocr else (*_ALWAYS, PADDLEOCR, "albumentations", "albucore", *_OPENCV)
+    # With a PaddleOCR of its own the model has the versions of its trainer: onnxruntime's is among them, or it has none.
+    ours = (PADDLEOCR, "albumentations", "albucore", *_OPENCV, *([ONNX_RUNTIME] if onnx else []))
+    names = _ALWAYS if own_paddleocr else (*_ALWAYS, *ours)
     pins = {name: version for name in names if (version := installed(name))}
     if own_paddleocr:
         pins |= _required(parts)

@@ -16,18 +16,19 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ocr_train.disk import sha256_of
 from ocr_train.errors import ConfigError, DataError, SetupError, TrackingError
-from ocr_train.models.environment import ModelEnvironment, model_environment
+from ocr_train.models.environment import ONNX_RUNTIME, ModelEnvironment, model_environment
 from ocr_train.models.metadata import MODEL_FILE, PAIR, ModelPart, read_part, tags_of, task_of
 from ocr_train.models.mlflow_trial import try_model
 from ocr_train.models.model_metrics import tie_metrics
 from ocr_train.models.source import read_config
+from ocr_train.ocr_engine.backend import unchecked_onnx
 from ocr_train.ocr_engine.files import read_regular
 from ocr_train.ocr_engine.pyfunc import IMAGE, OUTPUTS
 from ocr_train.redaction.addresses import first_line, is_unknown_call
@@ -211,7 +212,10 @@ def _save(
     import pandas
 
     carried = [one / "paddleocr" for one in exported if (one / "paddleocr").is_dir()]
-    environment = model_environment(_with_requirements(exported, parts), own_paddleocr=bool(carried))
+    checked = {part.task for one, part in zip(exported, parts, strict=True) if not unchecked_onnx(one)}
+    environment = model_environment(
+        _with_requirements(exported, parts), own_paddleocr=bool(carried), onnx=bool(checked)
+    )
     constraints = scratch / "constraints.txt"
     constraints.write_text("\n".join(environment.constraints) + "\n", encoding="utf-8")
     with _quiet():
@@ -224,10 +228,20 @@ def _save(
             code_paths=[str(_copied(ENGINE, scratch / "ocr_engine"))],
             mlflow_model=mlflow_model,
             signature=signature(task_of(parts)),
+            metadata={"backend": _backends(parts, checked, environment)},
             input_example=pandas.DataFrame({IMAGE: [example]}) if example else None,
             pip_requirements=[*environment.requirements, f"-c {constraints}"],
         )
     return _environment_note(folder, environment, example, carried=bool(carried))
+
+
+def _backends(
+    parts: Sequence[ModelPart], checked: Collection[str], environment: ModelEnvironment
+) -> dict[str, str]:
+    """What runs each part's network in the environment that the model names, unless the server asks for another."""
+    named = {line.partition("==")[0] for line in environment.requirements}
+    onnx = checked if ONNX_RUNTIME in named else ()
+    return {part.task: "onnx" if part.task in onnx else "paddle" for part in parts}
 
 
 def _with_requirements(exported: Sequence[Path], parts: Sequence[ModelPart]) -> list[ModelPart]:

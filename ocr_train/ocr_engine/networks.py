@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ OUTPUTS = {
     "CTPostProcess": ("maps", "score"),
 }
 """The names of an exported detector's outputs, in order, as PaddleOCR's tools/infer/predict_det.py has them."""
+PART_PIXELS = 62_000
+"""So many pixels go through onnxruntime at once on a CPU, one picture at least: of four lines of 48x320 what the layers
+make fits into the CPU's cache, and 32 together took twice as long a picture (docs/performance.md)."""
 
 
 def open_checkpoint_network(settings: Any, post_process: Any, prefix: Path, gpu: bool) -> Any:
@@ -149,9 +153,14 @@ def open_onnx_network(settings: Any, folder: Path, gpu: bool) -> Any:
         onnxruntime: Any = importlib.import_module("onnxruntime")
     except ImportError as exc:
         raise EngineError(f"onnxruntime is not installed in this interpreter: {exc}") from exc
+    threads = int(os.environ.get("OMP_NUM_THREADS") or 0) or _cpus()
+    # Lines are many and small: each part of them has one thread. Pages are large: each has all.
+    parts = 1 if gpu or settings.task == "det" else threads
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
+    options.intra_op_num_threads = 1 if parts > 1 else threads
+    # Else idle threads keep their CPUs busy: beside other work two threads were half as fast as one.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = [name for name in onnxruntime.get_available_providers() if gpu and name.startswith("CUDA")]
     try:
         session = onnxruntime.InferenceSession(
@@ -164,9 +173,40 @@ def open_onnx_network(settings: Any, folder: Path, gpu: bool) -> Any:
     def run(images: Any, extras: Any) -> Any:
         values = [images, *extras]
         feed = {name: values[number] for number, name in enumerate(names)}
-        return as_preds(settings, session.run(None, feed))
+        return session.run(None, feed)
 
-    return run
+    in_parts = run if gpu else _in_parts(run, parts)
+    return lambda images, extras: as_preds(settings, in_parts(images, extras))
+
+
+def _cpus() -> int:
+    """The CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _in_parts(run: Any, threads: int) -> Any:
+    """`run` for a few pictures at once, as many of these parts at a time as there are `threads`; the outputs are
+    those of all pictures together, whose first axis is the picture."""
+    pool = ThreadPoolExecutor(threads, "onnx") if threads > 1 else None
+
+    def run_in_parts(images: Any, extras: Any) -> Any:
+        import numpy as np
+
+        count = max(1, min(PART_PIXELS // (images.shape[-2] * images.shape[-1]), -(-len(images) // threads)))
+        if count >= len(images):
+            return run(images, extras)
+
+        def run_part(start: int) -> Any:
+            end = start + count
+            return run(images[start:end], [extra[start:end] for extra in extras])
+
+        places = range(0, len(images), count)
+        found = list(pool.map(run_part, places) if pool else map(run_part, places))
+        return [np.concatenate([part[number] for part in found]) for number in range(len(found[0]))]
+
+    return run_in_parts
 
 
 def as_preds(settings: Any, outputs: Any) -> Any:

@@ -30,6 +30,9 @@ class Preparation:
         from ppocr.data.imaug import create_operators  # type: ignore[import-not-found]
 
         self._operators = create_operators(settings.transforms, settings.shared)
+        self._decoded = bool(self._operators) and _only_decodes(self._operators[0])
+        if self._decoded:
+            del self._operators[0]
         self._extras = EXTRA_INPUTS.get(settings.algorithm, ())
 
     def __call__(self, picture: Any, max_pixels: int = 0) -> PreparedImage:
@@ -39,12 +42,16 @@ class Preparation:
         import numpy as np
 
         require_picture(picture)
-        # The first operators decode files, each in its own way and colour order: they are given one. BMP is
-        # exact, and written in no time.
-        written, file = cv2.imencode(".bmp", picture)
-        if not written:
-            raise ImageError("it cannot be encoded")
-        data: Any = {"image": file.tobytes(), "img_path": "", "filename": "", "label": "", "ext_data": []}
+        data: Any = {"img_path": "", "filename": "", "label": "", "ext_data": []}
+        if self._decoded:
+            # What DecodeImage makes of it; a copy, because operators may write into it.
+            data["image"] = picture.copy()
+        else:
+            # Other operators decode files, each in its own way and colour order: they are given one. BMP is exact.
+            written, file = cv2.imencode(".bmp", picture)
+            if not written:
+                raise ImageError("it cannot be encoded")
+            data["image"] = file.tobytes()
         for operator in self._operators:
             name = type(operator).__name__
             if max_pixels and name == "DetResizeForTest":
@@ -60,6 +67,15 @@ class Preparation:
         if max_pixels:
             _require_few(image.shape[-2:], max_pixels)
         return PreparedImage(image, data.get("shape"), [data[key] for key in self._extras])
+
+
+def _only_decodes(operator: Any) -> bool:
+    """Whether it is PaddleOCR's DecodeImage, and gives what we have decoded already: BGR, (height, width, 3)."""
+    return (
+        type(operator).__name__ == "DecodeImage"
+        and getattr(operator, "img_mode", "") == "BGR"
+        and getattr(operator, "channel_first", True) is False
+    )
 
 
 def resized(operator: Any, height: int, width: int) -> tuple[float, float]:

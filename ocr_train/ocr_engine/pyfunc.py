@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import math
 import os
 import re
@@ -17,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .backend import backend_from, open_served
 from .errors import reason
 from .images import ImageError, decode_image, read_image_size
 from .limits import Limits, Turns, limits_from
@@ -35,6 +37,8 @@ OUTPUTS: dict[str, dict[str, Any]] = {
 """The output columns of each task, with what stands in a row that has an error."""
 _DATA_URI = re.compile(r"data:[\w.+/-]*(?:;[\w.+-]+=[\w.+-]*)*;base64,", re.IGNORECASE)
 _URL_SAFE = str.maketrans("-_", "+/")
+# Below MLflow's own logger, so that the server's log has it.
+_LOG = logging.getLogger("mlflow.ocr_engine")
 
 
 def _load_pyfunc(path: str) -> OcrModel:
@@ -55,10 +59,9 @@ def _load_pyfunc(path: str) -> OcrModel:
 
 
 def _engine(folder: Path, limits: Limits) -> Any:
-    from .model import open_exported
-
     own = folder / "paddleocr"
-    engine = open_exported(folder, str(own) if own.is_dir() else "")
+    engine, sentence = open_served(folder, str(own) if own.is_dir() else "", backend=backend_from(os.environ))
+    _LOG.info("%s: %s", folder.name, sentence)
     engine.max_pixels = limits.max_network_pixels
     return engine
 

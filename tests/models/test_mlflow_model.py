@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -117,6 +118,26 @@ def test_an_input_example_is_small(store: Any, tmp_path: Path) -> None:
     import numpy as np
 
     assert cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), 1).shape == (320, 640, 3)
+
+
+@pytest.mark.parametrize(("differences", "backend"), [(0, "onnx"), (1, "paddle")])
+def test_a_model_says_what_reads_it(tmp_path: Path, differences: int, backend: str) -> None:
+    """onnxruntime where model.onnx agreed; only then is it required."""
+    import yaml
+
+    onnx = b"a network"
+    folder = exported_folder(
+        tmp_path / "rec",
+        "rec",
+        checked={"images": 32, "onnx": {"images": 32, "differences": differences}},
+        files={"model.onnx": hashlib.sha256(onnx).hexdigest()},
+    )
+    (folder / "model.onnx").write_bytes(onnx)
+    mlflow_model.save_model(tmp_path / "model", [folder])
+    described = yaml.safe_load((tmp_path / "model/MLmodel").read_text(encoding="utf-8"))
+    assert described["metadata"]["backend"] == {"rec": backend}
+    required = (tmp_path / "model/requirements.txt").read_text(encoding="utf-8")
+    assert ("onnxruntime==" in required) == (backend == "onnx")
 
 
 def test_an_upload_that_fails_leaves_no_model_that_looks_whole(

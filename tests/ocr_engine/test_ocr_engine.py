@@ -20,7 +20,7 @@ from ocr_train.ocr_engine.errors import EngineError
 from ocr_train.ocr_engine.images import ImageError, decode_image
 from ocr_train.ocr_engine.lines import Reader, cut_line, four_corners, is_tall, reading_order
 from ocr_train.ocr_engine.model import Engine
-from ocr_train.ocr_engine.networks import as_preds, set_channels
+from ocr_train.ocr_engine.networks import _in_parts, as_preds, set_channels
 from ocr_train.ocr_engine.prepare import PreparedImage
 from ocr_train.ocr_engine.settings import read_settings
 from tests.commands import REPO
@@ -247,7 +247,18 @@ for size in [(1, 5000), (5000, 1), (3000, 3000), (800, 1000)]:
         shapes[str(size)] = str(prepare(np.zeros((*size, 3), np.uint8), 4_000_000).image.shape)
     except ImageError as exc:
         shapes[str(size)] = str(exc)
-print(json.dumps([about, shapes]), file=sys.stderr)
+import cv2
+from ppocr.data.imaug import create_operators
+picture = np.random.default_rng(0).integers(0, 255, (20, 70, 3), dtype=np.uint8)
+before, same = picture.copy(), {}
+for mode in ("BGR", "RGB"):
+    transforms = [{"DecodeImage": {"img_mode": mode}}, {"RecResizeImg": {"image_shape": [3, 32, 100]}}]
+    found = Preparation(SimpleNamespace(transforms=transforms, shared={}, algorithm="CRNN"))(picture).image
+    data = {"image": cv2.imencode(".bmp", picture)[1].tobytes()}
+    for operator in create_operators(transforms, {}):
+        data = operator(data)
+    same[mode] = bool((found == data["image"]).all() and (picture == before).all())
+print(json.dumps([about, shapes, same]), file=sys.stderr)
 """
 
 
@@ -278,6 +289,29 @@ def test_a_picture_that_becomes_too_large_for_the_network_is_its_own_error(resiz
         assert f"it has {large} pixels" in shapes[size]
         assert "OCR_SERVE_MAX_NETWORK_PIXELS" in shapes[size]
     assert shapes["(800, 1000)"] == "(3, 800, 992)"
+
+
+def test_a_picture_is_decoded_once_and_stays_as_it_is(resizing: Any) -> None:
+    """What PaddleOCR's operators make of the file is what they make of the picture that we have decoded."""
+    assert resizing[2] == {"BGR": True, "RGB": True}
+
+
+@pytest.mark.parametrize(("threads", "parts"), [(1, [4, 4, 2]), (3, [4, 4, 2]), (5, [2] * 5), (16, [1] * 10)])
+def test_few_pictures_go_through_onnxruntime_at_once(threads: int, parts: list[int]) -> None:
+    """As many as fit into a CPU's cache, or less where there are more threads; the answers are in order."""
+    sizes: list[int] = []
+
+    def network(images: Any, extras: Any) -> Any:
+        sizes.append(len(images))
+        return [images[:, 0, 0, 0], extras[0] * 2]
+
+    images = np.zeros((10, 3, 48, 320), np.float32)
+    images[:, 0, 0, 0] = range(10)
+    first, second = _in_parts(network, threads)(images, [np.arange(10)])
+    assert (list(first), list(second)) == (list(range(10)), list(range(0, 20, 2)))
+    assert sorted(sizes, reverse=True) == parts
+    [large] = _in_parts(lambda images, _extras: [images], threads)(images[:1], [])
+    assert large.shape == (1, 3, 48, 320)
 
 
 @pytest.mark.parametrize(("limit", "groups"), [(0, [4, 2]), (400, [2, 2, 2]), (150, [1] * 6)])

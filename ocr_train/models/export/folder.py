@@ -15,6 +15,7 @@ from ocr_train.models.export.check import Agreement
 from ocr_train.models.export.readme import ReadmeFacts, readme
 from ocr_train.redaction.redactor import redactor
 from ocr_train.trainer.imports import requirements_of
+from ocr_train.trainer.interpreter import packages_of
 from ocr_train.trainer.tools import Trainer
 
 if TYPE_CHECKING:
@@ -82,7 +83,12 @@ def _model(folder: Path, facts: ExportFacts, seed: int) -> dict[str, Any]:
     if source.keep:
         known["keep"] = source.keep.to_json()
     if facts.carried:
-        known["requires"] = requirements_of(facts.trainer.python, folder / CARRIED, model_type=source.task)
+        # A server of the model reads model.onnx with onnxruntime.
+        runtime = ["onnxruntime"] if (folder / "model.onnx").is_file() else []
+        known["requires"] = {
+            **requirements_of(facts.trainer.python, folder / CARRIED, model_type=source.task),
+            **packages_of(facts.trainer.python, runtime).versions,
+        }
     return known
 
 

@@ -1,0 +1,229 @@
+"""`python -m benchmarks.serving`: crops a second that a served recogniser reads, against bare onnxruntime.
+
+    MODEL (an exported folder with model.onnx) -> an MLflow model -> predict(), and `mlflow models serve` -> rows
+
+Bare onnxruntime decodes the same files with cv2, resizes as the Eval transforms say, runs model.onnx in one thread with
+the batch that is fastest here, and decodes CTC: some twenty lines, nothing of ours. All take turns, and a ratio is taken
+round by round. The texts of all must be the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import importlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.table import Bar, Row, at_least, draw
+from ocr_train.models.mlflow_model import save_model
+from ocr_train.ocr_engine.backend import BACKEND
+
+Read = Callable[[Sequence[bytes]], Sequence[str]]
+COUNTS = (32, 256)
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def main() -> int:
+    """Measure, print the table; exit status 0 where the bars hold, 1 where one is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
+    parser.add_argument("model", type=Path, help="a recogniser, exported with --onnx")
+    parser.add_argument(
+        "images", type=Path, help="a folder of crops; they are repeated where there are fewer"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="rounds (default 5)")
+    parser.add_argument("--no-http", action="store_true", help="in process only")
+    parser.add_argument("--paddle", action="store_true", help="read with Paddle, too: what was before")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there too")
+    arguments = parser.parse_args()
+    crops = _crops(arguments.images, max(COUNTS))
+    with tempfile.TemporaryDirectory(prefix="bench-serving-") as name:
+        served = Path(name) / "model"
+        save_model(served, [arguments.model])
+        bare, batch = fastest(arguments.model, crops[: COUNTS[0]])
+        readers: dict[str, tuple[Read, Bar | None]] = {
+            "in process, one thread": (in_process(served, {"OMP_NUM_THREADS": "1"}), at_least(0.9)),
+            "in process": (in_process(served, {}), at_least(0.9)),
+        }
+        if arguments.paddle:
+            readers["in process, Paddle"] = (in_process(served, {BACKEND: "paddle"}), None)
+        with over_http(served, Path(name), skip=arguments.no_http) as http:
+            if http is not None:
+                readers["over HTTP"] = (http, at_least(0.7))
+            rows = [row for count in COUNTS for row in _rows(crops[:count], bare, readers, arguments.rounds)]
+    about = (
+        f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, "
+        f"onnxruntime {metadata.version('onnxruntime')} (batches of {batch}), mlflow {metadata.version('mlflow')}, "
+        f"load {os.getloadavg()[0]:.1f}, {time.strftime('%Y-%m-%d')}"
+    )
+    print(f"\n{draw(rows)}\n\n{about}")
+    if arguments.json is not None:
+        found = {"about": about, "rows": [row.to_json() for row in rows]}
+        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return 1 if any(row.verdict == "miss" for row in rows) else 0
+
+
+def _crops(folder: Path, count: int) -> list[bytes]:
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    if not paths:
+        raise SystemExit(f"{str(folder)!r} has no images")
+    return [paths[number % len(paths)].read_bytes() for number in range(count)]
+
+
+def _rows(
+    crops: Sequence[bytes], bare: Read, readers: Mapping[str, tuple[Read, Bar | None]], rounds: int
+) -> Iterator[Row]:
+    expected = bare(crops)
+    for name, (read, _) in readers.items():
+        if list(read(crops)) != list(expected):
+            raise AssertionError(f"{name} reads other texts than bare onnxruntime")
+    speeds: dict[str, list[float]] = {"bare": [], **{name: [] for name in readers}}
+    for _ in range(rounds):
+        speeds["bare"].append(_speed(bare, crops))
+        for name, (read, _bar) in readers.items():
+            speeds[name].append(_speed(read, crops))
+    yield Row(name=f"{len(crops)} crops: bare onnxruntime, one thread", samples=speeds["bare"], unit="/s")
+    for name, (_, bar) in readers.items():
+        ratios = [one / other for one, other in zip(speeds[name], speeds["bare"], strict=True)]
+        note = f"{sorted(speeds[name])[rounds // 2]:.0f} crops a second"
+        yield Row(name=f"{len(crops)} crops: {name} / bare", samples=ratios, unit="x", bar=bar, note=note)
+
+
+def _speed(read: Read, crops: Sequence[bytes]) -> float:
+    start = time.perf_counter()
+    read(crops)
+    return len(crops) / (time.perf_counter() - start)
+
+
+def fastest(model: Path, crops: Sequence[bytes]) -> tuple[Read, int]:
+    """Bare onnxruntime with the fastest of some batches, and that batch."""
+    found = {batch: bare_onnxruntime(model, batch) for batch in (1, 4, 8, 16, 32)}
+    speeds = {batch: max(_speed(read, crops) for _ in range(3)) for batch, read in found.items()}
+    best = max(speeds, key=speeds.__getitem__)
+    print(
+        "bare onnxruntime:",
+        ", ".join(f"{speed:.0f}/s in batches of {batch}" for batch, speed in speeds.items()),
+        flush=True,
+    )
+    return found[best], best
+
+
+def bare_onnxruntime(model: Path, batch: int) -> Read:
+    """The reference: decode, resize, run, CTC; for a recogniser whose Eval transforms are DecodeImage (BGR) and
+    RecResizeImg, as those of PP-OCRv3 and v4."""
+    import cv2
+    import numpy as np
+
+    onnxruntime: Any = importlib.import_module("onnxruntime")
+    config: Any = yaml.safe_load((model / "config.yml").read_text(encoding="utf-8"))
+    [shape] = [
+        entry["RecResizeImg"]["image_shape"]
+        for entry in config["Eval"]["dataset"]["transforms"]
+        if "RecResizeImg" in entry
+    ]
+    characters = (model / "dict.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
+    characters = ["", *characters, *([" "] if config["Global"].get("use_space_char") else [])]
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 3, 1
+    session = onnxruntime.InferenceSession(
+        str(model / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
+    )
+    [entry] = session.get_inputs()
+    height, width = shape[1:]
+
+    def prepare(data: bytes) -> Any:
+        picture: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        wide = min(width, -(-height * picture.shape[1] // picture.shape[0]))
+        scaled = cv2.resize(picture, (wide, height)).astype(np.float32).transpose(2, 0, 1) / 255
+        padded = np.zeros(shape, np.float32)
+        padded[:, :, :wide] = (scaled - 0.5) / 0.5
+        return padded
+
+    def read(crops: Sequence[bytes]) -> list[str]:
+        texts = []
+        for start in range(0, len(crops), batch):
+            images = np.stack([prepare(data) for data in crops[start : start + batch]])
+            for steps in session.run(None, {entry.name: images})[0].argmax(axis=2):
+                kept = steps[np.insert(steps[1:] != steps[:-1], 0, True)]
+                texts.append("".join(characters[number] for number in kept))
+        return texts
+
+    return read
+
+
+def in_process(model: Path, settings: Mapping[str, str]) -> Read:
+    """predict() of the MLflow model, loaded under `settings` in the environment."""
+    import mlflow
+    import pandas
+
+    before = dict(os.environ)
+    os.environ.update(settings)
+    try:
+        loaded = mlflow.pyfunc.load_model(str(model))
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+    def read(crops: Sequence[bytes]) -> list[str]:
+        texts = [base64.b64encode(data).decode() for data in crops]
+        return list(loaded.predict(pandas.DataFrame({"image": texts}))["text"])
+
+    return read
+
+
+@contextmanager
+def over_http(model: Path, folder: Path, *, skip: bool) -> Iterator[Read | None]:
+    """`mlflow models serve` of this environment, asked as a client does: JSON with base64, one request."""
+    if skip:
+        yield None
+        return
+    from tests.models.test_mlflow_model import answers, free_port
+
+    address = f"http://127.0.0.1:{free_port()}"
+    words = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model), "--env-manager", "local"]
+    # MLflow starts uvicorn by its name.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with (folder / "serve.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*words, "-p", address.rpartition(":")[2], "--timeout", "300"],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PATH": path},
+        )
+        try:
+            deadline = time.monotonic() + 120
+            while not answers(address):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit((folder / "serve.log").read_text(errors="replace")[-2000:])
+                time.sleep(0.3)
+            yield lambda crops: _ask(address, crops)
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def _ask(address: str, crops: Sequence[bytes]) -> list[str]:
+    rows = [[base64.b64encode(data).decode()] for data in crops]
+    document = {"dataframe_split": {"columns": ["image"], "data": rows}}
+    request = urllib.request.Request(  # noqa: S310 - an address of our own making
+        f"{address}/invocations", json.dumps(document).encode(), {"Content-Type": "application/json"}
+    )
+    with _DIRECT.open(request, timeout=300) as reply:
+        return [row["text"] for row in json.load(reply)["predictions"]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
