@@ -5,6 +5,9 @@
 Bare onnxruntime decodes the same files with cv2, resizes as the Eval transforms say, runs model.onnx in one thread with
 the batch that is fastest here, and decodes CTC: some twenty lines, nothing of ours. All take turns, and a ratio is taken
 round by round. The texts of all must be the same.
+
+With `--det MODEL --pages FOLDER` also whole pages, by detection and recognition, against their networks alone: what
+onnxruntime was given is recorded, and run again in one thread.
 """
 
 from __future__ import annotations
@@ -32,8 +35,9 @@ from benchmarks.table import Bar, Row, at_least, draw
 from ocr_train.models.mlflow_model import save_model
 from ocr_train.ocr_engine.backend import BACKEND
 
-Read = Callable[[Sequence[bytes]], Sequence[str]]
+Read = Callable[[Sequence[bytes]], Sequence[Any]]
 COUNTS = (32, 256)
+PAGES = 12
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -44,6 +48,8 @@ def main() -> int:
     parser.add_argument(
         "images", type=Path, help="a folder of crops; they are repeated where there are fewer"
     )
+    parser.add_argument("--det", type=Path, help="a detector, exported with --onnx: reads --pages, too")
+    parser.add_argument("--pages", type=Path, help="a folder of pages")
     parser.add_argument("--rounds", type=int, default=5, help="rounds (default 5)")
     parser.add_argument("--no-http", action="store_true", help="in process only")
     parser.add_argument("--paddle", action="store_true", help="read with Paddle, too: what was before")
@@ -64,6 +70,12 @@ def main() -> int:
             if http is not None:
                 readers["over HTTP"] = (http, at_least(0.7))
             rows = [row for count in COUNTS for row in _rows(crops[:count], bare, readers, arguments.rounds)]
+        if arguments.det is not None and arguments.pages is not None:
+            pair = Path(name) / "pair"
+            save_model(pair, [arguments.det, arguments.model])
+            rows += _page_rows(
+                pair, _crops(arguments.pages, PAGES), arguments.rounds, paddle=arguments.paddle
+            )
     about = (
         f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, "
         f"onnxruntime {metadata.version('onnxruntime')} (batches of {batch}), mlflow {metadata.version('mlflow')}, "
@@ -100,6 +112,62 @@ def _rows(
         ratios = [one / other for one, other in zip(speeds[name], speeds["bare"], strict=True)]
         note = f"{sorted(speeds[name])[rounds // 2]:.0f} crops a second"
         yield Row(name=f"{len(crops)} crops: {name} / bare", samples=ratios, unit="x", bar=bar, note=note)
+
+
+def _page_rows(pair: Path, pages: Sequence[bytes], rounds: int, *, paddle: bool) -> Iterator[Row]:
+    """Pages a second of the pair, as a ratio to its networks alone."""
+    one_thread = in_process(pair, {"OMP_NUM_THREADS": "1"}, column="lines")
+    readers = {"one thread": one_thread, "as served": in_process(pair, {}, column="lines")}
+    if paddle:
+        readers["Paddle"] = in_process(pair, {BACKEND: "paddle"}, column="lines")
+    alone = networks_alone(one_thread, pages)
+    expected = _texts(one_thread(pages))
+    for name, read in readers.items():
+        if _texts(read(pages)) != expected:
+            raise AssertionError(f"the texts of the pages differ: {name}")
+    speeds: dict[str, list[float]] = {name: [] for name in ("alone", *readers)}
+    for _ in range(rounds):
+        for name, read in {"alone": alone, **readers}.items():
+            speeds[name].append(_speed(read, pages))
+    yield Row(name=f"{len(pages)} pages: networks alone, one thread", samples=speeds["alone"], unit="/s")
+    for name in readers:
+        ratios = [one / other for one, other in zip(speeds[name], speeds["alone"], strict=True)]
+        bar = None if name == "Paddle" else at_least(0.8)
+        note = f"{sum(map(len, expected))} lines"
+        yield Row(
+            name=f"{len(pages)} pages: in process, {name} / alone",
+            samples=ratios,
+            unit="x",
+            bar=bar,
+            note=note,
+        )
+
+
+def _texts(pages: Sequence[Any]) -> list[list[str]]:
+    return [[line["text"] for line in lines] for lines in pages]
+
+
+def networks_alone(read: Read, pages: Sequence[bytes]) -> Read:
+    """Runs again what onnxruntime was given while `read` read the pages, and does nothing else."""
+    onnxruntime: Any = importlib.import_module("onnxruntime")
+    original, calls = onnxruntime.InferenceSession.run, list[Any]()
+
+    def recording(session: Any, names: Any, feed: Any, *rest: Any) -> Any:
+        calls.append((session, feed))
+        return original(session, names, feed, *rest)
+
+    onnxruntime.InferenceSession.run = recording
+    try:
+        read(pages)
+    finally:
+        onnxruntime.InferenceSession.run = original
+
+    def run_again(_pages: Sequence[bytes]) -> list[str]:
+        for session, feed in calls:
+            session.run(None, feed)
+        return []
+
+    return run_again
 
 
 def _speed(read: Read, crops: Sequence[bytes]) -> float:
@@ -164,8 +232,8 @@ def bare_onnxruntime(model: Path, batch: int) -> Read:
     return read
 
 
-def in_process(model: Path, settings: Mapping[str, str]) -> Read:
-    """predict() of the MLflow model, loaded under `settings` in the environment."""
+def in_process(model: Path, settings: Mapping[str, str], *, column: str = "text") -> Read:
+    """predict() of the MLflow model, loaded under `settings` in the environment; a column of its answers."""
     import mlflow
     import pandas
 
@@ -177,9 +245,9 @@ def in_process(model: Path, settings: Mapping[str, str]) -> Read:
         os.environ.clear()
         os.environ.update(before)
 
-    def read(crops: Sequence[bytes]) -> list[str]:
+    def read(crops: Sequence[bytes]) -> list[Any]:
         texts = [base64.b64encode(data).decode() for data in crops]
-        return list(loaded.predict(pandas.DataFrame({"image": texts}))["text"])
+        return list(loaded.predict(pandas.DataFrame({"image": texts}))[column])
 
     return read
 

@@ -194,7 +194,9 @@ def _in_parts(run: Any, threads: int) -> Any:
     def run_in_parts(images: Any, extras: Any) -> Any:
         import numpy as np
 
-        count = max(1, min(PART_PIXELS // (images.shape[-2] * images.shape[-1]), -(-len(images) // threads)))
+        # Two parts a thread at least: a thread that is held up by other work then leaves some to the others.
+        share = len(images) if threads == 1 else -(-len(images) // (2 * threads))
+        count = max(1, min(PART_PIXELS // (images.shape[-2] * images.shape[-1]), share))
         if count >= len(images):
             return run(images, extras)
 

@@ -164,7 +164,11 @@ def _column(model_input: Any) -> Sequence[Any]:
         model_input = model_input[IMAGE]
     if isinstance(model_input, (str, bytes)):
         return [model_input]
-    return list(model_input)
+    values = list(model_input)
+    # MLflow makes one row of {"image": [...]}, with the list in its cell.
+    if len(values) == 1 and isinstance(values[0], list):
+        return list(values[0])
+    return values
 
 
 def image_bytes(value: Any, limits: Limits) -> bytes:

@@ -296,7 +296,9 @@ def test_a_picture_is_decoded_once_and_stays_as_it_is(resizing: Any) -> None:
     assert resizing[2] == {"BGR": True, "RGB": True}
 
 
-@pytest.mark.parametrize(("threads", "parts"), [(1, [4, 4, 2]), (3, [4, 4, 2]), (5, [2] * 5), (16, [1] * 10)])
+@pytest.mark.parametrize(
+    ("threads", "parts"), [(1, [4, 4, 2]), (2, [3, 3, 3, 1]), (3, [2] * 5), (16, [1] * 10)]
+)
 def test_few_pictures_go_through_onnxruntime_at_once(threads: int, parts: list[int]) -> None:
     """As many as fit into a CPU's cache, or less where there are more threads; the answers are in order."""
     sizes: list[int] = []

@@ -244,6 +244,12 @@ def test_python_may_ask_without_a_table(given: Any) -> None:
     assert list(OcrModel("rec", Sizes()).predict(given)["text"]) == ["12"]
 
 
+def test_a_mapping_of_many_images_is_many_rows() -> None:
+    """As docs/serving.md asks: MLflow makes one row of it on its way here."""
+    table = pandas.DataFrame({"image": [[TEXT, TEXT, "x.jpg"]]})
+    assert [bool(error) for error in OcrModel("rec", Sizes()).predict(table)["error"]] == [False, False, True]
+
+
 def test_no_rows_are_no_answers() -> None:
     """With the columns all the same, and without asking the network."""
     for task, columns in OUTPUTS.items():
