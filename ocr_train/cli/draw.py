@@ -151,6 +151,7 @@ def _experiment(language: str) -> Any:
 
 def _use(arguments: argparse.Namespace, echo: Echo) -> CharacterUse:
     """How the labels of --rare use the characters of the dictionary; said."""
+    from ocr_train.config.data_sources import require_one_source
     from ocr_train.config.requests import LabelChoices
     from ocr_train.data.dictionary import first_dictionary, read_dictionary
     from ocr_train.data.for_training import locate_data
@@ -158,6 +159,7 @@ def _use(arguments: argparse.Namespace, echo: Echo) -> CharacterUse:
     from ocr_train.data.layout import find_layout
     from ocr_train.data.rare_characters import character_use_of
 
+    require_one_source(arguments.rare, "--rare", "Give the team's own labels: the first of the sources.")
     place, _ = locate_data(arguments.rare, output_folder() / "cache", fetch_for_training, echo)
     with tempfile.TemporaryDirectory(prefix="ocr-train-draw-") as scratch:
         beside = None

@@ -77,6 +77,13 @@ def test_a_file_of_words_that_will_not_do(
     assert not (tmp_path / "out").exists()
 
 
+def test_several_sources_are_one_too_many(capsys: Capsys, tmp_path: Path) -> None:
+    """What a training mixes has a first source, which is the team's own."""
+    ran = command(capsys, "draw", tmp_path / "out", "--rare", f"{tmp_path} 1.0, {tmp_path / 'b'} 0.5")
+    assert ran.code == 2
+    assert "Give the team's own labels" in ran.err
+
+
 def test_labels_that_lack_nothing_need_no_lines(capsys: Capsys, tmp_path: Path) -> None:
     """It is said, and nothing is drawn."""
     rec_data(tmp_path / "data", ["กข"] * 6, name="train.txt")
