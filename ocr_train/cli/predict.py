@@ -33,7 +33,11 @@ def add_commands(commands: Commands) -> None:
     )
     add = parser.add_argument
     add("model", metavar="MODEL", help=MODEL_HELP)
-    add("images", nargs="*", type=Path, metavar="IMAGE", help="image files, or folders of them")
+    images = add(
+        "images", nargs="+", default=[], type=Path, metavar="IMAGE", help="image files, or folders of them"
+    )
+    # With --labels there are none; as `*` they would have to stand right behind MODEL, before any option.
+    images.required = False
     add("--out", type=Path, metavar="DIR", help="write each image with what was read in it to this folder")
     add("--json", metavar="FILE", help="write the JSON lines to this file instead of stdout")
     add_suspect_options(parser)

@@ -107,6 +107,7 @@ def test_labels_that_look_wrong_are_listed_with_their_lines(kit: Kit, tmp_path: 
             "det and det models do not read pages together",
         ),
         (("{folder}/det", "{page}", "--onnx"), 2, "has no model.onnx"),
+        (("{folder}/det", "--onnx", "{page}"), 2, "has no model.onnx"),
         (("{folder}/det", "{page}", "--json", "{page}"), 2, "would be overwritten"),
         (("{folder}/det",), 2, "needs images to read, or labels"),
         (("{folder}/det", "{page}", "--labels", "{page}"), 2, "needs images to read, or labels"),

@@ -28,6 +28,8 @@ LONGEST_SIDE_PX = 640
 GOOD_COLOUR = (0, 150, 90)
 IGNORED_COLOUR = (150, 150, 150)
 PROBLEM_COLOUR = (220, 40, 40)
+PATH_SHOWN = 78
+"""Characters of a path, room left for what `escape` spells out."""
 
 
 def write_html(report: ValidationReport, images: Path, out: Path) -> None:
@@ -40,7 +42,13 @@ def render_html(report: ValidationReport, images: Path) -> str:
     statistics = report.statistics
     return render(
         TEMPLATE,
-        filters={"shown": escape, "printable": _printable, "glyph": _glyph, "character_name": _name},
+        filters={
+            "shown": escape,
+            "path": _path,
+            "printable": _printable,
+            "glyph": _glyph,
+            "character_name": _name,
+        },
         report=report,
         statistics=statistics,
         facts=_facts(report),
@@ -58,6 +66,11 @@ def render_html(report: ValidationReport, images: Path) -> str:
             if statistics.sides[edge]
         ],
     )
+
+
+def _path(path: str) -> str:
+    """A path with the end that tells which file it is; a long one is cut at its beginning."""
+    return escape(path if len(path) <= PATH_SHOWN else f"…{path[1 - PATH_SHOWN :]}")
 
 
 def _facts(report: ValidationReport) -> list[str]:
