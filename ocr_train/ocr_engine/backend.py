@@ -29,21 +29,23 @@ def backend_from(environ: Mapping[str, str] = os.environ) -> str:
     return asked
 
 
-def open_served(folder: Path, root: str = "", *, backend: str = "auto") -> tuple[Engine, str]:
+def open_served(
+    folder: Path, root: str = "", *, backend: str = "auto", threads: int = 0
+) -> tuple[Engine, str]:
     """The exported model in `folder`, and in a sentence what runs it.
 
-    auto takes onnxruntime where it is installed and `unchecked_onnx` has nothing to say, else Paddle. Raises
-    `EngineError` where the one that was asked for cannot be used.
+    auto takes onnxruntime where it is installed and `unchecked_onnx` has nothing to say, else Paddle; `threads`
+    are onnxruntime's. Raises `EngineError` where the one that was asked for cannot be used.
     """
     from .model import open_exported, open_onnx
 
     if backend == "onnx":
-        return open_onnx(folder, root), f"onnxruntime reads, because {BACKEND} asks for it"
+        return open_onnx(folder, root, threads=threads), f"onnxruntime reads, because {BACKEND} asks for it"
     why = f"{BACKEND} asks for it" if backend == "paddle" else _why_paddle(folder)
     if not why:
         try:
             return (
-                open_onnx(folder, root),
+                open_onnx(folder, root, threads=threads),
                 "onnxruntime reads: model.onnx agreed with the checkpoint when it was exported",
             )
         except EngineError as exc:

@@ -110,10 +110,11 @@ def open_exported(folder: Path, root: str = "", *, gpu: bool = False) -> Engine:
     return Engine(settings, networks.open_paddle_network(settings, Path(folder), gpu), post_process, "paddle")
 
 
-def open_onnx(folder: Path, root: str = "", *, gpu: bool = False) -> Engine:
-    """An exported model's model.onnx, run by onnxruntime; as above."""
+def open_onnx(folder: Path, root: str = "", *, gpu: bool = False, threads: int = 0) -> Engine:
+    """An exported model's model.onnx, run by onnxruntime, with so many `threads` (0: `threads_from`); as above."""
     settings, post_process = _exported(Path(folder), root)
-    return Engine(settings, networks.open_onnx_network(settings, Path(folder), gpu), post_process, "onnx")
+    network = networks.open_onnx_network(settings, Path(folder), gpu, threads)
+    return Engine(settings, network, post_process, "onnx")
 
 
 def _exported(folder: Path, root: str) -> tuple[Settings, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -144,8 +145,9 @@ def _inference_config(inference: Any, program: Path, weights: Path, gpu: bool) -
     return config
 
 
-def open_onnx_network(settings: Any, folder: Path, gpu: bool) -> Any:
-    """`model.onnx` in `folder`; raises `EngineError` where it is not there or cannot be loaded."""
+def open_onnx_network(settings: Any, folder: Path, gpu: bool, threads: int = 0) -> Any:
+    """`model.onnx` in `folder`, read by so many `threads`; 0: as `threads_from` says now. Raises `EngineError` where it
+    is not there or cannot be loaded."""
     path = folder / "model.onnx"
     if not path.is_file():
         raise EngineError(f"{folder} has no model.onnx")
@@ -153,7 +155,7 @@ def open_onnx_network(settings: Any, folder: Path, gpu: bool) -> Any:
         onnxruntime: Any = importlib.import_module("onnxruntime")
     except ImportError as exc:
         raise EngineError(f"onnxruntime is not installed in this interpreter: {exc}") from exc
-    threads = int(os.environ.get("OMP_NUM_THREADS") or 0) or _cpus()
+    threads = threads or threads_from(os.environ)
     # Lines are many and small: each part of them has one thread. Pages are large: each has all.
     parts = 1 if gpu or settings.task == "det" else threads
     options = onnxruntime.SessionOptions()
@@ -179,8 +181,13 @@ def open_onnx_network(settings: Any, folder: Path, gpu: bool) -> Any:
     return lambda images, extras: as_preds(settings, in_parts(images, extras))
 
 
-def _cpus() -> int:
-    """The CPUs that this process may use."""
+def threads_from(environ: Mapping[str, str]) -> int:
+    """OMP_NUM_THREADS, else as many as there are CPUs that this process may use.
+
+    Paddle sets the variable to 1 when it is imported: whoever wants more asks before that.
+    """
+    if environ.get("OMP_NUM_THREADS", "").isdecimal() and int(environ["OMP_NUM_THREADS"]):
+        return int(environ["OMP_NUM_THREADS"])
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

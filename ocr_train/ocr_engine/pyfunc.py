@@ -22,6 +22,7 @@ from .backend import backend_from, open_served
 from .errors import reason
 from .images import ImageError, decode_image, read_image_size
 from .limits import Limits, Turns, limits_from
+from .networks import threads_from
 
 IMAGE = "image"
 """The one input column."""
@@ -48,7 +49,9 @@ def _load_pyfunc(path: str) -> OcrModel:
     if limits.max_image_pixels:
         os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(limits.max_image_pixels))
     found = {folder.name: folder for folder in sorted(Path(path).iterdir()) if folder.is_dir()}
-    readers = {task: _engine(folder, limits) for task, folder in found.items() if task in OUTPUTS}
+    # Before the first part is opened: Paddle, which comes with PaddleOCR's transforms, changes the variable.
+    threads = threads_from(os.environ)
+    readers = {task: _engine(folder, limits, threads) for task, folder in found.items() if task in OUTPUTS}
     if not readers:
         raise FileNotFoundError(f"no exported model in {path!r}: det/, rec/ or cls/")
     if {"det", "rec"} <= set(readers):
@@ -58,9 +61,11 @@ def _load_pyfunc(path: str) -> OcrModel:
     return OcrModel(*readers.popitem(), limits)
 
 
-def _engine(folder: Path, limits: Limits) -> Any:
+def _engine(folder: Path, limits: Limits, threads: int) -> Any:
     own = folder / "paddleocr"
-    engine, sentence = open_served(folder, str(own) if own.is_dir() else "", backend=backend_from(os.environ))
+    engine, sentence = open_served(
+        folder, str(own) if own.is_dir() else "", backend=backend_from(os.environ), threads=threads
+    )
     _LOG.info("%s: %s", folder.name, sentence)
     engine.max_pixels = limits.max_network_pixels
     return engine

@@ -14,6 +14,7 @@ import pytest
 from ocr_train.ocr_engine import model, pyfunc
 from ocr_train.ocr_engine.backend import backend_from, open_served, unchecked_onnx
 from ocr_train.ocr_engine.errors import EngineError
+from ocr_train.ocr_engine.networks import threads_from
 
 ONNX = b"a network"
 SHA256 = hashlib.sha256(ONNX).hexdigest()
@@ -46,7 +47,7 @@ class Opened:
 def engines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks are not loaded; onnxruntime is installed."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: object())
-    monkeypatch.setattr(model, "open_onnx", lambda *_: Opened("onnx"))
+    monkeypatch.setattr(model, "open_onnx", lambda *_, **__: Opened("onnx"))
     monkeypatch.setattr(model, "open_exported", lambda *_: Opened("paddle"))
 
 
@@ -109,7 +110,7 @@ def test_where_onnxruntime_does_not_work_paddle_reads(
     """Not installed, or too old for the file; one that was asked for by name is an error instead."""
     folder = exported(tmp_path / "rec")
 
-    def too_old(*_: Any) -> Any:
+    def too_old(*_: Any, **__: Any) -> Any:
         raise EngineError("model.onnx cannot be loaded by onnxruntime")
 
     monkeypatch.setattr(model, "open_onnx", too_old)
@@ -138,6 +139,27 @@ def test_the_server_s_log_says_what_reads(
         "rec: onnxruntime",
         "rec: Paddle",
     ]
+
+
+@pytest.mark.usefixtures("engines")
+def test_threads_are_counted_before_paddle_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sets OMP_NUM_THREADS to 1, and PaddleOCR's transforms load it: the second part must not see that."""
+    for task in ("det", "rec"):
+        exported(tmp_path / task)
+    given = []
+
+    def opened(folder: Path, _root: str, *, threads: int) -> Any:
+        given.append(threads)
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        engine: Any = Opened("onnx")
+        engine.task, engine.ignore_orientation = folder.name, False
+        return engine
+
+    monkeypatch.setattr(model, "open_onnx", opened)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    pyfunc._load_pyfunc(str(tmp_path))
+    assert given == [3, 3]
+    assert threads_from({}) == threads_from({"OMP_NUM_THREADS": "0"}) >= 1
 
 
 def test_another_backend_is_reported() -> None:
