@@ -59,8 +59,8 @@ def suspects_sentence(suspects: Sequence[Suspect], place: str) -> str:
     """For people: how many labels look wrong, and where they are listed; nothing where none does."""
     if not suspects:
         return ""
-    some = "1 label looks" if len(suspects) == 1 else f"{len(suspects)} labels look"
-    return f"{some} wrong: {place}."
+    some = "1 label" if len(suspects) == 1 else f"{len(suspects)} labels"
+    return f"{some} may be wrong: {place}."
 
 
 def write_suspects(path: Path, suspects: Sequence[Suspect], lines: Mapping[str, str] | None = None) -> Path:

@@ -129,7 +129,7 @@ def _summary(
     if len(suspects) > _SHOWN:
         lines.append(f"... and {len(suspects) - _SHOWN} more")
     score = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
-    lines.append(f"{len(scored)} labels: {score}; {len(suspects)} of them look wrong: {target}")
+    lines.append(f"{len(scored)} labels: {score}; {len(suspects)} of them may be wrong: {target}")
     if found.bad_lines:
         lines.append(f"{found.bad_lines} line(s) hold no sample: `validate` says why")
     return lines

@@ -152,7 +152,7 @@ def test_the_sentence_counts_them() -> None:
     """Nothing is said where nothing looks wrong."""
     suspects = find_suspects(scored_texts(("A", read("X", -0.01, -9.0))))
     assert suspects_sentence(suspects, "evaluation/suspects.csv") == (
-        "1 label looks wrong: evaluation/suspects.csv."
+        "1 label may be wrong: evaluation/suspects.csv."
     )
-    assert suspects_sentence(suspects * 2, "x.csv") == "2 labels look wrong: x.csv."
+    assert suspects_sentence(suspects * 2, "x.csv") == "2 labels may be wrong: x.csv."
     assert suspects_sentence([], "x.csv") == ""
