@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,40 @@ class Reading:
     error: str = ""
     text_logp: float | None = None
     label_logp: float | None = None
+
+
+def parse_reading(image: Path, values: Mapping[str, Any]) -> Reading:
+    """The reading of `image` that is in JSON, by the names of its fields; what is left out has its default."""
+    return Reading(
+        image=image,
+        boxes=tuple(_box(box) for box in values.get("boxes", ())),
+        scores=tuple(float(score) for score in values.get("scores", ())),
+        text=str(values.get("text", "")),
+        score=float(values.get("score", 0.0)),
+        label=str(values.get("label", "")),
+        lines=tuple(_line(line) for line in values.get("lines", ())),
+        error=str(values.get("error", "")),
+        text_logp=_number(values.get("text_logp")),
+        label_logp=_number(values.get("label_logp")),
+    )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _line(values: Mapping[str, Any]) -> TextLine:
+    return TextLine(
+        box=_box(values["box"]),
+        score=float(values["score"]),
+        text=str(values["text"]),
+        text_score=float(values["text_score"]),
+        error=str(values.get("error", "")),
+    )
+
+
+def _box(points: Sequence[Sequence[float]]) -> tuple[Point, ...]:
+    return tuple((float(x), float(y)) for x, y in points)
 
 
 @dataclass(frozen=True, kw_only=True)

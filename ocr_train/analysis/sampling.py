@@ -83,7 +83,7 @@ def choose_samples(
     names = sorted(chosen, key=lambda name: (_rank(name), name))[: max(0, limit)]
     return ValidationSet(
         task=task,
-        samples=tuple(_sample(name, chosen[name], folder, task) for name in names),
+        samples=tuple(make_sample(name, chosen[name].label, folder / name, task) for name in names),
         total=len(chosen),
         rules=rules,
     )
@@ -93,10 +93,11 @@ def _rank(name: str) -> str:
     return hashlib.sha256(f"{SEED}\0{name}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _sample(name: str, line: LabelLine, folder: Path, task: str) -> Sample:
+def make_sample(name: str, label: str, path: Path, task: str) -> Sample:
+    """The sample of a line: its boxes, or its text."""
     if task == "det":
-        return Sample(name=name, path=folder / name, boxes=read_boxes(line.label).boxes)
-    return Sample(name=name, path=folder / name, text=line.label)
+        return Sample(name=name, path=path, boxes=read_boxes(label).boxes)
+    return Sample(name=name, path=path, text=label)
 
 
 def _read(config: Path) -> Mapping[str, Any]:

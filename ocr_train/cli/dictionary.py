@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import tempfile
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +23,10 @@ from ocr_train.ocr_engine.files import read_regular
 from ocr_train.run import Echo
 
 if TYPE_CHECKING:
+    from ocr_train.config.requests import LabelChoices
     from ocr_train.data.characters import LabelCharacters, NewDictionary
     from ocr_train.data.dictionary import Dictionary
+    from ocr_train.data.for_training import Fetch
 
 DICTIONARY_KEY = "Global.character_dict_path"
 _SHOWN = 20
@@ -82,31 +85,63 @@ def _dict(arguments: argparse.Namespace) -> int:
 def _read(arguments: argparse.Namespace, echo: Echo) -> LabelCharacters:
     """The characters of the label files that a training on the data would read."""
     from ocr_train.data.characters import read_characters
+
+    fetch = partial(fetch_for_training, stream=stream_for(arguments))
+    choices = label_choices(arguments)
+    options = {**format_options(arguments), **choices.of_formats}
+    with tempfile.TemporaryDirectory(prefix="ocr-train-dict-") as scratch:
+        found = find_texts(
+            arguments.data,
+            Path(scratch),
+            choices,
+            fetch=fetch,
+            echo=echo,
+            source_format=arguments.source_format,
+            options=options,
+        )
+        return read_characters((*found.train, *found.val), arguments.normalize)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextFiles:
+    """The label files of recognition data, and the dictionary that lies with them."""
+
+    train: tuple[Path, ...]
+    val: tuple[Path, ...] = ()
+    dictionary: Path | None = None
+
+
+def find_texts(
+    data: str,
+    scratch: Path,
+    choices: LabelChoices,
+    *,
+    fetch: Fetch,
+    echo: Echo,
+    source_format: str = "auto",
+    options: Mapping[str, object] | None = None,
+) -> TextFiles:
+    """The label files that a training of recognition on `data` would read, or the one that it is; what is converted goes to
+    `scratch`. Raises `DataError` where there are none."""
     from ocr_train.data.checks.policy import echo_source
     from ocr_train.data.for_training import locate_data
     from ocr_train.data.formats.converted import as_paddleocr
     from ocr_train.data.layout import find_layout
 
-    fetch = partial(fetch_for_training, stream=stream_for(arguments))
-    place, _ = locate_data(arguments.data, output_folder() / "cache", fetch, echo)
+    place, _ = locate_data(data, output_folder() / "cache", fetch, echo)
     if place.is_file():
-        return read_characters([place], arguments.normalize)
+        return TextFiles(train=(place,))
     if not place.is_dir():
         raise DataError(
             f"data: there is no folder and no label file {str(place)!r}.",
             hint="Give a folder, a label file or s3://bucket/prefix.",
         )
-    with tempfile.TemporaryDirectory(prefix="ocr-train-dict-") as scratch:
-        source = as_paddleocr(
-            place,
-            "rec",
-            Path(scratch) / "converted",
-            source_format=arguments.source_format,
-            options={**format_options(arguments), **label_choices(arguments).of_formats},
-        )
-        echo_source(source, echo)
-        layout = find_layout(source.folder, "rec", source.choices_for(label_choices(arguments)))
-        return read_characters((*layout.train, *layout.val), arguments.normalize)
+    source = as_paddleocr(
+        place, "rec", scratch / "converted", source_format=source_format, options=options or {}
+    )
+    echo_source(source, echo)
+    layout = find_layout(source.folder, "rec", source.choices_for(choices))
+    return TextFiles(train=layout.train, val=layout.val, dictionary=layout.dictionary)
 
 
 def _write(out: Path, content: bytes, *, force: bool) -> bool:

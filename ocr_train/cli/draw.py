@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocr_train.cli.options import output_folder, whole_number
+from ocr_train.cli.dictionary import find_texts
+from ocr_train.cli.options import whole_number
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json
 from ocr_train.cli.transfer import fetch_for_training
 from ocr_train.errors import DataError
@@ -154,25 +155,15 @@ def _use(arguments: argparse.Namespace, echo: Echo) -> CharacterUse:
     from ocr_train.config.data_sources import require_one_source
     from ocr_train.config.requests import LabelChoices
     from ocr_train.data.dictionary import first_dictionary, read_dictionary
-    from ocr_train.data.for_training import locate_data
-    from ocr_train.data.formats.converted import as_paddleocr
-    from ocr_train.data.layout import find_layout
     from ocr_train.data.rare_characters import character_use_of
 
     require_one_source(arguments.rare, "--rare", "Give the team's own labels: the first of the sources.")
-    place, _ = locate_data(arguments.rare, output_folder() / "cache", fetch_for_training, echo)
     with tempfile.TemporaryDirectory(prefix="ocr-train-draw-") as scratch:
-        beside = None
-        if place.is_file():
-            files: tuple[Path, ...] = (place,)
-        else:
-            source = as_paddleocr(place, "rec", Path(scratch) / "converted", options={})
-            layout = find_layout(source.folder, "rec", source.choices_for(LabelChoices()))
-            files, beside = layout.train, layout.dictionary
+        found = find_texts(arguments.rare, Path(scratch), LabelChoices(), fetch=fetch_for_training, echo=echo)
         model = Path(_experiment(arguments.language).dictionary)
-        path = first_dictionary(named=arguments.dict, beside=beside, model=model) or model
+        path = first_dictionary(named=arguments.dict, beside=found.dictionary, model=model) or model
         echo(f"dictionary: {path}")
-        use = character_use_of(files, read_dictionary(path).charset)
+        use = character_use_of(found.train, read_dictionary(path).charset)
     for sentence in use.sentences():
         echo(f"rare: {sentence}")
     if not use.unseen and not use.few:

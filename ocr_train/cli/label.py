@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING
 
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json
 from ocr_train.cli.reading import (
-    MODEL_HELP,
     add_model_options,
     add_stall_option,
+    add_unlabelled,
     find_models,
     images_below,
     local_places,
     progress_line,
     read_with_progress,
+    require_all_read,
 )
 from ocr_train.data.files.image_files import safe_name
-from ocr_train.errors import ConfigError, DataError
+from ocr_train.errors import ConfigError
 
 if TYPE_CHECKING:
     from ocr_train.analysis.predictions import Reading
@@ -46,13 +47,7 @@ def add_commands(commands: Commands) -> None:
         "could not be read.",
     )
     add = parser.add_argument
-    add(
-        "images",
-        nargs="+",
-        metavar="IMAGES",
-        help="folders of images at any depth, image files, archives, or s3://bucket/prefix",
-    )
-    add("--with", dest="model", required=True, metavar="MODEL", help=MODEL_HELP)
+    add_unlabelled(parser, "IMAGES")
     add("--out", type=Path, required=True, metavar="DIR", help="the folder to write, for PPOCRLabel to open")
     add(
         "--number",
@@ -92,7 +87,8 @@ def _label(arguments: argparse.Namespace) -> int:
         "lost_boxes": dict(written.lost),
     }
     give_json(arguments, answer)
-    _require_read(written.failed, len(ranked))
+    failed = [(one.image, one.error) for one in written.failed]
+    require_all_read(failed, len(ranked), "They are in confidence.csv; the others have labels.")
     return 0
 
 
@@ -199,12 +195,3 @@ def _what_next(out: Path, summary: str, written: WrittenPrelabels, task: str) ->
         lines.append(f"train:     {run} train --model det --data {back}/det")
     lines.append(f'better:    with earlier labels: --data "EARLIER_FOLDER 1.0, {out}-corrected/{train} 1.0"')
     return lines
-
-
-def _require_read(failed: Sequence[Reading], count: int) -> None:
-    if failed:
-        listed = "\n".join(f"{one.image}: {one.error}" for one in failed[:20])
-        raise DataError(
-            f"{len(failed)} of {count} image(s) could not be read:\n{listed}",
-            hint="They are in confidence.csv; the others have labels.",
-        )

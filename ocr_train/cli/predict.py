@@ -13,9 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from ocr_train.atomic_files import write_bytes
 from ocr_train.cli.output import Commands, print_json, require_apart
-from ocr_train.cli.reading import MODEL_HELP, add_model_options, find_models, list_images, paddleocr_root
+from ocr_train.cli.reading import (
+    MODEL_HELP,
+    add_model_options,
+    find_models,
+    list_images,
+    paddleocr_root,
+    require_all_read,
+)
 from ocr_train.cli.suspects import add_suspect_options, predict_suspects, require_one_of
-from ocr_train.errors import DataError
 
 if TYPE_CHECKING:
     from ocr_train.analysis.predictions import Reading
@@ -75,13 +81,8 @@ def _predict(arguments: argparse.Namespace) -> int:
     _give(
         [_answer(models.task, reading, pictures.get(reading.image)) for reading in readings], arguments.json
     )
-    failed = [reading for reading in readings if reading.error]
-    if failed:
-        listed = "\n".join(f"{reading.image}: {reading.error}" for reading in failed[:20])
-        raise DataError(
-            f"{len(failed)} of {len(readings)} image(s) could not be read:\n{listed}",
-            hint="The others were read; their answers are complete.",
-        )
+    failed = [(reading.image, reading.error) for reading in readings if reading.error]
+    require_all_read(failed, len(readings), "The others were read; their answers are complete.")
     return 0
 
 

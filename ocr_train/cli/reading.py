@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ocr_train.cli.options import add_trainer, client, output_folder
 from ocr_train.data.files.image_files import IMAGE_SUFFIXES
-from ocr_train.errors import ConfigError
+from ocr_train.errors import ConfigError, DataError
 from ocr_train.live_line import LiveLine
 from ocr_train.run import Echo
 
@@ -24,6 +24,8 @@ MODEL_HELP = (
     "a run id (its best checkpoint; ID:latest, 'ID:step N'), models:/NAME@ALIAS, s3://..., the path of a "
     "checkpoint or of an exported model's folder"
 )
+
+_FAILED_SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,17 @@ class ReadingModels:
         """The same for the same weights."""
         sources = [source for source in (self.model, self.rec) if source is not None]
         return " ".join(f"{source.task}:{source.sha256 or source.description}" for source in sources)
+
+
+def add_unlabelled(parser: argparse.ArgumentParser, metavar: str) -> None:
+    """Add which images are read, and with which model."""
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar=metavar,
+        help="folders of images at any depth, image files, archives, or s3://bucket/prefix",
+    )
+    parser.add_argument("--with", dest="model", required=True, metavar="MODEL", help=MODEL_HELP)
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -130,11 +143,7 @@ def list_images(given: Sequence[Path]) -> list[Path]:
         inside = sorted(
             one for one in path.iterdir() if one.suffix.lower() in IMAGE_SUFFIXES and one.is_file()
         )
-        if not inside:
-            raise ConfigError(
-                f"there are no images in the folder {str(path)!r}.",
-                hint="Name image files, or another folder.",
-            )
+        _require_some(inside, path)
         found.update(dict.fromkeys(inside))
     return list(found)
 
@@ -168,14 +177,24 @@ def images_below(given: Sequence[Path]) -> dict[Path, str]:
             found.setdefault(path.absolute(), path.name)
             continue
         inside = sorted(one for one in walk_files(path) if one.suffix.lower() in IMAGE_SUFFIXES)
-        if not inside:
-            raise ConfigError(
-                f"there are no images in the folder {str(path)!r}.",
-                hint="Name image files, or another folder.",
-            )
+        _require_some(inside, path)
         for one in inside:
             found.setdefault(one.absolute(), one.relative_to(path).as_posix())
     return found
+
+
+def _require_some(inside: Sequence[Path], folder: Path) -> None:
+    if not inside:
+        raise ConfigError(
+            f"there are no images in the folder {str(folder)!r}.", hint="Name image files, or another folder."
+        )
+
+
+def require_all_read(failed: Sequence[tuple[object, str]], count: int, hint: str) -> None:
+    """Raise `DataError` with the images of `count` that could not be read, each with why."""
+    if failed:
+        listed = "\n".join(f"{image}: {why}" for image, why in failed[:_FAILED_SHOWN])
+        raise DataError(f"{len(failed)} of {count} image(s) could not be read:\n{listed}", hint=hint)
 
 
 def read_with_progress(

@@ -15,14 +15,15 @@ from ocr_train.atomic_files import write_text
 from ocr_train.cli.options import whole_number
 from ocr_train.cli.output import Commands, add_json, echo_for, give_json, table
 from ocr_train.cli.reading import (
-    MODEL_HELP,
     add_model_options,
     add_stall_option,
+    add_unlabelled,
     find_models,
     images_below,
     local_places,
     progress_line,
     read_with_progress,
+    require_all_read,
 )
 from ocr_train.errors import ConfigError, DataError
 
@@ -45,13 +46,7 @@ def add_commands(commands: Commands) -> None:
         "alike, and say why for each. Exit status: 0, 3 where an image could not be read.",
     )
     add = parser.add_argument
-    add(
-        "images",
-        nargs="+",
-        metavar="UNLABELLED",
-        help="folders of images at any depth, image files, archives, or s3://bucket/prefix",
-    )
-    add("--with", dest="model", required=True, metavar="MODEL", help=MODEL_HELP)
+    add_unlabelled(parser, "UNLABELLED")
     add("--count", type=whole_number(1), default=100, metavar="N", help="so many images (default: 100)")
     add(
         "--out",
@@ -104,12 +99,7 @@ def _select(arguments: argparse.Namespace) -> int:
             target = f"--with {shlex.quote(arguments.model)}{rec} --out {shlex.quote(f'{out}-labels')}"
             echo(f"next: python -m ocr_train label {shlex.quote(str(out))} {target}")
     give_json(arguments, _answer(selection, looked))
-    if looked.failed:
-        listed = "\n".join(f"{image}: {why}" for image, why in list(looked.failed.items())[:20])
-        raise DataError(
-            f"{len(looked.failed)} of {len(images)} image(s) could not be read:\n{listed}",
-            hint="They are not among the chosen ones.",
-        )
+    require_all_read(list(looked.failed.items()), len(images), "They are not among the chosen ones.")
     return 0
 
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from ocr_train.atomic_files import write_bytes
 from ocr_train.cli.output import print_json, require_apart, require_labels, table
-from ocr_train.cli.reading import find_models, read_with_progress
-from ocr_train.errors import ConfigError, DataError
+from ocr_train.cli.reading import find_models, read_with_progress, require_all_read
+from ocr_train.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ocr_train.analysis.predictions import Reading, Scored
+    from ocr_train.analysis.predictions import Scored
     from ocr_train.analysis.suspects import Suspect
     from ocr_train.labelling.labelled_images import LabelledImages
     from ocr_train.models.source import ModelSource
@@ -66,7 +66,12 @@ def predict_suspects(arguments: argparse.Namespace) -> int:
     _give(arguments, suspects, found, target)
     for line in _summary(suspects, scored, found, totals(scored, chosen.task), target):
         print(line, file=sys.stderr)
-    _require_read(answers, found)
+    failed = [
+        (f"{found.places[one.sample.name]} {one.sample.name}", one.answer.error)
+        for one in scored
+        if one.answer.error
+    ]
+    require_all_read(failed, len(answers), "The others were read and compared with their labels.")
     return 0
 
 
@@ -133,20 +138,6 @@ def _summary(
     if found.bad_lines:
         lines.append(f"{found.bad_lines} line(s) hold no sample: `validate` says why")
     return lines
-
-
-def _require_read(answers: Sequence[Reading], found: LabelledImages) -> None:
-    failed = [
-        (sample, answer.error)
-        for sample, answer in zip(found.samples.samples, answers, strict=True)
-        if answer.error
-    ]
-    if failed:
-        listed = "\n".join(f"{found.places[one.name]} {one.name}: {error}" for one, error in failed[:20])
-        raise DataError(
-            f"{len(failed)} of {len(answers)} image(s) could not be read:\n{listed}",
-            hint="The others were read and compared with their labels.",
-        )
 
 
 def require_one_of(arguments: argparse.Namespace) -> None:

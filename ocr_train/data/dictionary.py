@@ -7,11 +7,13 @@ or mended here, as a checkpoint depends on their number and order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+from ocr_train.config.overrides import get_key
 from ocr_train.data.checks.problems import Finding, Problem, make_problem
 from ocr_train.data.checks.recognition import escape
 from ocr_train.ocr_engine.files import read_regular
@@ -77,6 +79,11 @@ def read_dictionary(path: Path, *, use_space_char: bool = False) -> Dictionary:
         use_space_char=use_space_char,
         problems=tuple(make_problem(str(path), line, finding, "rec") for line, finding in findings),
     )
+
+
+def dictionary_as(trainer: Mapping[str, Any], path: Path) -> Dictionary:
+    """The dictionary at `path` as a model of the PaddleOCR configuration `trainer` reads it."""
+    return read_dictionary(path, use_space_char=bool(get_key(trainer, "Global.use_space_char", False)))
 
 
 def _decode(raw: bytes) -> tuple[list[str], list[tuple[int, Finding]]]:

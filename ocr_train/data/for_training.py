@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 
 from ocr_train.config.data_sources import source_names
-from ocr_train.config.overrides import get_key
 from ocr_train.config.requests import DataRequest, DataSource, Demo
 from ocr_train.config.started import this_start
 from ocr_train.data.checks.duplicates import KEEP
@@ -22,7 +21,7 @@ from ocr_train.data.checks.rules import is_checked, label_rules
 from ocr_train.data.checks.validate import Rules, validate
 from ocr_train.data.checks.validation_report import ValidationReport
 from ocr_train.data.demo.demo_set import DemoSpec, make_demo
-from ocr_train.data.dictionary import first_dictionary, read_dictionary
+from ocr_train.data.dictionary import dictionary_as, first_dictionary
 from ocr_train.data.files.archive_source import is_archive_path, unpack_once
 from ocr_train.data.formats.converted import LabelSource, as_paddleocr, map_to_source_lines
 from ocr_train.data.formats.table import PADDLEOCR
@@ -55,7 +54,8 @@ class Dataset:
     `was_split` says that the data named no validation samples, and these were split off; `leaked` validation samples have
     an image that is trained on, which was asked for (`leaks=keep`). `train_parts` and `val_parts`
     are what the trainer reads: `train` and `val` themselves, or, where `ratio_list` has a share for each label file of
-    the data, the same samples file by file. `sources` are the parts of data that several sources have, empty for one.
+    the data, the same samples file by file. `sources` are the parts of data that several sources have, empty for one;
+    `val_digest` is the digest of the validation samples alone (`samples_digest`).
     """
 
     source: str
@@ -257,8 +257,7 @@ def dictionary_for(request: DataRequest, layout: Layout) -> Path | None:
 def label_rules_for(request: DataRequest, layout: Layout) -> tuple[Rules, Sequence[Problem]]:
     """What the labels of `layout` are checked against, and what is wrong with the dictionary already."""
     path = dictionary_for(request, layout)
-    use_space_char = bool(get_key(request.trainer, "Global.use_space_char", False))
-    read = read_dictionary(path, use_space_char=use_space_char) if path else None
+    read = dictionary_as(request.trainer, path) if path else None
     choices = replace(request.choices, strip=layout.strip)
     rules = replace(label_rules(request.task, request.trainer, read), choices=choices)
     return rules, read.problems if read else ()

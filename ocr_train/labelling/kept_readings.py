@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ocr_train.analysis.predictions import Point, Reading, TextLine
+from ocr_train.analysis.predictions import Reading, parse_reading
 
 NAME = "readings.jsonl"
 
@@ -29,7 +29,7 @@ class KeptReadings:
     def get(self, image: Path) -> Reading | None:
         """What was read in it, where that is known."""
         kept = self._known.get(_state(image))
-        return None if kept is None else _reading(image, kept)
+        return None if kept is None else parse_reading(image, kept)
 
     def add(self, reading: Reading) -> None:
         """Keep one more; an image that could not be read is tried again the next time."""
@@ -67,19 +67,3 @@ def _load(path: Path, identity: str) -> dict[str, Mapping[str, Any]]:
         if "state" in value:
             known[value["state"]] = value
     return known
-
-
-def _reading(image: Path, kept: Mapping[str, Any]) -> Reading:
-    return Reading(
-        image=image,
-        boxes=tuple(map(_box, kept["boxes"])),
-        scores=tuple(kept["scores"]),
-        text=kept["text"],
-        score=kept["score"],
-        label=kept["label"],
-        lines=tuple(TextLine(**{**line, "box": _box(line["box"])}) for line in kept["lines"]),
-    )
-
-
-def _box(points: Any) -> tuple[Point, ...]:
-    return tuple((float(x), float(y)) for x, y in points)

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_train.analysis.sampling import Sample, ValidationSet
+from ocr_train.analysis.sampling import Sample, ValidationSet, make_sample
 from ocr_train.analysis.text_scores import TextRules
-from ocr_train.data.boxes import read_boxes
 from ocr_train.data.files.image_paths import ImagePaths
 from ocr_train.data.samples import image_names, read_samples
 from ocr_train.errors import DataError
@@ -38,11 +37,7 @@ def read_labelled(files: Sequence[Path], paths: ImagePaths, task: str, rules: Te
             name = image_names(line.image)[0]
             if name in samples:
                 continue
-            boxes = read_boxes(line.label).boxes if task == "det" else ()
-            path = paths.root / paths.usable_name(name)
-            samples[name] = Sample(
-                name=name, path=path, text="" if task == "det" else line.label.strip(), boxes=boxes
-            )
+            samples[name] = make_sample(name, line.label.strip(), paths.root / paths.usable_name(name), task)
             places[name] = f"{file.name}:{line.line}"
     if not samples:
         raise DataError(

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ocr_train.analysis.predictions import Point, Reading, TextLine
+from ocr_train.analysis.predictions import Reading, parse_reading
 from ocr_train.checkpoints.pickle_scan import screen
 from ocr_train.errors import DataError, SetupError
 from ocr_train.ocr_engine.documents import parse_json
@@ -139,7 +139,7 @@ class ReadingProcess:
             failed = {"of": "setup", "failed": self._how_it_ended()}
         if failed is not None:
             raise _error(failed, self._model)
-        return [_reading(path, answers[number]) for number, path in enumerate(self._images)]
+        return [parse_reading(path, answers[number]) for number, path in enumerate(self._images)]
 
     def close(self) -> None:
         """Leave nothing behind: no process, no file. May be called twice."""
@@ -264,36 +264,3 @@ def _error(failed: Mapping[str, Any], model: Model) -> DataError | SetupError:
 def _code_of(model: Model) -> Path:
     """The PaddleOCR that reads: the one given, else what an exported folder brings along."""
     return model.root if model.root != Path() else model.path / "paddleocr"
-
-
-def _reading(path: Path, answer: Mapping[str, Any]) -> Reading:
-    return Reading(
-        image=path,
-        boxes=tuple(_box(box) for box in answer.get("boxes", ())),
-        scores=tuple(float(score) for score in answer.get("scores", ())),
-        text=str(answer.get("text", "")),
-        score=float(answer.get("score", 0.0)),
-        label=str(answer.get("label", "")),
-        lines=tuple(_line(line) for line in answer.get("lines", ())),
-        error=str(answer.get("error", "")),
-        text_logp=_number(answer.get("text_logp")),
-        label_logp=_number(answer.get("label_logp")),
-    )
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
-
-
-def _line(values: Mapping[str, Any]) -> TextLine:
-    return TextLine(
-        box=_box(values["box"]),
-        score=float(values["score"]),
-        text=str(values["text"]),
-        text_score=float(values["text_score"]),
-        error=str(values.get("error", "")),
-    )
-
-
-def _box(points: Sequence[Sequence[float]]) -> tuple[Point, ...]:
-    return tuple((float(x), float(y)) for x, y in points)

@@ -25,8 +25,7 @@ from ocr_train.analysis.tables import write_json
 from ocr_train.analysis.text_scores import text_rules
 from ocr_train.config.experiment import Experiment
 from ocr_train.config.fine_tune import NONE
-from ocr_train.config.overrides import get_key
-from ocr_train.data.dictionary import DEFAULT_CHARSET, read_dictionary
+from ocr_train.data.dictionary import DEFAULT_CHARSET, dictionary_as
 from ocr_train.data.for_training import locate_data
 from ocr_train.data.keep_set import (
     KeepLabels,
@@ -188,8 +187,7 @@ def _charset(setup: TrainingSetup) -> frozenset[str] | None:
         return None
     if run.dictionary is None:
         return DEFAULT_CHARSET
-    space = bool(get_key(read_config(run.config), "Global.use_space_char", False))
-    return read_dictionary(run.dictionary, use_space_char=space).charset
+    return dictionary_as(read_config(run.config), run.dictionary).charset
 
 
 def _chosen(

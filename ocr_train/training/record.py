@@ -10,9 +10,9 @@ import time
 import yaml
 
 from ocr_train.config.experiment import EXPERIMENTS, Experiment
-from ocr_train.config.overrides import flatten, get_key
+from ocr_train.config.overrides import flatten
 from ocr_train.config.started import this_start
-from ocr_train.data.dictionary import read_dictionary
+from ocr_train.data.dictionary import dictionary_as
 from ocr_train.data.for_training import Dataset
 from ocr_train.data.manifest import write_manifest
 from ocr_train.data.rare_characters import character_use_of
@@ -81,8 +81,7 @@ def say_rare_characters(experiment: Experiment, dataset: Dataset, echo: Echo) ->
     """Say which characters of the dictionary the training texts hardly have; nothing of the demo set, or without one."""
     if dataset.dictionary is None or experiment.demo is not None:
         return
-    use_space_char = bool(get_key(experiment.trainer, "Global.use_space_char", False))
-    charset = read_dictionary(dataset.dictionary, use_space_char=use_space_char).charset
+    charset = dictionary_as(experiment.trainer, dataset.dictionary).charset
     for sentence in character_use_of([dataset.train], charset, [dataset.val]).sentences():
         echo(f"characters: {sentence}")
 
