@@ -1,4 +1,4 @@
-"""`python -m benchmarks.boxes`: the outlines of a million lines' boxes judged by shapely, and in plain Python.
+"""`python -m benchmarks.boxes`: the outlines of 100,000 lines' boxes judged by shapely, and in plain Python.
 
 Both give the kind of what is wrong with an outline (`outline_kind`), and are compared on every outline first. They
 take turns, and a ratio is taken round by round.
@@ -6,19 +6,14 @@ take turns, and a ratio is taken round by round.
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import os
-import platform
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
-from importlib import metadata
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks.table import Row, at_most, draw
+from benchmarks.program import Scene, run
+from benchmarks.table import Row, at_most
 from ocr_train.data.checks.detection import MIN_AREA_PX, outline_kind
 from ocr_train.data.labels import Point, signed_area
 
@@ -28,26 +23,11 @@ DIFFERENT = 50_000
 """So many outlines are made and judged again and again, so that their memory is not what is measured."""
 
 
-def main() -> int:
-    """Measure, print the table; exit status 0 where shapely takes at most 1.2 of the time, 1 where it takes more."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.boxes", description=__doc__)
-    parser.add_argument("--lines", type=int, default=1_000_000, help="lines of 8 boxes (default 1,000,000)")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds (default 5)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there too")
-    arguments = parser.parse_args()
-    rows = [
-        _row(points, lines, arguments.rounds)
-        for points, lines in ((4, arguments.lines), (6, arguments.lines // 10), (14, arguments.lines // 10))
-    ]
-    about = (
-        f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, "
-        f"shapely {metadata.version('shapely')}, load {os.getloadavg()[0]:.1f}, {time.strftime('%Y-%m-%d')}"
-    )
-    print(f"\n{draw(rows)}\n\n{about}")
-    if arguments.json is not None:
-        found = {"about": about, "rows": [row.to_json() for row in rows]}
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    return 1 if any(row.verdict == "miss" for row in rows) else 0
+def measure(scene: Scene) -> Iterator[Row]:
+    """Outlines of 4, 6 and 14 points; a line has eight of them."""
+    lines = 2_000 if scene.quick else 100_000
+    for points, count in ((4, lines), (6, lines // 10), (14, lines // 10)):
+        yield _row(points, count, scene.rounds)
 
 
 def _row(points: int, lines: int, rounds: int) -> Row:
@@ -115,4 +95,4 @@ def _side(start: Point, end: Point, point: Point) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("boxes", __doc__, measure))

@@ -39,7 +39,7 @@ def main() -> int:
             )
     row = Row(name="a training step with looks / without", samples=ratios, unit="x", bar=BAR)
     print(draw([row]))
-    return 1 if row.verdict == "miss" else 0
+    return 1 if row.verdict == "missed" else 0
 
 
 def step_s(folder: Path, *, images: int) -> float:

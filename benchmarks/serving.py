@@ -85,7 +85,7 @@ def main() -> int:
     if arguments.json is not None:
         found = {"about": about, "rows": [row.to_json() for row in rows]}
         arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    return 1 if any(row.verdict == "miss" for row in rows) else 0
+    return 1 if any(row.verdict == "missed" for row in rows) else 0
 
 
 def _crops(folder: Path, count: int) -> list[bytes]:

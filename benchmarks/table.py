@@ -40,10 +40,10 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """ "pass", "miss", or "" where there is no bar."""
+        """ "holds", "missed", or "" where there is no bar."""
         if self.bar is None:
             return ""
-        return "pass" if self.bar.holds(self.value) else "miss"
+        return "holds" if self.bar.holds(self.value) else "missed"
 
     def to_json(self) -> dict[str, object]:
         """For machines: everything that the table shows, and every sample."""
@@ -73,10 +73,10 @@ def draw(rows: Sequence[Row]) -> str:
     cells = [("measured", "median", "min .. max", "bar", "", "")]
     for row in rows:
         low, high = min(row.samples), max(row.samples)
-        spread = f"{_number(low)} .. {_number(high)}" if len(row.samples) > 1 else ""
+        spread = f"{number_text(low)} .. {number_text(high)}" if len(row.samples) > 1 else ""
         bar = f"{row.bar}{'x' if row.unit == 'x' else ''}" if row.bar else ""
         unit = row.unit if row.unit == "x" else f" {row.unit}"
-        cells.append((row.name, _number(row.value) + unit, spread, bar, row.verdict, row.note))
+        cells.append((row.name, number_text(row.value) + unit, spread, bar, row.verdict, row.note))
     widths = [max(len(line[column]) for line in cells) for column in range(5)]
     lines = []
     for line in cells:
@@ -86,7 +86,8 @@ def draw(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
+    """A figure for people: three digits or so."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"

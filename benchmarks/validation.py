@@ -1,8 +1,9 @@
-"""`python -m ocr_train validate` and `split`: lines and images a second, and memory with few and with many lines."""
+"""`python -m benchmarks.validation`: `validate` and `split` of a million lines, and their memory with few and with many."""
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import sys
@@ -10,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.child import Cost
+from benchmarks.program import Scene, run, say
 from benchmarks.table import Row, at_most
-from benchmarks.transfer import Echo, Place
+from benchmarks.transfer import Place
 
 _FOUND_PROBLEMS = 3
 """The exit status of `validate` where it has something to report."""
@@ -56,8 +58,15 @@ def write_detection(path: Path, lines: int) -> None:
             file.write(f"{folder:04d}/{name:03d}.jpg\t{json.dumps(boxes)}\n")
 
 
-def validation_rows(place: Place, *, few: int, many: int, rounds: int, echo: Echo) -> Iterator[Row]:
-    """Speed and peak memory of `validate`; `few` and `many` lines, every line an image of its own."""
+def measure(scene: Scene) -> Iterator[Row]:
+    """Speed and peak memory with few and with many lines, every line an image of its own."""
+    few, many = (2000, 20_000) if scene.quick else (10_000, 1_000_000)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    place = Place(endpoint="", bucket="", env=env, folder=scene.folder)
+    yield from _rows(place, few=few, many=many, rounds=min(scene.rounds, 3))
+
+
+def _rows(place: Place, *, few: int, many: int, rounds: int) -> Iterator[Row]:
     images = place.folder / "images"
     make_images(images, many)
     labels = images / "labels.txt"
@@ -65,11 +74,11 @@ def validation_rows(place: Place, *, few: int, many: int, rounds: int, echo: Ech
     yield from small
     write_recognition(labels, many, images=many)
     large = _validate(place, labels, "rec")
-    echo(f"  validate: {many:,} lines, each an image of its own, {large.wall_s:.1f} s")
+    say(f"  validate: {many:,} lines, each an image of its own, {large.wall_s:.1f} s")
     write_recognition(labels, many, images=_FOLDER_IMAGES)
     repeated = _validate(place, labels, "rec")
     split = list(_split_rows(place, lines=many))
-    echo(f"  validate: {many:,} lines, {_FOLDER_IMAGES:,} images, {repeated.wall_s:.1f} s")
+    say(f"  validate: {many:,} lines, {_FOLDER_IMAGES:,} images, {repeated.wall_s:.1f} s")
     shutil.rmtree(images)
     yield Row(
         name=f"validate rec, {many:,} lines, an image each",
@@ -143,3 +152,7 @@ def _small(place: Place, *, few: int, rounds: int) -> tuple[list[Row], Cost]:
 def _validate(place: Place, labels: Path, task: str) -> Cost:
     argv = [sys.executable, "-m", "ocr_train", "validate", "--task", task, str(labels)]
     return place.run(argv, accept=(0, _FOUND_PROBLEMS))
+
+
+if __name__ == "__main__":
+    sys.exit(run("validation", __doc__, measure))
