@@ -58,7 +58,8 @@ def give_json(arguments: argparse.Namespace, answer: Mapping[str, Any]) -> None:
 def print_json(text: str) -> None:
     """Print JSON; where stdout cannot write a character of it, all of those as escapes, which mean the same."""
     try:
-        text.encode(sys.stdout.encoding or "utf-8")
+        if not text.isascii():
+            text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(json.loads(text))
     print(text)

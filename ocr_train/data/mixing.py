@@ -72,13 +72,13 @@ class MixedPaths(ImagePaths):
         """As its source finds it."""
         link, _, name = written.partition("/")
         found = self._parts[link].usable(name)
-        return replace(found, name=f"{link}/{found.name}")
+        return found._replace(name=f"{link}/{found.name}")
 
     def respelled(self, written: str) -> UsablePath | None:
         """As its source finds it."""
         link, _, name = written.partition("/")
         found = self._parts[link].respelled(name)
-        return None if found is None else replace(found, name=f"{link}/{found.name}")
+        return None if found is None else found._replace(name=f"{link}/{found.name}")
 
     def usable_name(self, written: str) -> str:
         """As its source finds it."""

@@ -14,8 +14,8 @@ stands behind a quote or a tab.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 _COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _COUNT = r"[\d.?]{1,12}[kMGT]?i?B?"
@@ -37,11 +37,11 @@ _MESSAGE_START = re.compile(
     r"|train from scratch|Test iter: |metric eval \*"
 )
 _PREFIX_LIMIT = 120
+_PREFIX_COLONS = 3
 _WORD = re.compile(r"[^\s\[\]()<>|:,/-]+")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Record:
+class Record(NamedTuple):
     """One log record, or one stretch of other text, without bars and colours.
 
     `message` is what the record says, empty where it cannot be a message of the trainer. `named` tells that
@@ -55,8 +55,7 @@ class Record:
     cut: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Piece:
+class _Piece(NamedTuple):
     """A stretch of a line between bars and carriage returns. `fresh`: nothing but bars precedes it."""
 
     text: str
@@ -69,7 +68,14 @@ def split_line(text: str) -> list[Record]:
 
     An empty line is one empty record: it is not a bar, so it is not lost.
     """
-    plain = _COLOUR.sub("", text).rstrip("\r\n")
+    plain = (_COLOUR.sub("", text) if "\x1b" in text else text).rstrip("\r\n")
+    if plain and plain.isprintable() and "%|" not in plain and "it [" not in plain:
+        # Nothing but one stretch of text, as nearly all lines are.
+        return (
+            _piece_records(_Piece(text=plain, fresh=True, cut=False), quoting=False)
+            if plain.strip()
+            else [Record(plain, "")]
+        )
     if not plain.strip() and "\r" not in text.rstrip("\r\n"):
         return [Record(text=plain, message="")]
     return [record for row in plain.split("\n") for record in _row_records(row)]
@@ -107,7 +113,7 @@ def _pieces(row: str) -> Iterator[_Piece]:
 def _piece_records(piece: _Piece, *, quoting: bool) -> list[Record]:
     """The records of one piece; `quoting` tells that an ERROR or WARNING began earlier in the line."""
     text = piece.text
-    starts = [] if quoting else [match for match in _PREFIX.finditer(text) if _opens(text, match)]
+    starts = [] if quoting else [match for match in _prefixes(text) if _opens(text, match)]
     found: list[Record] = []
     lead = text[: starts[0].start()] if starts else text
     if lead.strip(_DECORATION) or not starts:
@@ -121,6 +127,16 @@ def _piece_records(piece: _Piece, *, quoting: bool) -> list[Record]:
         cut = piece.cut and end == len(text)
         found.append(Record(text=text[match.start() : end], message=message, named=True, cut=cut))
     return found
+
+
+def _prefixes(text: str) -> Iterable[re.Match[str]]:
+    """All prefixes in a text. Each has three colons, and to count these is cheaper than to look for one at every place."""
+    if text.count(":") < _PREFIX_COLONS:
+        return ()
+    first = _PREFIX.match(text)
+    if first is not None and text.count(":", first.end()) < _PREFIX_COLONS:
+        return (first,)
+    return _PREFIX.finditer(text)
 
 
 def _opens(text: str, match: re.Match[str]) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ocr_train.trainer.log_shapes import eta_seconds
+
 _SEPARATOR = re.compile(r"[\[({]|[\])}]|,(?:\s+|$)")
 # What MLflow takes as part of a name.
 _KEY = re.compile(r"[^\W\d][\w .-]{0,99}")
@@ -18,9 +20,9 @@ _NUMBER = re.compile(
     r"\s?(s|samples/s|MB)?",
     re.IGNORECASE | re.ASCII,
 )
-_ETA = re.compile(r"\beta: (?:(-?\d{1,6}) days?, )?(\d{1,4}):(\d\d):(\d\d)", re.ASCII)
+_ETA = re.compile(r"\beta: ((?:-?\d{1,6} days?, )?\d{1,4}:\d\d:\d\d)", re.ASCII)
 
-_TRAIN_NAMES = {
+TRAIN_NAMES = {
     "avg_reader_cost": "reader_cost_s",
     "reader_cost": "reader_cost_s",
     "avg_batch_cost": "batch_cost_s",
@@ -30,6 +32,7 @@ _TRAIN_NAMES = {
     "max_mem_reserved": "gpu_mem_reserved_mb",
     "max_mem_allocated": "gpu_mem_allocated_mb",
 }
+"""The metrics that have other names in MLflow than in the log."""
 _NOT_METRICS = ("is_float16", "best_epoch", "start_epoch", "best_batch_id", "epoch", "global_step")
 _OTHER_MAIN_METRICS = ("hmean", "exp_rate", "f_score_e2e", "all")
 """`main_indicator` of the metrics in `ppocr/metrics/` other than "acc"."""
@@ -116,12 +119,12 @@ def train_numbers(text: str, *, cut: bool = False) -> dict[str, float]:
     found = list(pairs(text[: eta.start()] + text[eta.end() :] if eta else text))
     if found and not _is_whole(found, text, eta, cut=cut):
         del found[-1]
-    known = [(_TRAIN_NAMES.get(key, key), raw) for key, raw in found if key != "eta"]
+    known = [(TRAIN_NAMES.get(key, key), raw) for key, raw in found if key != "eta"]
     metrics = _named(known, prefix="train")
     if "train/total_loss" in metrics:
         metrics.setdefault("train/loss", metrics["train/total_loss"])
     if eta:
-        metrics["train/eta_s"] = _seconds(eta)
+        metrics["train/eta_s"] = eta_seconds(eta[1])
     return metrics
 
 
@@ -142,11 +145,6 @@ def _is_whole(found: list[Pair], text: str, eta: re.Match[str] | None, *, cut: b
     if key.startswith("max_mem_"):
         return raw.endswith("MB")
     return not cut and any(name in ("ips", "time") for name, _ in found)
-
-
-def _seconds(eta: re.Match[str]) -> float:
-    days, hours, minutes, seconds = (int(part or 0) for part in eta.groups())
-    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
 
 
 def evaluation_1x_numbers(text: str) -> tuple[dict[str, float], dict[str, float], int | None]:

@@ -1,6 +1,6 @@
 """Images that several lines have: in training and in validation, with other labels, or twice the same.
 
-An image is its content: two names with the same bytes are one image (`ocr_train.data.files.contents`). Memory is 28 bytes a
+An image is its content: two names with the same bytes are one image (`ocr_train.data.files.contents`). Memory is 32 bytes a
 line; names are read again from the files for those few that are shown.
 """
 
@@ -62,7 +62,7 @@ class Leaks:
 
 @dataclass(kw_only=True)
 class SampleHashes:
-    """Every sample's images and label as 8-byte hashes, to find duplicates: 28 bytes a sample of one image."""
+    """Every sample's images and label as 8-byte hashes, to find duplicates: 32 bytes a sample of one image."""
 
     images: NamedImages = field(default_factory=NamedImages)
     labels: array[int] = field(default_factory=lambda: array("q"))
@@ -74,12 +74,12 @@ class SampleHashes:
         self.starts.append((file, len(self.numbers)))
 
     def add(self, line: int, images: Mapping[str, int], label: object) -> None:
-        """Remember one sample: its images, each with its size in bytes (0: no file), and what its label says.
+        """Remember one sample: its images, each with the key of its file (0: no file), and what its label says.
 
         `hash` is SipHash with 64 bits: among a million a chance hit is 1 in 10^7.
         """
-        for name, size_bytes in images.items():
-            self.images.add(len(self.numbers), name, size_bytes)
+        for name, key in images.items():
+            self.images.add(len(self.numbers), name, key)
         self.labels.append(hash(label))
         self.numbers.append(line)
 

@@ -59,11 +59,14 @@ def check_text(
         return findings
     if looks_like_boxes(text):
         return [*findings, _boxes(text)]
-    if INVISIBLE.search(text):
+    # Nothing of ASCII that can be printed is invisible, or has a look-alike or a mark.
+    plain = text.isascii() and text.isprintable()
+    if not plain and INVISIBLE.search(text):
         findings += invisible_characters(text, charset)
     if text in PLACEHOLDERS_REC:
         findings.append(placeholder(text))
-    findings += _lookalike(text) + _dangling(text)
+    if not plain:
+        findings += _lookalike(text) + _dangling(text)
     if max_text_length is not None and len(text) > max_text_length:
         hint = f"{len(text)} characters; max_text_length is {max_text_length}: raise it or remove the line"
         findings.append(Finding("too_long", escape(text), hint))

@@ -3,7 +3,7 @@
     read_labels -> images of a chunk of lines (in parallel) -> each line's label -> the same images -> Report
 
 A million lines pass in bounded memory: problems are kept up to a number for each kind (all are counted), bad
-lines cost a byte each, and the look for images that are the same 28 bytes a line. The kinds are in
+lines cost a byte each, and the look for images that are the same 32 bytes a line. The kinds are in
 `ocr_train.data.checks.problems`.
 """
 
@@ -53,8 +53,8 @@ from ocr_train.errors import ConfigError, DataError
 from ocr_train.ocr_engine.files import open_regular
 
 LINES_PER_CHUNK = 2048
-REMEMBERED_IMAGES = 100_000
-"""So many images' sizes are remembered (some 25 MB); one named again later than that is checked again."""
+REMEMBERED_IMAGES = 50_000
+"""So many images' sizes are remembered (some 15 MB); one named again later than that is checked again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +211,8 @@ class _Checker:
 
     def _read_images(self, chunk: Sequence[LabelLine | BadLine]) -> None:
         images = {entry.image for entry in chunk if isinstance(entry, LabelLine)}
-        names = {name for image in images for name in image_names(image)}
+        lists = {image for image in images if image.startswith("[")}
+        names = (images - lists).union(*map(image_names, lists))
         new = sorted(names - self.known.keys())
         if not new:
             return
@@ -227,7 +228,9 @@ class _Checker:
 
     def _check_line(self, file: str, entry: LabelLine) -> None:
         facts = [self.known[name] for name in dict.fromkeys(image_names(entry.image))]
-        findings = [finding for fact in facts for finding in fact.findings]
+        findings = list(facts[0].findings)
+        for fact in facts[1:]:
+            findings += fact.findings
         if entry.bom:
             findings.append(Finding("bom", "U+FEFF", "left out for training; save as UTF-8 without BOM"))
         if entry.crlf:
@@ -242,8 +245,8 @@ class _Checker:
                 entry = replace(entry, label=label)
             problems = self._check_text(file, entry.line, label)
         findings += problems
-        sizes = {fact.name: fact.size_bytes for fact in facts}
-        self.samples.add(entry.line, sizes, self._meaning(entry.label, boxes, problems))
+        keys = {fact.name: fact.key for fact in facts}
+        self.samples.add(entry.line, keys, self._meaning(entry.label, boxes, problems))
         for finding in findings:
             self.found.add(file, entry.line, finding)
         if findings or self.statistics.wants_example(""):

@@ -1,8 +1,9 @@
 """Which images are the same: by their names, however these are spelled, and by their bytes (SHA-256).
 
-    names -> 8-byte ids -> sizes (stat) -> SHA-256 of the files whose size another name has, each once, in threads
+    names -> 8-byte ids -> keys (`content_key`) -> SHA-256 of the files whose key another name has, each once, in threads
 
-A million names take 16 bytes each. Names themselves are not kept: the files to be hashed are found by going through
+The key of a file is different where its bytes are: it is made of its size, and where the file was opened of its ends, too. That of a
+small file is made of all its bytes, which are then not read again. A million names take 20 bytes each. Names themselves are not kept: the files to be hashed are found by going through
 the label lines once more. A link, a copy and `./a.jpg` beside `a.jpg` are one image; an empty file or one that cannot
 be read is like no other.
 """
@@ -18,10 +19,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import compress, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ocr_train.data.files.image_files import slashed
-from ocr_train.ocr_engine.files import open_regular
+from ocr_train.ocr_engine.files import open_regular, read_ends
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_LARGEST = 2**32 - 1
+_HEAD_BYTES, _TAIL_BYTES = 1 << 14, 64
+"""Most crops of lines have fewer bytes than the first."""
 _BLOCK_BYTES = 1 << 20
 _FILES_PER_TASK = 64
 _IDS_AT_ONCE = 1 << 16
@@ -37,7 +39,7 @@ _IDS_AT_ONCE = 1 << 16
 
 def normal_name(name: str) -> str:
     """`name` with slashes, without `./`, `a/../`, doubled slashes and a drive letter: one spelling for one file."""
-    path = slashed(name)
+    path = slashed(name) if "\\" in name or ":" in name else name
     if "//" in path or "./" in path or path.endswith(("/", "/.", "/..")):
         return posixpath.normpath(path)
     return path
@@ -50,16 +52,16 @@ def image_id(name: str) -> int:
 
 @dataclass(kw_only=True)
 class NamedImages:
-    """The images that samples name, in the order of the lines: `ids`, file sizes (0: no file), and whose they are."""
+    """The images that samples name, in the order of the lines: `ids`, `keys` of what is in the files, and whose they are."""
 
     ids: array[int] = field(default_factory=lambda: array("q"))
-    sizes: array[int] = field(default_factory=lambda: array("I"))
+    keys: array[int] = field(default_factory=lambda: array("q"))
     samples: array[int] = field(default_factory=lambda: array("I"))
 
-    def add(self, sample: int, name: str, size_bytes: int) -> None:
-        """Remember that sample number `sample` (from 0) names `name`."""
+    def add(self, sample: int, name: str, key: int) -> None:
+        """Remember that sample number `sample` (from 0) names `name`, whose file has the `key` (0: no file)."""
         self.ids.append(image_id(name))
-        self.sizes.append(min(size_bytes, _LARGEST))
+        self.keys.append(key)
         self.samples.append(sample)
 
 
@@ -90,6 +92,37 @@ def none_same() -> SameImages:
     import numpy as np
 
     return SameImages(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+class FileEnds(NamedTuple):
+    """The first (`head`) and the last bytes of a file, and its `key`: two files with different keys have different bytes."""
+
+    key: int
+    head: bytes
+    tail: bytes
+
+
+def read_file_ends(path: str) -> FileEnds | None:
+    """What is known of the file `path` once it was opened; None where it is no regular file, or cannot be read."""
+    found = read_ends(path, _HEAD_BYTES, _TAIL_BYTES)
+    if found is None:
+        return None
+    size_bytes, head, tail = found
+    if size_bytes <= _HEAD_BYTES:
+        key = _first_bytes(hashlib.sha256(head)) | 1 if head else 0
+    else:
+        key = _first_bytes(hashlib.sha256(b"%d %b%b" % (size_bytes, head, tail))) & ~1
+    return FileEnds(key, head, tail)
+
+
+def size_key(size_bytes: int) -> int:
+    """The key of a file that was not opened."""
+    return size_bytes << 1
+
+
+def is_whole(key: int) -> bool:
+    """Whether a key is made of all bytes of the file: equal keys are equal files then, and the lowest bit says so."""
+    return bool(key & 1)
 
 
 def file_sizes(names: Sequence[str], folder: Path, *, pool: Executor, workers: int) -> list[int]:
@@ -129,30 +162,23 @@ def find_same(
     """Which of the images have the same bytes; `names` goes through the names again, in the order they were added in, and
     `usable` gives the path below `folder` of one of them.
 
-    Reads only files that are as large as one of another name. Never raises for what cannot be read: such a file is
+    Reads only files whose key another name has, and not those whose key is made of all their bytes. Never raises for what cannot be read: such a file is
     like no other.
     """
     import numpy as np
 
     ids = np.frombuffer(named.ids, dtype=np.int64)
-    wanted = _of_shared_size(ids, np.frombuffer(named.sizes, dtype=np.uint32))
+    keys = np.frombuffer(named.keys, dtype=np.int64)
+    wanted = _of_shared_key(ids, keys)
     if not len(wanted):
         return none_same()
-    mask = bytearray(len(ids))
-    np.frombuffer(mask, dtype=np.uint8)[wanted] = 1
-    digests = array("q")
-    read = array("b")
-    for digest in _digests(map(usable, compress(names(), mask)), str(folder), workers):
-        digests.append(digest or 0)
-        read.append(digest is not None)
-    sums = np.frombuffer(digests, dtype=np.int64)
-    if 0 in read or len(read) < len(wanted):
-        # Fewer names come than were asked for where the label files have changed meanwhile.
-        whole = np.flatnonzero(np.frombuffer(read, dtype=np.int8))
-        sums, wanted = sums[whole], wanted[whole]
+    sums, known = keys[wanted], (keys[wanted] & 1).astype(bool)
+    if not known.all():
+        sums[~known], known[~known] = _sums(wanted[~known], len(ids), names, folder, workers, usable)
+        sums, wanted = sums[known], wanted[known]
     firsts = wanted[first_places(sums)]
     # What is not needed any more would double the memory that this takes.
-    del sums, digests
+    del sums, known
     later = firsts != wanted
     found, before = ids[wanted[later]], ids[firsts[later]]
     del wanted, firsts
@@ -161,15 +187,37 @@ def find_same(
     return SameImages(found, before[order])
 
 
-def _of_shared_size(ids: NDArray[np.int64], sizes: NDArray[np.uint32]) -> NDArray[np.int32]:
-    """Where each name stands first whose file is as large as one of another name, ascending."""
+def _sums(
+    wanted: NDArray[np.int32],
+    count: int,
+    names: Callable[[], Iterable[str]],
+    folder: Path,
+    workers: int,
+    usable: Callable[[str], str],
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Of the names at the places `wanted` of `count` the sums of their files, and which of them could be read."""
     import numpy as np
 
-    firsts = np.flatnonzero(_is_first(first_places(ids)) & (sizes > 0)).astype(np.int32)
-    first_of_size = first_places(sizes[firsts])
+    mask = bytearray(count)
+    np.frombuffer(mask, dtype=np.uint8)[wanted] = 1
+    # Fewer names come than were asked for where the label files have changed meanwhile.
+    sums, read = np.zeros(len(wanted), dtype=np.int64), np.zeros(len(wanted), dtype=bool)
+    found = _digests(map(usable, compress(names(), mask)), str(folder), workers)
+    for number, digest in enumerate(islice(found, len(wanted))):
+        if digest is not None:
+            sums[number], read[number] = digest, True
+    return sums, read
+
+
+def _of_shared_key(ids: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Where each name stands first whose file has the key of one of another name, ascending."""
+    import numpy as np
+
+    firsts = np.flatnonzero(_is_first(first_places(ids)) & (keys != 0)).astype(np.int32)
+    first_of_key = first_places(keys[firsts])
     shared = np.zeros(len(firsts), dtype=bool)
-    shared[first_of_size[~_is_first(first_of_size)]] = True
-    wanted: NDArray[np.int32] = firsts[shared[first_of_size]]
+    shared[first_of_key[~_is_first(first_of_key)]] = True
+    wanted: NDArray[np.int32] = firsts[shared[first_of_key]]
     return wanted
 
 
@@ -218,5 +266,9 @@ def _digest(name: str, folder: str) -> int | None:
                     total.update(block)
         except (OSError, ValueError):
             continue
-        return int.from_bytes(total.digest()[:8], "big", signed=True)
+        return _first_bytes(total)
     return None
+
+
+def _first_bytes(total: hashlib._Hash) -> int:
+    return int.from_bytes(total.digest()[:8], "big", signed=True)

@@ -13,10 +13,10 @@ import threading
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from ocr_train.data.checks.problems import Finding
 from ocr_train.data.files.image_files import is_file, slashed
@@ -26,14 +26,15 @@ from ocr_train.data.samples import image_names
 from ocr_train.errors import ConfigError
 
 _UNNAMEABLE = re.compile("[\0\ud800-\udfff]")
+_PLAIN = re.compile(r"\w[\w ./-]*")
+"""What nearly all paths are: without what makes one foreign, or a name that no file can have."""
 _URL_OR_DRIVE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://|^[A-Za-z]:")
 _PEEKED = 100
 _LOOKED_AT = 100_000
 """So many files are looked at for the name of a missing one."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class UsablePath:
+class UsablePath(NamedTuple):
     """A path that a label has, as a `name` relative to the images' folder; `finding` says how it was changed, or why
     it cannot be used."""
 
@@ -107,6 +108,7 @@ class ImagePaths:
 
     def __init__(self, root: Path, strip: str = "") -> None:
         self.root = root
+        self.place = str(root)
         self.strip = strip
         self._strip = strip.replace("\\", "/")
         self._lock = threading.Lock()
@@ -124,7 +126,7 @@ class ImagePaths:
                 bad = Finding("bad_path", shorten(written), self.where(name))
             return UsablePath(name=name, finding=bad)
         if found == name:
-            return UsablePath(name=name)
+            return UsablePath(name)
         hint = f"read as {found!r}, the longest end of the path that is a file in {str(self.root)!r}"
         return UsablePath(name=found, finding=Finding("path_mended", shorten(written), hint))
 
@@ -132,6 +134,8 @@ class ImagePaths:
         """The path without `strip`, and the one that it means: the same, or an end of it that is a file; None where
         there is none. Why is another question, for which folders are gone through."""
         name = self._stripped(written)
+        if _PLAIN.fullmatch(name) and ".." not in name:
+            return name, name
         if _is_unnameable(name):
             return name, None
         if not is_foreign(name):

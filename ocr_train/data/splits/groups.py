@@ -24,6 +24,7 @@ from ocr_train.data.files.contents import (
     find_same,
     first_places,
     none_same,
+    size_key,
 )
 from ocr_train.data.labels import LabelLine
 from ocr_train.data.samples import image_names
@@ -108,7 +109,7 @@ def _read(lines: Lines, key: Callable[[str], str], seed: int, folder: Path | Non
                 if found != last or not read.keys:
                     last, number = found, _hash(found, seed)
                 for name in some:
-                    read.images.add(len(read.keys), name, next(sizes) if sizes else 0)
+                    read.images.add(len(read.keys), name, size_key(next(sizes)) if sizes else 0)
                 read.keys.append(number)
                 read.labels.append(hash(line.label))
                 read.lists |= len(some) > 1

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ocr_train.data.checks import images
 from ocr_train.data.checks.images import ImageFacts
 from ocr_train.data.checks.images import check_image as check_image_at
 from ocr_train.data.files.image_paths import ImagePaths, UsablePath
@@ -105,6 +106,22 @@ def test_a_gif_is_unreadable_for_opencv(tmp_path: Path) -> None:
     save(tmp_path / "a.gif")
     assert cv2.imdecode(np.fromfile(tmp_path / "a.gif", dtype=np.uint8), cv2.IMREAD_COLOR) is None
     assert kinds("a.gif", tmp_path) == ["image_unreadable"]
+
+
+@pytest.mark.parametrize("waits", [0, 10**9])
+def test_threads_find_what_is_found_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: int
+) -> None:
+    """They read images where a disk is waited for."""
+    monkeypatch.setattr(images, "_WAITS", waits)
+    save(tmp_path / "a.jpg")
+    (tmp_path / "b.jpg").write_bytes(b"no image")
+    for number in range(200):
+        (tmp_path / f"{number}.jpg").symlink_to("b.jpg" if number % 3 else "a.jpg")
+    names = [f"{number}.jpg" for number in range(200)]
+    with images.image_pool(4) as pool:
+        found = images.check_images(names, ImagePaths(tmp_path), pool=pool, workers=4, decode=False)
+    assert [len(found[name].findings) for name in names] == [int(number % 3 > 0) for number in range(200)]
 
 
 def test_only_files_are_images(tmp_path: Path) -> None:

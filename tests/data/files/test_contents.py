@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from ocr_train.data.files.contents import (
     file_sizes,
     find_same,
     image_id,
+    is_whole,
     normal_name,
+    read_file_ends,
+    size_key,
 )
 
 
@@ -25,7 +29,7 @@ def find(folder: Path, names: list[str]) -> SameImages:
     with ThreadPoolExecutor(2) as pool:
         sizes = file_sizes(names, folder, pool=pool, workers=2)
     for sample, (name, size) in enumerate(zip(names, sizes, strict=True)):
-        named.add(sample, name, size)
+        named.add(sample, name, size_key(size))
     return find_same(named, lambda: iter(names), folder, workers=2)
 
 
@@ -115,3 +119,39 @@ def test_many_files_keep_their_order(tmp_path: Path) -> None:
     assert groups(tmp_path, [f"{number}.jpg" for number in range(300)]) == [
         number % 150 for number in range(300)
     ]
+
+
+@pytest.mark.parametrize("size", [0, 10, 1 << 14, (1 << 14) + 1, 1 << 18])
+def test_files_with_other_keys_have_other_bytes(tmp_path: Path, size: int) -> None:
+    """The key of a small file is made of all its bytes, that of a large one of its size and its ends."""
+    content = bytes(size)
+    write(tmp_path, a=content, b=content, c=content + b"1", d=content[:-1] + b"2")
+    keys = []
+    for name in "abcd":
+        ends = read_file_ends(f"{tmp_path}/{name}.jpg")
+        assert ends is not None
+        keys.append(ends.key)
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+    assert is_whole(keys[0]) == (0 < size <= 1 << 14)
+    assert (keys[0] == 0) == (size == 0)
+
+
+def test_large_files_that_differ_in_their_middle_are_two_images(tmp_path: Path) -> None:
+    """Their keys are equal, so that they are read whole; small ones are not read again."""
+    start, rest = bytes(1 << 15), bytes(1 << 15)
+    write(tmp_path, a=start + b"1" + rest, b=start + b"2" + rest, c=start + b"1" + rest, d=b"1", e=b"1")
+    names, named = [f"{name}.jpg" for name in "abcde"], NamedImages()
+    for sample, name in enumerate(names):
+        ends = read_file_ends(f"{tmp_path}/{name}")
+        assert ends is not None
+        named.add(sample, name, ends.key)
+    same = find_same(named, lambda: iter(names), tmp_path, workers=2)
+    firsts = same.first_ids(np.array([image_id(name) for name in names])).tolist()
+    assert [firsts.index(one) for one in firsts] == [0, 1, 0, 3, 3]
+
+
+def test_only_regular_files_have_ends(tmp_path: Path) -> None:
+    """A pipe is not waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    assert [read_file_ends(f"{tmp_path}/{name}") for name in ("", "pipe", "no", "bad\0")] == [None] * 4
