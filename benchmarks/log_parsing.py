@@ -20,6 +20,7 @@ from ocr_train.trainer.log_parser import LogParser
 from ocr_train.trainer.process import Child, Line
 
 LOGS = Path(__file__).resolve().parents[2] / "shared" / "logs"
+_WHOLE = "resume_2.10.log"
 _PER_SECOND = 100_000
 _PREFIX = "[2026/11/22 12:{:02d}:{:02d}] ppocr INFO: "
 _CONFIGURATION = """Architecture :
@@ -82,18 +83,20 @@ def measure(scene: Scene) -> Iterator[Row]:
         "configuration alone": training_log(16) * (lines // 16),
         "redraws of a bar alone": (list(_evaluation(1200))[:21] * lines)[:lines],
     }
-    real = _real_logs()
-    if real:
-        logs[f"real logs ({len(real):,} lines, again and again)"] = (real * (1 + lines // len(real)))[:lines]
-    else:
-        say("  ../shared/logs is absent: no real log is read")
+    for name in (_WHOLE, "*.txt"):
+        real = _real_lines(name)
+        if real:
+            what = "a real log" if name == _WHOLE else "parts of real logs of all versions"
+            logs[f"{what} ({len(real):,} lines, again and again)"] = (real * (1 + lines // len(real)))[:lines]
+        else:
+            say(f"  ../shared/logs/{name} is absent: not read")
     yield from _speeds(logs, scene.rounds)
     yield _through_a_run(scene, logs["a training's log"])
     yield from _memory(scene, "\n".join(logs["a training's log"]).encode() + b"\n", lines)
 
 
-def _real_logs() -> list[str]:
-    found = sorted(LOGS.glob("*")) if LOGS.is_dir() else []
+def _real_lines(name: str) -> list[str]:
+    found = sorted(LOGS.glob(name)) if LOGS.is_dir() else []
     return [line for path in found for line in path.read_bytes().decode("utf-8", "replace").split("\n")]
 
 
@@ -107,7 +110,9 @@ def _speeds(logs: dict[str, Sequence[str]], rounds: int) -> Iterator[Row]:
                 parser.feed(line, time_ms=1)
             found[name].append(len(lines) / (time.thread_time() - start))
     for name, samples in found.items():
-        yield Row(name=name, samples=samples, unit="lines/s", bar=at_least(_PER_SECOND))
+        # No log has the parts' mixture of ten formats.
+        bar = None if name.startswith("parts") else at_least(_PER_SECOND)
+        yield Row(name=name, samples=samples, unit="lines/s", bar=bar)
 
 
 def _through_a_run(scene: Scene, lines: Sequence[str]) -> Row:

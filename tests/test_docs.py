@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 import tempfile
 from pathlib import Path
@@ -47,11 +48,15 @@ def mlproject() -> dict[str, Any]:
     return found
 
 
+@functools.cache
+def parser() -> argparse.ArgumentParser:
+    """The command line's, made once for hundreds of commands."""
+    return make_parser()
+
+
 def parser_commands() -> set[str]:
     """The subcommands that exist."""
-    (commands,) = [
-        action for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction)
-    ]
+    (commands,) = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
     return set(commands.choices)
 
 
@@ -81,7 +86,7 @@ def test_our_own_commands_parse(command: Command, capsys: pytest.CaptureFixture[
         assert name in ("", "...", *parser_commands())
         return
     try:
-        parsed = make_parser().parse_args(arguments)
+        parsed = parser().parse_args(arguments)
     except SystemExit as exc:
         # `--help` exits with 0
         assert exc.code == 0, f"{command}\n{capsys.readouterr().err}"

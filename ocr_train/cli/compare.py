@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ocr_train.cli.output import Commands, add_json, echo_for, give_json
 from ocr_train.errors import ConfigError
 from ocr_train.redaction.redactor import redactor
 
-MOST = 40
+MOST = 50
 
 
 def add_commands(commands: Commands) -> None:
@@ -59,6 +60,7 @@ def add_commands(commands: Commands) -> None:
 def _compare(arguments: argparse.Namespace) -> int:
     from ocr_train.compare.log import log_comparison, own_run
     from ocr_train.compare.page import images_each
+    from ocr_train.compare.plots import load_plotting
     from ocr_train.compare.read import read_runs
     from ocr_train.compare.report import write_report
     from ocr_train.compare.select import select_runs
@@ -72,6 +74,8 @@ def _compare(arguments: argparse.Namespace) -> int:
             hint="Narrow the --filter, or compare in several pages.",
         )
     client = connect()
+    # It takes a second, in which the server is asked already.
+    threading.Thread(target=load_plotting, daemon=True).start()
     own = own_run(client, os.environ.get("MLFLOW_RUN_ID", ""))
     chosen = select_runs(
         client,

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ocr_train.compare.axes import AXES, COST, EPOCH, LABELS, STEP, TITLES, Curve, Line, curve
+from ocr_train.compare.axes import AXES, COST, EPOCH, LABELS, MAX_POINTS, STEP, TITLES, Curve, Line, curve
 from ocr_train.compare.values import RunData
 
 WIDTH, HEIGHT = 430, 270
@@ -18,6 +18,7 @@ LEFT, RIGHT, TOP, BOTTOM = 62, 26, 12, 44
 COLOURS = 10
 """Colours of the page; further runs have them again, with dashes."""
 MAX_DOTS = 25
+_MAX_CHART_POINTS = 8000
 LOG_FROM = 50
 """From this ratio of the largest to the smallest on, a loss is drawn on a logarithmic axis."""
 LOSS, RATE = "train/loss", "train/lr"
@@ -92,6 +93,10 @@ class Chart:
         """Pixels from the top."""
         return f"{HEIGHT - BOTTOM - self.y.at(value) * (HEIGHT - TOP - BOTTOM):.1f}"
 
+    def points_px(self, piece: Line) -> str:
+        """A piece of a line as the points of a polyline."""
+        return " ".join(f"{self.x_px(x)},{self.y_px(y)}" for x, y in piece)
+
 
 def dots_of(line: Curve) -> Line:
     """The points that are drawn as dots: every one of a short line, of a long one those that no stroke shows."""
@@ -129,6 +134,11 @@ def other_metrics(runs: Sequence[RunData]) -> list[str]:
     return sorted(moving, key=lambda name: (order.index(f"{name.partition('/')[0]}/"), name))[:MAX_OTHERS]
 
 
+def points_each(count: int) -> int:
+    """How many points a line has at most where a chart has `count` of them: a page of many runs stays one that a browser opens."""
+    return max(MAX_POINTS // 5, min(MAX_POINTS, _MAX_CHART_POINTS // max(1, count)))
+
+
 def lines_of(runs: Sequence[RunData], metric: str, axis: str) -> list[Curve]:
     """The lines of a chart; of a resumed run also what it took over, where the run before is here, too.
 
@@ -136,10 +146,13 @@ def lines_of(runs: Sequence[RunData], metric: str, axis: str) -> list[Curve]:
     """
     found = []
     known = {run.run_id: run for run in runs}
+    most = points_each(len(runs))
     for run in runs:
-        line = curve(run, metric, axis)
+        line = curve(run, metric, axis, most=most)
         parent = known.get(run.parent) if axis in (STEP, EPOCH) else None
-        before = curve(parent, metric, axis, up_to=run.parent_step) if parent and line.points else None
+        before = (
+            curve(parent, metric, axis, up_to=run.parent_step, most=most) if parent and line.points else None
+        )
         found += [line, *([replace(before, run=run)] if before else [])]
     return [line for line in found if line.points]
 
@@ -179,10 +192,10 @@ def _chart(runs: Sequence[RunData], metric: str, axis: str) -> Chart:
     )
 
 
-def curve_notes(runs: Sequence[RunData]) -> list[str]:
+def curve_notes(runs: Sequence[RunData], panels: Sequence[Panel]) -> list[str]:
     """What has to be known of the curves: points left out, gaps, resumed runs."""
-    metrics = [*main_metrics(runs), *other_metrics(runs)]
-    lines = [curve(run, metric, axis) for run in runs for metric in metrics for axis in AXES]
+    charts = [chart for panel in panels for chart in (*panel.mains, *panel.others)]
+    lines = [line for chart in charts for line in chart.lines if not line.inherited]
     notes = []
     if any(line.thinned for line in lines):
         most = max(line.total for line in lines)

@@ -64,8 +64,8 @@ def make_page(runs: Sequence[RunData], *, notes: Sequence[str], source: str, now
         columns=columns(found, goal),
         ranked=[runs[place] for place in ranked(found)],
         winners=winners(found),
-        panels=panels(runs),
-        curve_notes=curve_notes(runs),
+        panels=(drawn := panels(runs)),
+        curve_notes=curve_notes(runs, drawn),
         topics=differences(runs),
         # Those that most runs have, in the order of the first run that has them.
         images=[name for name, _ in images.most_common(images_each(len(runs)))],

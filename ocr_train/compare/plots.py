@@ -38,6 +38,13 @@ _STYLE = {
 }
 
 
+def load_plotting() -> None:
+    """Import what draws, for whoever has something to wait for meanwhile."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure
+    import matplotlib.font_manager  # noqa: F401
+
+
 def write_plots(runs: Sequence[RunData], scores: Sequence[Score], folder: Path) -> list[Path]:
     """Write curves_step.png, curves_epoch.png, curves_time.png, curves_cost.png and scores.png into `folder`; what
     no run has anything of is left out. Raises `OSError`."""

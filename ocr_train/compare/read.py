@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 from ocr_train.checkpoints.manifest import BEST, LATEST
 from ocr_train.checkpoints.reader import alias_values, all_manifests
+from ocr_train.compare.artifacts import ReadArtifacts
+from ocr_train.compare.histories import Histories, HistoryPoint, read_histories
 from ocr_train.compare.samples import read_run_samples
 from ocr_train.compare.values import Checkpoints, RunData, Series, labelled
-from ocr_train.errors import OcrTrainError, TrackingError
-from ocr_train.redaction.addresses import first_line
+from ocr_train.errors import OcrTrainError
 from ocr_train.redaction.redactor import redactor
 from ocr_train.run import Echo
 from ocr_train.runs.listing import MAIN_METRICS
 from ocr_train.tracking import heartbeat
-from ocr_train.tracking.artifacts import RunArtifacts
+from ocr_train.tracking.artifacts import Artifacts
 from ocr_train.tracking.metric_names import plain_name
 
 MEASURED = ("data/", "base/", "keep/")
@@ -39,11 +41,17 @@ def read_runs(
     uri = str(getattr(client, "tracking_uri", ""))
     # A server answers several questions at once; a SQLite file does not, and is quick without.
     workers = _WORKERS if uri.startswith(("http://", "https://")) else 1
+    wanted: dict[str, list[str]] = {}
+    for run in runs:
+        for keys in _histories_of(run).values():
+            for key in keys:
+                wanted.setdefault(key, []).append(run.info.run_id)
+    histories = read_histories(client, wanted, workers=workers)
     done = 0
 
     def one(run: Any) -> RunData:
         nonlocal done
-        found = _read_run(client, run, experiments, pictures)
+        found = _read_run(client, run, experiments, pictures, histories)
         done += 1
         echo(f"read {found.name} ({done} of {len(runs)})")
         return found
@@ -52,7 +60,17 @@ def read_runs(
         return labelled(list(pool.map(one, runs)))
 
 
-def _read_run(client: Any, run: Any, experiments: Mapping[str, str], pictures: int) -> RunData:
+def _histories_of(run: Any) -> dict[str, list[str]]:
+    """The metrics whose curves are read, each with the names that the run has it under."""
+    keys: dict[str, list[str]] = {}
+    for key in run.data.metrics:
+        keys.setdefault(plain_name(key), []).append(key)
+    return {name: keys[name] for name in _keys(keys)}
+
+
+def _read_run(
+    client: Any, run: Any, experiments: Mapping[str, str], pictures: int, histories: Histories
+) -> RunData:
     redact = redactor()
     tags = {key: redact.value(key, value) for key, value in run.data.tags.items()}
     params = {key: redact.value(key, plain_param(value)) for key, value in run.data.params.items()}
@@ -62,8 +80,13 @@ def _read_run(client: Any, run: Any, experiments: Mapping[str, str], pictures: i
         keys.setdefault(plain_name(key), []).append(key)
     last = {name: float(run.data.metrics[min(each, key=name.__eq__)]) for name, each in keys.items()}
     last |= {key: float(value) for key, value in measured.items() if _is_number(value)}
-    series = {name: _history(client, run.info.run_id, keys.get(name, [])) for name in _keys(last)}
-    artifacts = RunArtifacts(client, run.info.run_id)
+    run_id = str(run.info.run_id)
+    curves = _histories_of(run)
+    series = {
+        name: _series([point for key in curves.get(name, ()) for point in histories[run_id, key]])
+        for name in _keys(last)
+    }
+    artifacts = ReadArtifacts(client, run)
     samples = read_run_samples(artifacts, most=pictures)
     started = (run.info.start_time or 0) / 1000
     return RunData(
@@ -98,8 +121,8 @@ def plain_param(value: str) -> str:
     return value
 
 
-def _keys(last: Mapping[str, float]) -> list[str]:
-    keys = [key for key in sorted(last) if key.startswith(READ_PREFIXES)]
+def _keys(names: Iterable[str]) -> list[str]:
+    keys = [key for key in sorted(names) if key.startswith(READ_PREFIXES)]
     first = [key for key in keys if key.startswith(("eval/", "best/", "cost/", "time/")) or key in _ALWAYS]
     return [*first, *(key for key in keys if key not in first)][:MAX_KEYS]
 
@@ -115,18 +138,12 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _history(client: Any, run_id: str, keys: Sequence[str]) -> Series:
+def _series(points: Sequence[HistoryPoint]) -> Series:
     """The history of a metric, one value a step: the one logged last. A run of before that is continued has it under
     two names."""
-    try:
-        points = [point for key in keys for point in client.get_metric_history(run_id, key)]
-    except Exception as exc:
-        raise TrackingError(
-            f"the metric {', '.join(keys)} of run {run_id} cannot be read: {first_line(exc)}"
-        ) from exc
     newest: dict[int, tuple[float, float]] = {}
-    for point in sorted(points, key=lambda point: (point.step, point.timestamp)):
-        newest[int(point.step)] = (point.timestamp / 1000, float(point.value))
+    for step, time_ms, value in sorted(points, key=itemgetter(0, 1)):
+        newest[step] = (time_ms / 1000, value)
     return Series(
         steps=tuple(newest),
         times=tuple(moment for moment, _ in newest.values()),
@@ -164,7 +181,7 @@ def _datasets(run: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(one.dataset.name) for one in inputs))
 
 
-def _checkpoints(artifacts: RunArtifacts, run_id: str) -> Checkpoints:
+def _checkpoints(artifacts: Artifacts, run_id: str) -> Checkpoints:
     try:
         manifests = all_manifests(artifacts)
         named = {alias: alias_values(artifacts, alias) for alias in (BEST, LATEST)}

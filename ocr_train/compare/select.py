@@ -18,8 +18,8 @@ KIND_TAG, KIND = "ocr_train.kind", "compare"
 """The mark of a run that holds a comparison (or a sweep): it is not a training run and is never compared itself."""
 MAX_RUNS = 20
 _PAGE = 500
-_COUNT_LIMIT = 5000
-"""How many runs that a filter finds are counted."""
+_COUNT_LIMIT = 200
+"""How many runs that a filter finds are counted: each comes with all its params and tags, and a server takes milliseconds for one."""
 _ID = re.compile(r"(?:runs:/)?(?P<id>[0-9a-f]{6,32})/?")
 _SHOWN = 8
 
@@ -81,7 +81,9 @@ def _with_filter(
     named = len(found)
     total = 0
     if filter_string:
-        for run in search.runs(filter_string, most=_COUNT_LIMIT, shown=f"--filter {filter_string!r}"):
+        for run in search.runs(
+            filter_string, most=max(_COUNT_LIMIT, limit), shown=f"--filter {filter_string!r}"
+        ):
             total += 1
             if len(found) < max(limit, named):
                 found.setdefault(run.info.run_id, run)
@@ -94,7 +96,7 @@ def _with_filter(
             notes.append(f"No run matches the filter {filter_string}: only the named runs are shown.")
     runs = list(found.values())[:limit]
     if len(runs) < max(total, named):
-        count = f"more than {_COUNT_LIMIT - 1}" if total >= _COUNT_LIMIT else str(max(total, named))
+        count = f"{_COUNT_LIMIT} or more" if total >= _COUNT_LIMIT else str(max(total, named))
         kind = "newest" if total > named else "first"
         notes.append(f"{count} runs were found; the {kind} {len(runs)} are compared. Narrow the filter.")
     return Selection(runs=runs, experiments=known, notes=tuple(notes))
@@ -111,7 +113,7 @@ class _Search:
     def runs(self, filter_string: str, *, most: int, shown: str = "") -> Iterator[Any]:
         """At most `most` runs, the newest first. Raises `ConfigError` for a filter that MLflow does not take."""
         try:
-            every = runs_found(self.client, self.experiments, filter_string)
+            every = runs_found(self.client, self.experiments, filter_string, page_size=min(_PAGE, most))
             yield from islice(filter(self._counts, every), most)
         except TrackingError as exc:
             cause = exc.__cause__ or exc

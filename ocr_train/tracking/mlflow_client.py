@@ -251,15 +251,17 @@ def every_page(ask: Callable[[str | None], Any]) -> Iterator[Any]:
             return
 
 
-def runs_found(client: Any, experiments: Sequence[str], filter_string: str = "") -> Iterator[Any]:
-    """The runs of these experiments that match, the newest first; raises `TrackingError`."""
+def runs_found(
+    client: Any, experiments: Sequence[str], filter_string: str = "", *, page_size: int = 500
+) -> Iterator[Any]:
+    """The runs of these experiments that match, the newest first, so many a request; raises `TrackingError`."""
     try:
         yield from every_page(
             lambda token: client.search_runs(
                 list(experiments),
                 filter_string=filter_string,
                 order_by=["attributes.start_time DESC"],
-                max_results=500,
+                max_results=page_size,
                 page_token=token,
             )
         )

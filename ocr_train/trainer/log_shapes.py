@@ -31,7 +31,7 @@ _FIELD = re.compile(
     rf"'?(?P<key>[A-Za-z_]\w{{0,60}})'?: (?:(?P<eta>{_ETA})|(?P<number>{_NUMBER})(?P<unit>(?: s| samples/s| MB)?))(?:,\s{{0,4}}|\s{{0,4}}$)",
     re.ASCII,
 )
-_KEPT = 4
+_KEPT = 8
 """So many shapes of one log are remembered."""
 
 
