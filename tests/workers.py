@@ -26,7 +26,7 @@ TOGETHER = {
     ),
     "servers": (
         *("test_train_on_s3.py", "data/test_for_training.py", "tracking/test_preflight.py"),
-        "doctor/test_tracking.py",
+        *("doctor/test_tracking.py", "compare/test_read_from_a_server.py"),
         "models/test_registry.py::test_a_server_registers_as_a_store_does",
         "resume/test_whole.py::test_a_checkpoint_in_s3_and_a_registered_one",
         "test_bad_input.py::test_missing_bucket_and_wrong_credentials",

@@ -70,12 +70,12 @@ def split_line(text: str) -> list[Record]:
     """
     plain = (_COLOUR.sub("", text) if "\x1b" in text else text).rstrip("\r\n")
     if plain and plain.isprintable() and "%|" not in plain and "it [" not in plain:
-        # Nothing but one stretch of text, as nearly all lines are.
-        return (
-            _piece_records(_Piece(text=plain, fresh=True, cut=False), quoting=False)
-            if plain.strip()
-            else [Record(plain, "")]
-        )
+        # Nothing but one stretch of text, and most often one record, as nearly all lines are.
+        first = _PREFIX.match(plain)
+        if first is not None and plain.count(":", first.end()) < _PREFIX_COLONS and _is_said(first):
+            return [Record(plain, plain[first.end() :].rstrip(), named=True)]
+        if plain.strip():
+            return _piece_records(_Piece(text=plain, fresh=True, cut=False), quoting=False)
     if not plain.strip() and "\r" not in text.rstrip("\r\n"):
         return [Record(text=plain, message="")]
     return [record for row in plain.split("\n") for record in _row_records(row)]
@@ -121,7 +121,7 @@ def _piece_records(piece: _Piece, *, quoting: bool) -> list[Record]:
         found.append(Record(text=lead, message=message, cut=piece.cut and not starts))
     bounds = [*(match.start() for match in starts), len(text)]
     for match, end in zip(starts, bounds[1:], strict=True):
-        if (match["level"] or match["level_1x"]) not in ("INFO", "DEBUG"):
+        if not _is_said(match):
             return [*found, Record(text=text[match.start() :], message="", named=True, cut=piece.cut)]
         message = text[match.end() : end].rstrip()
         cut = piece.cut and end == len(text)
@@ -137,6 +137,11 @@ def _prefixes(text: str) -> Iterable[re.Match[str]]:
     if first is not None and text.count(":", first.end()) < _PREFIX_COLONS:
         return (first,)
     return _PREFIX.finditer(text)
+
+
+def _is_said(match: re.Match[str]) -> bool:
+    """Whether what follows a prefix is a message, by its level: errors and warnings quote."""
+    return (match["level"] or match["level_1x"]) in ("INFO", "DEBUG")
 
 
 def _opens(text: str, match: re.Match[str]) -> bool:

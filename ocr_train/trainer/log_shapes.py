@@ -52,6 +52,7 @@ class _Shape:
     names: tuple[str, ...]
     eta_at: int | None
     has_epochs: bool
+    has_total: bool
 
     def read(self, text: str) -> ProgressNumbers | None:
         found = self.pattern.fullmatch(text)
@@ -65,7 +66,7 @@ class _Shape:
             epoch, step, *numbers = found.groups()
         eta = "" if self.eta_at is None else numbers.pop(self.eta_at)
         metrics = dict(zip(self.names, map(float, numbers), strict=True))
-        if "train/total_loss" in metrics:
+        if self.has_total:
             metrics.setdefault("train/loss", metrics["train/total_loss"])
         if eta:
             metrics["train/eta_s"] = eta_seconds(eta)
@@ -116,9 +117,11 @@ class ProgressShapes:
         keys = [field["key"] for field in fields if not field["eta"]]
         if len(etas) > 1 or len(set(keys)) < len(keys):
             return None
+        names = tuple(f"train/{self._names.get(key, key)}" for key in keys)
         return _Shape(
             pattern=re.compile(pattern + re.escape(text[at:].rstrip("\r\n")) + r"[\r\n]*", re.ASCII),
-            names=tuple(f"train/{self._names.get(key, key)}" for key in keys),
+            names=names,
+            has_total="train/total_loss" in names,
             eta_at=etas[0] if etas else None,
             has_epochs=head["epochs"] is not None,
         )
