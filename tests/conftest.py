@@ -98,9 +98,14 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def _store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow database: making one takes seconds, copying it none."""
-    import mlflow
+    """An empty MLflow database: making one takes seconds, copying it none.
 
+    Opening one, MLflow imports its 67 migrations anew to know which is the newest: here once.
+    """
+    import mlflow
+    import mlflow.store.db.utils as databases
+
+    databases._get_latest_schema_revision = functools.cache(databases._get_latest_schema_revision)
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     mlflow.MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments(max_results=1)
     return path

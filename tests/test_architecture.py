@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -148,7 +149,12 @@ SOURCES = {
     for folder in ("ocr_train", "callbacks")
     for path in sorted((REPO / folder).rglob("*.py"))
 }
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
+
+
+@functools.cache
+def trees() -> dict[str, ast.Module]:
+    """Each module's code. Read by the first test that asks: every worker collects this file, and one runs it."""
+    return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
 
 
 def imports_of(tree: ast.AST) -> set[str]:
@@ -172,7 +178,7 @@ def room_of(name: str) -> str:
 
 def rooms_imported(name: str) -> set[str]:
     """The other rooms that the module imports from."""
-    return {room_of(other) for other in imports_of(TREES[name])} - {room_of(name), ""}
+    return {room_of(other) for other in imports_of(trees()[name])} - {room_of(name), ""}
 
 
 def loaded_at_import(body: list[ast.stmt]) -> Iterator[str]:
@@ -206,7 +212,14 @@ def calls_in(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
     """Every call with the dotted name of what is called."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
+            yield dotted(node.func), node
+
+
+def dotted(node: ast.AST) -> str:
+    """The name of what is called, as it is written."""
+    if isinstance(node, ast.Name):
+        return node.id
+    return f"{dotted(node.value)}.{node.attr}" if isinstance(node, ast.Attribute) else ast.unparse(node)
 
 
 def dangers_in(tree: ast.AST) -> list[str]:
@@ -240,7 +253,7 @@ def test_the_table_has_the_rooms_that_there_are() -> None:
 @pytest.mark.parametrize("name", sorted(LEAVES))
 def test_a_leaf_imports_nothing_of_ours_but_leaves(name: str) -> None:
     """Everybody may import a leaf, because it brings nobody along."""
-    assert imports_of(TREES[name]) <= LEAVES
+    assert imports_of(trees()[name]) <= LEAVES
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -274,7 +287,7 @@ def public_names(name: str) -> set[str]:
     """The classes and functions that a module offers; programs of their own (`*_script.py`, the worker) offer none."""
     if name.endswith("_script") or name == "ocr_train.ocr_engine.worker":
         return set()
-    found = {node.name for node in TREES[name].body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    found = {node.name for node in trees()[name].body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     return {each for each in found if not each.startswith("_")} - EVERYWHERE
 
 
@@ -299,7 +312,7 @@ def test_functions_and_files_are_small() -> None:
     """What grows beyond that is taken apart."""
     lengths = {
         f"{name}.{node.name}": (node.end_lineno or 0) - node.lineno + 1
-        for name, tree in TREES.items()
+        for name, tree in trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
@@ -310,7 +323,7 @@ def test_functions_and_files_are_small() -> None:
 
 def test_no_two_modules_import_each_other() -> None:
     """No cycle anywhere, not even one that a function's own import hides."""
-    graph = {name: {other for other in imports_of(TREES[name]) if other in SOURCES} for name in SOURCES}
+    graph = {name: {other for other in imports_of(trees()[name]) if other in SOURCES} for name in SOURCES}
     while free := {name for name, others in graph.items() if not others & graph.keys()}:
         graph = {name: others for name, others in graph.items() if name not in free}
     assert sorted(graph) == []
@@ -336,7 +349,7 @@ def in_modules(
 ) -> dict[str, Any]:
     """What `search` finds in each module, where it finds anything. One test for all of them: there are 500, and a test by
     itself takes longer than any search."""
-    found = {name: search(tree) for name, tree in TREES.items() if name not in excepted}
+    found = {name: search(tree) for name, tree in trees().items() if name not in excepted}
     return {name: each for name, each in found.items() if each}
 
 
