@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.faults.judge import Kept, Point, Printed, Saved, Stored
 from ocr_train.disk import sha256_of
+from ocr_train.tracking.metric_names import shown_name
 from tests.commands import client, ocr_train
 
 _WEIGHTS = "model.pdparams"
@@ -31,6 +32,9 @@ def printed_in(folder: Path, *, offset: int = 0) -> Printed:
             step, epoch, epochs = event["step"], event["epoch"], event["epochs"]
         if event["event"] in ("TrainProgress", "EvalCompleted"):
             for name, value in event["metrics"].items():
+                # It is in the configuration, and never logged.
+                if name == "train/samples":
+                    continue
                 points.setdefault((name, offset + step), []).append(float(value))
         if event["event"] == "CheckpointSaved":
             saved.append(_saved(event, folder, offset + step))
@@ -67,7 +71,7 @@ def kept_of(uri: str, run_id: str, points: Sequence[Point], cwd: Path) -> Kept:
     run = mlflow.get_run(run_id)
     found: dict[Point, list[float]] = {}
     for name in sorted({name for name, _ in points}):
-        for one in mlflow.get_metric_history(run_id, name):
+        for one in mlflow.get_metric_history(run_id, shown_name(name)):
             found.setdefault((name, one.step), []).append(one.value)
     return Kept(
         points=found,

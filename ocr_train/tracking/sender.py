@@ -5,6 +5,9 @@ What waits, and how it is sent, is its owner's: the journal, the outbox's files,
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,14 +15,21 @@ from collections.abc import Callable, Sequence
 from ocr_train.redaction.addresses import first_line
 
 FLUSH_STEP_S = 1.0
+CPU_SHARE = 0.01
+"""Of one processor: what a sender that keeps up takes of it. A training is slowed down by more."""
+MOST_IDLE_S = 5.0
+"""But the curves are never older than this."""
+NICENESS = 10
+"""Where the trainer needs every processor, it goes first."""
 
 
 class Sender:
     """Calls `step` again and again until it is closed.
 
     `step` sends something and says whether there was anything to send; it raises where that failed. After a failure
-    the thread pauses for the next of `retry_s` seconds, without work for `idle_s`; `wake` ends a pause. `last_error`
-    is the first line of the last failure, `failures` how many there were in a row.
+    the thread pauses for the next of `retry_s` seconds, without work for `idle_s`, or for longer where the work before
+    took much of a processor (`idle_after`); `wake` ends a pause. `last_error` is the first line of the last failure,
+    `failures` how many there were in a row.
     """
 
     def __init__(
@@ -67,6 +77,8 @@ class Sender:
             self._thread.join(timeout=wait_s)
 
     def _run(self) -> None:
+        go_second()
+        cpu_s = time.thread_time()
         while not self._stop.is_set():
             try:
                 did = self._step()
@@ -76,9 +88,23 @@ class Sender:
                 self.failures += 1
             else:
                 self.failures = 0
-                pause = 0.0 if did else self._idle_s
+                pause = 0.0 if did else idle_after(time.thread_time() - cpu_s, self._idle_s)
             with self._progress:
                 self._progress.notify_all()
             if pause:
                 self._wake.wait(pause)
                 self._wake.clear()
+                cpu_s = time.thread_time()
+
+
+def idle_after(cpu_s: float, idle_s: float) -> float:
+    """For how long there need be no work after some that took `cpu_s` of a processor: `idle_s` at least."""
+    return max(idle_s, min(cpu_s / CPU_SHARE, MOST_IDLE_S))
+
+
+def go_second() -> None:
+    """Let every other thread of this machine go before this one, where the system knows priorities of threads."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))

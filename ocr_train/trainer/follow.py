@@ -101,10 +101,12 @@ def follow(
     folder: Path,
     stop: StopFlag,
     echo: Echo,
+    doubt: Callable[[], OcrTrainError | None] = lambda: None,
 ) -> OcrTrainError | None:
     """Send what the trainer prints to the callbacks until it is gone; what went wrong on our side, if anything.
 
-    `saves` is where the trainer writes checkpoints; `folder` gets `stacks.txt` where the trainer hangs.
+    `saves` is where the trainer writes checkpoints; `folder` gets `stacks.txt` where the trainer hangs. `doubt` is asked
+    again and again for a reason to stop that comes from elsewhere.
     """
     parser = LogParser()
     error: OcrTrainError | None = None
@@ -126,6 +128,7 @@ def follow(
         if os.getppid() != parent and os.environ.get("MLFLOW_RUN_ID"):
             # `mlflow run` was ended and has left us behind: it would have been meant for us.
             stop.number = stop.number or signal.SIGTERM
+        doubted = error is None and (error := doubt()) is not None
         reason = None if stopping else _reason(stop, error, watch)
         if reason is not None:
             stopping = True
@@ -136,7 +139,8 @@ def follow(
                 (folder / STACKS_FILE).write_text(dump_stacks(child.pid), encoding="utf-8")
             else:
                 let_save_finish(saves)
-            child.stop(grace_s=GRACE_S)
+            # PaddleOCR that finds no good sample hears no signal, and has nothing to put in order before its first step.
+            child.stop(grace_s=0.0 if doubted and not watch.progressed else GRACE_S)
     return error
 
 

@@ -173,6 +173,9 @@ def _before_training(
     found = find_keep(experiment, output, services)
     setup = set_up(experiment, output, started, services)
     say_rare_characters(experiment, setup.dataset, services.echo)
+    if setup.settled.weights is not None or found is not None or services.leader:
+        # They take long, and other machines cost money: not for data that nothing can be trained on.
+        setup.samples.settle()
     base = measure_base(setup, services)
     if base:
         known = started.reopened.params if started.reopened else {}
@@ -224,7 +227,9 @@ def _run_trainer(
             folder=tracker.folder,
             stop=services.stop,
             echo=services.echo,
+            doubt=setup.samples.problem,
         )
+        _settle(setup, services)
         outcome = decide_outcome(
             child.exit,
             stopped_by=services.stop.number,
@@ -234,8 +239,7 @@ def _run_trainer(
             kernel=witness.message(),
         )
         finished = RunFinished(status=outcome.status, reason=outcome.reason, time_ms=int(time.time() * 1000))
-        # A callback that failed before; the outcome says so already.
-        with contextlib.suppress(OcrTrainError):
+        with contextlib.suppress(OcrTrainError):  # a callback that failed before; the outcome says so already
             dispatcher.send(finished)
     finally:
         if child is not None:
@@ -257,6 +261,12 @@ def _run_trainer(
         # The other machines cost money: they are not needed for what comes now.
         services.leader.close(outcome.status, outcome.explanation)
     return outcome, watch.last_lines, dispatcher.results()
+
+
+def _settle(setup: TrainingSetup, services: Services) -> None:
+    """Where nothing can be trained on the data, that is the cause, whatever the trainer has printed of it."""
+    if services.stop.number is None:
+        setup.samples.settle()
 
 
 def _close(dispatcher: Dispatcher, echo: Echo) -> OcrTrainError | None:

@@ -18,6 +18,7 @@ from ocr_train.trainer.paddleocr import PaddleOcr
 from ocr_train.trainer.stop_signals import StopFlag
 from ocr_train.trainer.supervision import Supervisor
 from ocr_train.trainer.tools import Trainer
+from ocr_train.training.sample_check import SampleCheck
 from ocr_train.weights.start import Settled
 
 
@@ -76,7 +77,8 @@ class Rendered:
 @dataclass(frozen=True, kw_only=True)
 class TrainingSetup:
     """Everything that must be known before the trainer starts; `script_job` is the file that says what the script around
-    the trainer is to do, `point` the checkpoint that training goes on from, or takes its weights from."""
+    the trainer is to do, `samples` the check of a few samples, which may still be under way, `point` the checkpoint that
+    training goes on from, or takes its weights from."""
 
     run: Run
     dataset: Dataset
@@ -85,4 +87,5 @@ class TrainingSetup:
     num_workers: int | None
     script_job: Path | None
     argv: Sequence[str]
+    samples: SampleCheck
     point: ResumePoint | None = None

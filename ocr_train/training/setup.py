@@ -43,11 +43,11 @@ from ocr_train.trainer.device import Device, choose_device, trainer_env
 from ocr_train.trainer.imports import TRAINING, require_packages
 from ocr_train.trainer.interpreter import Facts, interpreter
 from ocr_train.trainer.paddleocr import PaddleOcr
-from ocr_train.trainer.pipeline_check import check_pipeline, require_working
 from ocr_train.trainer.ranks import fresh_folder
 from ocr_train.training.auto_settings import digest_of, taken_over, with_measured
 from ocr_train.training.freezing import plan_freezing, script_job
 from ocr_train.training.record import log_start, tag_setting, version_tags
+from ocr_train.training.sample_check import SampleCheck, try_samples
 from ocr_train.training.services import LaunchRequest, Rendered, Services, TrainingSetup
 from ocr_train.weights.catalog import ALIASES, NAMED
 from ocr_train.weights.compatibility import ModelToTrain
@@ -82,8 +82,11 @@ def look_at_data(experiment: Experiment, work: Path, output: Path, services: Ser
     return dataset, digest_of(experiment, dataset.dictionary)
 
 
-def check_machine(experiment: Experiment, output: Path, services: Services) -> None:
-    """What can be said of GPUs, memory and disk before anything is fetched; raises `SetupError` with all problems."""
+def check_machine(experiment: Experiment, output: Path, services: Services) -> int:
+    """What can be said of GPUs, memory and disk before anything is fetched; raises `SetupError` with all problems.
+
+    The size of a checkpoint of earlier runs comes back, 0 where there is none: the server is asked once.
+    """
     # A machine that another one leads writes no checkpoint, and has no tracking server.
     size = checkpoint_bytes_of(services.client, experiment.name) if services.client else 0
     rows = machine_rows(experiment, services.probe(), output, size)
@@ -91,6 +94,7 @@ def check_machine(experiment: Experiment, output: Path, services: Services) -> N
         if row.status == WARNING:
             services.echo(f"WARNING: {row.subject}: {row.found}\n  {row.todo}")
     require_machine(rows)
+    return size
 
 
 def _find_paddleocr(experiment: Experiment, facts: Facts) -> PaddleOcr:
@@ -118,8 +122,7 @@ def _resolved(experiment: Experiment, paddleocr: PaddleOcr) -> Experiment:
 def set_up(experiment: Experiment, output: Path, started: StartedRun, services: Services) -> TrainingSetup:
     """Data, checkpoint, configuration and launch, in this order; raises `OcrTrainError` for what stands in the way."""
     tracker, echo = started.tracker, services.echo
-    if started.dataset is None:
-        check_machine(experiment, output, services)
+    size = check_machine(experiment, output, services) if started.dataset is None else None
     launch = launch_request(experiment, services)
     echo(launch.device.note)
     experiment = _resolved(experiment, launch.paddleocr)
@@ -139,7 +142,7 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
     point = find_point(request, started)
     if point is None and not fresh:
         known = find_weights()
-    disk.require_room(tracker.folder, _checkpoint_bytes(experiment, tracker))
+    disk.require_room(tracker.folder, _checkpoint_bytes(experiment, tracker, size))
     experiment = taken_over(experiment, point, dataset, launch.device, tracker, echo)
     quiet = _silent if experiment.automatic else echo
     rendered = _render(experiment, dataset, launch.device, tracker, point, known, quiet)
@@ -148,21 +151,20 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
         rendered.config, point, model, tracker, echo, known=known, images=lambda: _some_images(dataset)
     )
     _write(rendered.config, tracker)
-    _try_samples(model, tracker, echo)
+    samples = try_samples(model, tracker, echo)
     freeze = plan_freezing(experiment, rendered, model, settled, point, tracker)
     if experiment.automatic:
+        samples.settle()
         experiment = with_measured(experiment, rendered.config, dataset, launch, freeze, cache, tracker, echo)
         fitted = named_weights(rendered.config)
         rendered = _render(experiment, dataset, launch.device, tracker, point, known, echo)
-        for key, path in fitted.items():
-            set_key(rendered.config, key, path)
-        _write(rendered.config, tracker)
+        _put_in(fitted, rendered, tracker)
         freeze = plan_freezing(experiment, rendered, model, settled, point, tracker)
     if point:
         _resume(point, experiment, rendered, dataset, launch, tracker, echo)
     job = script_job(freeze, launch.device, point, tracker, echo)
 
-    _back_up(experiment, dataset, tracker, services)
+    _back_up(experiment, dataset, tracker, services, samples)
     run = _run(experiment, dataset, point, started, rendered.steps_per_epoch, launch)
     log_start(experiment, dataset, rendered, run, started, settled)
     return TrainingSetup(
@@ -173,8 +175,16 @@ def set_up(experiment: Experiment, output: Path, started: StartedRun, services: 
         num_workers=get_key(rendered.config, "Train.loader.num_workers", None),
         script_job=job,
         argv=_argv(run, launch, job, services),
+        samples=samples,
         point=point,
     )
+
+
+def _put_in(fitted: Mapping[str, str], rendered: Rendered, tracker: Tracker) -> None:
+    """Name the weights that were made to fit in a configuration that was rendered again."""
+    for key, path in fitted.items():
+        set_key(rendered.config, key, path)
+    _write(rendered.config, tracker)
 
 
 def _request_on(dataset: Dataset, experiment: Experiment, echo: Echo) -> ResumeRequest:
@@ -301,26 +311,22 @@ def _run(
     )
 
 
-def _checkpoint_bytes(experiment: Experiment, tracker: Tracker) -> int:
-    """The size of the checkpoint to resume from, else of those of the model's earlier runs; 0 where it is not known."""
+def _checkpoint_bytes(experiment: Experiment, tracker: Tracker, earlier: int | None) -> int:
+    """The size of the checkpoint to resume from, else of those of the model's earlier runs, asked for unless it is known;
+    0 where there are none."""
     resumed = disk.folder_size(tracker.folder / "resume")
-    return resumed or checkpoint_bytes_of(tracker.client, experiment.name)
+    if resumed or earlier is not None:
+        return resumed or earlier or 0
+    return checkpoint_bytes_of(tracker.client, experiment.name)
 
 
-def _try_samples(model: ModelToTrain, tracker: Tracker, echo: Echo) -> None:
-    """Run PaddleOCR's own data pipeline on a few samples: where all fail, its training would hang forever."""
-    check = check_pipeline(model.python, model.paddleocr, model.config, env=model.env)
-    for note in check.notes:
-        echo(f"data: {note}")
-    if warning := require_working(check):
-        echo(f"data: {warning}")
-        tracker.set_tags({"data_check": warning})
-
-
-def _back_up(experiment: Experiment, dataset: Dataset, tracker: Tracker, services: Services) -> None:
-    """Copy the exact dataset to `backup`, once for its digest, and say so in the run."""
+def _back_up(
+    experiment: Experiment, dataset: Dataset, tracker: Tracker, services: Services, samples: SampleCheck
+) -> None:
+    """Copy the exact dataset, if it can be trained on, to `backup`, once for its digest, and say so in the run."""
     if not experiment.backup:
         return
+    samples.settle()
     kept = services.backup(dataset, experiment.backup)
     services.echo(str(kept))
     tracker.set_tags({"backup": kept.uri})

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from ocr_train.tracking.sender import Sender
+from ocr_train.tracking.sender import CPU_SHARE, MOST_IDLE_S, NICENESS, Sender, idle_after
 
 Make = Callable[..., Sender]
 
@@ -80,3 +82,32 @@ def test_closing_waits_no_longer_than_it_may(make: Make) -> None:
     sender.close(wait_s=0.05)
     assert time.monotonic() - started < 2
     hanging.set()
+
+
+@pytest.mark.parametrize(
+    ("cpu_s", "idle_s", "pause_s"),
+    [
+        (0.0, 1.0, 1.0),
+        (CPU_SHARE * 2.0, 1.0, 2.0),
+        (60.0, 1.0, MOST_IDLE_S),
+        (60.0, 30.0, 30.0),
+    ],
+)
+def test_what_took_much_of_a_processor_is_rested_from(cpu_s: float, idle_s: float, pause_s: float) -> None:
+    """So that sending takes a small share of one; not for so long that curves would stand still."""
+    assert idle_after(cpu_s, idle_s) == pytest.approx(pause_s)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
+def test_the_thread_that_sends_lets_others_go_first(make: Make) -> None:
+    """It alone: the thread that follows the trainer does not."""
+    before, seen = os.getpriority(os.PRIO_PROCESS, 0), list[int]()
+
+    def step() -> bool:
+        seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return False
+
+    sender = make(step)
+    assert sender.wait_for(lambda: bool(seen), 10)
+    assert seen[0] == max(before, NICENESS)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from callbacks.base import Callback
-from ocr_train.errors import OcrTrainError, TrainingStopped
+from ocr_train.errors import DataError, OcrTrainError, TrainingStopped
 from ocr_train.events import LogLine, Tick, TrainProgress
 from ocr_train.trainer import follow as following
 from ocr_train.trainer.dispatch import Dispatcher
@@ -57,6 +57,7 @@ class Scene:
     callback: Reporter = field(default_factory=Reporter)
     said: list[str] = field(default_factory=list)
     ended: Exit | None = None
+    doubts: list[OcrTrainError] = field(default_factory=list)
 
     def run(self, script: str) -> OcrTrainError | None:
         """Follow a Python that runs `script`."""
@@ -77,6 +78,7 @@ class Scene:
                 folder=self.folder,
                 stop=self.stop,
                 echo=self.said.append,
+                doubt=lambda: self.doubts[0] if self.doubts and self.watch.last_lines else None,
             )
             self.ended = child.exit
         finally:
@@ -164,6 +166,19 @@ def test_a_stubborn_trainer_is_killed(scene: Scene) -> None:
     script = "import signal, time\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\nprint('stall')\ntime.sleep(60)"
     scene.run(script)
     assert scene.ended == Exit(code=None, signal="SIGKILL")
+
+
+def test_a_trainer_that_has_not_begun_is_not_asked_to_end(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Doubts from elsewhere end it at once: PaddleOCR that looks for a good sample hears no signal."""
+    monkeypatch.setattr(following, "GRACE_S", 60.0)
+    scene.doubts = [DataError("no sample works")]
+    deaf = "import signal; [signal.signal(one, signal.SIG_IGN) for one in (2, 15)]"
+    error = scene.run(f"{deaf}; import time; print('train from scratch'); time.sleep(600)")
+    assert error is scene.doubts[0]
+    assert scene.ended == Exit(code=None, signal="SIGKILL")
+    assert "no sample works" in scene.said[0]
 
 
 def test_a_bar_is_seen_while_it_is_drawn(scene: Scene) -> None:
