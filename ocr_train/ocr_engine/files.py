@@ -40,17 +40,26 @@ def read_ends(path: str, head_bytes: int, tail_bytes: int) -> tuple[int, bytes, 
         if not stat.S_ISREG(found.st_mode):
             return None
         size = found.st_size
-        head = os.read(number, head_bytes)
-        if len(head) < min(size, head_bytes):
-            return None
+        head = _read_exactly(number, min(size, head_bytes))
         if size <= head_bytes:
             return size, head, head[-tail_bytes:]
-        os.lseek(number, -tail_bytes, os.SEEK_END)
-        return size, head, os.read(number, tail_bytes)
+        os.lseek(number, size - tail_bytes, os.SEEK_SET)
+        return size, head, _read_exactly(number, tail_bytes)
     except OSError:
         return None
     finally:
         os.close(number)
+
+
+def _read_exactly(number: int, count: int) -> bytes:
+    """So many bytes of an open file; a network's file system may give fewer at a time. Raises `OSError` at the file's end."""
+    data = os.read(number, count)
+    while len(data) < count:
+        more = os.read(number, count - len(data))
+        if not more:
+            raise OSError(errno.EIO, "it became shorter while it was read")
+        data += more
+    return data
 
 
 def read_regular(path: str | Path, limit: int = 0) -> bytes:

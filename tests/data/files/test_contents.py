@@ -151,6 +151,18 @@ def test_large_files_that_differ_in_their_middle_are_two_images(tmp_path: Path) 
     assert [firsts.index(one) for one in firsts] == [0, 1, 0, 3, 3]
 
 
+def test_a_file_system_may_give_a_few_bytes_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key stays the same: an image that is not compared would be like no other."""
+    write(tmp_path, a=bytes(range(256)) * 200)
+    whole = read_file_ends(f"{tmp_path}/a.jpg")
+    plain = os.read
+    monkeypatch.setattr(os, "read", lambda number, count: plain(number, min(count, 1000)))
+    assert whole is not None
+    assert read_file_ends(f"{tmp_path}/a.jpg") == whole
+
+
 def test_only_regular_files_have_ends(tmp_path: Path) -> None:
     """A pipe is not waited for."""
     os.mkfifo(tmp_path / "pipe")
