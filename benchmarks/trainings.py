@@ -31,7 +31,7 @@ from tests.faults import Servers
 
 PROJECT = Path(__file__).resolve().parents[1]
 MODEL = "rec_mv3_none_bilstm_ctc"
-EPOCHS, STEPS_AN_EPOCH, BATCH, VALIDATION = 4, 15, 6, 24
+EPOCHS, STEPS_AN_EPOCH, BATCH, VALIDATION = 4, 15, 4, 16
 LOOKED_AT = 8
 EXPERIMENT = "tracking"
 OVERRIDES = (
