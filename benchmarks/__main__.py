@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.machine import about
 from benchmarks.results import Part, write_results
 
-PROGRAMS = ("tracking", "fetch", "validation", "log_parsing", "compare_page", "boxes")
+PROGRAMS = ("tracking", "fetch", "checkpoint_upload", "validation", "log_parsing", "compare_page", "boxes")
 """In the order in which they run: what a busy machine disturbs most comes first."""
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
