@@ -1,94 +1,66 @@
-"""`python -m benchmarks.serving`: crops a second that a served recogniser reads, against bare onnxruntime.
+"""`python -m benchmarks.serving`: crops and pages a second of a served model, against bare onnxruntime.
 
-    MODEL (an exported folder with model.onnx) -> an MLflow model -> predict(), and `mlflow models serve` -> rows
+    an exported folder with model.onnx -> an MLflow model -> predict(), and `mlflow models serve` -> rows
 
 Bare onnxruntime decodes the same files with cv2, resizes as the Eval transforms say, runs model.onnx in one thread with
 the batch that is fastest here, and decodes CTC: some twenty lines, nothing of ours. All take turns, and a ratio is taken
 round by round. The texts of all must be the same.
 
-With `--det MODEL --pages FOLDER` also whole pages, by detection and recognition, against their networks alone: what
-onnxruntime was given is recorded, and run again in one thread.
+Whole pages are read by detection and recognition, against their networks alone: what onnxruntime was given is recorded,
+and run again in one thread. The models are those of `benchmarks.kept_models`.
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import importlib
 import json
 import os
-import platform
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from benchmarks.table import Bar, Row, at_least, draw
+from benchmarks.kept_models import KeptModel, kept_model
+from benchmarks.program import Scene, run, say
+from benchmarks.table import Bar, Row, at_least
 from ocr_train.models.mlflow_model import save_model
-from ocr_train.ocr_engine.backend import BACKEND
 
 Read = Callable[[Sequence[bytes]], Sequence[Any]]
 COUNTS = (32, 256)
-PAGES = 12
+PAGES = 8
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def main() -> int:
-    """Measure, print the table; exit status 0 where the bars hold, 1 where one is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
-    parser.add_argument("model", type=Path, help="a recogniser, exported with --onnx")
-    parser.add_argument(
-        "images", type=Path, help="a folder of crops; they are repeated where there are fewer"
-    )
-    parser.add_argument("--det", type=Path, help="a detector, exported with --onnx: reads --pages, too")
-    parser.add_argument("--pages", type=Path, help="a folder of pages")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds (default 5)")
-    parser.add_argument("--no-http", action="store_true", help="in process only")
-    parser.add_argument("--paddle", action="store_true", help="read with Paddle, too: what was before")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there too")
-    arguments = parser.parse_args()
-    crops = _crops(arguments.images, max(COUNTS))
-    with tempfile.TemporaryDirectory(prefix="bench-serving-") as name:
-        served = Path(name) / "model"
-        save_model(served, [arguments.model])
-        bare, batch = fastest(arguments.model, crops[: COUNTS[0]])
-        readers: dict[str, tuple[Read, Bar | None]] = {
-            "in process, one thread": (in_process(served, {"OMP_NUM_THREADS": "1"}), at_least(0.9)),
-            "in process": (in_process(served, {}), at_least(0.9)),
-        }
-        if arguments.paddle:
-            readers["in process, Paddle"] = (in_process(served, {BACKEND: "paddle"}), None)
-        with over_http(served, Path(name), skip=arguments.no_http) as http:
-            if http is not None:
-                readers["over HTTP"] = (http, at_least(0.7))
-            rows = [row for count in COUNTS for row in _rows(crops[:count], bare, readers, arguments.rounds)]
-        if arguments.det is not None and arguments.pages is not None:
-            pair = Path(name) / "pair"
-            save_model(pair, [arguments.det, arguments.model])
-            rows += _page_rows(
-                pair, _crops(arguments.pages, PAGES), arguments.rounds, paddle=arguments.paddle
-            )
-    about = (
-        f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, "
-        f"onnxruntime {metadata.version('onnxruntime')} (batches of {batch}), mlflow {metadata.version('mlflow')}, "
-        f"load {os.getloadavg()[0]:.1f}, {time.strftime('%Y-%m-%d')}"
-    )
-    print(f"\n{draw(rows)}\n\n{about}")
-    if arguments.json is not None:
-        found = {"about": about, "rows": [row.to_json() for row in rows]}
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    return 1 if any(row.verdict == "missed" for row in rows) else 0
+def measure(scene: Scene) -> Iterator[Row]:
+    """Crops in process and over HTTP, 32 and 256 a request; then pages in process and over HTTP."""
+    rec = kept_model("rec", scene.folder)
+    yield from _crop_rows(rec, scene)
+    if not scene.quick:
+        yield from _page_rows(kept_model("det", scene.folder), rec, scene)
 
 
-def _crops(folder: Path, count: int) -> list[bytes]:
+def _crop_rows(rec: KeptModel, scene: Scene) -> Iterator[Row]:
+    crops, served = _files(rec.images, max(COUNTS)), scene.folder / "served"
+    save_model(served, [rec.folder])
+    bare, batch = fastest(rec.folder, crops[: COUNTS[0]])
+    readers: dict[str, tuple[Read, Bar]] = {
+        "in process, one thread": (in_process(served, {"OMP_NUM_THREADS": "1"}), at_least(0.9)),
+        "in process": (in_process(served, {}), at_least(0.9)),
+    }
+    with over_http(served, scene.folder) as http:
+        readers["over HTTP"] = (http, at_least(0.7))
+        for count in COUNTS[: 1 if scene.quick else None]:
+            yield from _rows(crops[:count], bare, readers, scene.rounds, note=f"bare in batches of {batch}")
+
+
+def _files(folder: Path, count: int) -> list[bytes]:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     if not paths:
         raise SystemExit(f"{str(folder)!r} has no images")
@@ -96,51 +68,57 @@ def _crops(folder: Path, count: int) -> list[bytes]:
 
 
 def _rows(
-    crops: Sequence[bytes], bare: Read, readers: Mapping[str, tuple[Read, Bar | None]], rounds: int
+    crops: Sequence[bytes], bare: Read, readers: Mapping[str, tuple[Read, Bar]], rounds: int, *, note: str
 ) -> Iterator[Row]:
     expected = bare(crops)
     for name, (read, _) in readers.items():
         if list(read(crops)) != list(expected):
             raise AssertionError(f"{name} reads other texts than bare onnxruntime")
-    speeds: dict[str, list[float]] = {"bare": [], **{name: [] for name in readers}}
-    for _ in range(rounds):
-        speeds["bare"].append(_speed(bare, crops))
-        for name, (read, _bar) in readers.items():
-            speeds[name].append(_speed(read, crops))
-    yield Row(name=f"{len(crops)} crops: bare onnxruntime, one thread", samples=speeds["bare"], unit="/s")
-    for name, (_, bar) in readers.items():
-        ratios = [one / other for one, other in zip(speeds[name], speeds["bare"], strict=True)]
-        note = f"{sorted(speeds[name])[rounds // 2]:.0f} crops a second"
-        yield Row(name=f"{len(crops)} crops: {name} / bare", samples=ratios, unit="x", bar=bar, note=note)
+    speeds = _speeds({"bare": bare, **{name: read for name, (read, _) in readers.items()}}, crops, rounds)
+    yield Row(
+        name=f"{len(crops)} crops: bare onnxruntime, one thread", samples=speeds["bare"], unit="/s", note=note
+    )
+    yield from _ratio_rows(f"{len(crops)} crops", speeds, {name: bar for name, (_, bar) in readers.items()})
 
 
-def _page_rows(pair: Path, pages: Sequence[bytes], rounds: int, *, paddle: bool) -> Iterator[Row]:
-    """Pages a second of the pair, as a ratio to its networks alone."""
+def _page_rows(det: KeptModel, rec: KeptModel, scene: Scene) -> Iterator[Row]:
+    """Pages a second of the pair, as a ratio to its networks alone: the rest is decoding, post-processing and cutting."""
+    pages, pair = _files(det.images, PAGES), scene.folder / "pair"
+    save_model(pair, [det.folder, rec.folder])
     one_thread = in_process(pair, {"OMP_NUM_THREADS": "1"}, column="lines")
-    readers = {"one thread": one_thread, "as served": in_process(pair, {}, column="lines")}
-    if paddle:
-        readers["Paddle"] = in_process(pair, {BACKEND: "paddle"}, column="lines")
     alone = networks_alone(one_thread, pages)
-    expected = _texts(one_thread(pages))
-    for name, read in readers.items():
-        if _texts(read(pages)) != expected:
-            raise AssertionError(f"the texts of the pages differ: {name}")
-    speeds: dict[str, list[float]] = {name: [] for name in ("alone", *readers)}
+    with over_http(pair, scene.folder, column="lines") as http:
+        readers = {
+            "in process, one thread": (one_thread, at_least(0.9)),
+            "in process": (in_process(pair, {}, column="lines"), at_least(0.9)),
+            "over HTTP": (http, at_least(0.7)),
+        }
+        expected = _texts(one_thread(pages))
+        for name, (read, _) in readers.items():
+            if _texts(read(pages)) != expected:
+                raise AssertionError(f"the texts of the pages differ: {name}")
+        every = {"bare": alone, **{name: read for name, (read, _) in readers.items()}}
+        speeds = _speeds(every, pages, scene.rounds)
+    what = f"{len(pages)} pages"
+    note = f"{sum(map(len, expected))} lines"
+    yield Row(name=f"{what}: networks alone, one thread", samples=speeds["bare"], unit="/s", note=note)
+    yield from _ratio_rows(what, speeds, {name: bar for name, (_, bar) in readers.items()})
+
+
+def _speeds(readers: Mapping[str, Read], files: Sequence[bytes], rounds: int) -> dict[str, list[float]]:
+    """Files a second of each, in turns."""
+    speeds: dict[str, list[float]] = {name: [] for name in readers}
     for _ in range(rounds):
-        for name, read in {"alone": alone, **readers}.items():
-            speeds[name].append(_speed(read, pages))
-    yield Row(name=f"{len(pages)} pages: networks alone, one thread", samples=speeds["alone"], unit="/s")
-    for name in readers:
-        ratios = [one / other for one, other in zip(speeds[name], speeds["alone"], strict=True)]
-        bar = None if name == "Paddle" else at_least(0.8)
-        note = f"{sum(map(len, expected))} lines"
-        yield Row(
-            name=f"{len(pages)} pages: in process, {name} / alone",
-            samples=ratios,
-            unit="x",
-            bar=bar,
-            note=note,
-        )
+        for name, read in readers.items():
+            speeds[name].append(_speed(read, files))
+    return speeds
+
+
+def _ratio_rows(what: str, speeds: Mapping[str, Sequence[float]], bars: Mapping[str, Bar]) -> Iterator[Row]:
+    for name, bar in bars.items():
+        ratios = [one / other for one, other in zip(speeds[name], speeds["bare"], strict=True)]
+        note = f"{sorted(speeds[name])[len(ratios) // 2]:.1f} a second"
+        yield Row(name=f"{what}: {name} / bare", samples=ratios, unit="x", bar=bar, note=note)
 
 
 def _texts(pages: Sequence[Any]) -> list[list[str]]:
@@ -181,11 +159,8 @@ def fastest(model: Path, crops: Sequence[bytes]) -> tuple[Read, int]:
     found = {batch: bare_onnxruntime(model, batch) for batch in (1, 4, 8, 16, 32)}
     speeds = {batch: max(_speed(read, crops) for _ in range(3)) for batch, read in found.items()}
     best = max(speeds, key=speeds.__getitem__)
-    print(
-        "bare onnxruntime:",
-        ", ".join(f"{speed:.0f}/s in batches of {batch}" for batch, speed in speeds.items()),
-        flush=True,
-    )
+    said = ", ".join(f"{speed:.0f}/s in batches of {batch}" for batch, speed in speeds.items())
+    say(f"bare onnxruntime: {said}")
     return found[best], best
 
 
@@ -253,11 +228,8 @@ def in_process(model: Path, settings: Mapping[str, str], *, column: str = "text"
 
 
 @contextmanager
-def over_http(model: Path, folder: Path, *, skip: bool) -> Iterator[Read | None]:
+def over_http(model: Path, folder: Path, *, column: str = "text") -> Iterator[Read]:
     """`mlflow models serve` of this environment, asked as a client does: JSON with base64, one request."""
-    if skip:
-        yield None
-        return
     from tests.models.test_mlflow_model import answers, free_port
 
     address = f"http://127.0.0.1:{free_port()}"
@@ -277,21 +249,21 @@ def over_http(model: Path, folder: Path, *, skip: bool) -> Iterator[Read | None]
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise SystemExit((folder / "serve.log").read_text(errors="replace")[-2000:])
                 time.sleep(0.3)
-            yield lambda crops: _ask(address, crops)
+            yield lambda files: _ask(address, files, column)
         finally:
             process.terminate()
             process.wait(timeout=20)
 
 
-def _ask(address: str, crops: Sequence[bytes]) -> list[str]:
-    rows = [[base64.b64encode(data).decode()] for data in crops]
+def _ask(address: str, files: Sequence[bytes], column: str) -> list[Any]:
+    rows = [[base64.b64encode(data).decode()] for data in files]
     document = {"dataframe_split": {"columns": ["image"], "data": rows}}
     request = urllib.request.Request(  # noqa: S310 - an address of our own making
         f"{address}/invocations", json.dumps(document).encode(), {"Content-Type": "application/json"}
     )
     with _DIRECT.open(request, timeout=300) as reply:
-        return [row["text"] for row in json.load(reply)["predictions"]]
+        return [row[column] for row in json.load(reply)["predictions"]]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("serving", __doc__, measure))

@@ -76,7 +76,7 @@ class Results:
     `best` is the best main metric. `stored` counts checkpoints that are stored, `kept` are the folders of those that
     could not be, `lost` the names of those that are nowhere; `checkpoint_bytes` is the size of one. `latest_step` and
     `best_step` are steps of the run, `best_prefix` is the trainer's own set that beats all before it. `reader_share`
-    (0 to 1) of the time was spent waiting for data. `rate_zero`, `starving` and `not_better` (than what it started
+    (0 to 1) of the time was spent waiting for data. `rate_zero`, `starving`, `faster` (what would have been) and `not_better` (than what it started
     from) are sentences, empty where there is nothing to say; `trained_out` says that every step was trained, and
     `log_lines` how many lines of the trainer's log were understood.
     """
@@ -94,6 +94,7 @@ class Results:
     samples: int = 0
     samples_error: str = ""
     starving: str = ""
+    faster: str = ""
     not_better: str = ""
     trained_out: bool = False
     log_lines: str = ""

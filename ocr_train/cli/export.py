@@ -83,7 +83,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _make(arguments: argparse.Namespace, source: ModelSource, scratch: Path, echo: Echo) -> Exported:
-    from ocr_train.models.export.run import ExportOptions, export
+    from ocr_train.models.export.run import ExportOptions, Onnx, export
     from ocr_train.trainer.tools import find_trainer
 
     target = Path(arguments.out).expanduser().absolute() if arguments.out else default_folder(source)
@@ -97,7 +97,12 @@ def _make(arguments: argparse.Namespace, source: ModelSource, scratch: Path, ech
     for name, before in source.versions.items():
         if name != "python" and trainer.versions.get(name, before) != before:
             echo(f"note: trained with {name} {before}, exported with {trainer.versions[name]}")
-    options = ExportOptions(images=images, seed=SEED, onnx=arguments.onnx, carry=bool(arguments.paddleocr))
+    options = ExportOptions(
+        images=images,
+        seed=SEED,
+        onnx=Onnx.REQUIRED if arguments.onnx else Onnx.NO,
+        carry=bool(arguments.paddleocr),
+    )
     return export(source, target, trainer=trainer, options=options, echo=echo)
 
 

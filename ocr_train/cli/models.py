@@ -221,7 +221,7 @@ def _exported(
     arguments: argparse.Namespace, source: ModelSource, data: str, target: Path, echo: Echo
 ) -> tuple[Path, Path | None]:
     """The exported folder, and an image that it was checked on; a checkpoint is exported to `target` first."""
-    from ocr_train.models.export.run import ExportOptions, export
+    from ocr_train.models.export.run import ExportOptions, Onnx, export
     from ocr_train.trainer.tools import find_trainer
 
     if source.kind != "checkpoint":
@@ -230,5 +230,7 @@ def _exported(
     work = target.with_name(f"{target.name}-data")
     images = images_to_check_on(source, work, data, IMAGES, echo)
     trainer, _ = find_trainer(arguments.trainer_python, arguments.paddleocr)
-    options = ExportOptions(images=images, seed=SEED, carry=bool(arguments.paddleocr))
+    options = ExportOptions(
+        images=images, seed=SEED, onnx=Onnx.WHERE_POSSIBLE, carry=bool(arguments.paddleocr)
+    )
     return export(source, target, trainer=trainer, options=options, echo=echo).folder, images[0]

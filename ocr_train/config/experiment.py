@@ -24,6 +24,7 @@ from ocr_train.config.parameters import PARAMETERS, Launch
 from ocr_train.config.requests import DataRequest, DataSource, Demo, LabelChoices, dictionary_of
 from ocr_train.config.trainer_settings import (
     RATE,
+    WORKERS,
     check_trainer,
     settle_batch,
     settle_evaluations,
@@ -126,6 +127,12 @@ class Experiment:
     def batch_size(self) -> int:
         """Training samples in one step on one device; where a sampler varies it, of its first scale."""
         return epoch_steps.batch_size(self.trainer)
+
+    @property
+    def named_keys(self) -> frozenset[str]:
+        """The keys of the configuration that the launch itself names: nothing of ours changes them."""
+        overridden = {key.removeprefix("+") for key in parse_overrides(self.launch.overrides)[0]}
+        return frozenset(overridden | ({WORKERS} if self.launch.num_workers else set()))
 
     @property
     def machines(self) -> int:

@@ -22,6 +22,7 @@ from ocr_train.doctor.interpreter import paddle_rows, paddleocr_row, run_paddle
 from ocr_train.doctor.packages import packages_row, python_row
 from ocr_train.doctor.rows import CheckRow, fine, problem, warning
 from ocr_train.doctor.s3 import s3_rows
+from ocr_train.doctor.speed import speed_row
 from ocr_train.doctor.tracking import tracking_rows
 from ocr_train.doctor.trial import estimate_rows, trial_problem, try_training
 from ocr_train.doctor.weights import weights_rows
@@ -30,6 +31,7 @@ from ocr_train.storage.rights import READING, WRITING
 from ocr_train.tracking.run_folder import require_writable
 from ocr_train.tracking.tracker import checkpoint_bytes_of
 from ocr_train.trainer.device import choose_device
+from ocr_train.trainer.fit_to_cpu import cpu_count
 from ocr_train.trainer.imports import TRAINING, require_packages
 from ocr_train.trainer.interpreter import Facts, interpreter, probe
 from ocr_train.trainer.paddleocr import PaddleOcr, resolve_paths
@@ -123,6 +125,10 @@ class Checkup:
         size = checkpoint_bytes_of(self.client, self.experiment.name) if self.client else 0
         if self.facts:
             yield from machine_rows(self.experiment, self.facts, self.output, size)
+            # GPUs that are not there have a row already.
+            with contextlib.suppress(SetupError):
+                device = choose_device(self.experiment.gpus, self.facts, cpus=self.experiment.cpus)
+                yield speed_row(self.experiment, device, cpus=cpu_count())
         else:
             yield disk_row(self.output, size)
         new = not self.output.exists()

@@ -16,6 +16,7 @@ from ocr_train.errors import (
 )
 
 OK = "ok"
+ADVICE = "advice"
 WARNING = "warning"
 PROBLEM = "problem"
 WORST_FIRST = (ConfigError, SetupError, StorageError, DataError, TrackingError, TrainingFailed)
@@ -39,6 +40,11 @@ class CheckRow:
 def fine(subject: str, found: str) -> CheckRow:
     """Nothing to do."""
     return CheckRow(subject=subject, status=OK, found=found)
+
+
+def advice(subject: str, found: str, todo: str) -> CheckRow:
+    """A training goes as it was meant, and could go better."""
+    return CheckRow(subject=subject, status=ADVICE, found=found, todo=todo)
 
 
 def warning(subject: str, found: str, todo: str) -> CheckRow:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_train.config.epoch_steps import batch_size
+from ocr_train.config.image_size import image_pixels
 from ocr_train.config.overrides import get_key
 from ocr_train.disk import human
 from ocr_train.doctor.rows import CheckRow, fine, problem, warning
@@ -58,22 +59,6 @@ def shared_memory_row(trainer: Mapping[str, Any], processes: int, free: int | No
             SUBJECT, SetupError(f"{said}: they would end with a bus error.", hint=_todo(2 * needed))
         )
     return warning(SUBJECT, said, _todo(2 * needed)) if free < needed else fine(SUBJECT, said)
-
-
-def image_pixels(trainer: Mapping[str, Any]) -> int:
-    """Pixels of a training image as the transforms give it, 0 where they do not say."""
-    transforms = get_key(trainer, "Train.dataset.transforms", None) or []
-    sizes = [
-        options.get("image_shape") or options.get("size")
-        for step in transforms
-        if isinstance(step, Mapping)
-        for options in step.values()
-        if isinstance(options, Mapping)
-    ]
-    sides = next((size[-2:] for size in reversed(sizes) if isinstance(size, list) and len(size) >= 2), [])
-    if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
-        return 0
-    return int(sides[0]) * int(sides[1])
 
 
 def _todo(size: int) -> str:

@@ -114,6 +114,11 @@ class ReadingProcess:
         """Whether it has ended."""
         return self._process.poll() is not None
 
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended, and not well."""
+        return self._process.poll() not in (None, 0)
+
     def wait(self, timeout_s: float) -> bool:
         """Wait for its end; false where it has not come within `timeout_s`."""
         try:

@@ -22,13 +22,16 @@ BATCH = {"det": 4, "rec": 32, "cls": 32}
 class Engine:
     """Reads pictures. `task` is det, rec or cls; `backend` checkpoint, paddle or onnx."""
 
-    def __init__(self, settings: Settings, network: Any, post_process: Any, backend: str) -> None:
+    def __init__(
+        self, settings: Settings, network: Any, post_process: Any, backend: str, *, part_pixels: int = 0
+    ) -> None:
         self.task = settings.task
         self.backend = backend
         self.batch_size = BATCH[settings.task]
         self.ignore_orientation = settings.ignore_orientation
         self.max_pixels = 0
         """What one picture, and those that go through the network at once, may have when they are prepared; 0: any."""
+        self._part_pixels = part_pixels
         self._prepare = Preparation(settings)
         self._network = network
         self._answers = Answers(settings, post_process)
@@ -59,8 +62,8 @@ class Engine:
                 same.setdefault(prepared.image.shape, []).append((number, prepared))
         for group in same.values():
             count = len(group)
-            if self.max_pixels:
-                count = max(1, self.max_pixels // pixels_of(group[0][1].image))
+            for limit in filter(None, (self.max_pixels, self._part_pixels)):
+                count = min(count, max(1, limit // pixels_of(group[0][1].image)))
             for start in range(0, len(group), count):
                 some = group[start : start + count]
                 labels = [texts[number] for number, _ in some] if texts else []
@@ -101,13 +104,14 @@ def open_checkpoint(config: Path, prefix: Path, root: str = "", *, gpu: bool = F
     settings = read_settings(Path(config), root)
     post_process = _post_process(settings)
     network = networks.open_checkpoint_network(settings, post_process, Path(prefix), gpu)
-    return Engine(settings, network, post_process, "checkpoint")
+    return Engine(settings, network, post_process, "checkpoint", part_pixels=_part_pixels(gpu))
 
 
 def open_exported(folder: Path, root: str = "", *, gpu: bool = False) -> Engine:
     """An exported model (inference.pdmodel or inference.json, inference.pdiparams, config.yml); as above."""
     settings, post_process = _exported(Path(folder), root)
-    return Engine(settings, networks.open_paddle_network(settings, Path(folder), gpu), post_process, "paddle")
+    network = networks.open_paddle_network(settings, Path(folder), gpu)
+    return Engine(settings, network, post_process, "paddle", part_pixels=_part_pixels(gpu))
 
 
 def open_onnx(folder: Path, root: str = "", *, gpu: bool = False, threads: int = 0) -> Engine:
@@ -115,6 +119,11 @@ def open_onnx(folder: Path, root: str = "", *, gpu: bool = False, threads: int =
     settings, post_process = _exported(Path(folder), root)
     network = networks.open_onnx_network(settings, Path(folder), gpu, threads)
     return Engine(settings, network, post_process, "onnx")
+
+
+def _part_pixels(gpu: bool) -> int:
+    """What Paddle is given at once: as little on a CPU as onnxruntime; a GPU takes whole batches."""
+    return 0 if gpu else networks.PART_PIXELS
 
 
 def _exported(folder: Path, root: str) -> tuple[Settings, Any]:

@@ -1,6 +1,7 @@
 """After a training that finished: its best checkpoint read closely, exported, checked, logged and registered.
 
-    best checkpoint -> evaluation/ -> export, compared with the checkpoint -> MLflow model -> registry
+    best checkpoint -> evaluation/      -> compared with the checkpoint -> MLflow model -> registry
+                    -> exported beside it
 
 The training is FINISHED whatever happens here. What fails is said, with the command that does it later, and is in the
 tags `exported` and `evaluation`.
@@ -11,7 +12,9 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -29,8 +32,8 @@ from ocr_train.data.samples import image_paths
 from ocr_train.disk import sha256_of
 from ocr_train.errors import OcrTrainError, TrackingError
 from ocr_train.models.export.check import choose_images
-from ocr_train.models.export.run import Exported, ExportOptions, export
-from ocr_train.models.inference import CHECKPOINT
+from ocr_train.models.export.run import Draft, Exported, ExportOptions, Onnx, hand_over, make_draft
+from ocr_train.models.inference import CHECKPOINT, Model, read_images
 from ocr_train.models.source import ModelSource, find_source
 from ocr_train.ocr_engine.settings import TASKS
 from ocr_train.run import Results
@@ -102,16 +105,19 @@ def finish(
         experiment=experiment, setup=setup, source=source, tracker=tracker, services=services, keep=keep
     )
     notes: list[str] = []
-    done = _guarded(work, "evaluation", _evaluate, notes) if wanted[0] else None
-    kept = _guarded(work, KEEP, partial(_compare_keep, keep=keep), notes) if keep else None
-    if kept:
-        # What is exported says so, too.
-        work = replace(work, source=replace(source, keep=kept.score))
-    model = _guarded(work, TAG, _make_model, notes) if wanted[1] else None
+    with _exported_beside(work, wanted=wanted[1]) as draft:
+        done = _guarded(work, "evaluation", _evaluate, notes) if wanted[0] else None
+        kept = _guarded(work, KEEP, partial(_compare_keep, keep=keep), notes) if keep else None
+        if kept:
+            # What is exported says so, too.
+            work = replace(work, source=replace(source, keep=kept.score))
+        known = done.readings if done else {}
+        model = _guarded(work, TAG, partial(_make_model, draft=draft, known=known), notes) if draft else None
+    report = done.report if done else None
     return Finishing(
-        finding=done.sentence if done else "",
-        picture=done.picture if done else None,
-        example=done.example if done else None,
+        finding=report.sentence if report else "",
+        picture=report.picture if report else None,
+        example=report.example if report else None,
         keep=kept.sentence if kept else "",
         model=model or "",
         notes=tuple(notes),
@@ -177,13 +183,58 @@ def _best(experiment: Experiment, setup: TrainingSetup, results: Results, tracke
     )
 
 
-def _evaluate(work: _Work) -> AnalysisReport:
+@contextmanager
+def _exported_beside(work: _Work, *, wanted: bool) -> Iterator[Future[Draft] | None]:
+    """The exported model, made while the checkpoint reads images: PaddleOCR's tool takes as long as they do. What nobody
+    took is removed."""
+    if not wanted:
+        yield None
+        return
+    with ThreadPoolExecutor(1, "export") as pool:
+        future = pool.submit(
+            make_draft,
+            work.source,
+            place_for_export(work.tracker.folder),
+            trainer=work.setup.launch.trainer,
+            options=_export_options(work),
+            echo=work.services.echo,
+        )
+        try:
+            yield future
+        finally:
+            if future.exception() is None:
+                future.result().discard()
+
+
+def _export_options(work: _Work) -> ExportOptions:
+    """A model that is served reads six times as fast with onnxruntime, where it agrees (docs/performance.md)."""
+    dataset = work.setup.dataset
+    images = choose_images(image_paths(dataset.val, dataset.images), CHECK_IMAGES, 0)
+    return ExportOptions(images=images, onnx=Onnx.WHERE_POSSIBLE, carry=bool(work.experiment.paddleocr))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Evaluated:
+    """The evaluation, and what the checkpoint made of each image."""
+
+    report: AnalysisReport
+    readings: Mapping[Path, Reading]
+
+
+def _evaluate(work: _Work) -> _Evaluated:
     run = work.setup.run
     work.services.echo(f"evaluation: {work.source.description} reads the validation images ...")
+    readings: dict[Path, Reading] = {}
+
+    def read(chosen: ValidationSet) -> Sequence[Reading]:
+        found = _read(work, chosen)
+        readings.update(zip(chosen.paths, found, strict=True))
+        return found
+
     done = analyse_validation(
         run.config,
         run.task,
-        lambda chosen: _read(work, chosen),
+        read,
         work.tracker.folder / "evaluation",
         limit=reading_limit(work.experiment, work.setup.launch),
     )
@@ -193,7 +244,7 @@ def _evaluate(work: _Work) -> AnalysisReport:
     # What PaddleOCR's evaluation says as well is in eval/... already.
     figures = {f"val/{name}": value for name, value in done.figures.items() if name in ERROR_RATES}
     work.tracker.log_metrics(figures, step=work.source.step, time_ms=int(time.time() * 1000))
-    return done
+    return _Evaluated(report=done, readings=readings)
 
 
 def _compare_keep(work: _Work, keep: Keep) -> KeepResult:
@@ -211,25 +262,38 @@ def _read(work: _Work, chosen: ValidationSet) -> Sequence[Reading]:
     )
 
 
-def _make_model(work: _Work) -> str:
-    """Export, check, log and register; where the model is."""
+def _make_model(work: _Work, draft: Future[Draft], known: Mapping[Path, Reading]) -> str:
+    """Check what was exported, log and register it; where the model is."""
     require_no_stop(work.services.stop)
-    work.services.echo(f"export: {work.source.description} is exported and compared with the checkpoint ...")
-    dataset = work.setup.dataset
-    images = choose_images(image_paths(dataset.val, dataset.images), CHECK_IMAGES, 0)
-    checkout = bool(work.experiment.paddleocr)
-    exported = export(
-        work.source,
-        place_for_export(work.tracker.folder),
+    work.services.echo(f"export: {work.source.description} is compared with what was exported of it ...")
+    options = _export_options(work)
+    exported = hand_over(
+        # What was found out since it was made goes with it.
+        replace(draft.result(), source=work.source),
         trainer=work.setup.launch.trainer,
-        options=ExportOptions(images=images, carry=checkout),
+        options=options,
         echo=work.services.echo,
+        # A GPU's answers are not those that the CPU is compared with.
+        read=read_images if work.setup.launch.device.gpus else _known_first(known),
     )
     work.tracker.set_tags({TAG: "agrees"})
     if work.tracker.offline:
         return f"{exported.folder} (offline: after `sync`, `python -m ocr_train register` logs it)"
     require_no_stop(work.services.stop)
-    return _log(work, exported, images[0])
+    return _log(work, exported, options.images[0])
+
+
+def _known_first(known: Mapping[Path, Reading]) -> Callable[[Model, Sequence[Path]], Sequence[Reading]]:
+    """Reads images with a model; what the checkpoint has read in the evaluation it does not read again."""
+
+    def read(model: Model, images: Sequence[Path]) -> Sequence[Reading]:
+        if model.kind != CHECKPOINT:
+            return read_images(model, images)
+        fresh = [path for path in images if path not in known]
+        found = {**known, **dict(zip(fresh, read_images(model, fresh), strict=True))}
+        return [found[path] for path in images]
+
+    return read
 
 
 def place_for_export(run_folder: Path) -> Path:

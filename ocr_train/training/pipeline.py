@@ -18,6 +18,7 @@ from ocr_train.config.experiment import Experiment
 from ocr_train.cost import spent, starving
 from ocr_train.data.keep_set import require_keep_path
 from ocr_train.disk import refused
+from ocr_train.doctor.speed import faster
 from ocr_train.errors import CheckpointLost, OcrTrainError, TrainingFailed
 from ocr_train.events import RunFinished, RunStarted
 from ocr_train.redaction.redactor import redactor
@@ -27,6 +28,7 @@ from ocr_train.tracking.experiments import experiment_name, name_primary_metric
 from ocr_train.tracking.heartbeat import Heartbeat
 from ocr_train.tracking.tracker import CHECKPOINT_BYTES_TAG, PENDING_TAG, Delivered, Tracker
 from ocr_train.trainer.dispatch import Dispatcher
+from ocr_train.trainer.fit_to_cpu import cpu_count
 from ocr_train.trainer.follow import STACKS_FILE, LogWatch, follow
 from ocr_train.trainer.oom_killer import OomKillMonitor
 from ocr_train.trainer.outcome import FAILED, Outcome, decide_outcome, failure_reason_of, stopped
@@ -95,7 +97,7 @@ def train(experiment: Experiment, output: Path, services: Services) -> Summary:
             with services.stop.deferred():
                 outcome, last_lines, results = _run_trainer(experiment, setup, base, tracker, services)
                 outcome = _with_lost_checkpoints(outcome, results)
-                results = _with_findings(results, setup, base, tracker)
+                results = _with_findings(results, experiment, setup, base, tracker)
                 finished = outcome.status == "FINISHED"
                 finishing = (
                     finish(experiment, setup, results, tracker, services, keep) if finished else Finishing()
@@ -186,7 +188,9 @@ def _before_training(
     return setup, base, keep
 
 
-def _with_findings(results: Results, setup: TrainingSetup, base: Base | None, tracker: Tracker) -> Results:
+def _with_findings(
+    results: Results, experiment: Experiment, setup: TrainingSetup, base: Base | None, tracker: Tracker
+) -> Results:
     """The results, and what they say of the training as a whole; the run is told of it."""
     note = starving(results.reader_share, setup.num_workers)
     if note:
@@ -197,6 +201,7 @@ def _with_findings(results: Results, setup: TrainingSetup, base: Base | None, tr
     return replace(
         results,
         starving=note,
+        faster=faster(experiment, setup.launch.device, cpus=cpu_count()),
         not_better=not_better,
         trained_out=(results.latest_step or 0) >= setup.run.total_steps,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from ocr_train.analysis.predictions import Reading
 from ocr_train.config.experiment import Experiment
 from ocr_train.errors import OcrTrainError
-from ocr_train.models.inference import ReadingProcess
+from ocr_train.models.reading_group import ReadingGroup, processes_for
 from ocr_train.models.source import ModelSource
 from ocr_train.trainer.stop_signals import StopFlag
 from ocr_train.training.services import LaunchRequest
@@ -40,7 +40,9 @@ def read_until_stopped(
 ) -> Sequence[Reading]:
     """Read `images`, whose labels are `texts` where they are given, with the checkpoint; raises `ReadingStopped` once we are asked to stop, and `OcrTrainError`."""
     model = source.model(launch.python, launch.paddleocr.root, launch.env)
-    process = ReadingProcess.start(model, images, use_gpu=bool(launch.device.gpus), texts=texts)
+    use_gpu = bool(launch.device.gpus)
+    count = processes_for(source.task, len(images), use_gpu=use_gpu)
+    process = ReadingGroup.start(model, images, processes=count, use_gpu=use_gpu, texts=texts)
     deadline = time.monotonic() + READ_TIMEOUT_S
     try:
         while not process.poll():

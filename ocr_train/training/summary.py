@@ -126,6 +126,8 @@ def _facts(summary: Summary, started: Started) -> list[tuple[str, str]]:
         facts.append(("rate 0", results.rate_zero))
     if results.starving:
         facts.append(("data loading", results.starving))
+    if results.faster:
+        facts.append(("faster", results.faster))
     facts += [("not stored", f"a checkpoint is kept in {path}") for path in results.kept]
     facts += [("lost", f"the checkpoint {name}") for name in results.lost]
     facts.append(("log", str(summary.log)))

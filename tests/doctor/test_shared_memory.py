@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from ocr_train.config.image_size import image_pixels
 from ocr_train.doctor.rows import OK, PROBLEM, WARNING
-from ocr_train.doctor.shared_memory import image_pixels, shared_memory_free, shared_memory_row
+from ocr_train.doctor.shared_memory import shared_memory_free, shared_memory_row
 
 REC = [
     {"DecodeImage": {"img_mode": "BGR"}},

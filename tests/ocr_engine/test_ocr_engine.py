@@ -316,9 +316,12 @@ def test_few_pictures_go_through_onnxruntime_at_once(threads: int, parts: list[i
     assert large.shape == (1, 3, 48, 320)
 
 
-@pytest.mark.parametrize(("limit", "groups"), [(0, [4, 2]), (400, [2, 2, 2]), (150, [1] * 6)])
-def test_a_group_has_at_most_so_many_pixels(limit: int, groups: list[int]) -> None:
-    """What goes through the network at once; one picture always may, where it was prepared."""
+@pytest.mark.parametrize(
+    ("limit", "part", "groups"),
+    [(0, 0, [4, 2]), (400, 0, [2, 2, 2]), (150, 0, [1] * 6), (0, 400, [2, 2, 2]), (400, 150, [1] * 6)],
+)
+def test_a_group_has_at_most_so_many_pixels(limit: int, part: int, groups: list[int]) -> None:
+    """What goes through the network at once, by the limit of a server and by what suits a CPU; one picture always may."""
     sizes: list[int] = []
 
     def network(images: Any, extras: Any) -> Any:
@@ -327,6 +330,7 @@ def test_a_group_has_at_most_so_many_pixels(limit: int, groups: list[int]) -> No
 
     engine = Engine.__new__(Engine)
     engine.task, engine.batch_size, engine.max_pixels = "rec", 4, limit
+    engine._part_pixels = part
     picture = PreparedImage(np.zeros((3, 10, 15), np.float32), None, [])
     vars(engine).update(
         _prepare=lambda *_: picture,

@@ -9,7 +9,7 @@ was asked for is a model that works. One that failed the check is left as `<name
     inference.pdiparams  inference.yml    weights; what PaddleOCR's predictors read
     config.yml  dict.txt                  the run's own configuration and dictionary: what ours read
     model.json  README.md                 what it is, sums, metrics, what the check found; how to use it
-    model.onnx                            with onnx
+    model.onnx                            with onnx: read by onnxruntime where the model is served
     paddleocr/                            ppocr and tools, where PaddleOCR was a checkout and no package
 """
 
@@ -18,14 +18,16 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_train.checkpoints.pickle_scan import screen
-from ocr_train.config.overrides import get_key, set_key
-from ocr_train.errors import ConfigError, DataError, TrainingFailed
+from ocr_train.config.overrides import get_key
+from ocr_train.errors import ConfigError, DataError, OcrTrainError, SetupError, TrainingFailed
 from ocr_train.models.export.check import Agreement, Answer, compare_answers, describe_differences
 from ocr_train.models.export.folder import (
     CHECKED,
@@ -33,17 +35,16 @@ from ocr_train.models.export.folder import (
     carry_paddleocr,
     write_documents,
 )
-from ocr_train.models.export.inference_yml import characters_of, describe_for_export, write_inference_yml
+from ocr_train.models.export.inference_yml import characters_of, write_inference_yml
+from ocr_train.models.export.network import export_network
 from ocr_train.models.export.onnx import ONNX, name_characters, to_onnx
 from ocr_train.models.inference import Model, read_images
 from ocr_train.models.source import read_config
 from ocr_train.redaction.redactor import redactor
 from ocr_train.run import Echo
-from ocr_train.trainer.configurations import for_a_tool, require_known
-from ocr_train.trainer.failures import reason_in
 from ocr_train.trainer.files import weights_of
 from ocr_train.trainer.paddleocr import write_config
-from ocr_train.trainer.tools import Trainer, failed, require_tool, require_weights_loaded, run_tool
+from ocr_train.trainer.tools import Trainer
 from ocr_train.weights.distillation import student_config, student_of
 
 if TYPE_CHECKING:
@@ -52,12 +53,6 @@ if TYPE_CHECKING:
 Read = Callable[[Model, Sequence[Path]], Sequence[Answer]]
 
 EXPORT_TIMEOUT_S = 900.0
-PADDLE, PIR = "inference.pdmodel", "inference.json"
-WEIGHTS = "inference.pdiparams"
-_HINT = (
-    "The network cannot be exported by this Paddle: 3.0.0 exports every model of PaddleOCR 2.10 that was tried; "
-    "docs/export.md has the table. --trainer-python names another interpreter."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +64,14 @@ class Exported:
     checked: Sequence[Agreement]
 
 
+class Onnx(Enum):
+    """Whether model.onnx is made: WHERE_POSSIBLE leaves it out where it cannot be made or does not agree."""
+
+    NO = "no"
+    WHERE_POSSIBLE = "where possible"
+    REQUIRED = "required"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
     """How to export. `images` are those to check with, empty only where the check is not wanted; `seed` is what
@@ -76,9 +79,27 @@ class ExportOptions:
 
     images: Sequence[Path]
     seed: int = 0
-    onnx: bool = False
+    onnx: Onnx = Onnx.NO
     carry: bool = False
     timeout_s: float = EXPORT_TIMEOUT_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """An exported model that was not checked yet: `part` is a folder beside `target`; either `hand_over` takes it, or
+    `discard` removes it. `without_onnx` says why there is no model.onnx where one was wished for."""
+
+    source: ModelSource
+    part: Path
+    target: Path
+    config: Mapping[str, Any]
+    network: str
+    carried: bool
+    without_onnx: str = ""
+
+    def discard(self) -> None:
+        """Leave nothing behind. May be called twice, and after `hand_over`."""
+        shutil.rmtree(self.part, ignore_errors=True)
 
 
 def export(
@@ -92,9 +113,19 @@ def export(
 ) -> Exported:
     """Export the checkpoint `source` to the folder `target`; `read` reads images with a model.
 
+    Raises what `make_draft` and `hand_over` raise.
+    """
+    draft = make_draft(source, target, trainer=trainer, options=options, echo=echo)
+    return hand_over(draft, trainer=trainer, options=options, echo=echo, read=read)
+
+
+def make_draft(
+    source: ModelSource, target: Path, *, trainer: Trainer, options: ExportOptions, echo: Echo
+) -> Draft:
+    """Everything of the folder that a check needs, beside `target`.
+
     Raises `ConfigError` where `target` is taken or the model is of a kind that cannot be exported, `DataError` where
-    the checkpoint is damaged or harmful, `SetupError`, and `TrainingFailed` where PaddleOCR's tool fails or the
-    exported model does not agree: it is what PaddleOCR made that is wrong then, and no image or label.
+    the checkpoint is damaged or harmful, `SetupError`, and `TrainingFailed` where PaddleOCR's tool fails.
     """
     _require_free(target)
     # Before anything is made of it: what is checked below is what is handed over, to the last byte.
@@ -107,28 +138,82 @@ def export(
         # mkdtemp's are for the owner alone, and a server may run as somebody else.
         part.chmod(0o755)
         with tempfile.TemporaryDirectory() as scratch:
-            network = _run_export(source, config, part, Path(scratch), trainer, options, echo)
+            network = export_network(
+                source, config, part, Path(scratch), trainer, echo, timeout_s=options.timeout_s
+            )
             if student:
                 echo(f"{source.description} has several networks: the exported model is {student}")
                 config = student_config(config, student)
             _write_own(source, config, part)
             write_inference_yml(part, config)
-            if options.onnx:
-                to_onnx(part, network, trainer, Path(scratch), echo, timeout_s=options.timeout_s)
-                name_characters(part / ONNX, characters_of(part, config))
+            without_onnx = _add_onnx(part, config, network, Path(scratch), trainer, options, echo)
             carried = options.carry and carry_paddleocr(trainer.paddleocr.root, part)
-        checked = _check(source, part, trainer, options, echo, read or _read_with(options.timeout_s))
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return Draft(
+        source=source,
+        part=part,
+        target=target,
+        config=config,
+        network=network,
+        carried=carried,
+        without_onnx=without_onnx,
+    )
+
+
+def hand_over(
+    draft: Draft, *, trainer: Trainer, options: ExportOptions, echo: Echo, read: Read | None = None
+) -> Exported:
+    """Check `draft`, describe it, and give it the name that was asked for; it is gone where that fails.
+
+    Raises `TrainingFailed` where the exported model does not agree: it is what PaddleOCR made that is wrong then, and no
+    image or label.
+    """
+    source, part = draft.source, draft.part
+    try:
+        checked, wrong_onnx = _check(draft, trainer, options, echo, read or _read_with(options.timeout_s))
         facts = ExportFacts(
-            source=source, config=config, network=network, trainer=trainer, checked=checked, carried=carried
+            source=source,
+            config=draft.config,
+            network=draft.network,
+            trainer=trainer,
+            checked=checked,
+            carried=draft.carried,
         )
         model = write_documents(part, facts, seed=options.seed)
-        disagreeing = [one for one in checked if not one.agrees]
-        if disagreeing:
-            raise _disagrees(disagreeing, _keep_failed(part, target))
-        part.rename(target)
+        wrong = [one for one in checked if not one.agrees]
+        if wrong:
+            raise _disagrees(wrong, _keep_failed(part, draft.target))
+        part.rename(draft.target)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return Exported(folder=target, model=model, checked=checked)
+        draft.discard()
+    if why := draft.without_onnx or wrong_onnx:
+        echo(f"no model.onnx: {why}")
+    return Exported(folder=draft.target, model=model, checked=checked)
+
+
+def _add_onnx(
+    part: Path,
+    config: Mapping[str, Any],
+    network: str,
+    scratch: Path,
+    trainer: Trainer,
+    options: ExportOptions,
+    echo: Echo,
+) -> str:
+    """Make model.onnx where it is wished for; why there is none, where it only was to be tried."""
+    if options.onnx is Onnx.NO:
+        return ""
+    try:
+        to_onnx(part, network, trainer, scratch, echo, timeout_s=options.timeout_s)
+    except (SetupError, TrainingFailed) as exc:
+        if options.onnx is Onnx.REQUIRED:
+            raise
+        (part / ONNX).unlink(missing_ok=True)
+        return exc.problem.partition("\n")[0]
+    name_characters(part / ONNX, characters_of(part, config))
+    return ""
 
 
 def _require_free(target: Path) -> None:
@@ -154,75 +239,6 @@ def _config_of(source: ModelSource) -> dict[str, Any]:
     return config
 
 
-def export_config(
-    config: Mapping[str, Any], prefix: Path, out: Path, *, dictionary: Path | None, pir: bool
-) -> dict[str, Any]:
-    """The configuration that export_model.py reads: the run's own, on the CPU, without what only training needs."""
-    document = for_a_tool(config, prefix, use_gpu=False)
-    set_key(document, "Global.save_inference_dir", str(out))
-    describe_for_export(document)
-    if dictionary is not None:
-        set_key(document, "Global.character_dict_path", str(dictionary))
-    if pir:
-        set_key(document, "Global.export_with_pir", True)
-    return document
-
-
-def _run_export(
-    source: ModelSource,
-    config: Mapping[str, Any],
-    out: Path,
-    scratch: Path,
-    trainer: Trainer,
-    options: ExportOptions,
-    echo: Echo,
-) -> str:
-    """Have export_model.py fill `out`; the name of the network's file. The old format first, which more can read."""
-    script = require_tool(trainer, "export_model.py")
-    what = f"export of {source.description}"
-    for pir in (False, True):
-        echo(
-            f"exporting {'in the new format (PIR) ' if pir else ''}with Paddle {trainer.versions['paddle']} ..."
-        )
-        path = scratch / f"export{'_pir' * pir}.yml"
-        document = export_config(config, source.path, out, dictionary=source.dictionary, pir=pir)
-        require_known(document, source.config, trainer.paddleocr.root)
-        write_config(document, path)
-        argv = [str(trainer.python), str(script), "-c", str(path)]
-        run = run_tool(argv, trainer, work=scratch, name=path.stem, timeout_s=options.timeout_s)
-        require_weights_loaded(run, what)
-        if student := student_of(config):
-            _take_student(student, out)
-        made = [name for name in (PADDLE, PIR) if (out / name).is_file()]
-        if run.ok and made and (out / WEIGHTS).is_file():
-            if made[0] == PIR and not pir:
-                echo(f"this PaddleOCR writes Paddle's new format ({PIR})")
-            return made[0]
-        for left in (PADDLE, PIR, WEIGHTS):
-            (out / left).unlink(missing_ok=True)
-        if pir or not _knows_pir(trainer.versions["paddle"]):
-            raise failed(run, f"{what} with tools/export_model.py", _HINT)
-        echo(f"the old format is not available: {reason_in(run.lines) or run.ended}")
-    raise AssertionError("unreachable: the second round returns or raises")
-
-
-def _take_student(student: str, out: Path) -> None:
-    """Of the folders that export_model.py makes of a distillation's networks only the student's files stay, in `out`.
-
-    inference.yml, which describes all of them, is written anew for the one.
-    """
-    for path in (out / student).glob("inference.*"):
-        path.replace(out / path.name)
-    for folder in [path for path in out.iterdir() if path.is_dir()]:
-        shutil.rmtree(folder)
-    (out / "inference.yml").unlink(missing_ok=True)
-
-
-def _knows_pir(paddle: str) -> bool:
-    """Whether `Global.export_with_pir` is known to this Paddle: since 3.0.0b2."""
-    return paddle.partition(".")[0].isdecimal() and int(paddle.partition(".")[0]) >= 3
-
-
 def _write_own(source: ModelSource, config: Mapping[str, Any], out: Path) -> None:
     """The run's configuration and dictionary, without paths of the machine it was trained on."""
     document = deepcopy(dict(config))
@@ -244,33 +260,45 @@ def _read_with(timeout_s: float) -> Read:
 
 
 def _check(
-    source: ModelSource, folder: Path, trainer: Trainer, options: ExportOptions, echo: Echo, read: Read
-) -> tuple[Agreement, ...]:
-    """Read the images with the checkpoint and with each exported model, and compare."""
+    draft: Draft, trainer: Trainer, options: ExportOptions, echo: Echo, read: Read
+) -> tuple[tuple[Agreement, ...], str]:
+    """Read the images with the checkpoint and with each exported model, and compare; and why model.onnx was removed,
+    where it does not do and need not be there."""
     if not options.images:
-        return ()
+        return (), ""
     echo(f"checking on {len(options.images)} image(s) ...")
-
-    def model(kind: str, path: Path, config: Path) -> Model:
-        return Model(
-            kind=kind,
-            path=path,
-            config=config,
-            python=trainer.python,
-            root=trainer.paddleocr.root,
-            env=trainer.env,
-        )
-
-    expected = read(model("checkpoint", source.path, source.config), options.images)
-    checked = []
-    for kind, backend in CHECKED.items():
-        if kind == "exported" or (folder / ONNX).is_file():
-            answers = read(model(kind, folder, folder / "config.yml"), options.images)
-            checked.append(compare_answers(source.task, expected, answers, backend))
-    for one in checked:
+    source, folder, may_lack = draft.source, draft.part, options.onnx is Onnx.WHERE_POSSIBLE
+    kinds = ["exported", *(["onnx"] if (folder / ONNX).is_file() else [])]
+    models = {"checkpoint": _model(draft, trainer, "checkpoint", source.path, source.config)}
+    models |= {kind: _model(draft, trainer, kind, folder, folder / "config.yml") for kind in kinds}
+    # Each is a process of one thread, and starting takes it longer than reading.
+    with ThreadPoolExecutor(len(models), "check") as pool:
+        reading = {kind: pool.submit(read, model, options.images) for kind, model in models.items()}
+    checked, without_onnx = [], ""
+    for kind in kinds:
+        try:
+            answers = reading[kind].result()
+        except OcrTrainError as exc:
+            if kind != "onnx" or not may_lack:
+                raise
+            without_onnx = exc.problem
+            continue
+        one = compare_answers(source.task, reading["checkpoint"].result(), answers, CHECKED[kind])
+        if kind == "onnx" and may_lack and not one.agrees:
+            count = len(one.differences) or one.unread
+            without_onnx = f"it does not give the checkpoint's answers on {count} image(s)"
+            continue
+        checked.append(one)
         if one.agrees:
             echo(one.sentence(source.task))
-    return tuple(checked)
+    if without_onnx:
+        (folder / ONNX).unlink()
+    return tuple(checked), without_onnx
+
+
+def _model(draft: Draft, trainer: Trainer, kind: str, path: Path, config: Path) -> Model:
+    root, python = trainer.paddleocr.root, trainer.python
+    return Model(kind=kind, path=path, config=config, python=python, root=root, env=trainer.env)
 
 
 def _keep_failed(part: Path, target: Path) -> Path:

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from ocr_train.models.export.inference_yml import characters_of, official_name, write_inference_yml
+from ocr_train.models.export.network import export_config
 from ocr_train.models.export.onnx import name_characters
-from ocr_train.models.export.run import export_config
 from tests.models.export.lively_ppocrv4 import NETWORKS
 
 TRANSFORMS = [

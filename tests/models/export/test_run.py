@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ import yaml
 from ocr_train.analysis.predictions import Reading
 from ocr_train.errors import ConfigError, DataError, SetupError, TrainingFailed
 from ocr_train.models.export.check import Answer
-from ocr_train.models.export.run import ExportOptions, export
+from ocr_train.models.export.run import ExportOptions, Onnx, export
 from ocr_train.models.inference import Model
 from ocr_train.models.source import ModelSource
 from ocr_train.trainer.paddleocr import PaddleOcr
@@ -239,6 +240,64 @@ def test_a_model_that_answers_otherwise_is_no_model(place: Path) -> None:
     kept = place / "model.failed"
     assert str(kept) in failed.value.hint
     assert "OTHER ANSWERS" in (kept / "README.md").read_text()
+
+
+@pytest.fixture
+def converts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for paddle2onnx, whose faults cannot be had when they are wanted: it writes a file."""
+
+    def convert(folder: Path, *_: object, **__: object) -> None:
+        (folder / "model.onnx").write_bytes(b"")
+
+    monkeypatch.setattr("ocr_train.models.export.run.to_onnx", convert)
+
+
+@pytest.mark.usefixtures("converts")
+def test_an_onnx_model_that_agrees_goes_with_the_model(place: Path) -> None:
+    """Where it is possible is enough; model.json says that it was checked."""
+    read = reads(checkpoint="QF2", exported="QF2", onnx="QF2")
+    exported = made(place, make_trainer(place / "ocr"), read=read, onnx=Onnx.WHERE_POSSIBLE)
+    assert exported.model["backends"] == ["paddle", "onnx"]
+    assert exported.model["checked"]["onnx"]["differences"] == 0
+
+
+@pytest.mark.usefixtures("converts")
+def test_an_onnx_model_that_answers_otherwise_is_left_out_where_it_need_not_be(place: Path) -> None:
+    """The model itself agrees and is handed over; why there is no model.onnx is said. Asked for, it is a failure."""
+    said: list[str] = []
+    read = reads(checkpoint="QF2", exported="QF2", onnx="QF24")
+    exported = made(place, make_trainer(place / "ocr"), read=read, onnx=Onnx.WHERE_POSSIBLE, said=said)
+    assert exported.model["backends"] == ["paddle"]
+    assert set(exported.model["checked"]) == {"images", "seed", "paddle"}
+    assert not (exported.folder / "model.onnx").exists()
+    assert "no model.onnx: it does not give the checkpoint's answers on 2 image(s)" in said
+    shutil.rmtree(exported.folder)
+    with pytest.raises(TrainingFailed, match="onnx: 'QF24'"):
+        made(
+            place,
+            make_trainer(place / "again"),
+            source=make_source(place / "b"),
+            read=read,
+            onnx=Onnx.REQUIRED,
+        )
+
+
+def test_a_trainer_without_onnxruntime_makes_no_onnx_model_and_says_so(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is possible: the export is as good without. Asked for, it is an error."""
+
+    def lacks(*_: object, **__: object) -> None:
+        raise SetupError("python has no onnxruntime", hint="pip install onnxruntime")
+
+    monkeypatch.setattr("ocr_train.models.export.run.to_onnx", lacks)
+    said: list[str] = []
+    exported = made(place, make_trainer(place / "ocr"), onnx=Onnx.WHERE_POSSIBLE, said=said)
+    assert exported.model["backends"] == ["paddle"]
+    assert "no model.onnx: python has no onnxruntime" in said
+    shutil.rmtree(exported.folder)
+    with pytest.raises(SetupError, match="no onnxruntime"):
+        made(place, make_trainer(place / "c"), source=make_source(place / "d"), onnx=Onnx.REQUIRED)
 
 
 def test_an_unchecked_model_says_so(place: Path) -> None:
