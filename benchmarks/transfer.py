@@ -119,7 +119,7 @@ def rows_of(times: Times, files: int) -> Iterator[Row]:
     """The figures with their bars, then what they are made of."""
     cold, again = times.cold, times.again
     what = f"{files:,} files"
-    for peer, bar in ((AWS, at_least(3)), (RCLONE, at_least(1))):
+    for peer, bar in ((AWS, at_least(4)), (RCLONE, at_least(1))):
         yield Row(
             name=f"fetch {what}: times as fast as {peer}",
             samples=_ratios(cold[peer], cold[OURS], "wall_s"),

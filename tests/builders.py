@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from ocr_train.checkpoints.manifest import CheckpointManifest
 from ocr_train.checkpoints.snapshots import Snapshot, take_snapshot
 from ocr_train.checkpoints.store import CheckpointStore
+from ocr_train.disk import sha256_of
 from ocr_train.errors import TrackingError
 from ocr_train.run import Run
 from ocr_train.trainer.files import SUFFIXES
@@ -131,6 +133,14 @@ class FolderArtifacts:
         target = folder / source.name
         shutil.copyfile(source, target)
         return target
+
+    def read_back(self, path: str, target: Path | None = None) -> str:
+        """The sum of what `download` gives."""
+        with tempfile.TemporaryDirectory() as folder:
+            got = self.download(path, Path(folder))
+            if target is not None:
+                shutil.copyfile(got, target)
+            return sha256_of(got)
 
 
 def store_on(artifacts: Any, *, common: Sequence[Path] = (), model: str = "det") -> CheckpointStore:

@@ -37,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "config": {"ocr_engine", "redaction"},
     "data": {"config", "drawing", "ocr_engine", "storage"},
     "trainer": {"config", "data", "ocr_engine"},
-    "tracking": {"ocr_engine", "redaction", "trainer"},
+    "tracking": {"ocr_engine", "redaction", "storage", "trainer"},
     # Values in and out: it knows labels and what a model reads, and neither a server nor how a model is run.
     "analysis": {"data", "drawing", "ocr_engine"},
     "checkpoints": {"ocr_engine", "redaction", "storage", "tracking", "trainer"},

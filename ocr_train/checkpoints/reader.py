@@ -93,8 +93,8 @@ def restore(artifacts: Artifacts, manifest: CheckpointManifest, folder: Path) ->
                 f"the manifest of {manifest.folder} names the file {entry.name!r}: that is not a file name."
             )
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            got = artifacts.download(entry.path or f"{manifest.folder}/{entry.name}", Path(scratch))
-            if sha256_of(got) != entry.sha256:
+            got = Path(scratch) / entry.name
+            if artifacts.read_back(entry.path or f"{manifest.folder}/{entry.name}", got) != entry.sha256:
                 raise DataError(
                     f"{manifest.folder}/{entry.name} is damaged: its SHA-256 is not the one in the manifest.",
                     hint="Resume from another checkpoint of the run.",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,8 +25,12 @@ from ocr_train.checkpoints.manifest import (
 from ocr_train.checkpoints.reader import all_manifests
 from ocr_train.checkpoints.snapshots import Snapshot
 from ocr_train.disk import sha256_of
+from ocr_train.storage.parallel import results_in_order, run_all
 from ocr_train.tracking.artifacts import ArtifactSink, upload_verified
 from ocr_train.trainer.files import OPTIMIZER, WEIGHTS
+
+FILES_AT_ONCE = 3
+"""The files of a set go out together: while one is read back the others are on their way."""
 
 
 class CheckpointStore:
@@ -63,18 +68,19 @@ class CheckpointStore:
     def _put(self, snapshot: Snapshot, *, step: int, epoch: int) -> CheckpointManifest:
         self._load()
         known = self._manifests.get(step)
-        hashed = [(path, sha256_of(path)) for path in snapshot.files]
+        hashed = _sums(snapshot.files)
         if known is not None and _weights(known) == _weights_of(hashed):
             return known
         place = "" if known is None else f"{step_folder(step)}_{hashed[0][1][:12]}"
-        files = [self._put_file(path, sha, place or step_folder(step)) for path, sha in hashed]
-        files += [self._put_file(path, sha256_of(path), ROOT) for path in self._common]
+        files = [(path, sha, place or step_folder(step)) for path, sha in hashed]
+        files += [(path, sha, ROOT) for path, sha in _sums(self._common)]
+        self._store_new(files)
         manifest = CheckpointManifest(
             step=step,
             epoch=epoch,
             kind=snapshot.kind,
             metrics=dict(snapshot.metrics),
-            files=tuple(files),
+            files=tuple(self._entry(*file) for file in files),
             model=self._model,
             dataset_digest=self._dataset_digest,
             versions=self._versions,
@@ -107,18 +113,35 @@ class CheckpointStore:
         """Make the alias ("latest" or "best") name `manifest`; raises `TrackingError`."""
         self._put_text(json.dumps(manifest.alias(), indent=1, sort_keys=True), f"{alias}.json", ROOT)
 
-    def _put_file(self, path: Path, sha256: str, folder: str) -> StoredFile:
-        home = folder
-        where = self._stored.get(sha256)
-        if where is None:
-            where = f"{folder}/{path.name}"
+    def _store_new(self, files: Sequence[tuple[Path, str, str]]) -> None:
+        """Store what the run does not have of these (path, sum, folder), at the same time, and read it back.
+
+        What is verified counts as stored, also where another file of the set fails: it is not sent again then.
+        """
+        places: dict[str, tuple[Path, str]] = {}
+        taken = set(self._stored.values())
+        for path, sha256, folder in files:
+            if sha256 in self._stored or sha256 in places:
+                continue
             # Other bytes of this name, which a manifest may rely on.
-            if where in self._stored.values():
-                folder = f"{folder}/{sha256[:12]}"
-                where = f"{folder}/{path.name}"
-            upload_verified(self._artifacts, path, folder, sha256=sha256)
-            self._stored[sha256] = where
-        beside = where == f"{home}/{path.name}" and home != ROOT
+            home = f"{folder}/{sha256[:12]}" if f"{folder}/{path.name}" in taken else folder
+            places[sha256] = path, home
+            taken.add(f"{home}/{path.name}")
+
+        def store(sha256: str) -> str:
+            path, home = places[sha256]
+            upload_verified(self._artifacts, path, home, sha256=sha256)
+            return sha256
+
+        def note(sha256: str) -> None:
+            path, home = places[sha256]
+            self._stored[sha256] = f"{home}/{path.name}"
+
+        run_all(places, store, workers=FILES_AT_ONCE, stop=threading.Event(), on_result=note)
+
+    def _entry(self, path: Path, sha256: str, folder: str) -> StoredFile:
+        where = self._stored[sha256]
+        beside = where == f"{folder}/{path.name}" and folder != ROOT
         return StoredFile(
             name=path.name, size=path.stat().st_size, sha256=sha256, path="" if beside else where
         )
@@ -128,6 +151,10 @@ class CheckpointStore:
             path = Path(parent) / name
             path.write_text(text, encoding="utf-8")
             upload_verified(self._artifacts, path, folder)
+
+
+def _sums(paths: Sequence[Path]) -> list[tuple[Path, str]]:
+    return list(zip(paths, results_in_order(paths, sha256_of, ahead=2), strict=True))
 
 
 def _weights(manifest: CheckpointManifest) -> dict[str, str]:

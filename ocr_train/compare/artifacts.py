@@ -53,6 +53,10 @@ class ReadArtifacts:
             ) from exc
         return target
 
+    def read_back(self, path: str, target: Path | None = None) -> str:
+        """The SHA-256 of one artifact; its bytes go to the file `target` if one is given."""
+        return self._artifacts.read_back(path, target)
+
 
 def _server_of(client: Any, uri: str) -> Any:
     """MLflow's repository for artifacts that an MLflow server hands out; None for those in any other place."""

@@ -9,7 +9,7 @@ from ocr_train.doctor.rows import CheckRow, fine, problem, warning
 from ocr_train.errors import ConfigError, StorageError
 from ocr_train.storage.keys import parse_s3_uri
 from ocr_train.storage.rights import Rights, try_rights
-from ocr_train.storage.s3 import s3_client
+from ocr_train.storage.s3_client import s3_client
 from ocr_train.storage.s3_errors import S3Request, translate
 
 SKEW_S = 60.0

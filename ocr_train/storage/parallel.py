@@ -1,9 +1,11 @@
-"""Many small pieces of work in a few threads, their results in the calling one."""
+"""Many pieces of work in a few threads, their results in the calling one: as they come, or in the order of the work."""
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias, TypeVar
 
@@ -48,6 +50,48 @@ def run_all(
         thread.join()
     if errors:
         raise errors[0]
+
+
+def results_in_order(tasks: Iterable[T], work: Callable[[T], R], *, ahead: int) -> Iterator[R]:
+    """The results of `work` on every task, in the order of the tasks, `ahead` of them made at once in threads.
+
+    No more than that many results wait to be taken. An error of `work` is raised where its result would come; what has
+    not begun by then never does.
+    """
+    feed: queue.SimpleQueue[tuple[T, _Results[R]] | None] = queue.SimpleQueue()
+    coming: deque[_Results[R]] = deque()
+    for _ in range(ahead):
+        threading.Thread(target=_serve, args=(feed, work), daemon=True).start()
+    try:
+        for task in tasks:
+            coming.append(queue.SimpleQueue())
+            feed.put((task, coming[-1]))
+            if len(coming) > ahead:
+                yield _taken(coming.popleft())
+        while coming:
+            yield _taken(coming.popleft())
+    finally:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                feed.get_nowait()
+        for _ in range(ahead):
+            feed.put(None)
+
+
+def _serve(feed: queue.SimpleQueue[tuple[T, _Results[R]] | None], work: Callable[[T], R]) -> None:
+    while (given := feed.get()) is not None:
+        task, answer = given
+        try:
+            answer.put((True, work(task)))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is taken
+            answer.put((False, error))
+
+
+def _taken(answer: _Results[R]) -> R:
+    is_result, value = answer.get()
+    if not is_result and isinstance(value, BaseException):
+        raise value
+    return value  # type: ignore[return-value]  # the flag says which of the two it is
 
 
 def _shared(tasks: Iterable[T], stop: threading.Event) -> Callable[[], Iterator[T]]:

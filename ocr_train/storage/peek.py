@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ocr_train.storage.keys import parse_s3_uri
-from ocr_train.storage.s3 import s3_client
+from ocr_train.storage.s3_client import s3_client
 from ocr_train.storage.s3_errors import S3Request, shown_endpoint, translate
 
 T = TypeVar("T")

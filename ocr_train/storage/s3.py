@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from ocr_train.errors import StorageError, TransientStorageError
+from ocr_train.storage.parallel import results_in_order
 from ocr_train.storage.retry import ATTEMPTS, Sleep, given_up, retrying, wait_s
+from ocr_train.storage.s3_client import CONNECT_TIMEOUT_S, s3_client
 from ocr_train.storage.s3_errors import S3Request, shown_endpoint, translate
 
 T = TypeVar("T")
@@ -28,12 +30,16 @@ RANGE_BYTES = 16 * 1024 * 1024
 PART_BYTES = 16 * 1024 * 1024
 """Objects larger than this are sent in parts of this size (larger ones beyond 10,000 parts, S3's limit)."""
 
+PARTS_AT_A_TIME = 4
+"""So many parts of one object are on their way at once: more take memory and, from a few on, bring nothing."""
+
+PIECE_BYTES = 8 * 1024 * 1024
+"""What one GET asks for where several pieces of one object are fetched at once: each is held in memory."""
+
 LONGEST_COPY_BYTES = 5 * 1024**3
 """What one CopyObject may copy: Amazon S3 API Reference, "CopyObject"."""
 
 BODY_TIMEOUT_S = 120
-CONNECT_TIMEOUT_S = 10
-READ_TIMEOUT_S = 60
 CREDENTIALS_LIVE = timedelta(minutes=10)
 
 _FAST_FAILURES = 5
@@ -53,19 +59,21 @@ class RemoteObject:
 
 class S3Bucket:
     """A connection to one bucket, from the usual AWS variables and files. Its methods may be called from
-    threads.
+    threads. `endpoint` is the store's address where it is not the one that these name.
 
     Raises StorageError for what will not pass (403, missing bucket, bad credentials) at once, and
     TransientStorageError for what might have, after ATTEMPTS tries. `sleep` waits between them, in seconds.
     """
 
-    def __init__(self, name: str, *, workers: int = 16, sleep: Sleep = time.sleep) -> None:
+    def __init__(
+        self, name: str, *, workers: int = 16, sleep: Sleep = time.sleep, endpoint: str = ""
+    ) -> None:
         self.name = name
         self._sleep = sleep
         self._fast_failures = 0
         nowhere = S3Request(action="list", bucket=name, key="", endpoint="S3")
         try:
-            self._client, self._credentials = s3_client(workers)
+            self._client, self._credentials = s3_client(workers, endpoint)
         except Exception as exc:
             raise translate(exc, nowhere) from exc
         self.endpoint = shown_endpoint(self._client.meta.endpoint_url)
@@ -111,15 +119,29 @@ class S3Bucket:
         encrypted = str(answer.get("ServerSideEncryption", "")).startswith("aws:kms")
         return not encrypted and not answer.get("SSECustomerAlgorithm")
 
-    def body(self, wanted: RemoteObject) -> Iterator[Any]:
+    def body(self, wanted: RemoteObject, *, ahead: int = 0) -> Iterator[Any]:
         """The object's bytes as buffers, exactly `wanted.size` of them; a broken body is asked for from there
         on.
 
+        With `ahead` so many pieces of a large object are fetched at once, before they are asked for.
+
         Raises StorageError where the object is another one than the listed (its ETag changed).
         """
-        offset = failures = 0
-        while offset < wanted.size:
-            end = min(offset + RANGE_BYTES, wanted.size)
+        if not ahead or wanted.size <= PIECE_BYTES:
+            yield from self._piece(wanted, 0, wanted.size)
+            return
+        starts = range(0, wanted.size, PIECE_BYTES)
+        for buffers in results_in_order(starts, partial(self._whole_piece, wanted), ahead=ahead):
+            yield from buffers
+
+    def _whole_piece(self, wanted: RemoteObject, start: int) -> list[Any]:
+        return list(self._piece(wanted, start, min(start + PIECE_BYTES, wanted.size)))
+
+    def _piece(self, wanted: RemoteObject, offset: int, stop: int) -> Iterator[Any]:
+        """The bytes from `offset` to `stop`, RANGE_BYTES a request."""
+        failures = 0
+        while offset < stop:
+            end = min(offset + RANGE_BYTES, stop)
             start = offset
             try:
                 for buffer in self._range(wanted, start, end, fast=failures == 0):
@@ -209,7 +231,7 @@ class S3Bucket:
         try:
             answer = obstore.get(self._fast_store, wanted.key, options={"range": part} if part else None)
             self._check_etag(wanted, str(answer.meta["e_tag"] or ""))
-            if wanted.size <= RANGE_BYTES // 4:
+            if (part[1] - part[0] if part else wanted.size) <= PIECE_BYTES:
                 yield answer.bytes()
             else:
                 yield from answer.stream(min_chunk_size=1024 * 1024)
@@ -254,7 +276,14 @@ class S3Bucket:
 
         many = not isinstance(content, bytes)
         try:
-            answer = obstore.put(self._fast_store, key, content, use_multipart=many, chunk_size=part_bytes)
+            answer = obstore.put(
+                self._fast_store,
+                key,
+                content,
+                use_multipart=many,
+                chunk_size=part_bytes,
+                max_concurrency=PARTS_AT_A_TIME,
+            )
         except Exception as exc:
             self._fast_failures += 1
             raise TransientStorageError(self._about(key, f"was not stored ({type(exc).__name__})")) from exc
@@ -309,52 +338,6 @@ class S3Bucket:
             "token": frozen.token,
             "expires_at": datetime.now(timezone.utc) + CREDENTIALS_LIVE,
         }
-
-
-def s3_client(workers: int) -> tuple[Any, Any]:
-    """A client that tries once (we retry), and its credentials; other stores than AWS get path-style URLs.
-
-    It is botocore's, what boto3's is underneath: importing boto3 itself takes as long as listing 2,000 objects.
-    """
-    from botocore.config import Config
-    from botocore.exceptions import NoCredentialsError
-    from botocore.session import get_session
-
-    session = get_session()
-    # botocore's own way through dateutil is half of the cost of a listing.
-    parsers = session.get_component("response_parser_factory")
-    parsers.set_parser_defaults(timestamp_parser=_timestamp)
-    credentials = session.get_credentials()
-    if credentials is None:
-        raise NoCredentialsError
-    region = session.get_config_variable("region") or "us-east-1"
-
-    def client(style: Literal["path", "virtual"]) -> Any:
-        config = Config(
-            max_pool_connections=max(10, workers),
-            retries={"total_max_attempts": 1},
-            connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
-            s3={"addressing_style": style},
-        )
-        return session.create_client("s3", config=config, region_name=region)
-
-    made = client("path")
-    host = shown_endpoint(made.meta.endpoint_url).rpartition("//")[2]
-    return (
-        client("virtual") if host.endswith((".amazonaws.com", ".amazonaws.com.cn")) else made
-    ), credentials
-
-
-def _timestamp(value: Any) -> datetime:
-    """A timestamp as listings write it; every other form goes the slow way."""
-    try:
-        return datetime.fromisoformat(value.replace("Z", "+00:00"))
-    except (AttributeError, ValueError):
-        from botocore.utils import parse_timestamp
-
-        slow: datetime = parse_timestamp(value)
-        return slow
 
 
 def _is_botocore(error: Exception) -> bool:

@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 from ocr_train.atomic_files import whole_file
 from ocr_train.disk import sha256_of
-from ocr_train.errors import TrackingError
+from ocr_train.errors import StorageError, TrackingError, TransientStorageError
 from ocr_train.redaction.addresses import first_line, without_password
 from ocr_train.tracking.refusals import RunRefused, check_run
+from ocr_train.tracking.s3_artifacts import DIRECT_FROM_BYTES, DirectS3, direct_s3
 
 
 class Artifacts(Protocol):
@@ -23,6 +24,9 @@ class Artifacts(Protocol):
 
     def download(self, path: str, folder: Path) -> Path:
         """Fetch one artifact into `folder`; the local path."""
+
+    def read_back(self, path: str, target: Path | None = None) -> str:
+        """The SHA-256 of one artifact's bytes as they come from the store; they go to the file `target` if one is given."""
 
 
 class ArtifactSink(Artifacts, Protocol):
@@ -42,6 +46,7 @@ class RunArtifacts:
         self._client = client
         self.run_id = run_id
         self._repository: Any = None
+        self._direct: DirectS3 | None = None
 
     def _artifacts(self) -> Any:
         """The run's own artifacts. MLflow's client looks into logged models, too, when it lists: servers before
@@ -52,6 +57,7 @@ class RunArtifacts:
             uri = self._client.get_run(self.run_id).info.artifact_uri
             tracking_uri = getattr(self._client, "tracking_uri", None)
             self._repository = get_artifact_repository(uri, tracking_uri=tracking_uri)
+            self._direct = direct_s3(self._repository)
         return self._repository
 
     def list(self, folder: str) -> dict[str, int]:
@@ -74,14 +80,49 @@ class RunArtifacts:
                 f"the artifact {path} of run {self.run_id} cannot be read: {first_line(exc)}"
             ) from exc
 
+    def read_back(self, path: str, target: Path | None = None) -> str:
+        """The SHA-256 of the artifact `path` as it comes from the store; its bytes go to the file `target` if one is given."""
+        try:
+            self._artifacts()
+            if self._direct is not None and (found := self._direct.read_back(path, target)):
+                return found
+        except TransientStorageError as exc:
+            raise TrackingError(
+                f"the artifact {path} of run {self.run_id} cannot be read: {exc.problem}"
+            ) from exc
+        except StorageError:
+            # MLflow's own way says what is wrong, or works.
+            self._direct = None
+        except Exception as exc:
+            raise TrackingError(
+                f"the artifact {path} of run {self.run_id} cannot be read: {first_line(exc)}"
+            ) from exc
+        return _downloaded(self, path, target)
+
     def upload(self, local: Path, folder: str = "") -> None:
         """Store `local` as the artifact `folder`/<its name>."""
         try:
+            if local.stat().st_size >= DIRECT_FROM_BYTES and self._stored_directly(local, folder):
+                return
             self._client.log_artifact(self.run_id, str(local), folder or None)
         except Exception as exc:
             raise TrackingError(
                 f"the artifact {folder}/{local.name} cannot be stored: {first_line(exc)}"
             ) from exc
+
+    def _stored_directly(self, local: Path, folder: str) -> bool:
+        """Whether `local` is in S3 by now; where that is not possible, MLflow's own way is left."""
+        self._artifacts()
+        if self._direct is None:
+            return False
+        try:
+            self._direct.store(local, folder)
+        except TransientStorageError:
+            raise
+        except StorageError:
+            self._direct = None
+            return False
+        return True
 
     def require_run(self) -> None:
         """Raise `RunRefused` where the server says that it takes nothing for the run.
@@ -168,6 +209,10 @@ class FolderArtifacts:
         folder.mkdir(parents=True, exist_ok=True)
         return Path(shutil.copyfile(source, folder / source.name))
 
+    def read_back(self, path: str, target: Path | None = None) -> str:
+        """The SHA-256 of the artifact `path`; its bytes go to the file `target` if one is given. Raises `TrackingError`."""
+        return _downloaded(self, path, target)
+
     def upload(self, local: Path, folder: str = "") -> None:
         """Copy `local` to `folder`/<its name>, whole or not at all; raises `OSError`."""
         target = self.root / folder / local.name
@@ -187,11 +232,19 @@ class FolderArtifacts:
             target.unlink(missing_ok=True)
 
 
+def _downloaded(artifacts: Artifacts, path: str, target: Path | None) -> str:
+    """Fetch the artifact `path` as a file, sum it, and move it to `target` if one is given."""
+    with tempfile.TemporaryDirectory(dir=target.parent if target else None) as folder:
+        got = artifacts.download(path, Path(folder))
+        found = sha256_of(got)
+        if target is not None:
+            got.replace(target)
+    return found
+
+
 def verify(artifacts: Artifacts, where: str, sha256: str) -> None:
     """Read the artifact `where` back; raises `TrackingError` where its bytes are not those that were sent."""
-    with tempfile.TemporaryDirectory() as folder:
-        got = sha256_of(artifacts.download(where, Path(folder)))
-    if got != sha256:
+    if artifacts.read_back(where) != sha256:
         raise TrackingError(f"{where} came back from the artifact store with other bytes than were sent.")
 
 

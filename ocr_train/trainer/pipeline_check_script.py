@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import sys
 import time
@@ -53,9 +52,6 @@ def main(argv: list[str]) -> None:
     root, config_path, samples, seed, budget_s = argv
     # Our own modules lie beside this file: they must not stand in for others of the same name.
     sys.path[0] = root
-    # The trainer is being loaded at the same time: it goes first.
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(10)
     answer: dict[str, Any] = {"tried": {}, "failed": [], "notes": [], "broken": ""}
     try:
         check(root, config_path, int(samples), int(seed), float(budget_s), answer)

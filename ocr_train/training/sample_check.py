@@ -17,6 +17,10 @@ from ocr_train.tracking.tracker import Tracker
 from ocr_train.trainer.pipeline_check import PipelineCheck, check_pipeline, require_working
 from ocr_train.weights.compatibility import ModelToTrain
 
+TIMEOUT_S = 240.0
+"""The trainer and its loader want processors at the same time. A check that is only slow must not be taken for one that
+hangs, so it has the trainer's own priority, too."""
+
 
 class SampleCheck:
     """The check, begun at once in a thread of its own. What it found is said once, by whoever asks first."""
@@ -70,5 +74,7 @@ class SampleCheck:
 
 def try_samples(model: ModelToTrain, tracker: Tracker, echo: Echo) -> SampleCheck:
     """Begin to run PaddleOCR's own data pipeline on a few samples: where all fail, its training would hang forever."""
-    check = partial(check_pipeline, model.python, model.paddleocr, model.config, env=model.env)
+    check = partial(
+        check_pipeline, model.python, model.paddleocr, model.config, env=model.env, timeout_s=TIMEOUT_S
+    )
     return SampleCheck(check, tracker, echo)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ocr_train.storage.parallel import run_all
+from ocr_train.storage.parallel import results_in_order, run_all
 
 
 def test_every_result_arrives_in_the_calling_thread() -> None:
@@ -51,3 +51,39 @@ def test_an_error_in_the_caller_ends_the_threads_first() -> None:
         run_all(range(1_000_000), abs, workers=4, stop=threading.Event(), on_result=refuse)
     # Threads of earlier tests may end meanwhile.
     assert set(threading.enumerate()) <= before
+
+
+def test_results_come_in_the_order_of_the_tasks() -> None:
+    """Whatever is ready first: work that is quick waits for what comes before it, and no more than `ahead` waits."""
+    gate = threading.Event()
+    begun: list[int] = []
+
+    def work(n: int) -> int:
+        begun.append(n)
+        if n == 0:
+            gate.wait(10)
+        if n == 2:
+            gate.set()
+        return n
+
+    coming = results_in_order(range(20), work, ahead=3)
+    assert next(coming) == 0
+    assert max(begun) <= 5
+    assert list(coming) == list(range(1, 20))
+
+
+def test_an_error_comes_where_its_result_would() -> None:
+    """What is before it arrives, and what has not begun never does."""
+    done: list[int] = []
+
+    def work(n: int) -> int:
+        if n == 3:
+            raise ValueError("three")
+        done.append(n)
+        return n
+
+    coming = results_in_order(range(1000), work, ahead=2)
+    assert [next(coming), next(coming), next(coming)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="three"):
+        next(coming)
+    assert len(done) < 1000
