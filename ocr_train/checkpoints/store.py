@@ -29,7 +29,7 @@ from ocr_train.storage.parallel import results_in_order, run_all
 from ocr_train.tracking.artifacts import ArtifactSink, upload_verified
 from ocr_train.trainer.files import OPTIMIZER, WEIGHTS
 
-FILES_AT_ONCE = 3
+FILES_AT_ONCE = 2
 """The files of a set go out together: while one is read back the others are on their way."""
 
 

@@ -30,10 +30,10 @@ RANGE_BYTES = 16 * 1024 * 1024
 PART_BYTES = 16 * 1024 * 1024
 """Objects larger than this are sent in parts of this size (larger ones beyond 10,000 parts, S3's limit)."""
 
-PARTS_AT_A_TIME = 4
+PARTS_AT_A_TIME = 2
 """So many parts of one object are on their way at once: more take memory and, from a few on, bring nothing."""
 
-PIECE_BYTES = 8 * 1024 * 1024
+PIECE_BYTES = 4 * 1024 * 1024
 """What one GET asks for where several pieces of one object are fetched at once: each is held in memory."""
 
 LONGEST_COPY_BYTES = 5 * 1024**3

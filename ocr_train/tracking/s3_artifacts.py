@@ -14,12 +14,13 @@ from typing import Any
 
 from ocr_train.errors import ConfigError, StorageError
 from ocr_train.storage.keys import parse_s3_uri
-from ocr_train.storage.s3 import PARTS_AT_A_TIME, PIECE_BYTES, S3Bucket
+from ocr_train.storage.s3 import PARTS_AT_A_TIME, S3Bucket
 
 DIRECT_FROM_BYTES = 1 << 20
 """A smaller file costs a request either way."""
+SMALLEST_PART_BYTES = 5 * 1024 * 1024
 MOST_PARTS = 10_000
-"""S3's limit: Amazon S3 User Guide, "Multipart upload limits"."""
+"""S3's limits: Amazon S3 User Guide, "Multipart upload limits"."""
 _OWN_SETTINGS = (
     "MLFLOW_S3_IGNORE_TLS",
     "MLFLOW_S3_UPLOAD_EXTRA_ARGS",
@@ -41,7 +42,7 @@ class DirectS3:
 
     def store(self, local: Path, folder: str) -> None:
         """Store `local` as `folder`/<its name>; raises `OSError`, too."""
-        part_bytes = max(PIECE_BYTES, -(-local.stat().st_size // MOST_PARTS))
+        part_bytes = max(SMALLEST_PART_BYTES, -(-local.stat().st_size // MOST_PARTS))
         self._bucket.put(self._key(f"{folder}/{local.name}"), local, part_bytes=part_bytes)
 
     def read_back(self, path: str, target: Path | None = None) -> str:
