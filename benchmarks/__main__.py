@@ -16,7 +16,7 @@ from benchmarks.machine import about
 from benchmarks.results import Part, write_results
 
 PROGRAMS = (
-    *("tracking", "cpu_training", "finishing", "serving", "checkpoint_upload"),
+    *("tracking", "cpu_training", "finishing", "serving", "checkpoint_upload", "resume", "replay"),
     *("fetch", "validation", "log_parsing", "compare_page", "boxes"),
 )
 """In the order in which they run: what a busy machine disturbs most comes first."""
