@@ -84,7 +84,9 @@ class RunArtifacts:
         """The SHA-256 of the artifact `path` as it comes from the store; its bytes go to the file `target` if one is given."""
         try:
             self._artifacts()
-            if self._direct is not None and (found := self._direct.read_back(path, target)):
+            # Several files go at a time, and one that fails may take the direct way from all.
+            direct = self._direct
+            if direct is not None and (found := direct.read_back(path, target)):
                 return found
         except TransientStorageError as exc:
             raise TrackingError(
@@ -113,10 +115,11 @@ class RunArtifacts:
     def _stored_directly(self, local: Path, folder: str) -> bool:
         """Whether `local` is in S3 by now; where that is not possible, MLflow's own way is left."""
         self._artifacts()
-        if self._direct is None:
+        direct = self._direct
+        if direct is None:
             return False
         try:
-            self._direct.store(local, folder)
+            direct.store(local, folder)
         except TransientStorageError:
             raise
         except StorageError:

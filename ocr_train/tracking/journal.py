@@ -17,8 +17,8 @@ from typing import Any
 
 from ocr_train.ocr_engine.documents import parse_json
 
-# MLflow takes 1000 entries a batch, of which 100 params and 100 tags.
-MAX_METRICS = 900
+# MLflow takes 1000 entries a batch, of which at most 100 are params and 100 tags.
+MAX_METRICS = 1000
 MAX_PARAMS = 100
 MAX_TAGS = 100
 MAX_ENTRIES = 1000

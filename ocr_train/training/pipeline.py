@@ -244,7 +244,8 @@ def _run_trainer(
             kernel=witness.message(),
         )
         finished = RunFinished(status=outcome.status, reason=outcome.reason, time_ms=int(time.time() * 1000))
-        with contextlib.suppress(OcrTrainError):  # a callback that failed before; the outcome says so already
+        # A callback that failed before; the outcome says so already.
+        with contextlib.suppress(OcrTrainError):
             dispatcher.send(finished)
     finally:
         if child is not None:
