@@ -35,13 +35,18 @@ def main() -> int:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join(PROGRAMS)}")
     names = [name for name in PROGRAMS if not arguments.names or name in arguments.names]
     start, before = time.monotonic(), about()
+    whole = not arguments.names and not arguments.quick
+    target = arguments.results or (RESULTS if whole else None)
+    parts: list[Part] = []
     with tempfile.TemporaryDirectory(prefix="bench-models-") as kept:
         os.environ.setdefault(VARIABLE, kept)
-        parts = [_run(name, quick=arguments.quick) for name in names]
-    minutes = (time.monotonic() - start) / 60
-    whole = not arguments.names and not arguments.quick
-    if target := arguments.results or (RESULTS if whole else None):
-        write_results(target, parts, before, minutes=minutes)
+        for name in names:
+            parts.append(_run(name, quick=arguments.quick))
+            minutes = (time.monotonic() - start) / 60
+            if target:
+                # What was measured stays, whatever ends the rest.
+                write_results(target, parts, before, minutes=minutes)
+    if target:
         print(f"{target} is written")
     missed = sum(row["verdict"] == "missed" for part in parts for row in part.rows)
     print(f"{minutes:.1f} minutes; bars missed: {missed}")
