@@ -88,7 +88,7 @@ $(VENV)/.ready-bench: $(VENV)/.ready benchmarks/requirements.txt
 	@$(VENV)/bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt
 	@touch $@
 
-bench: $(VENV)/.ready-bench ## measure everything, 25 minutes: BENCH=--quick for a first look, BENCH=fetch for one
+bench: $(VENV)/.ready-bench ## measure everything, up to an hour: BENCH=--quick for a first look, BENCH=fetch for one
 	@env -u PYTHONDONTWRITEBYTECODE PATH="$(CURDIR)/$(BIN):$(CURDIR)/$(VENV)/bench/bin:$$PATH" python -m benchmarks $(BENCH)
 
 faults: $(VENV)/.ready ## break what runs rely on, and count what is lost: FAULTS=--quick for a first look

@@ -38,7 +38,7 @@ def main() -> int:
     whole = not arguments.names and not arguments.quick
     target = arguments.results or (RESULTS if whole else None)
     parts: list[Part] = []
-    with tempfile.TemporaryDirectory(prefix="bench-models-") as kept:
+    with tempfile.TemporaryDirectory(prefix="bench-models-", ignore_cleanup_errors=True) as kept:
         os.environ.setdefault(VARIABLE, kept)
         for name in names:
             parts.append(_run(name, quick=arguments.quick))

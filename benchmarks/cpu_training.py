@@ -26,7 +26,7 @@ from ocr_train.trainer.log_parser import parse_lines
 from ocr_train.trainer.paddleocr import TRAIN_SCRIPT, find_paddleocr
 
 PROJECT = Path(__file__).resolve().parents[1]
-BATCH, STEPS, EPOCHS = 32, 8, 3
+BATCH, STEPS, EPOCHS = 32, 8, 2
 PROCESSES = max(number for number in (1, 2, 4) if number <= (os.cpu_count() or 1))
 STOCK = "Train.loader.num_workers=8 Eval.loader.num_workers=4 Eval.loader.batch_size_per_card=256"
 """PaddleOCR's configs/rec/rec_mv3_none_bilstm_ctc.yml."""

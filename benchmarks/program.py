@@ -36,7 +36,8 @@ def run(name: str, description: str | None, measure: Measure, *, rounds: int = 5
     arguments = parser.parse_args()
     count = arguments.rounds or (2 if arguments.quick else rounds)
     before = about()
-    with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder:
+    # A program that was ended may still write for a moment: that must not cost the figures.
+    with tempfile.TemporaryDirectory(prefix=f"bench-{name}-", ignore_cleanup_errors=True) as folder:
         rows = list(measure(Scene(folder=Path(folder), rounds=count, quick=arguments.quick)))
     after = about()
     print(f"\n{draw(rows)}\n\n{before.machine}; {before.load} -> {after.load}\n{before.versions}", flush=True)

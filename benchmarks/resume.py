@@ -42,14 +42,12 @@ def measure(scene: Scene) -> Iterator[Row]:
         size = sum(path.stat().st_size for path in (stored / "trainer").glob("latest.*"))
         say(f"a checkpoint of {size / 1e6:.0f} MB is in S3")
         ours, theirs = [], []
-        # One more at the beginning, in which all programs are loaded once.
-        for number in range(scene.rounds + 1):
+        for number in range(scene.rounds):
             one = _ours(scene.folder / f"{number}-ours", stored, env)
             other = _bare(scene.folder / f"{number}-bare", stored, address, env)
             say(f"  round {number}: ours {one:.1f} s, aws s3 cp and bare {other:.1f} s")
-            if number:
-                ours.append(one)
-                theirs.append(other)
+            ours.append(one)
+            theirs.append(other)
     yield Row(
         name=f"resume to the first step, {size / 1e6:,.0f} MB: time / aws s3 cp and a bare start",
         samples=[one / other for one, other in zip(ours, theirs, strict=True)],

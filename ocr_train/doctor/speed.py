@@ -36,7 +36,7 @@ def _processes(experiment: Experiment, device: Device, cpus: int) -> CheckRow | 
         return None
     return advice(
         SUBJECT,
-        f"one process trains, on one of {cpus} CPUs; two that share each batch were 1.8 times as fast",
+        f"one process trains, on one of {cpus} CPUs; two that share each batch were 1.6 to 2 times as fast",
         f"cpus={fitting[-1]}, where memory holds as many trainers. Batch normalisation then sees a share of the batch.",
     )
 

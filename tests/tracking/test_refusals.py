@@ -268,7 +268,8 @@ def test_a_checkpoint_is_not_stored_for_a_run_that_the_server_has_lost(
     tracker = trained(client, tmp_path / "runs", lambda _client, _run_id: None)
     lost = RunArtifacts(other, tracker.run_id)
     kept = RunArtifacts(client, tracker.run_id)
-    lost.list, lost.upload, lost.download = kept.list, kept.upload, kept.download  # type: ignore[method-assign]
+    lost.list, lost.upload = kept.list, kept.upload  # type: ignore[method-assign]
+    lost.download, lost.read_back = kept.download, kept.read_back  # type: ignore[method-assign]
     snapshot = take_snapshot(write_checkpoint(tmp_path / "latest"), "latest", tmp_path / "snapshots")
     store = store_on(lost)
     for _ in range(2):
