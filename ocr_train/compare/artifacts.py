@@ -17,27 +17,16 @@ class ReadArtifacts:
     """
 
     def __init__(self, client: Any, run: Any) -> None:
-        self._artifacts = RunArtifacts(client, run.info.run_id)
         self._run_id = run.info.run_id
         self._server = _server_of(client, run.info.artifact_uri)
+        self._artifacts = RunArtifacts(client, self._run_id, repository=self._server)
         self._listed: dict[str, dict[str, int]] = {}
 
     def list(self, folder: str) -> dict[str, int]:
         """Files in `folder` with sizes in bytes; folders end in "/"."""
         if folder not in self._listed:
-            self._listed[folder] = self._list(folder)
+            self._listed[folder] = self._artifacts.list(folder)
         return self._listed[folder]
-
-    def _list(self, folder: str) -> dict[str, int]:
-        if self._server is None:
-            return self._artifacts.list(folder)
-        try:
-            infos = self._server.list_artifacts(folder or None)
-        except Exception as exc:
-            raise TrackingError(
-                f"the artifacts of run {self._run_id} cannot be listed: {first_line(exc)}"
-            ) from exc
-        return {info.path + ("/" if info.is_dir else ""): int(info.file_size or 0) for info in infos}
 
     def download(self, path: str, folder: Path) -> Path:
         """Fetch one artifact into `folder`; the local path."""

@@ -27,11 +27,11 @@ from ocr_train.doctor.tracking import tracking_rows
 from ocr_train.doctor.trial import estimate_rows, trial_problem, try_training
 from ocr_train.doctor.weights import weights_rows
 from ocr_train.errors import ConfigError, DataError, OcrTrainError, SetupError, TrainingFailed
+from ocr_train.ocr_engine.networks import cpu_count
 from ocr_train.storage.rights import READING, WRITING
 from ocr_train.tracking.run_folder import require_writable
 from ocr_train.tracking.tracker import checkpoint_bytes_of
 from ocr_train.trainer.device import choose_device
-from ocr_train.trainer.fit_to_cpu import cpu_count
 from ocr_train.trainer.imports import TRAINING, require_packages
 from ocr_train.trainer.interpreter import Facts, interpreter, probe
 from ocr_train.trainer.paddleocr import PaddleOcr, resolve_paths

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ocr_train.analysis.predictions import Reading
 from ocr_train.models.inference import Model, ReadingProcess
-from ocr_train.trainer.fit_to_cpu import cpu_count
+from ocr_train.ocr_engine.networks import cpu_count
 
 MOST = 4
 """More processes at most are not started: each takes some 0.6 GB."""

@@ -190,6 +190,11 @@ def threads_from(environ: Mapping[str, str]) -> int:
     """
     if environ.get("OMP_NUM_THREADS", "").isdecimal() and int(environ["OMP_NUM_THREADS"]):
         return int(environ["OMP_NUM_THREADS"])
+    return cpu_count()
+
+
+def cpu_count() -> int:
+    """The CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -40,12 +40,12 @@ class ArtifactSink(Artifacts, Protocol):
 
 
 class RunArtifacts:
-    """The artifacts of one MLflow run. Every method raises `TrackingError`."""
+    """The artifacts of one MLflow run; `repository` is MLflow's, where it is known. Every method raises `TrackingError`."""
 
-    def __init__(self, client: Any, run_id: str) -> None:
+    def __init__(self, client: Any, run_id: str, *, repository: Any = None) -> None:
         self._client = client
         self.run_id = run_id
-        self._repository: Any = None
+        self._repository = repository
         self._direct: DirectS3 | None = None
 
     def _artifacts(self) -> Any:

@@ -6,32 +6,25 @@ their cache. What a launch names itself stays.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from typing import Any
 
 from ocr_train.config.image_size import image_pixels
 from ocr_train.config.overrides import get_key, set_key
 from ocr_train.config.trainer_settings import WORKERS
-from ocr_train.ocr_engine.networks import PART_PIXELS
+from ocr_train.ocr_engine.networks import PART_PIXELS, cpu_count
 from ocr_train.trainer.device import Device
 
 EVAL_BATCH = "Eval.loader.batch_size_per_card"
 WORKER_KEYS = (WORKERS, "Eval.loader.num_workers")
 
 
-def cpu_count() -> int:
-    """The CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def fit_to_cpu(config: dict[str, Any], device: Device, *, cpus: int, given: Collection[str]) -> str:
+def fit_to_cpu(config: dict[str, Any], device: Device, *, given: Collection[str], cpus: int = 0) -> str:
     """Change `config`, rendered for `device`, in place; one line on what was changed, or nothing. `given` are the keys
-    that the launch names."""
+    that the launch names; `cpus` is this machine's where it is 0."""
     if device.gpus:
         return ""
+    cpus = cpus or cpu_count()
     changed = [*_fit_workers(config, max(1, cpus // device.here), given), *_fit_evaluation(config, given)]
     return f"for {cpus} CPU(s): {', '.join(changed)}" if changed else ""
 

@@ -113,7 +113,7 @@ def require_working(check: PipelineCheck) -> str:
     if hopeless:
         described = [_describe(part, check) for part in hopeless]
         first = next(failure for failure in check.failed if failure.part == hopeless[0])
-        raise DataError("\n".join(described), hint=f"{_advice(first)} Nothing was trained.")
+        raise DataError("\n".join(described), hint=f"{_advice(first)} Nothing can be trained on them.")
     if not check.failed:
         return ""
     return (

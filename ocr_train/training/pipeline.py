@@ -21,6 +21,7 @@ from ocr_train.disk import refused
 from ocr_train.doctor.speed import faster
 from ocr_train.errors import CheckpointLost, OcrTrainError, TrainingFailed
 from ocr_train.events import RunFinished, RunStarted
+from ocr_train.ocr_engine.networks import cpu_count
 from ocr_train.redaction.redactor import redactor
 from ocr_train.resume.start import StartedRun, begin
 from ocr_train.run import Echo, Results
@@ -28,7 +29,6 @@ from ocr_train.tracking.experiments import experiment_name, name_primary_metric
 from ocr_train.tracking.heartbeat import Heartbeat
 from ocr_train.tracking.tracker import CHECKPOINT_BYTES_TAG, PENDING_TAG, Delivered, Tracker
 from ocr_train.trainer.dispatch import Dispatcher
-from ocr_train.trainer.fit_to_cpu import cpu_count
 from ocr_train.trainer.follow import STACKS_FILE, LogWatch, follow
 from ocr_train.trainer.oom_killer import OomKillMonitor
 from ocr_train.trainer.outcome import FAILED, Outcome, decide_outcome, failure_reason_of, stopped

@@ -40,7 +40,7 @@ from ocr_train.tracking.tracker import Tracker, checkpoint_bytes_of
 from ocr_train.trainer import paddleocr as paddle
 from ocr_train.trainer.configurations import require_own_words
 from ocr_train.trainer.device import Device, choose_device, trainer_env
-from ocr_train.trainer.fit_to_cpu import cpu_count, fit_to_cpu
+from ocr_train.trainer.fit_to_cpu import fit_to_cpu
 from ocr_train.trainer.imports import TRAINING, require_packages
 from ocr_train.trainer.interpreter import Facts, interpreter
 from ocr_train.trainer.paddleocr import PaddleOcr
@@ -364,7 +364,7 @@ def _render(
     steps = epoch_steps.steps_per_epoch(config, data.train_counts, device.processes)
     each_epoch = paddle.evaluate_at_least_once(config, steps, experiment.epochs)
     rate = scale_rate(config, experiment.rate_batch, device.processes)
-    fitted = fit_to_cpu(config, device, cpus=cpu_count(), given=experiment.named_keys)
+    fitted = fit_to_cpu(config, device, given=experiment.named_keys)
     plain = deepcopy(config)
     for key, weights in known.items():
         set_key(config, key, str(weights.path))

@@ -10,8 +10,8 @@ from ocr_train.config.auto_values import AUTOMATIC, BATCH, LOADER
 from ocr_train.config.epoch_steps import batch_key, batch_size
 from ocr_train.doctor.rows import PROBLEM
 from ocr_train.doctor.shared_memory import shared_memory_free, shared_memory_row
+from ocr_train.ocr_engine.networks import cpu_count
 from ocr_train.tuning.measurement import Measurement, Setting, averaged
-from ocr_train.tuning.remembered import cores
 from ocr_train.tuning.search import Search, SearchLimits, largest_batch
 from ocr_train.tuning.trial import NOT_ENOUGH, Bench, measure, short_config, trial_failed, workers_of
 
@@ -56,7 +56,7 @@ def limits_of(bench: Bench, samples: int) -> SearchLimits:
 
     device, own = bench.device, own_setting(bench)
     shared = not device.gpus
-    each = max(1, cores() // device.here)
+    each = max(1, cpu_count() // device.here)
 
     def fits(setting: Setting) -> str:
         row = shared_memory_row(short_config(bench, setting), device.here, shared_memory_free())

@@ -14,6 +14,7 @@ from typing import Any
 
 from ocr_train.atomic_files import write_text
 from ocr_train.ocr_engine.documents import DocumentError, read_json
+from ocr_train.ocr_engine.networks import cpu_count
 from ocr_train.tuning.measurement import Setting
 
 FOLDER = "tuning"
@@ -48,23 +49,16 @@ def machine() -> dict[str, object]:
         )
     # Of a container's memory a little more or less may be free for the system.
     memory = round(psutil.virtual_memory().total / 2**30)
-    return {"processor": processor, "cores": cores(), "memory_gib": memory}
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return {"processor": processor, "cores": cpu_count(), "memory_gib": memory}
 
 
 def busy() -> str:
     """One sentence where other programs keep this machine's cores busy, else nothing: what is measured then is theirs, too."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    if load <= BUSY * cores():
+    if load <= BUSY * cpu_count():
         return ""
     return (
-        f"other programs keep this machine busy (load {load:.1f} on {cores()} cores): the figures may be wrong, measure "
+        f"other programs keep this machine busy (load {load:.1f} on {cpu_count()} cores): the figures may be wrong, measure "
         "again when it is quiet"
     )
 

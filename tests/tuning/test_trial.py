@@ -14,11 +14,12 @@ from ocr_train.config.experiment import EXPERIMENTS, load_experiment
 from ocr_train.config.overrides import get_key, set_key
 from ocr_train.config.parameters import Launch
 from ocr_train.errors import TrainingFailed
+from ocr_train.ocr_engine.networks import cpu_count
 from ocr_train.trainer.device import Device
 from ocr_train.trainer.paddleocr import PaddleOcr
 from ocr_train.tuning.decide import Wish, decide, own_setting
 from ocr_train.tuning.measurement import Setting
-from ocr_train.tuning.remembered import busy, cores, key_of, machine, recall, remember_setting
+from ocr_train.tuning.remembered import busy, key_of, machine, recall, remember_setting
 from ocr_train.tuning.trial import Bench, MemoryPeak, measure, short_config, write_samples
 from tests.commands import SCRIPTED
 
@@ -130,9 +131,9 @@ def test_a_decision_is_remembered_by_all_that_it_depends_on(tmp_path: Path) -> N
 
 def test_a_busy_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few more processes than cores are the training's own preparation."""
-    monkeypatch.setattr(os, "getloadavg", lambda: (float(cores()), 0.0, 0.0))
+    monkeypatch.setattr(os, "getloadavg", lambda: (float(cpu_count()), 0.0, 0.0))
     assert busy() == ""
-    monkeypatch.setattr(os, "getloadavg", lambda: (4.0 * cores(), 0.0, 0.0))
+    monkeypatch.setattr(os, "getloadavg", lambda: (4.0 * cpu_count(), 0.0, 0.0))
     assert "measure again when it is quiet" in busy()
 
 
